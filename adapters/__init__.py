@@ -1,0 +1,23 @@
+"""How each backend says a spec: one module a backend, found through the entry points `canireuse.adapters`."""
+
+from importlib.metadata import entry_points
+
+from conformance.problems import UsageError, suggestion
+from conformance.translation import Adapter
+
+GROUP = "canireuse.adapters"
+
+
+def names() -> list[str]:
+    """Return the names of all backends, the reference model first, then the built-in order."""
+    order = ["reference", "tf1", "tf1-eager", "tf2", "linen", "nnx", "torch"]
+    found = {point.name for point in entry_points(group=GROUP)}
+    return [name for name in order if name in found] + sorted(found.difference(order))
+
+
+def adapter(name: str) -> type[Adapter]:
+    """Return the adapter class of a backend; raise UsageError if there is none of that name."""
+    for point in entry_points(group=GROUP, name=name):
+        loaded: type[Adapter] = point.load()
+        return loaded
+    raise UsageError(f"there is no backend {name!r}\n    expected: one of {', '.join(names())}\n    to do: {suggestion(name, names(), 'check the name')}")

@@ -1,0 +1,1 @@
+"""The engine of canireuse: it loads specs, has adapters translate them, runs the scripts and judges."""

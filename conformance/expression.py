@@ -1,0 +1,116 @@
+"""The expression language of specs: arithmetic on names, parsed by Python's own `ast`.
+
+Only names, numbers, lists of numbers, the operators `+ - * / @ **`, indexing by an integer and the
+functions of `FUNCTIONS` are in the language. Everything else is refused where it stands, so that an
+expression can never run code.
+"""
+
+import ast
+from collections.abc import Callable, Mapping
+
+#: Functions of the language, each with what it means.
+FUNCTIONS: Mapping[str, str] = {
+    "tanh": "hyperbolic tangent of each element",
+    "relu": "the larger of each element and zero",
+    "sigmoid": "1 / (1 + exp(-x)) of each element",
+    "exp": "e to the power of each element",
+    "log": "natural logarithm of each element",
+    "square": "each element times itself",
+    "sum": "sum of all elements, a scalar",
+    "mean": "mean of all elements, a scalar",
+    "transpose": "a matrix with its two axes exchanged",
+    "softmax": "softmax along the last axis",
+}
+OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.MatMult, ast.Pow)
+
+
+class ExpressionError(ValueError):
+    """An expression that is not in the language; `column` counts from 0 within its text."""
+
+    def __init__(self, message: str, column: int = 0) -> None:
+        super().__init__(message)
+        self.column = column
+
+
+def parse(text: str) -> ast.expr:
+    """Parse an expression and refuse whatever is outside the language.
+
+    Raises ExpressionError: what is wrong, and at which column.
+    """
+    try:
+        tree = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError) as error:
+        raise ExpressionError(f"{text!r} is not an expression: {error.args[0]}", (getattr(error, "offset", 1) or 1) - 1) from None
+    check(tree)
+    return tree
+
+
+def check(node: ast.expr) -> None:
+    """Raise ExpressionError at the first node that is outside the language."""
+    match node:
+        case ast.Constant(value=int() | float()) if not isinstance(node.value, bool):
+            return
+        case ast.Name():
+            return
+        case ast.Attribute(value=inner) if not node.attr.startswith("_") and isinstance(inner, ast.Name | ast.Attribute):
+            check(inner)
+        case ast.BinOp(left=left, op=operator, right=right) if isinstance(operator, OPERATORS):
+            check(left)
+            check(right)
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            check(operand)
+        case ast.List(elts=elements):
+            for element in elements:
+                check(element)
+        case ast.Subscript(value=value, slice=ast.Constant(value=int())):
+            check(value)
+        case ast.Call(func=ast.Name(id=function), args=[argument], keywords=[]):
+            if function not in FUNCTIONS:
+                raise ExpressionError(f"{function!r} is no function of the language: use one of {', '.join(FUNCTIONS)}", node.col_offset)
+            check(argument)
+        case _:
+            raise ExpressionError(
+                f"{ast.unparse(node)!r} is outside the expression language: use names, numbers, lists, "
+                f"+ - * / @ **, an integer index and {', '.join(FUNCTIONS)}",
+                node.col_offset,
+            )
+
+
+def places(tree: ast.expr) -> list[tuple[str, int]]:
+    """Return every place an expression reads (`w`, `layer.kernel`) with its column."""
+    if isinstance(tree, ast.Name | ast.Attribute):
+        return [(ast.unparse(tree), tree.col_offset)]
+    if isinstance(tree, ast.Call):
+        return places(tree.args[0])
+    return [place for child in ast.iter_child_nodes(tree) if isinstance(child, ast.expr) for place in places(child)]
+
+
+def render(
+    tree: ast.expr,
+    place: Callable[[str], str],
+    functions: Mapping[str, str],
+    array: Callable[[str], str],
+) -> str:
+    """Return the expression in a framework's words.
+
+    `place` words the reading of a place, `functions` holds a format string for each function
+    (`"tf.reduce_sum({})"`), `array` words a literal list of numbers.
+    """
+
+    class Wording(ast.NodeTransformer):
+        """Replaces the leaves by what the framework says for them."""
+
+        def visit_Name(self, node: ast.Name) -> ast.expr:  # noqa: N802  # the name ast asks for
+            return ast.parse(place(node.id), mode="eval").body
+
+        def visit_Attribute(self, node: ast.Attribute) -> ast.expr:  # noqa: N802
+            return ast.parse(place(ast.unparse(node)), mode="eval").body
+
+        def visit_List(self, node: ast.List) -> ast.expr:  # noqa: N802
+            return ast.parse(array(ast.unparse(node)), mode="eval").body
+
+        def visit_Call(self, node: ast.Call) -> ast.expr:  # noqa: N802
+            argument = ast.unparse(self.visit(node.args[0]))
+            return ast.parse(functions[node.func.id].format(argument), mode="eval").body  # type: ignore[attr-defined]
+
+    return ast.unparse(Wording().visit(ast.parse(ast.unparse(tree), mode="eval").body))

@@ -1,0 +1,157 @@
+"""A host process: it runs scripts one after another and says what they observed.
+
+It is run by path, in any interpreter from Python 3.7 on, and uses the standard library alone. One
+request a line comes in on the standard input; answers go out on the standard output, which is taken
+away from everybody else first, so that what a framework prints can never corrupt the channel.
+
+Requests: {"script": text, "filename": name, "reset": text, "packages": [name]}.
+Answers: {"observed": {"label", "value"}} as each observation comes, then
+{"finished": {"error", "warnings", "seconds", "environment"}}.
+"""
+
+import json
+import linecache
+import logging
+import os
+import platform
+import sys
+import time
+import traceback
+import warnings
+
+LONGEST = 4000
+
+
+def encode(value):
+    """Return a value as JSON can carry it; what is no plain data becomes {"repr": ...}."""
+    if isinstance(value, BaseException):
+        return {"error": describe(value)}
+    if value is None or isinstance(value, (bool, str)):
+        return value
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value) if value - value == 0 else {"float": repr(value)}
+    if isinstance(value, dict):
+        return {str(key): encode(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [encode(item) for item in value]
+    return {"repr": repr(value)[:LONGEST]}
+
+
+def describe(error, filename=None):
+    """Return an exception as data: its class, its bases, its message and its line in the script."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == filename]
+    return {
+        "type": type(error).__name__,
+        "module": type(error).__module__,
+        "bases": [base.__name__ for base in type(error).__mro__],
+        "message": str(error)[:LONGEST],
+        "line": lines[-1] if lines else None,
+    }
+
+
+def script_line(filename):
+    """Return the line of the script that is being run now, or None."""
+    frame = sys._getframe()
+    while frame is not None:
+        if frame.f_code.co_filename == filename:
+            return frame.f_lineno
+        frame = frame.f_back
+    return None
+
+
+class Listener(logging.Handler):
+    """Keeps what frameworks warn of, with the line of the script at which they do."""
+
+    def __init__(self):
+        super().__init__(logging.WARNING)
+        self.filename = None
+        self.heard = []
+
+    def emit(self, record):
+        """Keep a log record of level warning or above."""
+        self.hear(record.name, record.getMessage())
+
+    def show(self, message, category, filename, lineno, file=None, line=None):
+        """Keep a Python warning; stands in for `warnings.showwarning`."""
+        self.hear(category.__name__, str(message))
+
+    def hear(self, category, message):
+        """Keep one warning."""
+        if len(self.heard) < 50:
+            self.heard.append({"category": category, "message": message[:LONGEST], "line": script_line(self.filename)})
+
+
+def versions(packages):
+    """Return the version of each package that is here."""
+    found = {}
+    for package in packages:
+        try:
+            from importlib import metadata
+
+            found[package] = metadata.version(package)
+        except Exception:  # Python 3.7 has no importlib.metadata; the package is asked then
+            module = sys.modules.get(package.replace("-", "_"))
+            if module is not None and hasattr(module, "__version__"):
+                found[package] = str(module.__version__)
+    return found
+
+
+def environment(packages):
+    """Return what this process is: interpreter, machine, packages, threads."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processors": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "threads": {name: os.environ[name] for name in sorted(os.environ) if name.endswith("_NUM_THREADS")},
+        "packages": versions(packages),
+    }
+
+
+def run(request, answer, listener):
+    """Run one script and answer with what it observed."""
+    filename, text = request["filename"], request["script"]
+    listener.filename, listener.heard = filename, []
+    linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
+
+    def observe(label, value):
+        answer({"observed": {"label": label, "value": encode(value)}})
+
+    error = None
+    exec(request.get("reset") or "", {"__name__": "__reset__"})
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.showwarning = listener.show
+        started = time.perf_counter()
+        try:
+            exec(compile(text, filename, "exec"), {"__name__": "__script__", "observe": observe})
+        except BaseException as raised:  # SystemExit too is an outcome of the script
+            error = describe(raised, filename)
+        seconds = time.perf_counter() - started
+    linecache.cache.pop(filename, None)
+    packages = request.get("packages")
+    answer({"finished": {"error": error, "warnings": listener.heard, "seconds": seconds, "environment": environment(packages) if packages is not None else None}})
+
+
+def main():
+    """Serve requests until the standard input ends."""
+    requests, channel = os.fdopen(os.dup(0), "r", encoding="utf-8"), os.fdopen(os.dup(1), "w", encoding="utf-8")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(2, 1)
+    sys.stdin = open(os.devnull)
+    sys.path[:] = [path for path in sys.path if os.path.abspath(path or ".") != os.path.dirname(os.path.abspath(__file__))]
+
+    def answer(message):
+        channel.write(json.dumps(message) + "\n")
+        channel.flush()
+
+    listener = Listener()
+    logging.getLogger().addHandler(listener)
+    for line in iter(requests.readline, ""):
+        run(json.loads(line), answer, listener)
+
+
+if __name__ == "__main__":
+    main()

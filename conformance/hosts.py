@@ -1,0 +1,209 @@
+"""Hosts as the engine sees them: one warm process for each backend, environment and device.
+
+A crash, an OOM kill or a hang is a result of the script that caused it: the process is replaced and
+the rest goes on.
+"""
+
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from conformance.translation import Adapter, Script
+
+HOST = Path(__file__).with_name("host.py")
+WARM_UP_LIMIT = 300.0
+
+
+@dataclass
+class Outcome:
+    """What a script did: `ending` is finished, crash or timeout."""
+
+    ending: str
+    observations: dict[str, Any] = field(default_factory=dict)
+    repeated: list[str] = field(default_factory=list)
+    error: dict[str, Any] | None = None
+    warnings: list[dict[str, Any]] = field(default_factory=list)
+    seconds: float | None = None
+    environment: dict[str, Any] | None = None
+    output: str = ""
+
+
+class HostGone(Exception):
+    """The process ended before it answered; the message says how."""
+
+
+class Host:
+    """A warm process that runs the scripts of one adapter on one device.
+
+    `device` is `cpu`, `gpu` or `auto` (a GPU where there is one). Nothing is started before `start`;
+    `ready` waits for the framework and says why the backend cannot be used, if it cannot.
+    """
+
+    def __init__(self, adapter: type[Adapter], python: str | None = None, device: str = "auto", limit: float = 60.0) -> None:
+        self.adapter, self.python, self.limit = adapter, python or sys.executable, limit
+        self.asked, self.device, self.device_name = device, "cpu" if device == "auto" else device, ""
+        self.environment: dict[str, Any] = {}
+        self.absent: str | None = None
+        self.warm_up_seconds = 0.0
+        self.process: subprocess.Popen[bytes] | None = None
+        self._ready = False
+
+    def start(self) -> None:
+        """Start the process and send it the import lines, without waiting for them."""
+        self._log = tempfile.TemporaryFile()
+        environ = {**os.environ, **self.adapter.environ, "PYTHONPATH": os.pathsep.join(self._path()), "PYTHONUNBUFFERED": "1"}
+        self._started = time.perf_counter()
+        self.process = subprocess.Popen(
+            [self.python, str(HOST)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log,
+            env=environ, start_new_session=True,
+        )  # fmt: skip
+        assert self.process.stdout
+        os.set_blocking(self.process.stdout.fileno(), False)
+        self._buffer = b""
+        self._send({"script": self.adapter.imports, "filename": "<imports>", "packages": [*self.adapter.packages, "numpy"]})
+
+    def _path(self) -> list[str]:
+        """Return what another interpreter needs to find the reference model beside this package."""
+        own = [str(HOST.parent.parent)] if not self.adapter.packages else []
+        return own + [part for part in [os.environ.get("PYTHONPATH", "")] if part]
+
+    def ready(self) -> str | None:
+        """Wait until the framework is imported and the device was probed; return why not, if not."""
+        if self._ready:
+            return self.absent
+        self._ready = True
+        try:
+            if self.process is None:
+                self.start()
+            outcome = self._receive(WARM_UP_LIMIT)
+        except (OSError, HostGone) as error:
+            self.absent = f"the interpreter {self.python!r} did not come up: {error}"
+            return self.absent
+        if outcome.ending != "finished" or outcome.error:
+            why = f"{outcome.error['type']}: {outcome.error['message']}" if outcome.error else outcome.ending
+            self.absent = f"{self.adapter.title} cannot be imported ({why.splitlines()[0]}); install it with: {self.adapter.install}"
+            return self.absent
+        self.environment = outcome.environment or {}
+        self.absent = self._probe()
+        self.warm_up_seconds = time.perf_counter() - self._started
+        return self.absent
+
+    def _probe(self) -> str | None:
+        """Find the device that is really used; return why the one asked for is not."""
+        refused = ""
+        for device in ("gpu", "cpu") if self.asked == "auto" else (self.asked,):
+            outcome = self._request({"script": self.adapter.probe(device), "filename": "<probe>"})
+            name = outcome.observations.get("device")
+            if outcome.ending == "finished" and not outcome.error and isinstance(name, str):
+                self.device, self.device_name = device, name
+                return None
+            refused = f"{outcome.error['type']}: {outcome.error['message']}" if outcome.error else outcome.ending
+        return f"no {self.asked} device for {self.adapter.title} here ({refused.splitlines()[0][:200]})"
+
+    def run(self, script: Script, filename: str) -> Outcome:
+        """Run a script in a fresh namespace and return what it did."""
+        return self._request({"script": script.text, "filename": filename, "reset": self.adapter.reset})
+
+    def _request(self, request: Mapping[str, Any]) -> Outcome:
+        if self.process is None or self.process.poll() is not None:
+            self._restart()
+        offset = self._log.seek(0, os.SEEK_END)
+        try:
+            self._send(request)
+            outcome = self._receive(self.limit)
+        except (BrokenPipeError, HostGone) as gone:
+            outcome = Outcome("crash", error={"type": "HostGone", "message": str(gone), "bases": [], "module": "", "line": None})
+        if outcome.ending != "finished":
+            self.stop()
+        if outcome.ending != "finished" or outcome.error:
+            self._log.seek(offset)
+            outcome.output = self._log.read()[-4000:].decode("utf-8", "replace")
+        return outcome
+
+    def _restart(self) -> None:
+        """Replace the process; the framework is imported again."""
+        self.stop()
+        self.start()
+        outcome = self._receive(WARM_UP_LIMIT)
+        if outcome.ending != "finished":
+            raise HostGone(f"the replacement did not come up: {outcome.ending}")
+
+    def _send(self, request: Mapping[str, Any]) -> None:
+        assert self.process and self.process.stdin
+        self.process.stdin.write(json.dumps(request).encode() + b"\n")
+        self.process.stdin.flush()
+
+    def _receive(self, limit: float) -> Outcome:
+        """Collect answers until the script has finished, the process is gone, or time is up."""
+        outcome = Outcome("timeout")
+        deadline = time.monotonic() + limit
+        while True:
+            line = self._line(deadline)
+            if line is None:
+                return outcome
+            if line == b"":
+                outcome.ending = "crash"
+                outcome.error = {"type": "HostGone", "message": self._how_it_ended(), "bases": [], "module": "", "line": None}
+                return outcome
+            message = json.loads(line)
+            if "observed" in message:
+                label = message["observed"]["label"]
+                if label in outcome.observations:
+                    outcome.repeated.append(label)
+                outcome.observations[label] = message["observed"]["value"]
+            else:
+                finished = message["finished"]
+                outcome.ending, outcome.error, outcome.warnings = "finished", finished["error"], finished["warnings"]
+                outcome.seconds, outcome.environment = finished["seconds"], finished["environment"]
+                return outcome
+
+    def _line(self, deadline: float) -> bytes | None:
+        """Return the next line of the channel, empty at its end, None when time is up."""
+        assert self.process and self.process.stdout
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.process.stdout, selectors.EVENT_READ)
+            while b"\n" not in self._buffer:
+                if not selector.select(max(0.0, deadline - time.monotonic())):
+                    return None
+                chunk = os.read(self.process.stdout.fileno(), 1 << 16)
+                if not chunk:
+                    return b""
+                self._buffer += chunk
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        return line
+
+    def _how_it_ended(self) -> str:
+        assert self.process
+        code = self.process.wait(10)
+        return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exited with status {code}"
+
+    def stop(self) -> None:
+        """End the process and everything it started."""
+        if self.process is None:
+            return
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe:
+                pipe.close() if pipe is self.process.stdout else _close_quietly(pipe)
+        self.process = None
+
+
+def _close_quietly(pipe: Any) -> None:
+    """Close a pipe whose reader may be gone."""
+    try:
+        pipe.close()
+    except BrokenPipeError:
+        pass

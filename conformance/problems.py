@@ -1,0 +1,40 @@
+"""What is wrong with an input, told in three parts: what happened, what was expected, what to do."""
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One thing wrong at one place; `line` and `column` count from 1, and are 0 where there is no place."""
+
+    path: Path
+    line: int
+    column: int
+    happened: str
+    expected: str
+    advice: str
+
+    def __str__(self) -> str:
+        place = f"{self.path}:{self.line}:{self.column}: " if self.line else f"{self.path}: "
+        return f"{place}{self.happened}\n    expected: {self.expected}\n    to do: {self.advice}"
+
+
+class InputError(Exception):
+    """Input that cannot be used; nothing was run and nothing that existed was changed."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = sorted(set(problems))
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+class UsageError(Exception):
+    """An option or argument that names something unknown."""
+
+
+def suggestion(word: str, known: Iterable[str], otherwise: str) -> str:
+    """Return `did you mean ...?` if a known word is near, else the advice given."""
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f"did you mean {near[0]!r}?" if near else otherwise

@@ -1,0 +1,238 @@
+"""Records: what a run leaves behind, one JSON line each, and how they are read and merged.
+
+A results file has a header, one line a case, and a footer; each line is flushed as it comes, so a
+run that is killed loses at most the scripts in flight. Everything aligns by id, never by position.
+"""
+
+import datetime
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from conformance.judge import Blame, Judged, Loudness, Verdict
+from conformance.problems import InputError, Problem
+
+SCHEMA_VERSION = 1
+
+
+class Line(BaseModel):
+    """A line of a results file."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Environment(Line):
+    """Where the scripts of one backend ran."""
+
+    kind: Literal["environment"] = "environment"
+    id: str
+    backend: str
+    title: str
+    about: str
+    install: str = ""
+    asked_device: Literal["cpu", "gpu", "auto"]
+    device: Literal["cpu", "gpu"]
+    device_name: str = ""
+    python: str = ""
+    platform: str = ""
+    processors: int | None = None
+    threads: dict[str, str] = {}
+    packages: dict[str, str] = {}
+    warm_up_seconds: float | None = None
+    #: why the backend could not be used, if it could not
+    absent: str | None = None
+
+
+class Header(Line):
+    """The first line."""
+
+    kind: Literal["header"] = "header"
+    schema_version: int = SCHEMA_VERSION
+    canireuse: str
+    started: str
+    command: str
+
+
+class SpecLine(Line):
+    """A spec that cases refer to, so that a report needs results files alone."""
+
+    kind: Literal["spec"] = "spec"
+    id: str
+    title: str
+    about: str
+    sources: list[str]
+    contract: str
+    text: str
+    digest: str
+    #: label -> line in the text
+    lines: dict[str, int]
+    divergences: list[dict[str, Any]] = []
+
+
+class Case(Line):
+    """One spec on one backend, one way, one device: the verdict and all that led to it."""
+
+    kind: Literal["case"] = "case"
+    id: str
+    spec: str
+    backend: str
+    way: dict[str, str] = {}
+    device: Literal["cpu", "gpu"]
+    environment: str
+    verdict: Verdict
+    blame: Blame | None = None
+    loudness: Loudness | None = None
+    reason: str | None = None
+    expectations: list[Judged] = []
+    script: str | None = None
+    script_digest: str | None = None
+    spec_digest: str
+    idioms: list[str] = []
+    warnings: list[dict[str, Any]] = []
+    error: dict[str, Any] | None = None
+    output: str = ""
+    seconds: float | None = None
+
+
+class ClaimLine(Line):
+    """A claim of a document, as the claims file states it; its verdict is computed from cases."""
+
+    kind: Literal["claim"] = "claim"
+    id: str
+    document: str
+    title: str
+    where: str
+    line: int
+    claim: str
+    stands: str
+    asserts: Any = None
+    decided_by: list[dict[str, Any]] = []
+    not_checkable: str | None = None
+    refutes: str | None = None
+
+
+class Footer(Line):
+    """The last line; a file without one was cut off."""
+
+    kind: Literal["footer"] = "footer"
+    cases: int
+    seconds: float
+    verdicts: dict[str, int]
+
+
+AnyLine = Annotated[Header | Environment | SpecLine | ClaimLine | Case | Footer, Field(discriminator="kind")]
+LINE: TypeAdapter[Any] = TypeAdapter(AnyLine)
+
+
+def digest(text: str) -> str:
+    """Return the SHA-256 of a text, in hexadecimal."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def case_id(spec: str, backend: str, way: dict[str, str], device: str) -> str:
+    """Return the id of a case: what a permalink, a diff and a merge go by."""
+    ways = "".join(f"+{name}" for name in way.values())
+    return f"{spec}@{backend}{ways}" + ("" if device == "cpu" else f"@{device}")
+
+
+class Results(BaseModel):
+    """Everything that one or several results files hold."""
+
+    headers: list[Header] = []
+    environments: dict[str, Environment] = {}
+    specs: dict[str, SpecLine] = {}
+    claims: dict[str, ClaimLine] = {}
+    cases: dict[str, Case] = {}
+    footers: list[Footer] = []
+
+    @property
+    def complete(self) -> bool:
+        """Whether every file that was read had its footer."""
+        return len(self.headers) == len(self.footers)
+
+
+class Writer:
+    """Writes a results file beside its place and moves it there at the end; the old file stays till then.
+
+    A run that is killed leaves `NAME.partial` with all that had come.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.partial = path, path.with_name(path.name + ".partial")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = self.partial.open("w", encoding="utf-8")
+
+    def write(self, line: Line) -> None:
+        """Write one line and flush it."""
+        self._file.write(json.dumps(line.model_dump(mode="json"), ensure_ascii=False, allow_nan=False) + "\n")
+        self._file.flush()
+
+    def close(self, *, keep: bool = True) -> None:
+        """Put the file in its place, or leave it as the partial file it is."""
+        self._file.close()
+        if keep:
+            self.partial.replace(self.path)
+
+
+def now() -> str:
+    """Return the time in ISO 8601, UTC, to the second."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def read(paths: Iterable[Path]) -> Results:
+    """Read and merge results files.
+
+    Raises InputError, with line numbers, for a line that is no record, a file without header, and
+    for files that contradict each other: one case twice, or one spec in two versions.
+    """
+    results, problems = Results(), []
+    for path in paths:
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            problems.append(Problem(path, 0, 0, f"the file cannot be read: {error}", "a results file", "make one with `canireuse run --results FILE`"))
+            continue
+        for number, text in enumerate(lines, 1):
+            try:
+                line = LINE.validate_json(text)
+            except ValidationError as error:
+                first = error.errors()[0]
+                problems.append(Problem(path, number, 1, f"this line is no record: {first['msg']}", "a JSON line of the results schema", "make the file anew with this version of canireuse"))
+                break
+            clash = add(results, line)
+            if clash:
+                problems.append(Problem(path, number, 1, clash, "files of one set of specs, each case once", "merge only files of one state of `specs/`"))
+                break
+        if not lines:
+            problems.append(Problem(path, 1, 1, "the file is empty", "a header, cases and a footer", "run again"))
+    if problems:
+        raise InputError(problems)
+    return results
+
+
+def add(results: Results, line: Line) -> str | None:
+    """Add a line to the results; return how it contradicts what is there, if it does."""
+    match line:
+        case Header():
+            if line.schema_version != SCHEMA_VERSION:
+                return f"schema version {line.schema_version}, this is {SCHEMA_VERSION}"
+            results.headers.append(line)
+        case Footer():
+            results.footers.append(line)
+        case Environment():
+            results.environments[line.id] = line
+        case SpecLine():
+            if line.id in results.specs and results.specs[line.id].digest != line.digest:
+                return f"the spec {line.id} is here in two versions"
+            results.specs[line.id] = line
+        case ClaimLine():
+            results.claims[line.id] = line
+        case Case():
+            if line.id in results.cases:
+                return f"the case {line.id} is here twice"
+            results.cases[line.id] = line
+    return None

@@ -1,0 +1,131 @@
+"""Checking that what a spec uses is bound before, is of the right kind, and that labels are unique."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from conformance import expression
+from conformance.problems import Problem, suggestion
+from conformance.spec import Spec
+from conformance.vocabulary import Block, Compute, Expect, Function, Gradient, Module, Restore, Save, Step, Train, check_identifier
+from conformance.yaml import Loc, Places
+
+#: What kind of thing a field must hold; a field that is not here takes any kind but scopes and functions.
+KINDS: dict[tuple[str, str], frozenset[str]] = {
+    ("reenter", "reenter"): frozenset({"scope"}),
+    ("reuse_variables", "reuse_variables"): frozenset({"scope"}),
+    ("invoke", "invoke"): frozenset({"function"}),
+    ("expect", "traces"): frozenset({"function"}),
+    ("call", "call"): frozenset({"layer", "module", "copy"}),
+    ("copy", "copy"): frozenset({"layer", "module"}),
+    ("save", "save"): frozenset({"layer", "module", "copy"}),
+    ("restore", "restore"): frozenset({"layer", "module", "copy"}),
+    ("expect", "inside"): frozenset({"layer", "module", "copy", "result"}),
+}
+VALUES = frozenset({"variable", "tensor", "layer", "module", "copy", "result"})
+
+
+@dataclass
+class Checker:
+    """Walks the steps in order and keeps what is bound; `problems` and `lines` are its answers."""
+
+    path: Path
+    places: Places
+    problems: list[Problem] = field(default_factory=list)
+    lines: dict[str, int] = field(default_factory=dict)
+    saved: set[str] = field(default_factory=set)
+
+    def problem(self, loc: Loc, happened: str, expected: str, advice: str, offset: int = 0) -> None:
+        """Note a problem at a place of the file."""
+        line, column = self.places.get(loc, (1, 1))
+        self.problems.append(Problem(self.path, line, column + offset, happened, expected, advice))
+
+    def steps(self, steps: list[Step], loc: Loc, bound: dict[str, str]) -> None:
+        """Check steps that stand at a place; add to `bound` what they bind."""
+        for index, step in enumerate(steps):
+            self.step(step, (*loc, index), bound)
+
+    def step(self, step: Step, loc: Loc, bound: dict[str, str]) -> None:
+        """Check one step and what stands inside it."""
+        if step.expect is not None:
+            if step.expect in self.lines:
+                self.problem((*loc, "expect"), f"the label {step.expect!r} stands here a second time", "each label once in a spec", "choose another label")
+            self.lines.setdefault(step.expect, self.places.get((*loc, "expect"), (1, 1))[0])
+        if step.binds == "scope" and step.binding:
+            bound[step.binding] = step.binds
+        inner = dict(bound) if isinstance(step, Function | Gradient | Train) else bound
+        if isinstance(step, Function):
+            inner.update(dict.fromkeys(step.takes, "tensor"))
+        else:
+            self.places_used(step, loc, bound)
+        if isinstance(step, Block):
+            self.steps(step.steps, (*loc, "steps"), inner)
+        for text, text_loc in self.expressions(step, loc):
+            self.expression(text, text_loc, inner)
+        if isinstance(step, Save):
+            self.saved.add(step.to)
+        if isinstance(step, Restore) and step.given_by not in self.saved:
+            self.problem((*loc, "from"), f"nothing was saved under {step.given_by!r}", "the word of an earlier `save`", "save first, or correct the word")
+        if step.binding:
+            bound[step.binding] = step.binds
+
+    def places_used(self, step: Step, loc: Loc, bound: dict[str, str]) -> None:
+        """Check each place that the step's own fields name."""
+        fields = {name: getattr(step, name) for name in step.uses} | ({"members": step.members} if isinstance(step, Module) else {})
+        for name, value in fields.items():
+            kinds = KINDS.get((step.verb, name), VALUES)
+            alias = type(step).model_fields[name].alias or name
+            if isinstance(value, str):
+                self.place(value, (*loc, alias), bound, kinds)
+            elif isinstance(value, list | dict):
+                for key, place in value.items() if isinstance(value, dict) else enumerate(value):
+                    self.place(place, (*loc, alias, key), bound, kinds)
+
+    def place(self, place: str, loc: Loc, bound: dict[str, str], kinds: frozenset[str], offset: int = 0) -> None:
+        """Check that a place begins with a name that is bound to one of the kinds."""
+        name = place.partition(".")[0]
+        if name not in bound:
+            known = [word for word, kind in bound.items() if kind in kinds]
+            self.problem(loc, f"nothing is bound to {name!r} here", f"a name bound before: {', '.join(known) or 'none is yet'}", suggestion(name, known, "bind it with `as:` in an earlier step"), offset)
+        elif bound[name] not in kinds:
+            self.problem(loc, f"{name!r} is a {bound[name]}", f"a {' or '.join(sorted(kinds))}", "name something of that kind", offset)
+
+    def expressions(self, step: Step, loc: Loc) -> Iterator[tuple[str, Loc]]:
+        """Yield the expressions of a step with their places."""
+        if isinstance(step, Compute):
+            name, equals, text = step.compute.partition("=")
+            try:
+                check_identifier(name.strip())
+            except ValueError as error:
+                self.problem((*loc, "compute"), str(error), "`name = expression`", "begin with the name that is bound")
+            if equals:
+                yield " " * (len(name) + 1) + text, (*loc, "compute")
+            else:
+                self.problem((*loc, "compute"), f"{step.compute!r} binds nothing", "`name = expression`", "put a name and `=` in front")
+        for name in step.expressions:
+            value = getattr(step, name)
+            if isinstance(value, str):
+                yield value, (*loc, name)
+        if isinstance(step, Function) and step.returns:
+            yield step.returns, (*loc, "returns")
+        for index, text in enumerate(getattr(step, "given", [])):
+            if isinstance(text, str):
+                yield text, (*loc, "given", index)
+
+    def expression(self, text: str, loc: Loc, bound: dict[str, str]) -> None:
+        """Check that an expression is in the language and reads only what is bound."""
+        indent = len(text) - len(text.lstrip())
+        try:
+            tree = expression.parse(text)
+        except expression.ExpressionError as error:
+            self.problem(loc, str(error), "an expression of the language", "see `docs/vocabulary.md`, expressions", indent + error.column)
+            return
+        for place, column in expression.places(tree):
+            self.place(place, loc, bound, VALUES, indent + column)
+
+
+def check_references(path: Path, spec: Spec, places: Places) -> tuple[dict[str, int], list[Problem]]:
+    """Return the line of each label, and a problem for each reference that does not hold."""
+    checker = Checker(path, places)
+    checker.steps(spec.steps, ("steps",), {})
+    return checker.lines, checker.problems

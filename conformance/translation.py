@@ -1,0 +1,289 @@
+"""Translation: the base class of adapters, which turn a spec into a native script.
+
+An adapter is a translator. For each verb it has a method of the verb's name that writes the lines a
+good user of its framework would have written; for each kind of observation a method that words the
+reading. It holds no framework code of its own and imports no framework: imports stand in the script.
+What a framework cannot say raises `Unsupported` with a reason that a user learns from.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import ClassVar
+
+from conformance import expression
+from conformance.spec import Spec
+from conformance.vocabulary import Array, Block, Compute, Expect, Repeat, Step, walk
+
+INDENT = "    "
+OBSERVE = "def observe(label, value):\n    print(label, repr(value), sep=': ')\n"
+
+
+class Unsupported(Exception):
+    """The framework has no words for a step; the message is the reason, one sentence."""
+
+
+@dataclass(frozen=True)
+class Script:
+    """What an adapter made of a spec: the bytes that run, and which of its wording is idiom."""
+
+    text: str
+    idioms: tuple[str, ...] = ()
+
+    @property
+    def standalone(self) -> str:
+        """The script with a two-line `observe` on top, so that it needs only the framework."""
+        return f"{OBSERVE}\n{self.text}"
+
+
+class Adapter:
+    """Translates specs for one backend; made anew for each translation.
+
+    `device` is `cpu` or `gpu`; `way` maps a verb to the way of saying it; `versions` holds the
+    versions of `packages` where the script is going to run, empty if that is not known.
+    """
+
+    #: the backend's name on the command line, and its title in the report
+    name: ClassVar[str]
+    title: ClassVar[str]
+    #: one sentence: which part of which framework this is
+    about: ClassVar[str]
+    #: distributions whose versions are recorded, the framework's own first
+    packages: ClassVar[tuple[str, ...]] = ()
+    #: what to install, for `canireuse doctor`
+    install: ClassVar[str] = ""
+    #: the import lines, which the host also runs once to warm up
+    imports: ClassVar[str] = ""
+    #: lines that put back what the framework keeps globally, run by the host before each script
+    reset: ClassVar[str] = ""
+    #: environment variables of the host
+    environ: ClassVar[Mapping[str, str]] = {}
+    #: what each function of the expression language is called: a format string
+    functions: ClassVar[Mapping[str, str]] = {}
+    #: kind of refusal -> (name of the exception's class or of one of its bases, pattern in its message)
+    errors: ClassVar[Mapping[str, tuple[tuple[str, str], ...]]] = {}
+    #: verb -> names of the ways to say it; each is a case of its own
+    ways: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    #: verb or kind of observation -> why the framework cannot say it
+    missing: ClassVar[Mapping[str, str]] = {}
+
+    def __init__(self, device: str = "cpu", way: Mapping[str, str] | None = None, versions: Mapping[str, str] | None = None) -> None:
+        self.device = device
+        self.way = dict(way or {})
+        self.versions = dict(versions or {})
+        self.lines: list[str] = []
+        self.depth = 0
+        self.idioms: list[str] = []
+        #: open scopes, outermost first
+        self.scopes: list[Step] = []
+
+    # -- the whole script
+
+    def translate(self, spec: Spec) -> Script:
+        """Return the script for a spec; raise Unsupported with the reason if there is none."""
+        for line in self.imports.splitlines():
+            self.write(line)
+        self.write("")
+        with self.setting(spec):
+            self.steps(spec.steps)
+        return Script(text="\n".join(self.lines).rstrip() + "\n", idioms=tuple(dict.fromkeys(self.idioms)))
+
+    @contextmanager
+    def setting(self, spec: Spec) -> Iterator[None]:
+        """Write what stands around all steps: the device, a graph, a root module."""
+        yield
+
+    @classmethod
+    def probe(cls, device: str) -> str:
+        """Return a script that makes a variable as scripts do, and observes `device`: where it is."""
+        raise NotImplementedError
+
+    @classmethod
+    def ways_of(cls, spec: Spec) -> list[dict[str, str]]:
+        """Return each combination of ways in which this backend can say the spec; one empty if none."""
+        combinations: list[dict[str, str]] = [{}]
+        for verb in dict.fromkeys(step.verb for step in walk(spec.steps)):
+            if verb in cls.ways:
+                combinations = [{**made, verb: way} for made in combinations for way in cls.ways[verb]]
+        return combinations
+
+    # -- writing
+
+    def write(self, line: str = "") -> None:
+        """Write one line at the current depth."""
+        self.lines.append(f"{INDENT * self.depth}{line}" if line else "")
+
+    @contextmanager
+    def block(self, line: str) -> Iterator[None]:
+        """Write the line that opens a block; what is written inside is indented, at least `pass`."""
+        self.write(line)
+        self.depth += 1
+        start = len(self.lines)
+        yield
+        if len(self.lines) == start:
+            self.write("pass")
+        self.depth -= 1
+
+    def idiom(self, note: str) -> None:
+        """Mark the wording as an idiom: a few lines users write, where no one call has the meaning."""
+        self.idioms.append(note)
+
+    def bind(self, name: str | None, value: str) -> None:
+        """Write `name = value`, or the value alone if nothing is bound."""
+        self.write(f"{name} = {value}" if name else value)
+
+    # -- steps
+
+    def steps(self, steps: list[Step]) -> None:
+        """Write every step in turn."""
+        for step in steps:
+            self.step(step)
+
+    def step(self, step: Step) -> None:
+        """Write one step; one that may be refused is observed in both outcomes."""
+        if step.raises is None:
+            self.say(step)
+            return
+        with self.block("try:"):
+            self.say(step)
+        with self.block("except Exception as error:"):
+            self.write(f"observe({step.expect!r}, error)")
+        with self.block("else:"):
+            self.write(f"observe({step.expect!r}, None)")
+
+    def say(self, step: Step) -> None:
+        """Write one step in the words of the framework."""
+        method = getattr(self, step.verb, None)
+        if step.verb in self.missing or method is None:
+            raise Unsupported(self.missing.get(step.verb, f"{self.title} has no words for `{step.verb}`."))
+        method(step)
+
+    def initialize(self, step: Step) -> None:
+        """Write nothing: a variable has its initial value when it is made."""
+
+    def compute(self, step: Compute) -> None:
+        """Bind the value of an expression."""
+        name, _, text = step.compute.partition("=")
+        self.write(f"{name.strip()} = {self.expression(text)}")
+
+    def repeat(self, step: Repeat) -> None:
+        """Write a Python loop."""
+        with self.block(f"for _ in range({step.repeat}):"):
+            self.steps(step.steps)
+
+    def inside(self, step: Block) -> None:
+        """Write the steps inside a block whose opening line has been written."""
+        self.steps(step.steps)
+
+    # -- values
+
+    def place(self, place: str) -> str:
+        """Return the words for a place itself: the variable, not its value."""
+        return place
+
+    def value(self, place: str) -> str:
+        """Return the words for the value at a place, as it stands in arithmetic."""
+        return self.place(place)
+
+    def array(self, values: str) -> str:
+        """Return the words for a literal list of numbers."""
+        raise NotImplementedError
+
+    def expression(self, text: str | Array) -> str:
+        """Return the words for an expression or a literal value."""
+        if not isinstance(text, str):
+            return self.array(repr(text)) if isinstance(text, list) else repr(text)
+        return expression.render(expression.parse(text), self.value, self.functions, self.array)
+
+    def data(self, value: str) -> str:
+        """Return the words that turn a value of the framework into plain numbers and lists."""
+        return f"{value}.tolist()"
+
+    # -- observations
+
+    def expect(self, step: Expect) -> None:
+        """Write one observation."""
+        if step.kind in self.missing:
+            raise Unsupported(self.missing[step.kind])
+        if step.kind in {"same", "distinct"}:
+            self.observe_write(step)
+            return
+        self.write(f"observe({step.expect!r}, {self.reading(step)})")
+
+    def observe_write(self, step: Expect) -> None:
+        """Observe whether a write to the second place is read through the first."""
+        first, second = step.same or step.distinct or []
+        self.write(f"before = {self.data(self.value(first))}")
+        self.increment(second)
+        after, written = self.data(self.value(first)), self.data(self.value(second))
+        self.write(f"observe({step.expect!r}, {{'before': before, 'after': {after}, 'written': {written}}})")
+
+    def reading(self, step: Expect) -> str:
+        """Return the words that read what a step observes."""
+        match step.kind:
+            case "value":
+                return self.data(self.expression(step.value or ""))
+            case "identical":
+                first, second = step.identical or []
+                return f"{self.place(first)} is {self.place(second)}"
+            case "name" | "shape" | "dtype":
+                return getattr(self, f"{step.kind}_of")(getattr(step, step.kind))
+            case "variables" | "trainable":
+                return f"len({self.listing(step.inside, only_trainable=step.kind == 'trainable')})"
+            case "names":
+                return self.names()
+            case "collection":
+                return f"len({self.collected(step.collection or '')})"
+            case "traces":
+                return self.trace_count(step.traces or "")
+            case _:
+                return self.offered(step.offers or "")
+
+    def increment(self, place: str) -> None:
+        """Write one to every element of a variable on top of what it holds."""
+        raise NotImplementedError
+
+    def name_of(self, place: str) -> str:
+        """Return the words for the full path of a variable, parts parted by `/`."""
+        raise Unsupported(f"{self.title} variables carry no name.")
+
+    def shape_of(self, place: str) -> str:
+        """Return the words for the shape of a variable, a list."""
+        return f"list({self.place(place)}.shape)"
+
+    def dtype_of(self, place: str) -> str:
+        """Return the words for the dtype of a variable: the name numpy has for it."""
+        return f"str({self.place(place)}.dtype)"
+
+    def listing(self, inside: str | None, *, only_trainable: bool) -> str:
+        """Return the words for the list of variables, in all or inside a module or layer."""
+        raise Unsupported(f"{self.title} keeps no list of variables.")
+
+    def names(self) -> str:
+        """Return the words for the sorted paths of all variables."""
+        raise Unsupported(f"{self.title} keeps no list of names.")
+
+    def collected(self, collection: str) -> str:
+        """Return the words for the list of variables in a collection."""
+        raise Unsupported(f"{self.title} has no collections of variables.")
+
+    def trace_count(self, function: str) -> str:
+        """Return the words for how often a traced function was traced."""
+        raise Unsupported(f"{self.title} does not count traces.")
+
+    def offered(self, name: str) -> str:
+        """Return the words that ask whether the top-level package has a name."""
+        raise Unsupported(f"{self.title} is no package.")
+
+    # -- refusals
+
+    @classmethod
+    def kind_of(cls, error: Mapping[str, object]) -> str | None:
+        """Return which kind of refusal a native exception means, or None if none is declared."""
+        bases, message = error["bases"], str(error["message"])
+        assert isinstance(bases, list)
+        for kind, patterns in cls.errors.items():
+            if any(name in bases and re.search(pattern, message, re.DOTALL) for name, pattern in patterns):
+                return kind
+        return None
