@@ -103,10 +103,10 @@ class Host:
         for device in ("gpu", "cpu") if self.asked == "auto" else (self.asked,):
             outcome = self._request({"script": self.adapter.probe(device), "filename": "<probe>"})
             name = outcome.observations.get("device")
-            if outcome.ending == "finished" and not outcome.error and isinstance(name, str):
+            if outcome.ending == "finished" and not outcome.error and isinstance(name, str) and is_on(device, name):
                 self.device, self.device_name = device, name
                 return None
-            refused = f"{outcome.error['type']}: {outcome.error['message']}" if outcome.error else outcome.ending
+            refused = f"{outcome.error['type']}: {outcome.error['message']}" if outcome.error else f"{outcome.ending}, on {name}"
         return f"no {self.asked} device for {self.adapter.title} here ({refused.splitlines()[0][:200]})"
 
     def run(self, script: Script, filename: str) -> Outcome:
@@ -199,6 +199,11 @@ class Host:
             if pipe:
                 pipe.close() if pipe is self.process.stdout else _close_quietly(pipe)
         self.process = None
+
+
+def is_on(device: str, name: str) -> bool:
+    """Return whether a device by that name is what was asked for; some frameworks fall back in silence."""
+    return device == "cpu" or any(word in name.lower() for word in ("gpu", "cuda", "rocm"))
 
 
 def _close_quietly(pipe: Any) -> None:

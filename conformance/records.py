@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from conformance.judge import Blame, Judged, Loudness, Verdict
 from conformance.problems import InputError, Problem
+from conformance.vocabulary import Answer
 
 SCHEMA_VERSION = 1
 
@@ -98,6 +99,16 @@ class Case(Line):
     seconds: float | None = None
 
 
+class Decision(Line):
+    """An observation that decides a claim, and the answer that the claim asserts of it."""
+
+    spec: str
+    expect: str
+    asserts: Answer
+    #: the backend that decides where the document stands, if it is not the document's own
+    backend: str | None = None
+
+
 class ClaimLine(Line):
     """A claim of a document, as the claims file states it; its verdict is computed from cases."""
 
@@ -105,14 +116,12 @@ class ClaimLine(Line):
     id: str
     document: str
     title: str
+    stands: str
     where: str
     line: int
     claim: str
-    stands: str
-    asserts: Any = None
-    decided_by: list[dict[str, Any]] = []
+    decided_by: list[Decision] = []
     not_checkable: str | None = None
-    refutes: str | None = None
 
 
 class Footer(Line):

@@ -1,0 +1,90 @@
+"""Cases: a spec on a backend, in one way; how they are planned, and how one is run and judged."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import adapters
+from conformance.hosts import Host
+from conformance.judge import Judgement, judge
+from conformance.records import Case, Environment, SpecLine, case_id, digest
+from conformance.spec import Located
+from conformance.translation import Adapter, Unsupported
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A case that is to be run."""
+
+    located: Located
+    backend: str
+    adapter: type[Adapter]
+    way: dict[str, str]
+
+    @property
+    def name(self) -> str:
+        """The backend and its way, as in `torch+pickle`."""
+        return case_id("", self.backend, self.way, "cpu").removeprefix("@")
+
+
+def plan(specs: Iterable[Located], backends: Iterable[str]) -> Iterator[Plan]:
+    """Yield every case of the specs on the backends; raise UsageError for an unknown backend."""
+    known = [(name, adapters.adapter(name)) for name in backends]
+    for located in specs:
+        for name, adapter in known:
+            for way in adapter.ways_of(located.spec):
+                yield Plan(located, name, adapter, way)
+
+
+def run_case(case: Plan, host: Host) -> Case:
+    """Run one case on a host that belongs to its backend, and return its record."""
+    absent = host.ready()
+    record = Case(
+        id=case_id(case.located.id, case.backend, case.way, host.device), spec=case.located.id, backend=case.backend,
+        way=case.way, device=host.device, environment=environment_id(case.backend, host), verdict="skipped",
+        spec_digest=digest(case.located.text),
+    )  # fmt: skip
+    if absent:
+        return record.model_copy(update={"blame": "environment", "reason": absent})
+    packages = host.environment["packages"]
+    try:
+        script = case.adapter(host.device, case.way, packages).translate(case.located.spec)
+    except Unsupported as reason:
+        return record.model_copy(update={"verdict": "unsupported", "blame": "backend", "reason": str(reason)})
+    outcome = host.run(script, f"<{record.id}>")
+    judgement: Judgement = judge(case.located.spec, case.backend, case.adapter, case.way, outcome, packages)
+    return record.model_copy(
+        update={
+            **dict(judgement),
+            "script": script.text,
+            "script_digest": digest(script.text),
+            "idioms": list(script.idioms),
+            "warnings": outcome.warnings,
+            "error": outcome.error,
+            "output": outcome.output,
+            "seconds": outcome.seconds,
+        }
+    )
+
+
+def environment_id(backend: str, host: Host) -> str:
+    """Return the id under which the host's environment is recorded."""
+    return f"{backend}@{host.device}"
+
+
+def environment_line(backend: str, host: Host) -> Environment:
+    """Return the record of where a backend's scripts ran."""
+    return Environment(
+        id=environment_id(backend, host), backend=backend, title=host.adapter.title, about=host.adapter.about,
+        install=host.adapter.install, asked_device=host.asked, device=host.device, device_name=host.device_name,
+        absent=host.absent, warm_up_seconds=host.warm_up_seconds, **host.environment,
+    )  # fmt: skip
+
+
+def spec_line(located: Located) -> SpecLine:
+    """Return the record of a spec, with all that a report shows of it."""
+    spec = located.spec
+    return SpecLine(
+        id=located.id, title=spec.title, about=spec.about.strip(), sources=spec.sources, contract=spec.contract,
+        text=located.text, digest=digest(located.text), lines=located.lines,
+        divergences=[divergence.model_dump(exclude_none=True) for divergence in spec.divergences],
+    )  # fmt: skip

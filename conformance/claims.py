@@ -1,0 +1,179 @@
+"""Claims: what the documents say, and whether it is so, computed from results and never by hand.
+
+A claim is judged where its document stands (TF1 graph mode, or TF2) and, for TF1, also where today's
+users would try it: the same calls in TensorFlow 2's default eager mode.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from conformance import yaml
+from conformance.judge import agrees
+from conformance.loader import CLAIMS, SUFFIX, resolve
+from conformance.problems import InputError, Problem, suggestion
+from conformance.records import Case, ClaimLine, Decision, Results
+from conformance.spec import Located
+
+#: where a document stands -> the backend that decides there, and the one where users would try it today
+MODES: dict[str, dict[str, str]] = {"tf1": {"stands": "tf1", "eager": "tf1-eager"}, "tf2": {"stands": "tf2"}}
+WORDS = {"stands": "where the document stands", "eager": "in TensorFlow 2's eager mode"}
+ClaimVerdictWord = Literal["confirmed", "refuted", "depends", "not checkable", "undecided"]
+
+
+class Claim(BaseModel):
+    """One statement of a document, in our words, and the observations that decide it."""
+
+    model_config = ConfigDict(extra="forbid")
+    id: str = Field(pattern=r"^[a-z0-9-]+$")
+    where: str = Field(min_length=3, description="Section, paragraph or example of the document.")
+    line: int = Field(ge=1, description="The line of the document.")
+    claim: str = Field(min_length=15, description="The statement, in our own words.")
+    decided_by: list[Decision] = []
+    not_checkable: str | None = Field(None, min_length=10, description="Why no run can decide it.")
+
+    @model_validator(mode="after")
+    def check_one(self) -> "Claim":
+        """Refuse a claim that is both decided and not checkable, or neither."""
+        if bool(self.decided_by) == bool(self.not_checkable):
+            raise ValueError("a claim has either `decided_by` or `not_checkable`")
+        return self
+
+
+class Document(BaseModel):
+    """A file below `specs/claims/`: the claims of one document."""
+
+    model_config = ConfigDict(extra="forbid")
+    document: str = Field(description="The document's id.")
+    title: str
+    stands: Literal["tf1", "tf2"] = Field(description="The mode in which the document stands.")
+    claims: list[Claim] = Field(min_length=1)
+
+
+class Evidence(BaseModel):
+    """One observation that speaks for a claim or against it."""
+
+    case_id: str
+    spec: str
+    label: str
+    mode: str
+    asserted: object
+    observed: object
+    agrees: bool | None
+    command: str
+
+
+class ClaimVerdict(BaseModel):
+    """The verdict on a claim, why, and the evidence."""
+
+    claim: ClaimLine
+    verdict: ClaimVerdictWord
+    why: str
+    evidence: list[Evidence] = []
+
+
+def load_claims(folder: Path) -> list[tuple[Path, Document, yaml.Places]]:
+    """Load every claims file of a folder; raise InputError with the problems of all."""
+    loaded, problems = [], []
+    for path in sorted(folder.glob(f"*{SUFFIX}")):
+        try:
+            data, places, _ = yaml.read(path)
+            loaded.append((path, Document.model_validate(data), places))
+        except InputError as error:
+            problems += error.problems
+        except ValidationError as invalid:
+            for error in invalid.errors(include_url=False):
+                loc, _ = resolve(data, error["loc"])
+                line, column = places[loc]
+                problems.append(Problem(path, line, column, f"{'.'.join(map(str, error['loc']))}: {error['msg']}", "a claim as docs/claims.md describes it", "correct it"))
+    if problems:
+        raise InputError(problems)
+    return loaded
+
+
+def check_claims(documents: Sequence[tuple[Path, Document, yaml.Places]], specs: Iterable[Located]) -> None:
+    """Raise InputError for an id that stands twice and a decision that names an unknown spec or label."""
+    known = {located.id: located.spec.expectations for located in specs}
+    seen: dict[str, Path] = {}
+    problems = []
+    for path, document, places in documents:
+        for index, claim in enumerate(document.claims):
+            if claim.id in seen:
+                line, column = places["claims", index, "id"]
+                problems.append(Problem(path, line, column, f"the id {claim.id!r} stands in {seen[claim.id]} too", "each id once", "choose another id"))
+            seen[claim.id] = path
+            for number, decision in enumerate(claim.decided_by):
+                line, column = places["claims", index, "decided_by", number]
+                if decision.spec not in known:
+                    problems.append(Problem(path, line, column, f"there is no spec {decision.spec!r}", "the id of a spec", suggestion(decision.spec, known, "write the spec first")))
+                elif decision.expect not in known[decision.spec]:
+                    labels = known[decision.spec]
+                    problems.append(Problem(path, line, column, f"{decision.spec} has no label {decision.expect!r}", f"one of {', '.join(labels)}", suggestion(decision.expect, labels, "correct it")))
+    if problems:
+        raise InputError(problems)
+
+
+def claim_lines(specs: Iterable[Located]) -> list[ClaimLine]:
+    """Return the claims that the given specs decide, and the uncheckable ones beside them, checked."""
+    specs = list(specs)
+    folders = {located.path.resolve().parent.parent / CLAIMS for located in specs}
+    lines = []
+    here = {located.id for located in specs}
+    for folder in sorted(folders):
+        for _, document, _ in load_claims(folder):
+            for claim in document.claims:
+                if all(decision.spec in here for decision in claim.decided_by):
+                    lines.append(ClaimLine(document=document.document, title=document.title, stands=document.stands, **dict(claim)))
+    return lines
+
+
+def judge_claims(results: Results) -> list[ClaimVerdict]:
+    """Return the verdict on every claim of the results, in the order of documents and lines."""
+    by_place: dict[tuple[str, str], list[Case]] = {}
+    for case in results.cases.values():
+        by_place.setdefault((case.spec, case.backend), []).append(case)
+    ordered = sorted(results.claims.values(), key=lambda claim: (claim.document, claim.line, claim.id))
+    return [judge_claim(claim, by_place) for claim in ordered]
+
+
+def judge_claim(claim: ClaimLine, by_place: dict[tuple[str, str], list[Case]]) -> ClaimVerdict:
+    """Return the verdict on one claim."""
+    if claim.not_checkable:
+        return ClaimVerdict(claim=claim, verdict="not checkable", why=claim.not_checkable)
+    evidence = [
+        piece
+        for mode, backend in MODES[claim.stands].items()
+        for decision in claim.decided_by
+        for piece in gather(decision, mode, decision.backend if decision.backend and mode == "stands" else backend, by_place)
+    ]
+    answers = {mode: [piece.agrees for piece in evidence if piece.mode == mode and piece.agrees is not None] for mode in WORDS}
+    held = {mode: all(agreed) for mode, agreed in answers.items() if agreed}
+    if "stands" not in held:
+        why = "no run of the deciding specs is in these results" if not evidence else "the deciding specs were not observed there"
+        return ClaimVerdict(claim=claim, verdict="undecided", why=why, evidence=evidence)
+    if len(set(held.values())) > 1:
+        holds, not_held = (next(WORDS[mode] for mode, value in held.items() if value is wanted) for wanted in (True, False))
+        return ClaimVerdict(claim=claim, verdict="depends", why=f"it holds {holds}, and not {not_held}", evidence=evidence)
+    where = " and ".join(WORDS[mode] for mode in held)
+    if held["stands"]:
+        return ClaimVerdict(claim=claim, verdict="confirmed", why=f"observed as claimed {where}", evidence=evidence)
+    first = next(piece for piece in evidence if piece.agrees is False)
+    return ClaimVerdict(claim=claim, verdict="refuted", why=f"claimed {first.asserted!r}, observed {first.observed!r}, {where}", evidence=evidence)
+
+
+def gather(decision: Decision, mode: str, backend: str, by_place: dict[tuple[str, str], list[Case]]) -> list[Evidence]:
+    """Return what the cases of one backend say to one decision; `agrees` is None where nothing was observed."""
+    pieces = []
+    for case in by_place.get((decision.spec, backend), []):
+        judged = next((one for one in case.expectations if one.label == decision.expect), None)
+        agreed = agrees(decision.asserts, judged.observed, 1e-5) if judged and case.verdict in {"conforms", "differs", "fails"} else None
+        pieces.append(
+            Evidence(
+                case_id=case.id, spec=decision.spec, label=decision.expect, mode=mode, asserted=decision.asserts,
+                observed=judged.observed if judged else case.verdict, agrees=agreed,
+                command=f"canireuse run specs/{decision.spec}.yaml --backend {backend}",
+            )
+        )  # fmt: skip
+    return pieces
