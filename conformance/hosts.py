@@ -60,7 +60,7 @@ class Host:
     def start(self) -> None:
         """Start the process and send it the import lines, without waiting for them."""
         self._log = tempfile.TemporaryFile()
-        environ = {**os.environ, **self.adapter.environ, "PYTHONPATH": os.pathsep.join(self._path()), "PYTHONUNBUFFERED": "1"}
+        environ = {**os.environ, **self.adapter.environ, **self.adapter.environ_on.get(self.asked, {}), "PYTHONPATH": os.pathsep.join(self._path()), "PYTHONUNBUFFERED": "1"}
         self._started = time.perf_counter()
         self.process = subprocess.Popen(
             [self.python, str(HOST)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log,

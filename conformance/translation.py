@@ -59,6 +59,8 @@ class Adapter:
     reset: ClassVar[str] = ""
     #: environment variables of the host
     environ: ClassVar[Mapping[str, str]] = {}
+    #: device asked for -> further environment variables, such as those that hide a GPU from `cpu`
+    environ_on: ClassVar[Mapping[str, Mapping[str, str]]] = {}
     #: what each function of the expression language is called: a format string
     functions: ClassVar[Mapping[str, str]] = {}
     #: kind of refusal -> (name of the exception's class or of one of its bases, pattern in its message)

@@ -52,7 +52,7 @@ Dtype = Literal["float16", "float32", "float64", "int32", "int64", "bool"]
 Initial = Number | list[Any] | Literal["random"]
 RaiseKind = Literal[
     "already_exists", "not_found", "shape_mismatch", "dtype_mismatch", "bad_argument", "uninitialized",
-    "not_trainable", "nothing",
+    "not_trainable", "created_again", "nothing",
 ]  # fmt: skip
 Answer = StrictBool | int | float | str | None | list[Any]
 
