@@ -18,6 +18,9 @@ def names() -> list[str]:
 def adapter(name: str) -> type[Adapter]:
     """Return the adapter class of a backend; raise UsageError if there is none of that name."""
     for point in entry_points(group=GROUP, name=name):
-        loaded: type[Adapter] = point.load()
+        try:
+            loaded: type[Adapter] = point.load()
+        except (ImportError, AttributeError) as error:
+            raise UsageError(f"the backend {name!r} cannot be loaded: {error}\n    expected: a class at {point.value}\n    to do: install the package that offers it anew") from error
         return loaded
     raise UsageError(f"there is no backend {name!r}\n    expected: one of {', '.join(names())}\n    to do: {suggestion(name, names(), 'check the name')}")

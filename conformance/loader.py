@@ -1,12 +1,13 @@
 """Loading specs: from YAML files to checked `Located` specs, with every error at its place."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from conformance import expression, yaml
+from conformance import yaml
 from conformance.problems import InputError, Problem, suggestion
 from conformance.references import check_references
 from conformance.spec import Located, Spec
@@ -80,7 +81,10 @@ def validate(path: Path, data: Any, places: yaml.Places) -> Spec:
         for error in invalid.errors(include_url=False):
             loc, owner = resolve(data, error["loc"])
             problem = explain(path, error, loc, owner, places)
-            problems.setdefault((problem.line, problem.column), problem)
+            place = (problem.line, problem.column)
+            if place in problems and problem.expected not in problems[place].expected:  # another member of a union
+                problem = replace(problem, expected=f"{problems[place].expected}; or: {problem.expected}")
+            problems[place] = problem
         raise InputError(problems.values()) from None
 
 
@@ -144,6 +148,3 @@ def check_divergences(path: Path, spec: Spec, places: yaml.Places) -> list[Probl
             elif answer == known[label] and type(answer) is type(known[label]):
                 problems.append(Problem(path, line, column, f"the answer of {label!r} is the contract's own", "an answer that differs", "remove it: a divergence says only what differs"))
     return problems
-
-
-__all__ = ["expression", "load", "load_all", "spec_files"]

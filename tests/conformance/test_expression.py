@@ -1,0 +1,67 @@
+"""The expression language: what it refuses, and that wording keeps the meaning."""
+
+import ast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conformance import expression
+from conformance.expression import ExpressionError
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "open('x')", "__import__('os')", "x.__class__", "x._y", "(lambda: 1)()", "[x for x in y]", "x if y else z", "x < y",
+        "'text'", "True", "None", "f(x)", "sum(x, y)", "sum(x=y)", "x[y]", "x[1:2]", "x and y", "not x", "x := 1", "{1: 2}",
+        "x // y", "x % y", "x | y", "`x`", "", "x y", "(x).real.__init__", "...", "x; y", "x = y", "__name__()",
+    ],
+)  # fmt: skip
+def test_what_is_outside_the_language_is_refused(text):
+    with pytest.raises(ExpressionError):
+        expression.parse(text)
+
+
+def test_an_error_says_at_which_column():
+    with pytest.raises(ExpressionError) as refused:
+        expression.parse("x + open(y)")
+    assert refused.value.column == 4
+
+
+def test_places_are_all_that_is_read():
+    tree = expression.parse("sum(x @ layer.kernel) + [1.0, 2.0] * -y[0]")
+    assert [name for name, _ in expression.places(tree)] == ["x", "layer.kernel", "y"]
+
+
+def test_wording_replaces_leaves_and_keeps_precedence():
+    words = expression.render(
+        expression.parse("tanh(x @ w + 1) * (a - -b) ** 2"),
+        place=lambda place: f"read({place!r})",
+        functions={"tanh": "tf.tanh({})"},
+        array=lambda values: f"tf.constant({values})",
+    )
+    assert words == "tf.tanh(read('x') @ read('w') + 1) * (read('a') - -read('b')) ** 2"
+
+
+numbers = st.integers(1, 9).map(str)
+expressions = st.recursive(
+    numbers | st.just("x"),
+    lambda inner: st.tuples(inner, st.sampled_from("+-*/"), inner).map(lambda parts: f"({parts[0]} {parts[1]} {parts[2]})") | inner.map(lambda text: f"-{text}"),
+    max_leaves=8,
+)
+
+
+@given(expressions)
+def test_wording_never_changes_a_value(text):
+    words = expression.render(expression.parse(text), place=lambda place: "(2 + 5)", functions={}, array=str)
+    try:
+        expected = eval(text, {"x": 7})
+    except ZeroDivisionError:
+        return
+    assert eval(words) == expected
+
+
+def test_every_function_is_described():
+    assert all(meaning for meaning in expression.FUNCTIONS.values())
+    assert isinstance(expression.parse("softmax(x)"), ast.Call)

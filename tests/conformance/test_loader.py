@@ -1,0 +1,145 @@
+"""Loading specs: one clear error at its place, and nothing that is wrong gets through."""
+
+import pytest
+
+from conformance.loader import load, load_all, spec_files
+from conformance.problems import InputError
+
+GOOD = """
+    steps:
+      - get: kernel
+        shape: [2]
+        init: 1.0
+        as: first
+      - initialize:
+      - expect: reads-one
+        value: first
+        is: [1.0, 1.0]
+"""
+
+
+def refused(write_spec, steps):
+    with pytest.raises(InputError) as error:
+        load(write_spec(steps))
+    return error.value.problems
+
+
+def test_a_good_spec_loads(write_spec):
+    located = load(write_spec(GOOD))
+    assert located.id == "facet/spec"
+    assert located.spec.expectations == {"reads-one": [1.0, 1.0]}
+    assert located.lines == {"reads-one": 13}
+    assert located.facet == "facet"
+
+
+@pytest.mark.parametrize(
+    ("broken", "by", "line", "column", "words", "advice"),
+    [
+        ("shape: [2]", "shap: [2]", 9, 5, "no key 'shap'", "did you mean 'shape'?"),
+        ("get: kernel", "gett: kernel", 8, 5, "'gett' is no verb", "did you mean 'get'?"),
+        ("get: kernel", "get: for", 8, 10, "`get` is 'for'", ""),
+        ("get: kernel", "get: 'a b'", 8, 10, "`get` is 'a b'", ""),
+        ("get: kernel", "get: session", 8, 10, "`get` is 'session'", ""),
+        ("as: first", "as: torch", 11, 9, "`as` is 'torch'", ""),
+        ("value: first", "value: frist", 14, 12, "nothing is bound to 'frist'", "did you mean 'first'?"),
+        ("value: first", "value: first + open(first)", 14, 20, "'open' is no function", ""),
+        ("value: first", "value: first.__class__", 14, 12, "outside the expression language", ""),
+        ("is: [1.0, 1.0]", "close: 0.1", 13, 5, "", ""),
+        ("expect: reads-one", "expect: Reads One", 13, 13, "`expect` is 'Reads One'", ""),
+        ("shape: [2]", "shape: two", 9, 12, "`shape`", ""),
+        ("init: 1.0", "init: lots", 10, 11, "`init` is 'lots'", ""),
+        ("init: 1.0", "raises: not_found", 8, 5, "does not fit", ""),
+        ("init: 1.0", "dtype: float31", 10, 12, "`dtype` is 'float31'", ""),
+        ("initialize:", "initialise:", 12, 5, "'initialise' is no verb", "did you mean 'initialize'?"),
+        ("    - initialize:\n", "    - initialize:\n    - reenter: first\n      steps: []\n", 13, 14, "'first' is a variable", ""),
+        ("    - initialize:\n", "    - initialize:\n    - compute: 'first * 2'\n", 13, 14, "", ""),
+    ],
+)
+def test_each_fault_is_told_at_its_place(write_spec, broken, by, line, column, words, advice):
+    import textwrap
+
+    text = textwrap.dedent(GOOD)
+    broken, by = (part.replace("    - ", "  - ").replace("      s", "    s") if part.startswith("    ") else part for part in (broken, by))
+    assert broken in text
+    problem = refused(write_spec, text.replace(broken, by))[0]
+    assert (problem.line, problem.column) == (line, column), str(problem)
+    assert words in problem.happened, str(problem)
+    assert advice in problem.advice
+    assert problem.expected
+
+
+def test_a_label_that_stands_twice_is_refused(write_spec):
+    (problem,) = refused(write_spec, GOOD + "      - expect: reads-one\n        variables: 1\n")
+    assert "second time" in problem.happened
+
+
+def test_an_expectation_of_two_kinds_is_refused(write_spec):
+    (problem,) = refused(write_spec, GOOD + "      - expect: two\n        variables: 1\n        trainable: 1\n")
+    assert "exactly one of" in problem.expected
+
+
+def test_a_divergence_from_an_unknown_label_is_refused(write_spec):
+    divergence = "    divergences:\n      - backends: [torch]\n        answers: {reads-two: 1}\n        because: it is long enough to be a reason\n        source: observed\n"
+    (problem,) = refused(write_spec, GOOD + divergence)
+    assert "no step has the label 'reads-two'" in problem.happened
+    assert "reads-one" in problem.advice
+
+
+def test_a_divergence_that_states_the_contract_is_refused(write_spec):
+    divergence = "    divergences:\n      - backends: [torch]\n        answers: {reads-one: [1.0, 1.0]}\n        because: it is long enough to be a reason\n        source: observed\n"
+    (problem,) = refused(write_spec, GOOD + divergence)
+    assert "the contract's own" in problem.happened
+
+
+def test_all_problems_of_all_files_come_at_once(write_spec, tmp_path):
+    write_spec(GOOD.replace("get:", "gett:"), "facet/one")
+    write_spec(GOOD.replace("first\n", "for\n"), "facet/two")
+    with pytest.raises(InputError) as error:
+        load_all([tmp_path / "specs"])
+    assert {problem.path.stem for problem in error.value.problems} == {"one", "two"}
+
+
+def test_two_specs_with_one_title_are_refused(write_spec, tmp_path):
+    write_spec(GOOD, "facet/one", title="One and the same title")
+    write_spec(GOOD, "facet/two", title="One and the same title")
+    with pytest.raises(InputError, match="title is that of"):
+        load_all([tmp_path / "specs"])
+
+
+def test_names_bound_inside_a_function_are_not_bound_outside(write_spec):
+    steps = """
+    steps:
+      - function: make
+        steps:
+          - variable: v
+            as: inner
+        returns: inner
+      - invoke: make
+        as: made
+      - expect: inner-is-local
+        value: inner
+        is: 0.0
+    """
+    (problem,) = refused(write_spec, steps)
+    assert "nothing is bound to 'inner'" in problem.happened
+
+
+def test_restoring_what_was_not_saved_is_refused(write_spec):
+    steps = """
+    steps:
+      - layer: dense
+        name: head
+        inputs: 2
+        units: 2
+        as: head
+      - restore: head
+        from: nowhere
+    """
+    (problem,) = refused(write_spec, steps)
+    assert "nothing was saved under 'nowhere'" in problem.happened
+
+
+def test_claims_are_no_specs(write_spec, tmp_path):
+    write_spec(GOOD, "facet/one")
+    write_spec("x: 1", "claims/document")
+    assert list(spec_files([tmp_path / "specs"])) == ["facet/one"]

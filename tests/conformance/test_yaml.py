@@ -1,0 +1,55 @@
+"""Strict YAML: what is refused, and where values stand."""
+
+from pathlib import Path
+
+import pytest
+
+from conformance import yaml
+from conformance.problems import InputError
+
+
+def read(tmp_path: Path, text: str):
+    path = tmp_path / "file.yaml"
+    path.write_text(text, encoding="utf-8")
+    return yaml.read(path)
+
+
+def test_scalars_follow_yaml_1_2(tmp_path):
+    data, _, _ = read(tmp_path, "a: no\nb: 10:30\nc: true\nd: 1\ne: 1.5\nf:\ng: '1'\nh: 0x1F\n")
+    assert data == {"a": "no", "b": "10:30", "c": True, "d": 1, "e": 1.5, "f": None, "g": "1", "h": "0x1F"}
+
+
+def test_every_value_has_its_place(tmp_path):
+    _, places, _ = read(tmp_path, "a:\n  - b: 1\n    c: [2, 3]\n")
+    assert places["a", 0, "c", 1] == (3, 12)
+    assert places["a", 0, "c", "key"] == (3, 5)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column", "words"),
+    [
+        ("a: 1\na: 2\n", 2, 1, "second time"),
+        ("a: !!python/object:os.system x\n", 1, 4, "tag"),
+        ("a: !mine 1\n", 1, 4, "tag"),
+        ("a: &x 1\nb: *x\n", 1, 4, "anchor"),
+        ("a: [1, 2\n", 2, 1, "not YAML"),
+        ("a: 1\n\tb: 2\n", 2, 1, "not YAML"),
+        ("? [1]\n: 2\n", 1, 3, "key that is no text"),
+        ("", 1, 1, "empty"),
+    ],
+)
+def test_what_is_refused_is_refused_at_its_place(tmp_path, text, line, column, words):
+    with pytest.raises(InputError) as refused:
+        read(tmp_path, text)
+    (problem,) = refused.value.problems
+    assert (problem.line, problem.column) == (line, column)
+    assert words in problem.happened
+    assert problem.expected
+    assert problem.advice
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path):
+    path = tmp_path / "file.yaml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InputError, match="cannot be read"):
+        yaml.read(path)
