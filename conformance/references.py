@@ -17,7 +17,7 @@ KINDS: dict[tuple[str, str], frozenset[str]] = {
     ("invoke", "invoke"): frozenset({"function"}),
     ("expect", "traces"): frozenset({"function"}),
     ("call", "call"): frozenset({"layer", "module", "copy"}),
-    ("copy", "copy"): frozenset({"layer", "module"}),
+    ("copy", "copy_"): frozenset({"layer", "module"}),
     ("save", "save"): frozenset({"layer", "module", "copy"}),
     ("restore", "restore"): frozenset({"layer", "module", "copy"}),
     ("expect", "inside"): frozenset({"layer", "module", "copy", "result"}),

@@ -355,7 +355,7 @@ class Copy(Step):
 
     verb = "copy"
     binds = "copy"
-    uses = ("copy",)
+    uses = ("copy_",)
     copy_: Name = Field(alias="copy")
     as_: Name = Field(alias="as")
 
