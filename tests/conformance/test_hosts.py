@@ -1,0 +1,169 @@
+"""Hosts: whatever a script does is a result of that script, and the next one runs."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from conformance.hosts import Host, is_on
+from conformance.translation import Adapter, Script
+
+
+class Plain(Adapter):
+    """An adapter whose scripts are given word for word."""
+
+    name = title = "plain"
+    packages = ("pytest",)
+    imports = "import json"
+    install = "pip install plain"
+
+    @classmethod
+    def probe(cls, device):
+        return f"observe('device', {device!r} + ':0')"
+
+
+@pytest.fixture(scope="module")
+def host():
+    host = Host(Plain, device="cpu", limit=5.0)
+    assert host.ready() is None
+    yield host
+    host.stop()
+
+
+def run(host, text):
+    return host.run(Script(text), "<test>")
+
+
+def test_the_environment_is_known(host):
+    assert host.environment["python"] == sys.version.split()[0]
+    assert host.environment["packages"]["pytest"] == pytest.__version__
+    assert host.device_name == "cpu:0"
+
+
+def test_observations_come_back_in_order_and_plain(host):
+    outcome = run(host, "observe('b', [1, 2.5, True, None, 'x'])\nobserve('a', {'k': (1,)})\nobserve('n', float('nan'))\nobserve('o', object)")
+    assert list(outcome.observations) == ["b", "a", "n", "o"]
+    assert outcome.observations["b"] == [1, 2.5, True, None, "x"]
+    assert outcome.observations["a"] == {"k": [1]}
+    assert outcome.observations["n"] == {"float": "nan"}
+    assert outcome.observations["o"] == {"repr": "<class 'object'>"}
+
+
+def test_an_exception_is_described(host):
+    outcome = run(host, "try:\n    {}['x']\nexcept Exception as error:\n    observe('e', error)")
+    error = outcome.observations["e"]["error"]
+    assert error["type"] == "KeyError"
+    assert "LookupError" in error["bases"]
+
+
+def test_a_script_that_raises_says_at_which_line_and_keeps_what_it_observed(host):
+    outcome = run(host, "observe('a', 1)\nraise ValueError('no')")
+    assert outcome.ending == "finished"
+    assert outcome.observations == {"a": 1}
+    assert (outcome.error["type"], outcome.error["message"], outcome.error["line"]) == ("ValueError", "no", 2)
+
+
+def test_each_script_has_a_fresh_namespace(host):
+    run(host, "left = 1")
+    assert run(host, "observe('left', 'left' in globals())").observations == {"left": False}
+
+
+@pytest.mark.parametrize(
+    "noise",
+    ["print('{\"observed\": 1}')", "import os; os.write(1, b'rubbish')", "import sys; sys.stderr.write('x' * 100000)", "import subprocess; subprocess.run(['echo', 'hello'])"],
+)
+def test_noise_cannot_corrupt_the_channel(host, noise):
+    assert run(host, f"{noise}\nobserve('a', 1)").observations == {"a": 1}
+
+
+def test_a_script_cannot_read_the_requests(host):
+    assert run(host, "import sys\nobserve('a', sys.stdin.read())").observations == {"a": ""}
+
+
+def test_warnings_are_kept_with_their_line(host):
+    outcome = run(host, "import warnings, logging\nwarnings.warn('careful')\nlogging.getLogger('lib').warning('mind')")
+    assert [(warning["message"], warning["line"]) for warning in outcome.warnings] == [("careful", 2), ("mind", 3)]
+
+
+@pytest.mark.parametrize(
+    ("death", "how"),
+    [
+        ("import os; os.kill(os.getpid(), 11)", "SIGSEGV"),
+        ("import ctypes; ctypes.string_at(0)", "SIGSEGV"),
+        ("import os; os._exit(3)", "status 3"),
+    ],
+)
+def test_a_crash_is_a_result_and_the_next_script_runs(host, death, how):
+    outcome = run(host, f"observe('a', 1)\n{death}")
+    assert outcome.ending == "crash"
+    assert how in outcome.error["message"]
+    assert outcome.observations == {"a": 1}
+    assert run(host, "observe('a', 2)").observations == {"a": 2}
+
+
+def test_sys_exit_is_no_crash(host):
+    assert run(host, "import sys; sys.exit(0)").error["type"] == "SystemExit"
+
+
+def test_a_hang_is_a_result_and_the_next_script_runs():
+    host = Host(Plain, device="cpu", limit=0.5)
+    assert host.ready() is None
+    assert run(host, "observe('a', 1)\nwhile True: pass").ending == "timeout"
+    assert run(host, "observe('a', 2)").observations == {"a": 2}
+    host.stop()
+
+
+def test_a_backend_that_is_not_here_says_what_to_install():
+    class Absent(Plain):
+        imports = "import there_is_no_such_framework"
+
+    why = Host(Absent).ready()
+    assert "there_is_no_such_framework" in why
+    assert "pip install plain" in why
+
+
+def test_an_interpreter_that_is_none_is_told():
+    assert "did not come up" in Host(Plain, python=str(Path(__file__))).ready()
+
+
+def test_a_gpu_that_is_not_there_is_refused_and_auto_falls_back():
+    class OnlyCpu(Plain):
+        @classmethod
+        def probe(cls, device):
+            return "observe('device', 'cpu:0')"  # a framework that falls back in silence
+
+    asked = Host(OnlyCpu, device="gpu")
+    assert "no gpu device" in asked.ready()
+    asked.stop()
+    auto = Host(OnlyCpu, device="auto")
+    assert auto.ready() is None
+    assert auto.device == "cpu"
+    auto.stop()
+
+
+def test_a_gpu_from_a_list_of_devices_is_used():
+    class Fake(Plain):
+        @classmethod
+        def probe(cls, device):
+            return f"devices = {{'cpu': 'cpu:0', 'gpu': 'cuda:0 Fake'}}\nobserve('device', devices[{device!r}])"
+
+    host = Host(Fake, device="auto")
+    assert host.ready() is None
+    assert (host.device, host.device_name) == ("gpu", "cuda:0 Fake")
+    host.stop()
+
+
+@pytest.mark.parametrize(("device", "name", "here"), [("gpu", "/device:GPU:0", True), ("gpu", "cuda:0", True), ("gpu", "/device:CPU:0", False), ("cpu", "anything", True)])
+def test_where_a_name_is(device, name, here):
+    assert is_on(device, name) is here
+
+
+@pytest.mark.skipif(shutil.which("python3.7") is None, reason="no Python 3.7 on the PATH")
+def test_the_host_runs_on_python_3_7():
+    host = Host(Plain, python=shutil.which("python3.7"))
+    if host.ready() is not None:
+        pytest.skip("python3.7 on the PATH does not start")
+    assert run(host, "observe('a', 1)").observations == {"a": 1}
+    assert host.environment["python"].startswith("3.7")
+    host.stop()

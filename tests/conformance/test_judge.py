@@ -1,0 +1,186 @@
+"""The judge, above all what it must refuse."""
+
+import pytest
+
+from conformance.hosts import Outcome
+from conformance.judge import INCONCLUSIVE, agrees, applies, judge, what_a_write_shows
+from conformance.spec import Divergence, Spec
+from conformance.translation import Adapter
+
+
+class Backend(Adapter):
+    """An adapter that knows one kind of error."""
+
+    name = title = "backend"
+    errors = {"not_found": (("LookupError", "no such"),)}
+
+
+def spec(**more) -> Spec:
+    return Spec.model_validate(
+        {
+            "title": "A spec to be judged",
+            "about": "It has a value, a write and a refusal in it, which is enough.",
+            "sources": ["convention: a test"],
+            "contract": "by-name",
+            "steps": [
+                {"variable": "v", "as": "a"},
+                {"variable": "w", "as": "b"},
+                {"expect": "value", "value": "a", "is": [1.0]},
+                {"expect": "shared", "same": ["a", "b"]},
+                {"get": "x", "raises": "not_found", "expect": "refused"},
+            ],
+            **more,
+        }
+    )
+
+
+def error(kind: str = "KeyError", message: str = "no such name", bases=("KeyError", "LookupError", "Exception")):
+    return {"error": {"type": kind, "module": "builtins", "bases": list(bases), "message": message, "line": 3}}
+
+
+def outcome(**changed) -> Outcome:
+    observations = {"value": [1.0], "shared": {"before": [0.0], "after": [1.0], "written": [1.0]}, "refused": error()} | changed
+    return Outcome("finished", observations={label: value for label, value in observations.items() if value != "left out"})
+
+
+def verdict(result: Outcome, **more):
+    return judge(spec(**more), "backend", Backend, {}, result, {"tensorflow": "2.21.0"})
+
+
+def divergence(answers, **more):
+    return [{"backends": ["backend"], "answers": answers, "because": "it is so by design, as was seen", "source": "observed", **more}]
+
+
+def test_what_holds_conforms():
+    judged = verdict(outcome())
+    assert (judged.verdict, judged.blame, judged.loudness) == ("conforms", None, None)
+    assert all(one.holds for one in judged.expectations)
+
+
+@pytest.mark.parametrize(
+    ("changed", "observed"),
+    [
+        ({"value": [1.1]}, [1.1]),
+        ({"value": 1.0}, 1.0),
+        ({"value": [1.0, 1.0]}, [1.0, 1.0]),
+        ({"value": ["1.0"]}, ["1.0"]),
+        ({"value": [True]}, [True]),
+        ({"value": None}, None),
+        ({"value": {"float": "nan"}}, "nan"),
+        ({"shared": {"before": [0.0], "after": [0.0], "written": [1.0]}}, False),
+        ({"shared": {"before": [0.0], "after": [0.0], "written": [0.0]}}, INCONCLUSIVE),
+        ({"refused": None}, "nothing"),
+        ({"refused": error("ValueError", bases=["ValueError", "Exception"])}, "unknown_error"),
+        ({"refused": error(message="something else")}, "unknown_error"),
+        ({"value": "left out"}, "unobserved"),
+    ],
+)
+def test_what_does_not_hold_fails(changed, observed):
+    judged = verdict(outcome(**changed))
+    assert judged.verdict == "fails"
+    assert [one.observed for one in judged.expectations if not one.holds] == [observed]
+    assert judged.reason
+    assert judged.blame
+
+
+def test_an_observation_nobody_asked_for_fails():
+    assert verdict(outcome(extra=1)).blame == "adapter"
+
+
+def test_an_observation_made_twice_fails():
+    result = outcome()
+    result.repeated.append("value")
+    assert verdict(result).verdict == "fails"
+
+
+def test_a_missing_observation_is_the_adapters_fault():
+    assert verdict(outcome(value="left out")).blame == "adapter"
+
+
+def test_a_declared_divergence_differs():
+    judged = verdict(outcome(refused=None), divergences=divergence({"refused": "nothing"}))
+    assert (judged.verdict, judged.loudness) == ("differs", "silent")
+
+
+def test_a_stale_divergence_fails_and_the_spec_is_to_blame():
+    judged = verdict(outcome(), divergences=divergence({"refused": "nothing"}))
+    assert (judged.verdict, judged.blame) == ("fails", "spec")
+    assert "stale" in judged.reason
+
+
+def test_a_divergence_with_another_answer_fails():
+    judged = verdict(outcome(value=[3.0]), divergences=divergence({"value": [2.0]}))
+    assert (judged.verdict, judged.blame) == ("fails", "spec")
+
+
+def test_a_divergence_of_another_backend_or_version_does_not_excuse():
+    other = divergence({"refused": "nothing"})
+    other[0]["backends"] = ["another"]
+    assert verdict(outcome(refused=None), divergences=other).verdict == "fails"
+    assert verdict(outcome(refused=None), divergences=divergence({"refused": "nothing"}, versions="tensorflow<2")).verdict == "fails"
+    assert verdict(outcome(refused=None), divergences=divergence({"refused": "nothing"}, versions="tensorflow>=2")).verdict == "differs"
+
+
+def test_a_divergence_of_another_way_does_not_apply():
+    one = Divergence.model_validate(divergence({"refused": "nothing"}, ways=["pickle"])[0])
+    assert applies(one, {"restore": "pickle"}, {})
+    assert not applies(one, {"restore": "load_state_dict"}, {})
+    assert not applies(one, {}, {})
+
+
+def test_a_script_that_raises_is_an_error_whatever_it_observed():
+    result = outcome()
+    result.error = error("RuntimeError")["error"]
+    judged = verdict(result)
+    assert (judged.verdict, judged.blame) == ("error", "backend")
+    assert "line 3" in judged.reason
+
+
+def test_a_script_that_is_worded_wrongly_is_the_adapters_fault():
+    result = outcome()
+    result.error = error("NameError")["error"]
+    assert verdict(result).blame == "adapter"
+
+
+def test_a_script_may_stop_only_where_that_is_declared():
+    result = outcome(refused="left out")
+    result.error = error("RuntimeError")["error"]
+    judged = verdict(result, divergences=divergence({"refused": "unobserved"}))
+    assert (judged.verdict, judged.loudness) == ("differs", "late")
+    assert verdict(outcome(), divergences=divergence({"refused": "unobserved"})).verdict == "fails"
+
+
+@pytest.mark.parametrize("ending", ["crash", "timeout"])
+def test_a_script_that_ends_its_host_is_a_result(ending):
+    assert verdict(Outcome(ending)).verdict == ending
+
+
+def test_loudness():
+    wanted = {"value": [9.0]}
+    assert verdict(outcome(value=[9.0]), divergences=divergence(wanted)).loudness == "silent"
+    warned = outcome(value=[9.0])
+    warned.warnings.append({"category": "UserWarning", "message": "look out", "line": 1})
+    assert verdict(warned, divergences=divergence(wanted)).loudness == "warned"
+    refused = outcome(value=error("TypeError", bases=["TypeError"]))
+    assert verdict(refused, divergences=divergence({"value": "unknown_error"})).loudness == "refused"
+    late = outcome(value=[9.0], refused=error("TypeError", bases=["TypeError"]))
+    assert verdict(late, divergences=divergence({**wanted, "refused": "unknown_error"})).loudness == "late"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (1, 1.0, True), (1.0, 1.000001, True), (1.0, 1.001, False), (True, 1, False), (1, True, False), (True, True, True),
+        (False, None, False), ("a", "a", True), ("1", 1, False), ([1], [1.0], True), ([1], 1, False), ([], [], True), ([], [1], False),
+        (None, None, True), (None, "nothing", False), ([[1, 2]], [[1, 2]], True), ([[1, 2]], [[2, 1]], False), (float("nan"), float("nan"), False),
+    ],
+)  # fmt: skip
+def test_agreement_is_strict(one, other, same):
+    assert agrees(one, other, 1e-5) is same
+
+
+def test_what_a_write_shows():
+    assert what_a_write_shows([0.0], [1.0], [1.0]) is True
+    assert what_a_write_shows([0.0], [0.0], [5.0]) is False
+    assert what_a_write_shows([0.0], [0.0], [0.0]) == INCONCLUSIVE
+    assert what_a_write_shows([0.0], [2.0], [1.0]) == INCONCLUSIVE

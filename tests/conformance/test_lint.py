@@ -1,0 +1,67 @@
+"""The house style: every rule finds what it is for, and a good spec has nothing to find."""
+
+import pytest
+
+from conformance.lint import RULES, lint_specs
+
+STEPS = """
+    steps:
+      - get: kernel
+        init: 1.0
+        as: first
+      - expect: reads-one
+        value: first
+        is: 1.0
+"""
+EQUAL_VALUES = """
+    steps:
+      - get: kernel
+        init: 1.0
+        as: first
+      - get: other
+        init: 1.0
+        as: second
+      - expect: first-is-one
+        value: first
+        is: 1.0
+      - expect: second-is-one
+        value: second
+        is: 1.0
+"""
+
+
+def rules_broken(located):
+    return {problem.happened.rpartition("[")[2].rstrip("]") for problem in lint_specs([located])}
+
+
+def test_a_good_spec_breaks_no_rule(load_spec):
+    assert rules_broken(load_spec(STEPS)) == set()
+
+
+@pytest.mark.parametrize(
+    ("rule", "change"),
+    [
+        ("modeline", lambda text: text.partition("\n")[2]),
+        ("title", lambda text: text.replace("A small spec", "A spec that should be small")),
+        ("title", lambda text: text.replace("facet/spec\n", "facet/spec.\n", 1)),
+        ("size", lambda text: text.replace("steps:\n", "steps:\n" + "\n" * 90, 1)),
+        ("source", lambda text: text.replace("convention: made up by a test of this project", "somewhere")),
+        ("judged", lambda text: text.partition("- expect")[0]),
+        ("probing", lambda text: text.replace("by-name", "sharing")),
+    ],
+)
+def test_each_rule_finds_what_it_is_for(write_spec, rule, change):
+    from conformance.loader import load
+
+    path = write_spec(EQUAL_VALUES if rule == "probing" else STEPS)
+    assert rule not in rules_broken(load(path))
+    path.write_text(change(path.read_text()))
+    assert rules_broken(load(path)) == {rule}
+
+
+def test_a_file_name_that_is_no_slug_is_found(load_spec):
+    assert rules_broken(load_spec(STEPS, "facet/No_Slug")) == {"slug"}
+
+
+def test_every_rule_is_explained():
+    assert all(len(rule.explanation) > 30 for rule in RULES.values())

@@ -1,0 +1,94 @@
+"""Records: written line by line, read strictly, merged by id."""
+
+import json
+
+import pytest
+
+from conformance import records
+from conformance.problems import InputError
+
+
+def header():
+    return records.Header(canireuse="0", started=records.now(), command="canireuse run")
+
+
+def case(spec="facet/spec", backend="torch", **more):
+    return records.Case(id=f"{spec}@{backend}", spec=spec, backend=backend, device="cpu", environment=f"{backend}@cpu", verdict="conforms", spec_digest="d", **more)
+
+
+def footer(cases=1):
+    return records.Footer(cases=cases, seconds=1.0, verdicts={"conforms": cases})
+
+
+def write(path, *lines):
+    writer = records.Writer(path)
+    for line in lines:
+        writer.write(line)
+    writer.close()
+    return path
+
+
+def test_what_is_written_is_read(tmp_path):
+    path = write(tmp_path / "r.jsonl", header(), case(script="x = 'ä'\n"), footer())
+    results = records.read([path])
+    assert results.complete
+    assert results.cases["facet/spec@torch"].script == "x = 'ä'\n"
+
+
+def test_the_old_file_stays_until_the_new_one_is_whole(tmp_path):
+    path = write(tmp_path / "r.jsonl", header(), case(), footer())
+    before = path.read_text()
+    writer = records.Writer(path)
+    writer.write(header())
+    writer.write(case(backend="nnx"))
+    assert path.read_text() == before
+    assert len(writer.partial.read_text().splitlines()) == 2  # flushed line by line: a kill loses nothing written
+    writer.close()
+    assert path.read_text() != before
+
+
+def test_a_cut_off_file_is_not_complete(tmp_path):
+    assert not records.read([write(tmp_path / "r.jsonl", header(), case())]).complete
+
+
+def test_files_merge_by_id(tmp_path):
+    one = write(tmp_path / "1.jsonl", header(), case(), footer())
+    two = write(tmp_path / "2.jsonl", header(), case(backend="nnx"), footer())
+    assert set(records.read([one, two]).cases) == {"facet/spec@torch", "facet/spec@nnx"}
+
+
+def test_a_case_in_two_files_is_refused(tmp_path):
+    one = write(tmp_path / "1.jsonl", header(), case(), footer())
+    two = write(tmp_path / "2.jsonl", header(), case(), footer())
+    with pytest.raises(InputError, match="2.jsonl:2:1: the case facet/spec@torch is here twice"):
+        records.read([one, two])
+
+
+def test_a_spec_in_two_versions_is_refused(tmp_path):
+    line = {"kind": "spec", "id": "a/b", "title": "t", "about": "a", "sources": [], "contract": "by-name", "text": "x", "lines": {}}
+    paths = []
+    for digest in ("1", "2"):
+        path = tmp_path / f"{digest}.jsonl"
+        path.write_text(header().model_dump_json() + "\n" + json.dumps({**line, "digest": digest}) + "\n")
+        paths.append(path)
+    with pytest.raises(InputError, match="two versions"):
+        records.read(paths)
+
+
+@pytest.mark.parametrize("text", ["", "rubbish\n", '{"kind": "nothing"}\n', '{"kind": "header", "canireuse": "0", "started": "x", "command": "y", "more": 1}\n'])
+def test_a_line_that_is_no_record_is_refused(tmp_path, text):
+    path = tmp_path / "r.jsonl"
+    path.write_text(text)
+    with pytest.raises(InputError):
+        records.read([path])
+
+
+def test_another_schema_version_is_refused(tmp_path):
+    newer = header().model_copy(update={"schema_version": 99})
+    with pytest.raises(InputError, match="schema version 99"):
+        records.read([write(tmp_path / "r.jsonl", newer)])
+
+
+def test_ids_name_ways_and_devices():
+    assert records.case_id("a/b", "torch", {}, "cpu") == "a/b@torch"
+    assert records.case_id("a/b", "torch", {"restore": "pickle"}, "gpu") == "a/b@torch+pickle@gpu"
