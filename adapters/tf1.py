@@ -3,9 +3,10 @@
 The same wording runs on TensorFlow 1.15 and on `tf.compat.v1` of TensorFlow 2.
 """
 
+import ast
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 from conformance.spec import Spec
 from conformance.translation import Adapter, Unsupported
@@ -21,6 +22,11 @@ FUNCTIONS = {
 }  # fmt: skip
 
 
+def operand(value: str) -> str:
+    """Return an expression as it stands before a dot: in brackets if it is an operation."""
+    return f"({value})" if isinstance(ast.parse(value, mode="eval").body, ast.BinOp | ast.UnaryOp) else value
+
+
 class TF1Words(Adapter):
     """What graph mode and eager mode of `tf.compat.v1` say alike."""
 
@@ -31,11 +37,11 @@ class TF1Words(Adapter):
     functions = FUNCTIONS
     errors = {
         "uninitialized": (("FailedPreconditionError", ""),),
-        "not_found": (("ValueError", r"does not exist, or was not created"),),
+        "not_found": (("ValueError", r"does not exist, or was not created"), ("NotFoundError", r"not found in checkpoint")),
         "already_exists": (("ValueError", r"already exists, disallowed"),),
-        "shape_mismatch": (("ValueError", r"but found existing shape|[Ss]hapes? .*(must be equal|compatible|equal rank)|must have the same shape"),),
-        "dtype_mismatch": (("ValueError", r"but found existing dtype|with a different dtype"),),
-        "bad_argument": (("TypeError", ""), ("ValueError", r"must be|must specify|not understood|must not")),
+        "shape_mismatch": (("ValueError", r"specified shape .* and found shape|[Ss]hapes? .*(must be equal|compatible|equal rank)|must have the same shape|Dimensions must be equal"), ("InvalidArgumentError", r"Matrix size-incompatible")),
+        "dtype_mismatch": (("ValueError", r"specified dtype .* and found dtype|with a different dtype"),),
+        "bad_argument": (("TypeError", ""), ("AttributeError", r"has no attribute 'assign'"), ("ValueError", r"must be|must specify|not understood|must not")),
     }
     missing = {
         "module": "TF1 groups variables by scope names; it has no objects that own variables.",
@@ -43,6 +49,9 @@ class TF1Words(Adapter):
         "copy": "A TF1 graph has no copy: variables belong to their graph.",
         "freeze": "TF1 fixes `trainable` when a variable is made; what is frozen later is left out of `var_list`.",
     }
+
+    #: where a template's variables stand in its list: in the order in which it made them
+    parts: ClassVar[dict[str, str]] = {"kernel": ".variables[0]", "bias": ".variables[1]"}
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -160,9 +169,9 @@ class TF1Words(Adapter):
         self.bind(step.as_, f"{self.place(step.call)}({self.expression(step.on)})")
 
     def place(self, place: str) -> str:
-        """Return a variable; those of a template stand in the order in which it made them."""
+        """Return a variable; those of a template are found by where they stand in its list."""
         first, _, rest = place.partition(".")
-        index = {"": "", "kernel": ".variables[0]", "bias": ".variables[1]"}
+        index = {"": "", **self.parts}
         return first + index[rest] if rest in index else place
 
     def owned(self, wrt: str | list[str]) -> str:
@@ -175,15 +184,15 @@ class TF1Words(Adapter):
 
     def name_of(self, place: str) -> str:
         """Return the variable's name without the output number that TensorFlow puts behind it."""
-        return f"{place}.name.split(':')[0]"
+        return f"{self.place(place)}.name.split(':')[0]"
 
     def shape_of(self, place: str) -> str:
         """Return the static shape."""
-        return f"{place}.shape.as_list()"
+        return f"{self.place(place)}.shape.as_list()"
 
     def dtype_of(self, place: str) -> str:
         """Return the name of the dtype."""
-        return f"{place}.dtype.base_dtype.name"
+        return f"{self.place(place)}.dtype.base_dtype.name"
 
     def offered(self, name: str) -> str:
         """Ask the top-level package, with no compat in between."""
@@ -309,6 +318,10 @@ class TF1Eager(TF1Words):
     name = "tf1-eager"
     title = "TensorFlow 1 calls, eager"
     about = "The same `tf.compat.v1` calls in TensorFlow 2's default eager mode, where ported code often ends up."
+    #: eager templates sort their variables by name
+    parts = {"kernel": ".variables[-1]", "bias": ".variables[0]"}
+    #: eager templates add to the collections of the default graph
+    reset = "import tensorflow as tf\ntf.compat.v1.reset_default_graph()"
     missing = {
         **TF1Words.missing,
         "graph": "Eager mode has no graph to open.",
@@ -334,7 +347,7 @@ class TF1Eager(TF1Words):
 
     def data(self, value: str) -> str:
         """Read a value at once."""
-        return f"{value}.numpy().tolist()"
+        return f"{operand(value)}.numpy().tolist()"
 
     def initialize(self, step: Step) -> None:
         """Say what TF1 code says; it has nothing to do."""
