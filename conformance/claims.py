@@ -84,10 +84,10 @@ def load_claims(folder: Path) -> list[tuple[Path, Document, yaml.Places]]:
         except InputError as error:
             problems += error.problems
         except ValidationError as invalid:
-            for error in invalid.errors(include_url=False):
-                loc, _ = resolve(data, error["loc"])
+            for found in invalid.errors(include_url=False):
+                loc, _ = resolve(data, found["loc"])
                 line, column = places[loc]
-                problems.append(Problem(path, line, column, f"{'.'.join(map(str, error['loc']))}: {error['msg']}", "a claim as docs/claims.md describes it", "correct it"))
+                problems.append(Problem(path, line, column, f"{'.'.join(map(str, found['loc']))}: {found['msg']}", "a claim as docs/claims.md describes it", "correct it"))
     if problems:
         raise InputError(problems)
     return loaded

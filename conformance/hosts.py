@@ -15,12 +15,14 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from conformance.translation import Adapter, Script
 
 HOST = Path(__file__).with_name("host.py")
 WARM_UP_LIMIT = 300.0
+Device = Literal["cpu", "gpu"]
+AskedDevice = Literal["cpu", "gpu", "auto"]
 
 
 @dataclass
@@ -48,9 +50,11 @@ class Host:
     `ready` waits for the framework and says why the backend cannot be used, if it cannot.
     """
 
-    def __init__(self, adapter: type[Adapter], python: str | None = None, device: str = "auto", limit: float = 60.0) -> None:
+    def __init__(self, adapter: type[Adapter], python: str | None = None, device: AskedDevice = "auto", limit: float = 60.0) -> None:
         self.adapter, self.python, self.limit = adapter, python or sys.executable, limit
-        self.asked, self.device, self.device_name = device, "cpu" if device == "auto" else device, ""
+        self.asked: AskedDevice = device
+        self.device: Device = "cpu" if device == "auto" else device
+        self.device_name = ""
         self.environment: dict[str, Any] = {}
         self.absent: str | None = None
         self.warm_up_seconds = 0.0
@@ -100,7 +104,8 @@ class Host:
     def _probe(self) -> str | None:
         """Find the device that is really used; return why the one asked for is not."""
         refused = ""
-        for device in ("gpu", "cpu") if self.asked == "auto" else (self.asked,):
+        devices: tuple[Device, ...] = ("gpu", "cpu") if self.asked == "auto" else (self.asked,)
+        for device in devices:
             outcome = self._request({"script": self.adapter.probe(device), "filename": "<probe>"})
             name = outcome.observations.get("device")
             if outcome.ending == "finished" and not outcome.error and isinstance(name, str) and is_on(device, name):

@@ -100,8 +100,9 @@ def resolve(data: Any, loc: tuple[int | str, ...]) -> tuple[yaml.Loc, Any]:
         if after_step:
             after_step = False
             continue
-        if (isinstance(value, dict) and part in value) or (isinstance(value, list) and isinstance(part, int) and part < len(value)):
-            value = value[part]
+        here = value if isinstance(value, dict) else dict(enumerate(value)) if isinstance(value, list) else {}
+        if part in here:
+            value = here[part]
             after_step = isinstance(part, int) and bool(found) and found[-1] == "steps"
             found.append(part)
             owner = value if isinstance(value, dict) else owner

@@ -5,7 +5,7 @@ conforms passes, differs is an expected failure, unsupported and skipped are ski
 everything else fails.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -184,14 +184,14 @@ def explain(record: records.Case) -> str:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
     """Put the record on the report, which also travels from a worker to the controller."""
     report: Any = yield
     if isinstance(item, CaseItem) and call.when == "call" and item.record is not None:
         host = item.config.stash[STATE].host(item.case.backend)
         report.canireuse_case = item.record.model_dump(mode="json")
         report.canireuse_environment = cases.environment_line(item.case.backend, host).model_dump(mode="json")
-    return report  # type: ignore[return-value]  # pytest's wrappers return the result
+    return report
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from conformance.hosts import AskedDevice, Device
 from conformance.judge import Blame, Judged, Loudness, Verdict
 from conformance.problems import InputError, Problem
 from conformance.vocabulary import Answer
@@ -35,8 +36,8 @@ class Environment(Line):
     title: str
     about: str
     install: str = ""
-    asked_device: Literal["cpu", "gpu", "auto"]
-    device: Literal["cpu", "gpu"]
+    asked_device: AskedDevice
+    device: Device
     device_name: str = ""
     python: str = ""
     platform: str = ""
@@ -82,7 +83,7 @@ class Case(Line):
     spec: str
     backend: str
     way: dict[str, str] = {}
-    device: Literal["cpu", "gpu"]
+    device: Device
     environment: str
     verdict: Verdict
     blame: Blame | None = None

@@ -49,5 +49,4 @@ def doctor(python: tuple[str, ...], as_json: bool) -> None:
         if host.absent:
             console.print(f"{name}: {host.absent}", markup=False)
     if not any(host.environment.get("packages", {}).get("tensorflow", "").startswith("1.") for host in hosts.values()):
-        found = shutil.which("python3.7")
-        console.print(f"\n{REAL_TF1}" + ("" if found else "\n(python3.7 is not on the PATH; pyenv and conda have it)"), markup=False)
+        console.print(f"\n{REAL_TF1}" + ("" if shutil.which("python3.7") else "\n(python3.7 is not on the PATH; pyenv and conda have it)"), markup=False)
