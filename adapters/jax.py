@@ -1,0 +1,259 @@
+"""What the two Flax adapters say alike: JAX's arithmetic, its device, and pure functions that take the state as an argument."""
+
+import ast
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+from conformance.spec import Spec
+from conformance.translation import INDENT, Adapter, Unsupported
+from conformance.vocabulary import (
+    RESERVED, Array, Expect, Function, Get, Initial, Invoke, NameScope, Read, Reenter, Reuse, Scope, Step, Train, Variable, walk,
+)  # fmt: skip
+
+ERRORS = {
+    "shape_mismatch": (
+        ("TypeError", r"requires contracting dimensions|got incompatible shapes|matmul input operand|requires arguments to have"),
+        ("ValueError", r"Incompatible (types|shapes) for broadcasting"),
+    ),
+    "bad_argument": (("TypeError", ""), ("ValueError", r"must be|expected")),
+}
+MISSING = {
+    "graph": "JAX has no graph to build in: arithmetic runs at once, or is traced by a transformation.",
+    "session": "JAX has no sessions: an array holds its value itself.",
+    "placeholder": "JAX has no placeholders: what is given later is an argument of a function.",
+    "reuse_variables": "Flax has no reuse mode that an open scope could be switched to.",
+}
+
+
+class Jax(Adapter):
+    """The words of JAX; a Flax adapter adds how variables are kept.
+
+    A function that is differentiated or compiled is pure: variables that it captures are constants to
+    it. So every function of a script takes the state as arguments of its own, and inside it a variable
+    that was bound outside is read by its path in that state.
+    """
+
+    packages = ("flax", "jax", "jaxlib", "optax")
+    install = "pip install flax optax"
+    functions = {
+        "tanh": "jnp.tanh({})", "relu": "jax.nn.relu({})", "sigmoid": "jax.nn.sigmoid({})", "exp": "jnp.exp({})",
+        "log": "jnp.log({})", "square": "jnp.square({})", "sum": "jnp.sum({})", "mean": "jnp.mean({})",
+        "transpose": "jnp.transpose({})", "softmax": "jax.nn.softmax({})",
+    }  # fmt: skip
+    missing = MISSING
+    #: the names under which functions take the state, in the order of the arguments
+    state: ClassVar[tuple[str, ...]] = ()
+    compiled: ClassVar[str] = "@jax.jit"
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        #: what each open function is: plain, traced or loss
+        self.frames: list[str] = []
+        #: for each name that holds a variable, how many functions were open where it was bound
+        self.bound_at: dict[str, int] = {}
+        #: places that a later step froze or that were made frozen
+        self.frozen: list[str] = []
+        #: for each function, the state it takes, what it returns if that is a variable, and whether it makes some
+        self.takes: dict[str, list[str]] = {}
+        self.returned: dict[str, str] = {}
+        self.makes: set[str] = set()
+        self.taken: set[str] = set()
+        self.counted: set[str] = set()
+        self.called_in_scopes = False
+
+    # -- the whole script
+
+    @contextmanager
+    def setting(self, spec: Spec) -> Iterator[None]:
+        """State the device, then what the steps turn out to need."""
+        steps = list(walk(spec.steps))
+        self.taken = {name for step in steps if (name := step.binding)} | set(RESERVED)
+        self.counted = {step.traces for step in steps if isinstance(step, Expect) and step.traces}
+        scopes = [step for step in steps if isinstance(step, Scope | Reenter)]
+        self.called_in_scopes = any(isinstance(inner, Invoke) for scope in scopes for inner in walk(scope.steps))
+        self.write(f"jax.config.update('jax_default_device', jax.devices({self.device!r})[0])")
+        start = len(self.lines)
+        yield
+        self.lines[start:start] = self.opening(spec, "\n".join(self.lines[start:]))
+
+    def opening(self, spec: Spec, text: str) -> list[str]:
+        """Return the lines that make the state which the script uses."""
+        raise NotImplementedError
+
+    @classmethod
+    def probe(cls, device: str) -> str:
+        """Make an array on the device and ask it where it is."""
+        return (
+            "import jax\nimport jax.numpy as jnp\n\n"
+            f"jax.config.update('jax_default_device', jax.devices({device!r})[0])\n"
+            "where = next(iter(jnp.ones([1]).devices()))\n"
+            "observe('device', f'{where.platform}:{where.id} {where.device_kind}')\n"
+        )
+
+    def free(self, name: str) -> str:
+        """Return the name, or one like it if the spec binds it for something else."""
+        while name in self.taken:
+            name += "_"
+        return name
+
+    def array(self, values: str) -> str:
+        """Return an array."""
+        return f"jnp.array({values})"
+
+    def data(self, value: str) -> str:
+        """Turn an array into numbers and lists."""
+        bare = isinstance(ast.parse(value, mode="eval").body, ast.BinOp | ast.UnaryOp)
+        return f"({value}).tolist()" if bare else f"{value}.tolist()"
+
+    def new_value(self, to: str | Array) -> str:
+        """Return the words for a value that is written into a variable."""
+        return self.expression(to) if isinstance(to, str) else f"jnp.array({to})"
+
+    def filling(self, init: Initial | None, shape: list[int] | None, dtype: str | None) -> tuple[str, str]:
+        """Return the function that makes an initial value, and its arguments."""
+        if isinstance(init, list):
+            return "jnp.array", ", ".join([repr(init), *([repr(dtype)] if dtype else [])])
+        if init is None:
+            return "jnp.zeros", f"{shape or []}, {dtype or 'float32'!r}"
+        return "jnp.full", f"{shape or []}, {init!r}, {dtype or 'float32'!r}"
+
+    def initializer(self, init: Initial) -> str:
+        """Return the initializer of a layer's variable."""
+        if init == "random":
+            return "nn.initializers.normal()".replace("nn.", f"{self.layers}.")
+        return f"{self.layers}.initializers.constant({self.array(repr(init)) if isinstance(init, list) else init})"
+
+    layers: ClassVar[str] = "nn"
+
+    # -- functions
+
+    @contextmanager
+    def frame(self, kind: str, name: str, takes: list[str]) -> Iterator[None]:
+        """Write a function whose arguments begin with the state that its body turns out to use."""
+        start = len(self.lines)
+        self.frames.append(kind)
+        self.depth += 1
+        yield
+        self.depth -= 1
+        self.frames.pop()
+        body = self.lines[start:] or [INDENT * (self.depth + 1) + "pass"]
+        del self.lines[start:]
+        used, first = self.state_of(kind, "\n".join(body))
+        self.takes[name] = used
+        self.write(f"def {name}({', '.join(used + takes)}):")
+        self.lines += [INDENT * (self.depth + 1) + line for line in first] + body
+
+    def state_of(self, kind: str, body: str) -> tuple[list[str], list[str]]:
+        """Return which state a function takes, and the lines that its body begins with."""
+        return self.used(body), []
+
+    def used(self, text: str) -> list[str]:
+        """Return the names of the state that occur in a text, other than quoted."""
+        return [name for name in self.state if re.search(rf"(?<![\w'.]){name}\b(?!')", text)]
+
+    def outer(self, name: str) -> bool:
+        """Return whether a variable was bound outside of the function that is being written."""
+        return self.bound_at.get(name, len(self.frames)) < len(self.frames)
+
+    def function(self, step: Function) -> None:
+        """Define a function; compile it if it is traced."""
+        counter = ""
+        if step.function in self.counted:
+            self.idiom("JAX has no public count of traces: a line of Python in the body runs once for each trace.")
+            counter = f"traces_of_{step.function}"
+            self.write(f"{counter} = []")
+        self.bodies(step)
+        if step.traced:
+            self.write(self.compiled)
+        with self.frame("traced" if step.traced else "plain", step.function, step.takes), self.function_scope():
+            if counter:
+                self.write(f"{counter}.append('traced')")
+            self.steps(step.steps)
+            if step.returns:
+                self.write(f"return {self.result(step)}")
+
+    def bodies(self, step: Function) -> None:
+        """Note what calls need to know about a function's body."""
+        if any(isinstance(inner, Get | Variable | Scope) for inner in step.steps):
+            self.makes.add(step.function)
+
+    def result(self, step: Function) -> str:
+        """Return the words for what a function returns: a plain one may return a variable itself."""
+        if step.returns in self.bound_at and not step.traced:
+            self.returned[step.function] = step.returns
+            return self.place(step.returns)
+        return self.expression(step.returns or "")
+
+    @contextmanager
+    def function_scope(self) -> Iterator[None]:
+        """Make the state that a function takes the current scope of its body."""
+        yield
+
+    def invoke(self, step: Invoke) -> None:
+        """Call a function with the state it takes."""
+        given = [*self.given_state(step.invoke), *(self.new_value(value) for value in step.given)]
+        self.bind(step.as_, f"{step.invoke}({', '.join(given)})")
+        if step.as_ and step.invoke in self.returned:
+            self.alias(step.as_, self.returned[step.invoke])
+
+    def given_state(self, function: str) -> list[str]:
+        """Return the state that a function is called with."""
+        return self.takes.get(function, [])
+
+    def alias(self, name: str, variable: str) -> None:
+        """Note that a name was bound to a variable that another name holds."""
+        self.bound_at[name] = len(self.frames)
+
+    def trace_count(self, function: str) -> str:
+        """Return how often the body of a function was run by Python."""
+        return f"len(traces_of_{function})"
+
+    def name_scope(self, step: NameScope) -> None:
+        """Open a scope for the names of operations."""
+        with self.block(f"with jax.named_scope({step.name_scope!r}):"):
+            self.steps(step.steps)
+
+    # -- losses
+
+    def loss(self, steps: list[Step], scalar: str, argument: str) -> None:
+        """Write the function that leads up to a scalar."""
+        start = len(self.lines)
+        with self.frame("loss", "loss", []):
+            self.steps(steps)
+            self.write(f"return {self.expression(scalar)}")
+        at = next(at for at in range(start, len(self.lines)) if self.lines[at].lstrip().startswith("def loss("))
+        self.lines[at] = f"{INDENT * self.depth}def loss({argument}):"
+
+    def pure_only(self, doing: str) -> None:
+        """Refuse what a function under a transformation cannot do."""
+        if "loss" in self.frames:
+            raise Unsupported(f"A loss that is differentiated is a pure function of its parameters; it cannot {doing}.")
+
+    def optimizer(self, step: Train) -> str:
+        """Return the optimizer as Optax makes it."""
+        return f"optax.{step.train}({step.rate})"
+
+    # -- the rest
+
+    def read(self, step: Read) -> None:
+        """Read a variable."""
+        self.write(self.data(self.value(step.read)))
+
+    def offered(self, name: str) -> str:
+        """Ask the top-level package."""
+        parts = name.split(".")
+        return f"hasattr({'.'.join(['flax', *parts[:-1]])}, {parts[-1]!r})"
+
+    def scope_mode(self, reuse: Reuse | None, outer: Reuse | None) -> Reuse | None:
+        """Return a scope's reuse flag, or `inherited` where only a scope around it has one."""
+        if reuse is None or reuse is False:
+            return None if outer is None else "inherited"  # type: ignore[return-value]
+        return reuse
+
+    def outside_functions(self) -> None:
+        """Refuse layers where a function or a loop would make one anew each time."""
+        if self.frames:
+            raise Unsupported("In Flax a layer is made once, before the function that calls it; a function that made one would make another at each call.")
+
