@@ -24,7 +24,7 @@ class Array:
             return value
         if not isinstance(value, (list, tuple)):
             if not isinstance(value, (int, float)):
-                raise BadArgument("{!r} is no number".format(value), "numbers, or lists of them", "write numbers")
+                raise BadArgument(f"{value!r} is no number", "numbers, or lists of them", "write numbers")
             return cls([value], ())
         rows = [cls.of(item) for item in value]
         if len({row.shape for row in rows}) > 1:
@@ -41,9 +41,7 @@ class Array:
         if not self.shape:
             return self.data[0]
         step = size(self.shape[1:])
-        return [
-            Array(self.data[row * step : (row + 1) * step], self.shape[1:]).tolist() for row in range(self.shape[0])
-        ]
+        return [Array(self.data[row * step : (row + 1) * step], self.shape[1:]).tolist() for row in range(self.shape[0])]
 
     def map(self, function, *others):
         """Return the array of what a function makes of the elements, of others of the same shape too."""
@@ -83,7 +81,7 @@ def common_shape(first, second):
     for one, other in extents:
         if one != other and 1 not in (one, other):
             raise ShapeMismatch(
-                "shapes {} and {} meet".format(list(first), list(second)),
+                f"shapes {list(first)} and {list(second)} meet",
                 "extents that are equal or 1",
                 "make the shapes fit",
             )
@@ -94,20 +92,14 @@ def common_shape(first, second):
 def transposed(matrix):
     """Return a matrix with rows and columns exchanged."""
     rows, columns = matrix.shape
-    return Array(
-        [matrix.data[row * columns + column] for column in range(columns) for row in range(rows)], (columns, rows)
-    )
+    return Array([matrix.data[row * columns + column] for column in range(columns) for row in range(rows)], (columns, rows))
 
 
 def multiplied(first, second):
     """Return the product of two matrices."""
     (rows, inner), columns = first.shape, second.shape[1]
     return Array(
-        [
-            sum(first.data[row * inner + at] * second.data[at * columns + column] for at in range(inner))
-            for row in range(rows)
-            for column in range(columns)
-        ],
+        [sum(first.data[row * inner + at] * second.data[at * columns + column] for at in range(inner)) for row in range(rows) for column in range(columns)],
         (rows, columns),
     )
 
@@ -118,7 +110,7 @@ def multiplied(first, second):
 def divide(a, b):
     """Return the quotient."""
     if b == 0:
-        return NAN if a == 0 or a != a else math.copysign(INFINITY, a) * math.copysign(1.0, b)
+        return NAN if a == 0 or math.isnan(a) else math.copysign(INFINITY, a) * math.copysign(1.0, b)
     return a / b
 
 
@@ -151,21 +143,21 @@ def logistic(a):
     return 1 / (1 + exponential(-a)) if a >= 0 else 1 - 1 / (1 + exponential(a))
 
 
-#: operation -> (the function, its derivatives by both arguments, given those and the result)
+#: operation -> (its name in a graph, the function, its derivatives by both arguments, given those and the result)
 BINARY = {
-    "add": (lambda a, b: a + b, lambda a, b, out: (1.0, 1.0)),
-    "subtract": (lambda a, b: a - b, lambda a, b, out: (1.0, -1.0)),
-    "multiply": (lambda a, b: a * b, lambda a, b, out: (b, a)),
-    "divide": (divide, lambda a, b, out: (divide(1.0, b), divide(-out, b))),
-    "power": (power, lambda a, b, out: (b * power(a, b - 1) if b else 0.0, out * logarithm(a) if a > 0 else 0.0)),
+    "add": ("add", lambda a, b: a + b, lambda a, b, out: (1.0, 1.0)),
+    "subtract": ("sub", lambda a, b: a - b, lambda a, b, out: (1.0, -1.0)),
+    "multiply": ("mul", lambda a, b: a * b, lambda a, b, out: (b, a)),
+    "divide": ("truediv", divide, lambda a, b, out: (divide(1.0, b), divide(-out, b))),
+    "power": ("pow", power, lambda a, b, out: (b * power(a, b - 1) if b else 0.0, out * logarithm(a) if a > 0 else 0.0)),
 }
-#: operation -> (the function, its derivative, given the argument and the result)
+#: operation -> (its name in a graph, the function, its derivative, given the argument and the result)
 UNARY = {
-    "negative": (lambda a: -a, lambda a, out: -1.0),
-    "tanh": (math.tanh, lambda a, out: 1 - out * out),
-    "relu": (lambda a: max(a, 0), lambda a, out: 1.0 if a > 0 else 0.0),
-    "sigmoid": (logistic, lambda a, out: out * (1 - out)),
-    "exp": (exponential, lambda a, out: out),
-    "log": (logarithm, lambda a, out: divide(1.0, a)),
-    "square": (lambda a: a * a, lambda a, out: 2 * a),
+    "negative": ("Neg", lambda a: -a, lambda a, out: -1.0),
+    "tanh": ("Tanh", math.tanh, lambda a, out: 1 - out * out),
+    "relu": ("Relu", lambda a: max(a, 0), lambda a, out: 1.0 if a > 0 else 0.0),
+    "sigmoid": ("Sigmoid", logistic, lambda a, out: out * (1 - out)),
+    "exp": ("Exp", exponential, lambda a, out: out),
+    "log": ("Log", logarithm, lambda a, out: divide(1.0, a)),
+    "square": ("Square", lambda a: a * a, lambda a, out: 2 * a),
 }

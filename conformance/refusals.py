@@ -5,7 +5,7 @@ class Refusal(Exception):
     """A step that the contract does not allow; the message says what happened, what was expected, what to do."""
 
     def __init__(self, happened, expected, advice):
-        super(Refusal, self).__init__("{}; expected {}; {}".format(happened, expected, advice))
+        super().__init__(f"{happened}; expected {expected}; {advice}")
 
 
 class AlreadyExists(Refusal, ValueError):

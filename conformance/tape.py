@@ -14,6 +14,8 @@ from conformance.refusals import BadArgument, DtypeMismatch, ShapeMismatch
 class Tensor:
     """An expression over variables and constants."""
 
+    #: what the operation is called in the names that a graph gives
+    operation = ""
     #: the graph whose variables stand in the expression, if any do
     graph = None
     #: whether the dtype gives way to that of what it is combined with, as that of plain numbers does
@@ -27,6 +29,11 @@ class Tensor:
         if any(graph is not graphs[0] for graph in graphs):
             raise BadArgument("variables of two graphs meet", "variables of one graph", "build it all in one graph")
         self.graph = graphs[0] if graphs else None
+        self.name = self.graph.unique_name(self.operation) if self.graph else None
+
+    def assign(self, value):
+        """Refuse: a tensor is worth what it is computed from."""
+        raise BadArgument("a tensor is assigned to", "a variable", "make a variable of it")
 
     def forward(self, *arrays):
         """Return the value, given those of the inputs."""
@@ -74,11 +81,9 @@ class Tensor:
 
     def __getitem__(self, index):
         if not isinstance(index, int):
-            raise BadArgument("{!r} is an index".format(index), "an integer", "take one row at a time")
+            raise BadArgument(f"{index!r} is an index", "an integer", "take one row at a time")
         if not self.shape or not -self.shape[0] <= index < self.shape[0]:
-            raise BadArgument(
-                "{} has no index {}".format(list(self.shape), index), "an index within the first axis", "correct it"
-            )
+            raise BadArgument(f"{list(self.shape)} has no index {index}", "an index within the first axis", "correct it")
         return Gather(self, index % self.shape[0])
 
 
@@ -86,10 +91,8 @@ def common_dtype(inputs):
     """Return the dtype of a combination; raise DtypeMismatch if variables of two dtypes meet."""
     dtypes = {each.dtype for each in inputs if not each.gives_way}
     if len(dtypes) > 1:
-        raise DtypeMismatch(
-            "the dtypes {} meet".format(" and ".join(sorted(dtypes))), "one dtype", "make the variables alike"
-        )
-    return dtypes.pop() if dtypes else sorted(each.dtype for each in inputs)[0]
+        raise DtypeMismatch(f"the dtypes {' and '.join(sorted(dtypes))} meet", "one dtype", "make the variables alike")
+    return dtypes.pop() if dtypes else min(each.dtype for each in inputs)
 
 
 class Constant(Tensor):
@@ -122,9 +125,9 @@ class Binary(Tensor):
     """An operation on the elements of two tensors, with broadcasting."""
 
     def __init__(self, name, first, second):
-        self.function, self.derivative = BINARY[name]
+        self.operation, self.function, self.derivative = BINARY[name]
         inputs = (tensor(first), tensor(second))
-        super(Binary, self).__init__(inputs, common_shape(inputs[0].shape, inputs[1].shape))
+        super().__init__(inputs, common_shape(inputs[0].shape, inputs[1].shape))
 
     def forward(self, first, second):
         """Return the operation on each pair."""
@@ -133,18 +136,15 @@ class Binary(Tensor):
     def backward(self, gradient, out, first, second):
         """Sum over the axes along which an input was repeated."""
         pairs = list(map(self.derivative, first.spread(self.shape).data, second.spread(self.shape).data, out.data))
-        return [
-            gradient.map(lambda slope, pair, at=at: slope * pair[at], Array(pairs, self.shape)).gathered(each.shape)
-            for at, each in enumerate((first, second))
-        ]
+        return [gradient.map(lambda slope, pair, at=at: slope * pair[at], Array(pairs, self.shape)).gathered(each.shape) for at, each in enumerate((first, second))]
 
 
 class Unary(Tensor):
     """An operation on the elements of one tensor."""
 
     def __init__(self, name, value):
-        self.function, self.derivative = UNARY[name]
-        super(Unary, self).__init__((tensor(value),), tensor(value).shape)
+        self.operation, self.function, self.derivative = UNARY[name]
+        super().__init__((tensor(value),), tensor(value).shape)
 
     def forward(self, value):
         """Return the operation on each element."""
@@ -160,8 +160,9 @@ class Total(Tensor):
 
     def __init__(self, value, mean=False):
         value = tensor(value)
+        self.operation = "Mean" if mean else "Sum"
         self.weight = divide(1.0, size(value.shape)) if mean else 1
-        super(Total, self).__init__((value,), ())
+        super().__init__((value,), ())
 
     def forward(self, value):
         """Return the weighted sum."""
@@ -175,11 +176,13 @@ class Total(Tensor):
 class Transpose(Tensor):
     """A matrix with its axes exchanged."""
 
+    operation = "transpose"
+
     def __init__(self, value):
         value = tensor(value)
         if len(value.shape) != 2:
-            raise ShapeMismatch("{} is transposed".format(list(value.shape)), "a matrix", "give it two axes")
-        super(Transpose, self).__init__((value,), value.shape[::-1])
+            raise ShapeMismatch(f"{list(value.shape)} is transposed", "a matrix", "give it two axes")
+        super().__init__((value,), value.shape[::-1])
 
     def forward(self, value):
         """Exchange rows and columns."""
@@ -193,18 +196,18 @@ class Transpose(Tensor):
 class MatMul(Tensor):
     """The product of two matrices; a vector stands for a row on the left, a column on the right."""
 
+    operation = "matmul"
+
     def __init__(self, first, second):
         first, second = tensor(first), tensor(second)
         self.left, self.right = self.matrix_shapes(first.shape, second.shape)
-        super(MatMul, self).__init__((first, second), first.shape[:-1] + second.shape[1:])
+        super().__init__((first, second), first.shape[:-1] + second.shape[1:])
 
     @staticmethod
     def matrix_shapes(first, second):
         """Return both shapes as those of matrices; raise ShapeMismatch if they do not fit."""
         if not 1 <= len(first) <= 2 or not 1 <= len(second) <= 2 or first[-1] != second[0]:
-            raise ShapeMismatch(
-                "{} @ {}".format(list(first), list(second)), "as many columns as rows", "make the shapes fit"
-            )
+            raise ShapeMismatch(f"{list(first)} @ {list(second)}", "as many columns as rows", "make the shapes fit")
         return (size(first[:-1]), first[-1]), (second[0], size(second[1:]))
 
     def forward(self, first, second):
@@ -222,11 +225,13 @@ class MatMul(Tensor):
 class Softmax(Tensor):
     """Softmax along the last axis."""
 
+    operation = "Softmax"
+
     def __init__(self, value):
         value = tensor(value)
         if not value.shape:
             raise ShapeMismatch("softmax of a number", "at least one axis", "give it a list")
-        super(Softmax, self).__init__((value,), value.shape)
+        super().__init__((value,), value.shape)
 
     def rows(self, array):
         """Return the lists along the last axis."""
@@ -253,11 +258,13 @@ class Softmax(Tensor):
 class Gather(Tensor):
     """Rows of a table, in the order of the indices given; one index gives one row."""
 
+    operation = "GatherV2"
+
     def __init__(self, table, rows):
         table, rows = tensor(table), tensor(rows)
         if not table.shape:
             raise ShapeMismatch("rows of a number", "at least one axis", "give it a list")
-        super(Gather, self).__init__((table, rows), rows.shape + table.shape[1:], dtype=table.dtype)
+        super().__init__((table, rows), rows.shape + table.shape[1:], dtype=table.dtype)
         self.gives_way = table.gives_way
 
     def forward(self, table, rows):
@@ -265,12 +272,8 @@ class Gather(Tensor):
         width = size(table.shape[1:])
         for row in rows.data:
             if not isinstance(row, int) or not 0 <= row < table.shape[0]:
-                raise BadArgument(
-                    "row {!r} of {}".format(row, table.shape[0]), "an index within the table", "correct it"
-                )
-        return Array(
-            [number for row in rows.data for number in table.data[row * width : (row + 1) * width]], self.shape
-        )
+                raise BadArgument(f"row {row!r} of {table.shape[0]}", "an index within the table", "correct it")
+        return Array([number for row in rows.data for number in table.data[row * width : (row + 1) * width]], self.shape)
 
     def backward(self, gradient, out, table, rows):
         """Add up what each row receives; indices have no gradient."""
@@ -284,10 +287,12 @@ class Gather(Tensor):
 class Gradient(Tensor):
     """The gradient of a scalar with respect to another tensor: the sum over all its uses."""
 
+    operation = "gradients"
+
     def __init__(self, of, wrt):
         if size(of.shape) != 1:
-            raise BadArgument("the gradient of {}".format(list(of.shape)), "a scalar", "sum it first")
-        super(Gradient, self).__init__((), wrt.shape, dtype=wrt.dtype)
+            raise BadArgument(f"the gradient of {list(of.shape)}", "a scalar", "sum it first")
+        super().__init__((), wrt.shape, dtype=wrt.dtype)
         self.of, self.wrt, self.graph = of, wrt, of.graph
 
     def forward(self):
