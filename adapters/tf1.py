@@ -41,6 +41,7 @@ class TF1Words(Adapter):
         "already_exists": (("ValueError", r"already exists, disallowed"),),
         "shape_mismatch": (("ValueError", r"specified shape .* and found shape|[Ss]hapes? .*(must be equal|compatible|equal rank)|must have the same shape|Dimensions must be equal"), ("InvalidArgumentError", r"Matrix size-incompatible")),
         "dtype_mismatch": (("ValueError", r"specified dtype .* and found dtype|with a different dtype"),),
+        "created_again": (("ValueError", r"only supports singleton tf\.Variables"),),
         "bad_argument": (("TypeError", ""), ("AttributeError", r"has no attribute 'assign'"), ("ValueError", r"must be|must specify|not understood|must not")),
     }
     missing = {
@@ -305,7 +306,7 @@ class TF1(TF1Words):
     def save(self, step: Save) -> None:
         """Save the variables of a template by name."""
         self.write("import tempfile")
-        self.write(f"{step.to} = tf1.train.Saver({step.save}.variables).save(session, tempfile.mkdtemp() + '/checkpoint')")
+        self.write(f"{step.to} = tf1.train.Saver({step.save}.variables).save(session, tempfile.mkdtemp() + '/model')")
 
     def restore(self, step: Restore) -> None:
         """Restore the variables of a template by name."""
@@ -360,6 +361,10 @@ class TF1Eager(TF1Words):
     def traced(self, step: Function) -> None:
         """Have TensorFlow trace the function."""
         self.write("@tf.function")
+
+    def trace_count(self, function: str) -> str:
+        """Ask the traced function."""
+        return f"{function}.experimental_get_tracing_count()"
 
     def assign(self, step: Assign) -> None:
         """Assign at once."""
