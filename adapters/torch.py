@@ -1,0 +1,367 @@
+"""PyTorch: parameters registered on `nn.Module`s, shared by holding one object in several places.
+
+Scopes are worded as submodules of a root module, and names as attributes of them.
+"""
+
+import ast
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from adapters.torch_places import Thing, TorchPlaces, within
+from conformance import expression
+from conformance.spec import Spec
+from conformance.translation import Unsupported
+from conformance.vocabulary import (
+    Array, Assign, Call, Copy, Expect, Freeze, Function, Get, Gradient, Invoke, Layer, Module, Read, Reinitialize, Repeat,
+    Restore, Save, Tie, Train, Variable, walk,
+)  # fmt: skip
+
+FLOATS = {None, "float16", "float32", "float64"}
+
+
+class Torch(TorchPlaces):
+    """Modules and parameters."""
+
+    name = "torch"
+    title = "PyTorch"
+    about = "Parameters of `torch.nn` modules: one is shared by assigning it, as an object, to several places."
+    packages = ("torch",)
+    install = "pip install torch"
+    imports = "import torch\nfrom torch import nn"
+    reset = "import torch\ntorch.set_default_device(None)\ntorch.compiler.reset()\ntorch.manual_seed(0)"
+    errors = {
+        "already_exists": (("KeyError", r"attribute .* already exists"),),
+        "not_found": (("AttributeError", r"has no attribute|is not an nn\.(Parameter|Module)"), ("RuntimeError", r"Missing key\(s\) in state_dict")),
+        "shape_mismatch": (
+            ("RuntimeError", r"must match the size of tensor|size mismatch|shapes cannot be multiplied|inconsistent tensor size|doesn't match the broadcast shape"),
+        ),
+        "dtype_mismatch": (("RuntimeError", r"have (the )?same dtype|expected scalar type|can't be cast to the desired output type"),),
+        "not_trainable": (("RuntimeError", r"does not require grad|floating point and complex dtype can require gradients"),),
+        "bad_argument": (("TypeError", ""), ("ValueError", ""), ("RuntimeError", r"only for scalar outputs|requires_grad flags of leaf")),
+    }
+    ways = {"restore": ("load_state_dict", "load_state_dict-assign", "unpickle")}
+    missing = {
+        "name_scope": "PyTorch has no name scopes: operations carry no names, and a parameter's path is that of the modules that hold it.",
+        "reuse_variables": "PyTorch modules have no reuse mode that could be switched: `get_parameter` looks up, `register_parameter` makes.",
+        "placeholder": "PyTorch runs eagerly and has no placeholders: values are given as arguments.",
+        "graph": "PyTorch has no graph that variables live in: a parameter belongs to whatever object holds it.",
+        "session": "PyTorch has no sessions: a parameter holds its value itself.",
+        "collection": "PyTorch modules register parameters and buffers; there are no further collections that a variable can be put in.",
+    }
+
+    #: functions whose traces the spec asks for
+    counted: frozenset[str] = frozenset()
+
+    # -- the whole script
+
+    @contextmanager
+    def setting(self, spec: Spec) -> Iterator[None]:
+        """Import what the steps need, choose the device, and make the root module."""
+        steps = list(walk(spec.steps))
+        verbs = {step.verb for step in steps}
+        needed = ["from copy import deepcopy"] * ("copy" in verbs) + ["from io import BytesIO"] * ("save" in verbs)
+        self.lines[:0] = [*needed, ""] if needed else []
+        self.counted = frozenset(step.traces for step in steps if isinstance(step, Expect) and step.traces)
+        if self.device == "gpu":
+            self.write("torch.set_default_device('cuda')")
+        self.write("root = nn.Module()")
+        yield
+
+    @classmethod
+    def probe(cls, device: str) -> str:
+        """Make a parameter on the default device and ask it where it is."""
+        kind = {"cpu": "cpu", "gpu": "cuda"}[device]
+        name = "str(parameter.device)" if device == "cpu" else "f'{parameter.device} {torch.cuda.get_device_name(parameter.device)}'"
+        return f"{cls.imports}\ntorch.set_default_device({kind!r})\nparameter = nn.Parameter(torch.ones(1))\nobserve('device', {name})\n"
+
+    # -- variables
+
+    def get(self, step: Get) -> None:
+        """Register a parameter, or look one up where reuse is asked for here and now."""
+        here = self.open[-1]
+        if step.reuse is not None:
+            raise Unsupported("`register_parameter` and `get_parameter` take no reuse flag: the one that is called says what is meant.")
+        if here.mode == "inherited":
+            raise Unsupported("PyTorch modules pass no reuse mode on to the modules inside: each lookup is written as one.")
+        thing = self.things.get(f"{here.path}.{step.get}", Thing("variable"))
+        if here.mode == "look up":
+            self.bind(step.as_, f"{here.words}.get_parameter({step.get!r})")
+        else:
+            thing = self.things[f"{here.path}.{step.get}"] = Thing("variable", initial=0.0 if step.init is None else step.init)
+            self.write(f"{here.words}.register_parameter({step.get!r}, {self.parameter(step)})")
+            if step.as_:
+                self.write(f"{step.as_} = {here.words}.{step.get}")
+        if step.as_:
+            self.things[step.as_] = thing
+
+    def variable(self, step: Variable) -> None:
+        """Make a parameter and assign it to an attribute of the module."""
+        here = self.open[-1]
+        thing = self.things[f"{here.path}.{step.variable}"] = Thing("variable", initial=step.init)
+        if step.as_:
+            self.things[step.as_] = thing
+        self.bind(step.as_, f"{here.words}.{step.variable} = {self.parameter(step)}")
+
+    def parameter(self, step: Get | Variable) -> str:
+        """Return the words that make a parameter."""
+        if step.collection:
+            raise Unsupported(self.missing["collection"])
+        dtype = f", dtype=torch.{step.dtype}" if step.dtype else ""
+        value = self.initial_value(step, dtype)
+        # Only floats can have gradients; a user who wants another dtype has to say so.
+        plain = step.trainable is False or (step.trainable is None and step.dtype not in FLOATS)
+        return f"nn.Parameter({value}{', requires_grad=False' if plain else ''})"
+
+    def initial_value(self, step: Get | Variable, dtype: str) -> str:
+        """Return the words for the tensor a parameter starts from."""
+        init = self.numbers(step.init, step.dtype)
+        if isinstance(init, list):
+            return f"torch.tensor({init}{dtype})"
+        if init == "random":
+            return f"torch.randn({step.shape or []}{dtype})"
+        if step.shape is not None:
+            return f"torch.zeros({step.shape}{dtype})" if init is None else f"torch.full({step.shape}, {init}{dtype})"
+        if isinstance(step, Variable):
+            return f"torch.tensor({init}{dtype})"
+        raise Unsupported("A parameter is made from a tensor, so PyTorch cannot make one whose shape is not given.")
+
+    def numbers(self, init: Any, dtype: str | None) -> Any:
+        """Return initial numbers as floats where the variable is one, since Python integers would make an integer tensor."""
+        if isinstance(init, list):
+            return [self.numbers(item, dtype) for item in init]
+        return float(init) if isinstance(init, int) and dtype in FLOATS else init
+
+    def tie(self, step: Tie) -> None:
+        """Assign one parameter object to another place."""
+        owner, _, part = step.tie.rpartition(".")
+        if not owner:
+            raise Unsupported("PyTorch ties by assigning to an attribute of a module; a Python name on its own is no place.")
+        old, new = self.find(step.tie), self.find(step.to)
+        if old and new and old.transposed and not new.transposed:
+            if new.kind == "variable":
+                raise Unsupported("`nn.Linear` keeps its weight as [units, inputs], so it cannot hold a variable laid out as [inputs, units].")
+            self.idiom("`nn.Linear` multiplies by its weight transposed, so an embedding's table fits as it is.")
+        self.write(f"{self.place(step.tie)} = {self.place(step.to)}")
+        parent = self.find(owner)
+        if old and new and parent:
+            parent.parts[part] = Thing(old.kind, new.parts, old.native, new.initial, old.transposed)
+
+    def assign(self, step: Assign) -> None:
+        """Write into the parameter in place, out of autograd's sight."""
+        with self.block("with torch.no_grad():"):
+            self.fill(self.place(step.assign), step.to, transposed=self.is_transposed(step.assign))
+
+    def fill(self, place: str, value: str | Array, *, transposed: bool) -> None:
+        """Write a value into a tensor in place."""
+        words = self.expression(value)
+        if isinstance(value, int | float) or isinstance(expression.parse(str(value)), ast.Constant):
+            self.write(f"{place}.fill_({words})")
+        else:
+            self.write(f"{place}.copy_({f'{within(words)}.T' if transposed else words})")
+
+    def increment(self, place: str) -> None:
+        """Add in place."""
+        with self.block("with torch.no_grad():"):
+            self.write(f"{place}.add_(1)")
+
+    def read(self, step: Read) -> None:
+        """Read a tensor."""
+        self.write(self.data(self.value(step.read)))
+
+    def reinitialize(self, step: Reinitialize) -> None:
+        """Write the initial value again."""
+        thing = self.find(step.reinitialize)
+        if thing is None or thing.initial is None:
+            raise Unsupported("A parameter does not remember how it was made, and here its initial value is not known.")
+        self.idiom("A parameter does not remember its initializer: its initial value is written out again.")
+        self.set_initial(self.place(step.reinitialize), thing)
+
+    def set_initial(self, place: str, thing: Thing) -> None:
+        """Write the initial value of a parameter that is there already."""
+        if isinstance(thing.initial, list):
+            with self.block("with torch.no_grad():"):
+                self.fill(place, self.numbers(thing.initial, None), transposed=thing.transposed)
+        else:
+            random = thing.initial == "random"
+            self.write(f"nn.init.normal_({place})" if random else f"nn.init.constant_({place}, {self.numbers(thing.initial, None)})")
+
+    # -- layers and modules
+
+    def layer(self, step: Layer) -> None:
+        """Make a layer as an attribute of the module, and set what it starts from."""
+        here = self.open[-1]
+        dense = step.layer == "dense"
+        parts = {"kernel": Thing("kernel", native="weight", initial=step.kernel, transposed=dense)}
+        if step.bias is not None:
+            parts["bias"] = Thing("bias", initial=step.bias)
+        bias = ", bias=False" if step.bias is None else ""
+        made = f"nn.Linear({step.inputs}, {step.units}{bias})" if dense else f"nn.Embedding({step.inputs}, {step.units})"
+        if dense:
+            self.idiom("`nn.Linear` keeps its weight as [units, inputs]: `kernel` is read and written through its transpose.")
+        self.write(f"{step.as_} = {here.words}.{step.name} = {made}")
+        self.things[step.as_] = Thing("layer", parts)
+        for part, thing in parts.items():
+            if thing.initial != "random":
+                self.set_initial(self.place(f"{step.as_}.{part}"), thing)
+        if not step.trainable:
+            self.write(f"{step.as_}.requires_grad_(False)")
+
+    def call(self, step: Call) -> None:
+        """Call a module."""
+        thing = self.find(step.call)
+        if thing and thing.kind == "module":
+            raise Unsupported("An `nn.Module` that holds parameters of its own has no `forward` until somebody writes one.")
+        self.bind(step.as_, f"{self.place(step.call)}({self.expression(step.on)})")
+        self.note_tensor(step.as_)
+
+    def module(self, step: Module) -> None:
+        """Make a module and assign its members: a sequence where all of them can be called."""
+        parts = {name: self.find(place) or Thing("tensor") for name, place in step.members.items()}
+        callable_ = all(part.kind in {"layer", "sequence"} for part in parts.values())
+        self.write(f"{step.module} = nn.{'Sequential' if callable_ else 'Module'}()")
+        for name, place in step.members.items():
+            self.write(f"{step.module}.{name} = {self.place(place)}")
+        self.things[step.module] = Thing("sequence" if callable_ else "module", parts)
+
+    def freeze(self, step: Freeze) -> None:
+        """Switch gradients off, for a parameter or all parameters of a module."""
+        self.write(f"{self.place(step.freeze)}.requires_grad_(False)")
+
+    def copy(self, step: Copy) -> None:
+        """Copy as Python does."""
+        self.write(f"{step.as_} = deepcopy({step.copy_})")
+        if step.copy_ in self.things:
+            self.things[step.as_] = copy.deepcopy(self.things[step.copy_])
+
+    def save(self, step: Save) -> None:
+        """Save the state dict, or the whole module where it is to be unpickled."""
+        whole = self.way.get("restore") == "unpickle"
+        self.write(f"{step.to} = BytesIO()")
+        self.write(f"torch.save({step.save}{'' if whole else '.state_dict()'}, {step.to})")
+
+    def restore(self, step: Restore) -> None:
+        """Load a state dict into the module, or bind the name to an unpickled module."""
+        way = self.way.get("restore", self.ways["restore"][0])
+        self.write(f"{step.given_by}.seek(0)")
+        if way == "unpickle":
+            self.write(f"{step.restore} = torch.load({step.given_by}, weights_only=False)")
+        else:
+            assign = ", assign=True" if way == "load_state_dict-assign" else ""
+            self.write(f"{step.restore}.load_state_dict(torch.load({step.given_by}){assign})")
+
+    # -- learning
+
+    def gradient(self, step: Gradient) -> None:
+        """Ask autograd for one gradient."""
+        self.steps(step.steps)
+        turned = ".T" if self.is_transposed(step.wrt) else ""
+        self.write(f"{step.gradient} = torch.autograd.grad({self.expression(step.of)}, {self.place(step.wrt)})[0]{turned}")
+        self.note_tensor(step.gradient)
+
+    def train(self, step: Train) -> None:
+        """Write the training loop."""
+        optimizer = {"sgd": "SGD", "adam": "Adam"}[step.train]
+        self.write(f"optimizer = torch.optim.{optimizer}({self.owned(step.wrt)}, lr={step.rate})")
+        with self.block(f"for _ in range({step.times}):"):
+            self.steps(step.steps)
+            self.write(f"loss = {self.expression(step.minimize)}")
+            self.write("optimizer.zero_grad()")
+            self.write("loss.backward()")
+            self.write("optimizer.step()")
+
+    def owned(self, wrt: str | list[str]) -> str:
+        """Return what an optimizer is given: a module's own parameters, or a list of them."""
+        if isinstance(wrt, list):
+            return f"[{', '.join(map(self.place, wrt))}]"
+        thing = self.find(wrt)
+        owns = thing is not None and thing.kind in {"layer", "sequence", "module"}
+        return f"{self.place(wrt)}.parameters()" if owns else f"[{self.place(wrt)}]"
+
+    # -- functions
+
+    def function(self, step: Function) -> None:
+        """Define a Python function; `torch.compile` traces it where asked."""
+        if step.traced:
+            self.compiled(step)
+        there = set(self.there)
+        self.guarded += 1
+        with self.block(f"def {step.function}({', '.join(step.takes)}):"):
+            self.inside(step)
+            if step.returns:
+                self.write(f"return {self.expression(step.returns)}")
+        self.guarded -= 1
+        # Nobody knows yet whether the function will be called, so its scopes may be there or not.
+        self.perhaps |= self.there - there
+        self.there = there
+        returned = self.things.get(step.returns or "")
+        if returned:
+            self.things[step.function] = returned
+
+    def compiled(self, step: Function) -> None:
+        """Write the decorator that compiles a function, with a backend that keeps the graphs where they are counted."""
+        if step.function not in self.counted:
+            self.write("@torch.compile(backend='eager')")
+            return
+        self.idiom("Traces are counted as the graphs that `torch.compile` hands to a backend of the user's own.")
+        graphs = f"graphs_of_{step.function}"
+        self.write(f"{graphs} = []")
+        with self.block(f"def keep_{graphs}(graph, inputs):"):
+            self.write(f"{graphs}.append(graph)")
+            self.write("return graph.forward")
+        self.write(f"@torch.compile(backend=keep_{graphs})")
+
+    def invoke(self, step: Invoke) -> None:
+        """Call a function."""
+        if step.as_ and step.invoke in self.things:
+            self.things[step.as_] = self.things[step.invoke]
+        self.bind(step.as_, f"{step.invoke}({', '.join(self.expression(given) for given in step.given)})")
+
+    def repeat(self, step: Repeat) -> None:
+        """Write a loop; what stands in it may run again."""
+        self.guarded += 1
+        super().repeat(step)
+        self.guarded -= 1
+
+    # -- observations
+
+    def observe_write(self, step: Expect) -> None:
+        """Observe a write through the parameters as they are, whichever way round a layer reads them."""
+        first, second = map(self.place, step.same or step.distinct or [])
+        self.write(f"before = {first}.tolist()")
+        self.increment(second)
+        self.write(f"observe({step.expect!r}, {{'before': before, 'after': {first}.tolist(), 'written': {second}.tolist()}})")
+
+    def name_of(self, place: str) -> str:
+        """Look the object up among the named parameters."""
+        thing = self.find(place)
+        if thing and thing.kind == "tensor":
+            raise Unsupported("PyTorch tensors carry no name, and only parameters and buffers have a path.")
+        self.idiom("A parameter carries no name: its path is found by looking for the object among the named parameters.")
+        return (
+            "next((path.replace('.', '/') for path, each in root.named_parameters() "
+            f"if each is {self.place(place)}), None)"
+        )
+
+    def dtype_of(self, place: str) -> str:
+        """Return the name of the dtype, without the package in front."""
+        return f"str({self.place(place)}.dtype).removeprefix('torch.')"
+
+    def listing(self, inside: str | None, *, only_trainable: bool) -> str:
+        """Return the parameters of the root or of a module; each object counts once."""
+        parameters = f"{self.place(inside) if inside else 'root'}.parameters()"
+        return f"[parameter for parameter in {parameters} if parameter.requires_grad]" if only_trainable else f"list({parameters})"
+
+    def names(self) -> str:
+        """Return the paths of the root's parameters."""
+        return "sorted(path.replace('.', '/') for path, _ in root.named_parameters())"
+
+    def trace_count(self, function: str) -> str:
+        """Count the graphs that were compiled."""
+        return f"len(graphs_of_{function})"
+
+    def offered(self, name: str) -> str:
+        """Ask the package, one attribute after another."""
+        parts = ["torch", *name.split(".")]
+        return " and ".join(f"hasattr({'.'.join(parts[:end])}, {parts[end]!r})" for end in range(1, len(parts)))
