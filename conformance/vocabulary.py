@@ -6,8 +6,8 @@ them. How a verb is meant is said in its docstring; how each framework says it i
 """
 
 import keyword
-from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Literal, Union
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, StrictBool, Tag, model_validator
 
@@ -458,16 +458,17 @@ def first_key(step: Any) -> str | None:
     return next(iter(step), None) if isinstance(step, dict) else None
 
 
-AnyStep = Annotated[
-    Union[tuple(Annotated[model, Tag(verb)] for verb, model in VERBS.items())],  # noqa: UP007  # built, not spelled out
-    Discriminator(first_key),
-]
+if TYPE_CHECKING:
+    AnyStep = Step
+else:
+    _tagged = tuple(Annotated[model, Tag(verb)] for verb, model in VERBS.items())
+    AnyStep = Annotated[Union[_tagged], Discriminator(first_key)]  # noqa: UP007  # built from VERBS, not spelled out
 
 for _model in (*VERBS.values(), Block):
     _model.model_rebuild()
 
 
-def walk(steps: list[Step]) -> Iterator[Step]:
+def walk(steps: Sequence[Step]) -> Iterator[Step]:
     """Yield every step, the ones inside blocks after the block itself."""
     for step in steps:
         yield step

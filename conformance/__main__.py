@@ -1,0 +1,5 @@
+"""`python -m conformance` is `canireuse`."""
+
+from conformance.commands import main
+
+main()

@@ -1,0 +1,130 @@
+"""One runner: pytest and `canireuse run` give the same records, refuse the same input, in any order."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from conformance import records
+
+ROOT = Path(__file__).parent.parent.parent
+SOME = ("scopes", "gradients")
+FAST = "reference"
+#: what may differ between two runs of one case
+VOLATILE = {"seconds", "output"}
+
+
+def call(*command, cwd=ROOT):
+    return subprocess.run([sys.executable, "-m", *command], cwd=cwd, capture_output=True, text=True, timeout=200, check=False, env=dict(os.environ))
+
+
+def cases(path):
+    return {name: case.model_dump(exclude=VOLATILE) for name, case in records.read([path]).cases.items()}
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+def test_pytest_and_run_give_the_same_records(tmp_path, workers):
+    one, two = tmp_path / "one.jsonl", tmp_path / "two.jsonl"
+    by_pytest = call("pytest", "specs/scopes", "specs/gradients", f"--backend={FAST}", "-q", *workers, f"--results={one}")
+    by_run = call("conformance", "run", *SOME, "--backend", FAST, *workers, "--results", str(two))
+    assert by_pytest.returncode == by_run.returncode == 0, by_pytest.stdout + by_run.stdout + by_run.stderr
+    assert cases(one) == cases(two)
+    assert len(cases(one)) > 30
+    assert set(records.read([one]).specs) == set(records.read([two]).specs)
+
+
+def test_the_order_of_specs_does_not_matter(tmp_path):
+    one, two = tmp_path / "one.jsonl", tmp_path / "two.jsonl"
+    call("conformance", "run", "scopes", "gradients", "--backend", FAST, "--results", str(one))
+    files = [str(path) for facet in ("gradients", "scopes") for path in sorted((ROOT / "specs" / facet).glob("*.yaml"), reverse=True)]
+    call("conformance", "run", *files, "--backend", FAST, "--results", str(two))
+    assert cases(one) == cases(two)
+
+
+def test_a_keyword_selects_cases(tmp_path):
+    ran = call("conformance", "run", "scopes", "--backend", FAST, "-k", "reuse-true-finds-existing", "--results", str(tmp_path / "r.jsonl"))
+    assert ran.returncode == 0
+    assert list(cases(tmp_path / "r.jsonl")) == ["scopes/reuse-true-finds-existing@reference"]
+
+
+def test_verdicts_are_outcomes_of_pytest(tmp_path, write_spec):
+    good = "steps:\n  - get: k\n    shape: []\n    init: 1.0\n    as: a\n  - initialize:\n  - expect: one\n    value: a\n    is: 1.0\n"
+    write_spec(good, "facet/conforms")
+    write_spec(good.replace("is: 1.0", "is: 2.0"), "facet/fails")
+    declared = "divergences:\n  - backends: [reference]\n    answers: {one: 1.0}\n    because: it is made up so that it differs\n    source: a test\n"
+    write_spec(good.replace("is: 1.0", "is: 2.0") + declared, "facet/differs")
+    write_spec(good + declared.replace("one: 1.0", "one: 3.0"), "facet/stale")
+    (tmp_path / "pytest.ini").write_text("[pytest]\ncanireuse_specs = specs\n")
+    xml = tmp_path / "junit.xml"
+    ran = call("pytest", "specs", "--backend", FAST, "-rA", f"--junitxml={xml}", cwd=tmp_path)
+    assert "2 failed, 1 passed, 1 xfailed" in ran.stdout, ran.stdout
+    assert "one: expected 2.0, observed 1.0" in ran.stdout
+    assert "stale" in ran.stdout
+    assert 'failures="2"' in xml.read_text()
+    assert ran.returncode == 1
+
+
+@pytest.mark.parametrize("command", [("pytest", "specs/scopes", "-q"), ("conformance", "run", "scopes")])
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--backend", "touch"), "there is no backend 'touch'"),
+        (("--device", "tpu"), "tpu"),
+        (("--python", "tf1"), "names no interpreter"),
+        (("--python", "tf9=/bin/sh"), "there is no backend 'tf9'"),
+        (("--python", "tf1=/no/such/python"), "there is no such file"),
+        (("--backed", "torch"), "--backed"),
+    ],
+)
+def test_unknown_options_and_values_are_refused(tmp_path, command, arguments, words):
+    results = tmp_path / "r.jsonl"
+    results.write_text("what was there before")
+    ran = call(*command, *arguments, "--results", str(results))
+    assert ran.returncode in {2, 4}
+    assert words in ran.stdout + ran.stderr
+    assert results.read_text() == "what was there before"
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("title: [", "this is not YAML"),
+        ("title: a\ntitle: b\n", "a second time"),
+        ("title: !!python/object/apply:os.system ['touch owned']\n", "the tag"),
+        ("steps:\n  - gett: x\n", "'gett' is no verb"),
+        ("steps:\n  - get: x\n    as: a\n  - expect: e\n    value: b\n    is: 1\n", "nothing is bound to 'b'"),
+        ("steps:\n  - get: x\n    as: a\n  - compute: b = exec(a)\n", "'exec' is no function"),
+        ("steps:\n  - get: 9lives\n", "`get` is '9lives'"),
+    ],
+)
+def test_bad_specs_run_nothing_and_leave_results_alone(tmp_path, write_spec, text, words, workers):
+    write_spec("steps:\n  - get: k\n    init: 1.0\n    as: a\n  - initialize:\n  - expect: one\n    value: a\n    is: 1.0\n", "facet/good")
+    path = write_spec(text, "facet/bad")
+    if text.startswith("title"):
+        path.write_text(text)
+    results = tmp_path / "r.jsonl"
+    results.write_text("what was there before")
+    ran = call("conformance", "run", str(tmp_path / "specs"), "--backend", FAST, "--results", str(results), *workers)
+    said = ran.stdout + ran.stderr
+    assert ran.returncode == 4, said
+    assert words in said
+    assert f"{path}:" in said
+    assert "1 problem in the specs; nothing was run" in said
+    assert results.read_text() == "what was there before"
+    assert not (tmp_path / "r.jsonl.partial").exists()
+    assert "Traceback" not in said
+
+
+def test_a_run_that_selects_nothing_says_so(tmp_path):
+    ran = call("conformance", "run", "scopes", "--backend", FAST, "-k", "nothing-like-it", "--results", str(tmp_path / "r.jsonl"))
+    assert ran.returncode == 5
+    assert not (tmp_path / "r.jsonl").exists()
+
+
+def test_our_own_tests_are_no_specs():
+    ran = call("pytest", "tests/conformance/test_yaml.py", "-q")
+    assert ran.returncode == 0
+    assert "What holds where" not in ran.stdout

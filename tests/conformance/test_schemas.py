@@ -1,0 +1,55 @@
+"""Generated files are up to date, and the schemas accept and refuse what the models do."""
+
+import json
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from conformance import yaml
+from conformance.loader import spec_files
+from conformance.schemas import FOLDER, files
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.mark.parametrize("path", list(files()), ids=lambda path: path.name)
+def test_generated_files_are_up_to_date(path):
+    assert path.read_text() == files()[path], "run `python -m conformance.schemas`"
+
+
+@pytest.fixture(scope="module")
+def validator():
+    schema = json.loads((FOLDER / "spec.schema.json").read_text())
+    Draft202012Validator.check_schema(schema)
+    return Draft202012Validator(schema)
+
+
+@pytest.mark.parametrize("spec_id", list(spec_files([ROOT / "specs"])))
+def test_every_spec_fits_the_schema(validator, spec_id):
+    data, _, _ = yaml.read(ROOT / "specs" / f"{spec_id}.yaml")
+    assert [error.message for error in validator.iter_errors(data)] == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"titel": "x"}, {"contract": "else"}, {"steps": [{"gett": "x"}]}, {"steps": [{"get": "x", "shap": [1]}]}, {"steps": []}, {"sources": []}, {"title": 3}],
+)
+def test_the_schema_refuses_what_the_model_refuses(validator, change):
+    data, _, _ = yaml.read(ROOT / "specs" / "scopes" / "reuse-true-finds-existing.yaml")
+    assert not list(validator.iter_errors(data))
+    assert list(validator.iter_errors({**data, **change}))
+
+
+@pytest.mark.parametrize("name", ["claims.schema.json", "results.schema.json"])
+def test_the_other_schemas_are_schemas(name):
+    Draft202012Validator.check_schema(json.loads((FOLDER / name).read_text()))
+
+
+def test_a_results_file_fits_its_schema(tmp_path):
+    from test_records import case, footer, header, write
+
+    schema = json.loads((FOLDER / "results.schema.json").read_text())
+    for line in write(tmp_path / "r.jsonl", header(), case(), footer()).read_text().splitlines():
+        Draft202012Validator(schema).validate(json.loads(line))
+    assert list(Draft202012Validator(schema).iter_errors({"kind": "nothing"}))

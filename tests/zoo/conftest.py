@@ -1,0 +1,42 @@
+"""Installs the zoo as a third party would: a distribution with entry points."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from adapters import GROUP
+
+ROOT = Path(__file__).parent.parent.parent
+BACKENDS = {
+    "zoo-copies": "tests.zoo.copies:Copies",
+    "zoo-shares-everything": "tests.zoo.shares_everything:SharesEverything",
+    "zoo-forgets-a-use": "tests.zoo.forgets_a_use:ForgetsAUse",
+    "zoo-ignores-reuse-false": "tests.zoo.ignores_reuse_false:IgnoresReuseFalse",
+    **{
+        f"zoo-{name}": f"tests.zoo.misbehaves:{cls}"
+        for name, cls in {
+            "swallows-errors": "SwallowsErrors", "forgets": "Forgets", "invents": "Invents", "prints-rubbish": "PrintsRubbish",
+            "hangs": "Hangs", "segfaults": "Segfaults", "unimportable": "Unimportable",
+        }.items()
+    },
+}  # fmt: skip
+
+
+@pytest.fixture
+def zoo(tmp_path):
+    """Return a function that runs `canireuse run` with the zoo installed, in an empty folder."""
+    distribution = tmp_path / "site" / "zoo-1.0.dist-info"
+    distribution.mkdir(parents=True)
+    (distribution / "METADATA").write_text("Metadata-Version: 2.1\nName: zoo\nVersion: 1.0\n")
+    lines = [f"{name} = {place}" for name, place in BACKENDS.items()]
+    (distribution / "entry_points.txt").write_text("\n".join([f"[{GROUP}]", *lines, ""]))
+
+    def run(*arguments):
+        environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(tmp_path / "site")])}
+        command = [sys.executable, "-m", "conformance", "run", *arguments, "--results", str(tmp_path / "results.jsonl")]
+        return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=100, check=False)
+
+    return run

@@ -1,0 +1,79 @@
+"""Backends whose scripts do something else besides, or instead."""
+
+from adapters.reference import Reference
+
+
+class SwallowsErrors(Reference):
+    """Says that nothing was refused."""
+
+    name = title = "zoo-swallows-errors"
+
+    def step(self, step):
+        if step.raises is None:
+            super().step(step)
+            return
+        with self.block("try:"):
+            self.say(step)
+        with self.block("except Exception:"):
+            self.write("pass")
+        self.write(f"observe({step.expect!r}, None)")
+
+
+class Forgets(Reference):
+    """Leaves observations out."""
+
+    name = title = "zoo-forgets"
+
+    def expect(self, step):
+        pass
+
+
+class Invents(Reference):
+    """Observes what nobody asked for."""
+
+    name = title = "zoo-invents"
+
+    def expect(self, step):
+        super().expect(step)
+        self.write("observe('all-is-well', True)")
+
+
+class Wrapped(Reference):
+    """Puts lines in front of every script."""
+
+    before = ""
+
+    def steps(self, steps):
+        if not self.scopes:
+            for line in self.before.splitlines():
+                self.write(line)
+        super().steps(steps)
+
+
+class PrintsRubbish(Wrapped):
+    """Writes to the standard output, past Python too, what looks like an answer of a host."""
+
+    name = title = "zoo-prints-rubbish"
+    before = "import os\nprint('{\"finished\": {}}')\nos.write(1, b'{\"observed\": {\"label\": \"x\", \"value\": 1}}\\n\\xff')"
+
+
+class Hangs(Wrapped):
+    """Never comes back."""
+
+    name = title = "zoo-hangs"
+    before = "while True: pass"
+
+
+class Segfaults(Wrapped):
+    """Takes its process down."""
+
+    name = title = "zoo-segfaults"
+    before = "import ctypes\nctypes.string_at(0)"
+
+
+class Unimportable(Reference):
+    """Needs a framework that is not here."""
+
+    name = title = "zoo-unimportable"
+    imports = "import a_framework_that_is_not_here"
+    install = "pip install a-framework"

@@ -1,0 +1,17 @@
+"""A backend that gives every variable of one shape the same place."""
+
+from adapters.reference import Reference
+from conformance.contract import Model
+
+
+class Sharing(Model):
+    """Returns the first variable of that shape, whatever its name."""
+
+    def variable(self, name, **given):
+        made = super().variable(name, **given)
+        return next(cell for cell in self.now.cells if cell.shape == made.shape)
+
+
+class SharesEverything(Reference):
+    name = title = "zoo-shares-everything"
+    imports = "from conformance import tape\nfrom tests.zoo.shares_everything import Sharing as Model"

@@ -1,0 +1,60 @@
+"""Every animal of the zoo is caught by the spec or the check named for it, and the rest of the run finishes."""
+
+import pytest
+
+from conformance import records
+
+RIGHT = "scopes/reuse-true-finds-existing"
+
+
+@pytest.mark.parametrize(
+    ("backend", "spec", "label"),
+    [
+        ("zoo-copies", "scopes/reuse-true-finds-existing", "write-is-seen-through-the-other-name"),
+        ("zoo-shares-everything", "creation/equal-start-values-are-two-variables", "write-is-not-seen"),
+        ("zoo-forgets-a-use", "gradients/sum-over-uses", "gradient-sums-over-both-uses"),
+        ("zoo-ignores-reuse-false", "refusals/existing-name-without-reuse", "existing-name-is-refused"),
+        ("zoo-swallows-errors", "scopes/reuse-true-finds-existing", "missing-name-is-refused"),
+        ("zoo-forgets", "scopes/reuse-true-finds-existing", "one-variable"),
+    ],
+)
+def test_a_wrong_semantic_is_caught_by_its_spec(zoo, tmp_path, backend, spec, label):
+    ran = zoo(spec, "--backend", f"{backend},reference")
+    cases = records.read([tmp_path / "results.jsonl"]).cases
+    assert ran.returncode == 1, ran.stdout + ran.stderr
+    assert cases[f"{spec}@reference"].verdict == "conforms"
+    wrong = cases[f"{spec}@{backend}"]
+    assert wrong.verdict == "fails"
+    assert label in {one.label for one in wrong.expectations if not one.holds}
+    assert label in ran.stdout
+
+
+def test_an_observation_nobody_asked_for_is_caught_by_the_judge(zoo, tmp_path):
+    zoo(RIGHT, "--backend", "zoo-invents")
+    case = records.read([tmp_path / "results.jsonl"]).cases[f"{RIGHT}@zoo-invents"]
+    assert (case.verdict, case.blame) == ("fails", "adapter")
+    assert "all-is-well" in case.reason
+
+
+def test_rubbish_on_the_standard_output_changes_nothing(zoo, tmp_path):
+    ran = zoo(RIGHT, "--backend", "zoo-prints-rubbish")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert records.read([tmp_path / "results.jsonl"]).cases[f"{RIGHT}@zoo-prints-rubbish"].verdict == "conforms"
+
+
+def test_hangs_and_crashes_are_results_and_the_rest_finishes(zoo, tmp_path):
+    backends = ("zoo-hangs", "zoo-segfaults", "zoo-unimportable", "reference")
+    ran = zoo(RIGHT, "refusals/existing-name-without-reuse", "--backend", ",".join(backends), "--limit", "1")
+    results = records.read([tmp_path / "results.jsonl"])
+    assert ran.returncode == 1
+    assert results.complete
+    assert [results.cases[f"{RIGHT}@{backend}"].verdict for backend in backends] == ["timeout", "crash", "skipped", "conforms"]
+    assert results.cases["refusals/existing-name-without-reuse@reference"].verdict == "conforms"
+    assert "SIGSEGV" in results.cases[f"{RIGHT}@zoo-segfaults"].reason
+    assert "pip install a-framework" in results.cases[f"{RIGHT}@zoo-unimportable"].reason
+
+
+def test_the_zoo_is_caught_on_workers_too(zoo, tmp_path):
+    zoo(RIGHT, "--backend", "zoo-segfaults,zoo-copies,reference", "-n", "2")
+    cases = records.read([tmp_path / "results.jsonl"]).cases
+    assert [cases[f"{RIGHT}@{name}"].verdict for name in ("zoo-segfaults", "zoo-copies", "reference")] == ["crash", "fails", "conforms"]
