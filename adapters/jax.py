@@ -51,6 +51,8 @@ class Jax(Adapter):
         super().__init__(*arguments, **options)
         #: what each open function is: plain, traced or loss
         self.frames: list[str] = []
+        #: the names of the open functions
+        self.writing: list[str] = []
         #: for each name that holds a variable, how many functions were open where it was bound
         self.bound_at: dict[str, int] = {}
         #: places that a later step froze or that were made frozen
@@ -76,9 +78,9 @@ class Jax(Adapter):
         self.write(f"jax.config.update('jax_default_device', jax.devices({self.device!r})[0])")
         start = len(self.lines)
         yield
-        self.lines[start:start] = self.opening(spec, "\n".join(self.lines[start:]))
+        self.lines[start:start] = self.opening("\n".join(self.lines[start:]))
 
-    def opening(self, spec: Spec, text: str) -> list[str]:
+    def opening(self, text: str) -> list[str]:
         """Return the lines that make the state which the script uses."""
         raise NotImplementedError
 
@@ -134,10 +136,12 @@ class Jax(Adapter):
         """Write a function whose arguments begin with the state that its body turns out to use."""
         start = len(self.lines)
         self.frames.append(kind)
+        self.writing.append(name)
         self.depth += 1
         yield
         self.depth -= 1
         self.frames.pop()
+        self.writing.pop()
         body = self.lines[start:] or [INDENT * (self.depth + 1) + "pass"]
         del self.lines[start:]
         used, first = self.state_of(kind, "\n".join(body))
@@ -242,9 +246,9 @@ class Jax(Adapter):
         self.write(self.data(self.value(step.read)))
 
     def offered(self, name: str) -> str:
-        """Ask the top-level package."""
-        parts = name.split(".")
-        return f"hasattr({'.'.join(['flax', *parts[:-1]])}, {parts[-1]!r})"
+        """Ask the top-level package, one attribute after another."""
+        parts = ["flax", *name.split(".")]
+        return " and ".join(f"hasattr({'.'.join(parts[:end])}, {parts[end]!r})" for end in range(1, len(parts)))
 
     def scope_mode(self, reuse: Reuse | None, outer: Reuse | None) -> Reuse | None:
         """Return a scope's reuse flag, or `inherited` where only a scope around it has one."""

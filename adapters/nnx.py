@@ -1,36 +1,12 @@
 """Flax NNX: variables are objects, kept as attributes of modules; transformations take the module as an argument."""
 
-from dataclasses import dataclass, field
-from typing import Any
-
-from adapters.jax import ERRORS, MISSING, Jax
-from conformance.spec import Spec
+from adapters.jax import ERRORS, MISSING
+from adapters.nnx_variables import NNXVariables, Owner
 from conformance.translation import Unsupported
-from conformance.vocabulary import (
-    Assign, Call, Copy, Freeze, Function, Get, Gradient, Invoke, Layer, Module, Reenter, Restore, Reuse, Save, Scope, Tie,
-    Train, Variable,
-)  # fmt: skip
+from conformance.vocabulary import Call, Copy, Freeze, Gradient, Layer, Module, Restore, Save, Tie, Train
 
 
-@dataclass
-class Owner:
-    """A layer or module: its words, the names of its own variables, and its members."""
-
-    words: str
-    leaves: dict[str, str] = field(default_factory=dict)
-    members: "dict[str, Owner]" = field(default_factory=dict)
-
-    def places(self) -> list[str]:
-        """Return the place of every variable in it, as specs name places."""
-        inner = [place for member in dict.fromkeys(map(id, self.members.values())) for place in self.member(member).places()]
-        return [*(f"{self.words}.{leaf}" for leaf in self.leaves), *inner]
-
-    def member(self, identity: int) -> "Owner":
-        """Return a member by its identity."""
-        return next(member for member in self.members.values() if id(member) == identity)
-
-
-class NNX(Jax):
+class NNX(NNXVariables):
     """Words a spec in NNX: a tree of `nnx.Module` for scopes, `nnx.Param` for variables, attributes for names.
 
     To create a variable by name is to set an attribute, which replaces whatever was there without a
@@ -44,8 +20,6 @@ class NNX(Jax):
     about = "Flax's modules with reference semantics: a variable is an object, and an attribute of every module that uses it."
     imports = "import flax\nimport jax\nimport jax.numpy as jnp\nimport optax\nfrom flax import nnx"
     layers = "nnx"
-    state = ("root",)
-    compiled = "@nnx.jit"
     ways = {"copy": ("clone", "deepcopy"), "save": ("msgpack", "pickle")}
     errors = {
         "not_trainable": (
@@ -58,177 +32,6 @@ class NNX(Jax):
         **MISSING,
         "reinitialize": "An NNX variable keeps its value alone, and no initializer to run again.",
     }
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        #: words and reuse flag of each open scope
-        self.opened: list[tuple[str, Reuse | None]] = [("root", None)]
-        self.bound_scopes: dict[str, str] = {}
-        self.made: set[str] = set()
-        #: name of a variable -> its path from the root
-        self.paths: dict[str, str] = {}
-        #: path or place of a variable -> the one it was made as
-        self.ties: dict[str, str] = {}
-        self.trainable: list[str] = []
-        self.fixed: set[str] = set()
-        self.owners: dict[str, Owner] = {}
-        self.collections: dict[str, str] = {}
-        self.ties_variables = False
-
-    def opening(self, spec: Spec, text: str) -> list[str]:
-        """Define the types of variables that stand for collections, and make the root module."""
-        lines = [line for kind, base in self.collections.items() for line in (f"class {kind}({base}):", "    pass", "")]
-        return lines + (["root = nnx.Module()"] if "root" in self.used(text) else [])
-
-    def kind_of_collection(self, collection: str, base: str = "nnx.Param") -> str:
-        """Return the type of variable that stands for a collection."""
-        kind = "".join(part.title() for part in collection.split("_"))
-        self.collections.setdefault(kind, base)
-        return kind
-
-    # -- scopes and variables
-
-    def scope(self, step: Scope) -> None:
-        """Make a submodule, or go back to the one made before."""
-        around, outer = self.opened[-1]
-        path = f"{around}.{step.scope}"
-        mode = self.scope_mode(step.reuse, outer)
-        if path not in self.made and mode in {None, "auto"}:
-            self.write(f"{path} = nnx.Module()")
-            self.made.add(path)
-        self.enter(step, path, mode)
-
-    def reenter(self, step: Reenter) -> None:
-        """Go back to a submodule."""
-        self.enter(step, self.bound_scopes[step.reenter], self.scope_mode(step.reuse, None))
-
-    def enter(self, step: Scope | Reenter, path: str, mode: Reuse | None) -> None:
-        """Write the steps inside a submodule."""
-        if step.as_:
-            self.bound_scopes[step.as_] = path
-        self.opened.append((path, mode))
-        self.steps(step.steps)
-        self.opened.pop()
-
-    def get(self, step: Get) -> None:
-        """Set an attribute to a new variable, or read the one that is there."""
-        around, outer = self.opened[-1]
-        mode = step.reuse if step.reuse is not None else outer
-        path = f"{around}.{step.get}"
-        if mode == "inherited":
-            raise Unsupported("NNX has no reuse mode that a module would inherit: reading and setting an attribute are two statements.")
-        if mode == "auto":
-            raise Unsupported("NNX has no get-or-create: whether an attribute is there is for the user to ask.")
-        if not mode:
-            self.create(step, path)
-        elif step.as_ is None:
-            self.write(path)
-        else:
-            self.write(f"{step.as_} = {path}")
-            self.known_as(step.as_, path)
-
-    def variable(self, step: Variable) -> None:
-        """Make a variable, and an attribute for it: NNX variables have no names of their own."""
-        path = f"{self.opened[-1][0]}.{step.variable}"
-        if path in self.made:
-            path = f"{self.opened[-1][0]}.{step.as_ or self.free(step.variable)}"
-        self.create(step, path)
-
-    def create(self, step: Get | Variable, path: str) -> None:
-        """Write the constructor of a variable."""
-        base = "nnx.Variable" if step.trainable is False else "nnx.Param"
-        kind = self.kind_of_collection(step.collection, base) if step.collection else base
-        if step.init == "random":
-            value = f"jax.random.normal(jax.random.key(0), {step.shape or []}{f', {step.dtype!r}' if step.dtype else ''})"
-        else:
-            function, given = self.filling(step.init, step.shape, step.dtype)
-            value = f"{function}({given})"
-        # a name bound to what the attribute held before has no path from the root any more
-        self.paths = {name: at for name, at in self.paths.items() if at != path}
-        self.trainable = [at for at in self.trainable if at != path]
-        self.made.add(path)
-        self.fixed.discard(path)
-        self.write(f"{f'{step.as_} = ' if step.as_ else ''}{path} = {kind}({value})")
-        if step.trainable is False:
-            self.fixed.add(path)
-        else:
-            self.trainable.append(path)
-        if step.as_:
-            self.known_as(step.as_, path)
-
-    def known_as(self, name: str, path: str) -> None:
-        """Note which variable a name is bound to."""
-        self.paths[name] = path
-        self.bound_at[name] = len(self.frames)
-
-    def alias(self, name: str, variable: str) -> None:
-        """Note that a function returned a variable."""
-        super().alias(name, variable)
-        if variable in self.paths:
-            self.paths[name] = self.paths[variable]
-
-    def owner(self, place: str) -> tuple[Owner, list[str]]:
-        """Return the layer or module that a place begins with or ends in, and what is left of the place."""
-        first, *rest = place.split(".")
-        owner = self.owners[first]
-        while rest and rest[0] in owner.members:
-            owner = owner.members[rest.pop(0)]
-        return owner, rest
-
-    def path_of(self, place: str) -> str:
-        """Return the words for a place from the root module on."""
-        first, *rest = place.split(".")
-        if first in self.owners:
-            owner, left = self.owner(place)
-            inner = rest[: len(rest) - len(left)]
-            return ".".join(["root", first, *inner, *(owner.leaves.get(part, part) for part in left)])
-        if place not in self.paths:
-            raise Unsupported("Nothing in the root module holds this variable any more, so a function that takes the module does not reach it.")
-        return self.paths[place]
-
-    def place(self, place: str) -> str:
-        """Return a variable or module; inside a function, by its path from the root that it is given."""
-        first = place.split(".")[0]
-        if self.frames and (first in self.owners or self.outer(place)):
-            return self.path_of(place)
-        return self.path_of(place).removeprefix("root.") if first in self.owners else place
-
-    def is_variable(self, place: str) -> bool:
-        """Return whether a place holds a variable, not a tensor."""
-        return place in self.bound_at or place.split(".")[0] in self.owners
-
-    def value(self, place: str) -> str:
-        """Return the array that a variable holds."""
-        return f"{self.place(place)}[...]" if self.is_variable(place) else place
-
-    def assign(self, step: Assign) -> None:
-        """Write an array into a variable."""
-        self.pure_only("write variables")
-        self.write(f"{self.place(step.assign)}[...] = {self.new_value(step.to)}")
-
-    def increment(self, place: str) -> None:
-        """Add to the array."""
-        self.write(f"{self.place(place)}[...] += 1")
-
-    # -- functions
-
-    def invoke(self, step: Invoke) -> None:
-        """Call a function; one that sets attributes is given the module of the current scope."""
-        if self.opened[-1][1] is not None and step.invoke in self.makes:
-            raise Unsupported("NNX has no reuse mode that a called function would inherit: it sets attributes, or it reads them.")
-        super().invoke(step)
-
-    def given_state(self, function: str) -> list[str]:
-        """Give a function the current module for its root if it makes variables there."""
-        return [self.opened[-1][0] if function in self.makes else name for name in self.takes.get(function, [])]
-
-    def function(self, step: Function) -> None:
-        """Define a function whose own root is the module it is given."""
-        self.opened.append(("root", None))
-        made, self.made = self.made, set(self.made) if not self.called_in_scopes else set()
-        super().function(step)
-        self.made |= made
-        self.opened.pop()
 
     # -- layers and modules
 
@@ -243,7 +46,7 @@ class NNX(Jax):
         leaves = {"kernel": "kernel" if step.layer == "dense" else "embedding"} | ({"bias": "bias"} if step.bias is not None else {})
         self.write(f"{step.as_} = root.{step.as_} = {made}")
         self.owners[step.as_] = Owner(step.as_, leaves)
-        self.trainable += self.owners[step.as_].places()
+        self.trainable += [f"{step.as_}.{leaf}" for leaf in leaves]
         if not step.trainable:
             self.freeze(Freeze(freeze=step.as_))
 
@@ -285,7 +88,7 @@ class NNX(Jax):
 
     def made_as(self, place: str) -> str:
         """Return which of the variables made stands at a place."""
-        if place.split(".")[0] in self.owners:
+        if place.partition(".")[0] in self.owners:
             owner, rest = self.owner(place)
             place = ".".join([owner.words, *rest])
         else:
@@ -300,14 +103,22 @@ class NNX(Jax):
             self.write("from copy import deepcopy")
         call = {"clone": "nnx.clone", "deepcopy": "deepcopy"}[self.way["copy"]]
         self.write(f"{step.as_} = root.{step.as_} = {call}({step.copy_})")
-        owner = self.owners[step.copy_]
-        self.owners[step.as_] = self.replica(owner, step.as_)
-        self.trainable += self.owners[step.as_].places()
-        self.ties_variables = True
+        self.replicate(step.copy_, step.as_)
 
-    def replica(self, owner: Owner, words: str) -> Owner:
-        """Return an owner of the same make under other words."""
-        return Owner(words, dict(owner.leaves), {name: self.replica(member, f"{words}.{name}") for name, member in owner.members.items()})
+    def replicate(self, original: str, name: str) -> None:
+        """Note that a name is bound to new variables that are tied among themselves as the original's are."""
+        first: dict[str, str] = {}
+        for made, place in [(self.made_as(f"{original}.{place}"), place) for place in self.owners[original].inner()]:
+            new = f"{name}.{place}"
+            self.ties.pop(new, None)
+            if first.setdefault(made, new) != new:
+                self.ties[new] = first[made]
+            elif made not in self.fixed:
+                self.trainable.append(new)
+            if made in self.frozen:
+                self.frozen.append(new)
+        self.owners[name] = self.owners[original].renamed(name)
+        self.ties_variables = True
 
     def save(self, step: Save) -> None:
         """Serialize the state of a module, or pickle the module."""
@@ -321,8 +132,11 @@ class NNX(Jax):
         """Restore the state of a module, or unpickle the module."""
         if self.way.get("save") == "pickle":
             self.write(f"{step.restore} = root.{step.restore} = pickle.loads({step.given_by})")
+            self.replicate(step.restore, step.restore)
         else:
-            self.write(f"nnx.update({self.place(step.restore)}, flax.serialization.msgpack_restore({step.given_by}))")
+            self.idiom("What is read back are read-only NumPy arrays; they are made JAX arrays, so that variables can be written again.")
+            values = f"jax.tree.map(jnp.asarray, flax.serialization.msgpack_restore({step.given_by}))"
+            self.write(f"nnx.update({self.place(step.restore)}, {values})")
 
     # -- learning
 
@@ -333,10 +147,10 @@ class NNX(Jax):
 
     def variables_at(self, place: str) -> list[str]:
         """Return the variables at a place as they were made: one, or all that a layer or module holds."""
-        if place.split(".")[0] in self.owners:
+        if place.partition(".")[0] in self.owners:
             owner, rest = self.owner(place)
             if not rest:
-                return list(dict.fromkeys(self.made_as(inner) for inner in owner.places()))
+                return list(dict.fromkeys(self.made_as(f"{place}.{inner}") for inner in owner.inner()))
         return [self.made_as(place)]
 
     def gradient(self, step: Gradient) -> None:
@@ -364,7 +178,7 @@ class NNX(Jax):
         if set(trained) != set(self.trainable):
             chosen = self.free("trained")
             words = ", ".join(self.made_words(made) for made in dict.fromkeys(trained))
-            self.write(f"{chosen} = nnx.PathIn(*[path for path, node in nnx.iter_graph(root) if any(node is one for one in [{words}])])")
+            self.write(f"{chosen} = nnx.filterlib.PathIn(*[path for path, node in nnx.iter_graph(root) if any(node is one for one in [{words}])])")
             argnums = f", argnums=nnx.DiffState(0, {chosen})"
         self.write(f"optimizer = nnx.Optimizer(root, {self.optimizer(step)}, wrt={chosen})")
         with self.block(f"for _ in range({step.times}):"):
@@ -378,6 +192,8 @@ class NNX(Jax):
 
     def name_of(self, place: str) -> str:
         """Find a variable's path in the root."""
+        if not self.is_variable(place):
+            raise Unsupported("A JAX array has no name: operations are named only in what a transformation traces.")
         self.idiom("An NNX variable has no name; its path is found by walking the root module.")
         return f"next('/'.join(path) for path, node in nnx.iter_graph(root) if node is {self.place(place)})"
 
