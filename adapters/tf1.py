@@ -3,217 +3,38 @@
 The same wording runs on TensorFlow 1.15 and on `tf.compat.v1` of TensorFlow 2.
 """
 
-import ast
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import Any
 
+from adapters.tf1_words import TF1Words, operand
 from conformance.spec import Spec
-from conformance.translation import Adapter, Unsupported
+from conformance.translation import Unsupported
 from conformance.vocabulary import (
-    Assign, Block, Call, Expect, Freeze, Function, Get, Gradient, Graph, Invoke, Layer, Module, NameScope, OddFlag, Placeholder,
-    Read, Reenter, Reinitialize, Restore, Reuse, ReuseVariables, Save, Scope, Session, Step, Train, Variable,
+    Assign,
+    Compute,
+    Function,
+    Get,
+    Gradient,
+    Graph,
+    Placeholder,
+    Read,
+    Reinitialize,
+    Restore,
+    Save,
+    Session,
+    Step,
+    Train,
+    Variable,
 )  # fmt: skip
 
-FUNCTIONS = {
-    "tanh": "tf.tanh({})", "relu": "tf.nn.relu({})", "sigmoid": "tf.sigmoid({})", "exp": "tf.exp({})",
-    "log": "tf.math.log({})", "square": "tf.square({})", "sum": "tf.reduce_sum({})", "mean": "tf.reduce_mean({})",
-    "transpose": "tf.transpose({})", "softmax": "tf.nn.softmax({})",
-}  # fmt: skip
 
-
-def operand(value: str) -> str:
-    """Return an expression as it stands before a dot: in brackets if it is an operation."""
-    return f"({value})" if isinstance(ast.parse(value, mode="eval").body, ast.BinOp | ast.UnaryOp) else value
-
-
-class TF1Words(Adapter):
-    """What graph mode and eager mode of `tf.compat.v1` say alike."""
-
-    packages = ("tensorflow",)
-    install = "pip install tensorflow"
-    imports = "import tensorflow as tf\n\ntf1 = tf.compat.v1"
-    environ = {"TF_CPP_MIN_LOG_LEVEL": "3"}
-    functions = FUNCTIONS
-    errors = {
-        "uninitialized": (("FailedPreconditionError", ""),),
-        "not_found": (("ValueError", r"does not exist, or was not created"), ("NotFoundError", r"not found in checkpoint")),
-        "already_exists": (("ValueError", r"already exists, disallowed"),),
-        "shape_mismatch": (("ValueError", r"specified shape .* and found shape|[Ss]hapes? .*(must be equal|compatible|equal rank)|must have the same shape|Dimensions must be equal"), ("InvalidArgumentError", r"Matrix size-incompatible")),
-        "dtype_mismatch": (("ValueError", r"specified dtype .* and found dtype|with a different dtype"),),
-        "created_again": (("ValueError", r"only supports singleton tf\.Variables"),),
-        "bad_argument": (("TypeError", ""), ("AttributeError", r"has no attribute 'assign'"), ("ValueError", r"must be|must specify|not understood|must not")),
-    }
-    missing = {
-        "module": "TF1 groups variables by scope names; it has no objects that own variables.",
-        "tie": "TF1 ties by asking for the same name again; a variable cannot be put in the place of another.",
-        "copy": "A TF1 graph has no copy: variables belong to their graph.",
-        "freeze": "TF1 fixes `trainable` when a variable is made; what is frozen later is left out of `var_list`.",
-    }
-
-    #: where a template's variables stand in its list: in the order in which it made them
-    parts: ClassVar[dict[str, str]] = {"kernel": ".variables[0]", "bias": ".variables[1]"}
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.templates: set[str] = set()
-
-    def array(self, values: str) -> str:
-        """Return a constant tensor."""
-        return f"tf.constant({values})"
-
-    # -- scopes and variables
-
-    def flag(self, reuse: Reuse) -> str:
-        """Return the words for a reuse flag."""
-        if isinstance(reuse, OddFlag):
-            return repr(reuse.text if reuse.text is not None else reuse.number) if reuse.tensor is None else reuse.tensor
-        return "tf1.AUTO_REUSE" if reuse == "auto" else repr(reuse)
-
-    def open_scope(self, step: Scope | Reenter, where: str) -> None:
-        """Open a variable scope given by name or by object."""
-        reuse = f", reuse={self.flag(step.reuse)}" if step.reuse is not None else ""
-        with self.block(f"with tf1.variable_scope({where}{reuse}){f' as {step.as_}' if step.as_ else ''}:"):
-            self.inside(step)
-
-    def scope(self, step: Scope) -> None:
-        """Open a variable scope by name."""
-        self.open_scope(step, repr(step.scope))
-
-    def reenter(self, step: Reenter) -> None:
-        """Re-enter a variable scope by the object that stands for it."""
-        self.open_scope(step, step.reenter)
-
-    def name_scope(self, step: NameScope) -> None:
-        """Open a name scope."""
-        with self.block(f"with tf1.name_scope({step.name_scope!r}):"):
-            self.inside(step)
-
-    def reuse_variables(self, step: ReuseVariables) -> None:
-        """Switch an open scope to reuse."""
-        self.write(f"{step.reuse_variables}.reuse_variables()")
-
-    def get(self, step: Get) -> None:
-        """Get a variable by name."""
-        self.bind(step.as_, self.get_words(step))
-
-    def get_words(self, step: Get) -> str:
-        """Return the call that gets a variable."""
-        words = [repr(step.get)]
-        values = isinstance(step.init, list)
-        if step.shape is not None and not values:
-            words.append(f"shape={step.shape}")
-        if step.dtype:
-            words.append(f"dtype=tf.{step.dtype}")
-        if values:
-            words.append(f"initializer=tf.constant({step.init})")
-        elif step.init == "random":
-            words.append("initializer=tf1.random_normal_initializer()")
-        elif step.init is not None:
-            words.append(f"initializer=tf1.constant_initializer({step.init})")
-        if step.reuse is not None:
-            words.append(f"reuse={self.flag(step.reuse)}")
-        return f"tf1.get_variable({', '.join(words + self.registration(step))})"
-
-    def registration(self, step: Get | Variable) -> list[str]:
-        """Return the words for trainable and collections."""
-        words = [] if step.trainable is None else [f"trainable={step.trainable}"]
-        if step.collection:
-            words.append(f"collections=[tf1.GraphKeys.GLOBAL_VARIABLES, {step.collection!r}]")
-        return words
-
-    def variable(self, step: Variable) -> None:
-        """Construct a variable."""
-        dtype = [f"dtype=tf.{step.dtype}"] if step.dtype else []
-        if isinstance(step.init, list):
-            value = repr(step.init)
-        elif step.init == "random":
-            value = f"tf1.random_normal({step.shape or []})"
-        else:
-            value = f"tf.fill({step.shape}, {step.init})" if step.shape else repr(step.init)
-        words = [value, f"name={step.variable!r}", *dtype, *self.registration(step)]
-        self.bind(step.as_, f"{self.constructor}({', '.join(words)})")
-
-    constructor = "tf.Variable"
-
-    def function(self, step: Function) -> None:
-        """Define a Python function; in a graph it builds anew whenever it is called."""
-        if step.traced:
-            self.traced(step)
-        with self.block(f"def {step.function}({', '.join(step.takes)}):"):
-            self.inside(step)
-            if step.returns:
-                self.write(f"return {self.expression(step.returns)}")
-
-    def traced(self, step: Function) -> None:
-        """Mark a function as traced."""
-        raise Unsupported("TF1 has no traced functions: Python code builds the graph each time it runs.")
-
-    def invoke(self, step: Invoke) -> None:
-        """Call a function."""
-        self.bind(step.as_, f"{step.invoke}({', '.join(self.expression(given) for given in step.given)})")
-
-    def layer(self, step: Layer) -> None:
-        """Make a template: a function whose variables are made at its first call and reused after."""
-        self.idiom("A layer is worded as `tf1.make_template`; `tf.layers` needs Keras 2, which TensorFlow 2 lacks.")
-        kernel = self.get_words(Get(get="kernel", shape=[step.inputs, step.units], init=step.kernel, trainable=step.trainable))
-        bias = self.get_words(Get(get="bias", shape=[step.units], init=step.bias, trainable=step.trainable))
-        if step.layer == "dense":
-            body = f"inputs @ {kernel}" + (f" + {bias}" if step.bias is not None else "")
-        else:
-            body = f"tf.gather({kernel}, inputs)"
-        self.templates.add(step.as_)
-        self.write(f"{step.as_} = tf1.make_template({step.name!r}, lambda inputs: {body})")
-
-    def call(self, step: Call) -> None:
-        """Call a template."""
-        self.bind(step.as_, f"{self.place(step.call)}({self.expression(step.on)})")
-
-    def place(self, place: str) -> str:
-        """Return a variable; those of a template are found by where they stand in its list."""
-        first, _, rest = place.partition(".")
-        index = {"": "", **self.parts}
-        return first + index[rest] if rest in index else place
-
-    def owned(self, wrt: str | list[str]) -> str:
-        """Return the list of variables that are trained: those named, or a template's own."""
-        if isinstance(wrt, list):
-            return f"[{', '.join(map(self.place, wrt))}]"
-        return f"{wrt}.trainable_variables" if wrt in self.templates else f"[{self.place(wrt)}]"
-
-    # -- observations
-
-    def name_of(self, place: str) -> str:
-        """Return the variable's name without the output number that TensorFlow puts behind it."""
-        return f"{self.place(place)}.name.split(':')[0]"
-
-    def shape_of(self, place: str) -> str:
-        """Return the static shape."""
-        return f"{self.place(place)}.shape.as_list()"
-
-    def dtype_of(self, place: str) -> str:
-        """Return the name of the dtype."""
-        return f"{self.place(place)}.dtype.base_dtype.name"
-
-    def offered(self, name: str) -> str:
-        """Ask the top-level package, with no compat in between."""
-        parts = name.split(".")
-        return f"hasattr({'.'.join(['tf', *parts[:-1]])}, {parts[-1]!r})"
-
-
-    def listing(self, inside: str | None, *, only_trainable: bool) -> str:
-        """Return the collection of variables, or what a template made."""
-        if inside:
-            return f"{inside}.{'trainable_' if only_trainable else ''}variables"
-        return f"tf1.{'trainable' if only_trainable else 'global'}_variables()"
-
-    def names(self) -> str:
-        """Return the names in the collection of variables."""
-        return "sorted(variable.name.split(':')[0] for variable in tf1.global_variables())"
-
-    def collected(self, collection: str) -> str:
-        """Return a collection by its key."""
-        return f"tf1.get_collection({collection!r})"
+def name_the_gpu(device: str) -> str:
+    """Return the lines of a probe that bind `gpu` to what TensorFlow calls the GPU; none for another device."""
+    if device != "gpu":
+        return ""
+    listed = "device.physical_device_desc for device in device_lib.list_local_devices() if device.device_type == 'GPU'"
+    return f"from tensorflow.python.client import device_lib\ngpu = ' ' + ' '.join({listed})\n"
 
 
 class TF1(TF1Words):
@@ -238,12 +59,12 @@ class TF1(TF1Words):
     def probe(cls, device: str) -> str:
         """Place a variable and ask the session where it ran."""
         return (
-            f"{cls.imports}\nwith tf.Graph().as_default(), tf.device('/{device.upper()}:0'), tf1.Session() as session:\n"
+            f"{cls.imports}\n{name_the_gpu(device)}with tf.Graph().as_default(), tf.device('/{device.upper()}:0'), tf1.Session() as session:\n"
             "    variable = tf1.get_variable('probe', shape=[1])\n"
             "    session.run(tf1.global_variables_initializer())\n"
             "    metadata = tf1.RunMetadata()\n"
             "    session.run(variable + 1.0, options=tf1.RunOptions(output_partition_graphs=True), run_metadata=metadata)\n"
-            "    observe('device', metadata.partition_graphs[0].node[0].device)\n"
+            f"    observe('device', metadata.partition_graphs[0].node[0].device{' + gpu' if device == 'gpu' else ''})\n"
         )
 
     def data(self, value: str) -> str:
@@ -278,7 +99,7 @@ class TF1(TF1Words):
 
     def assign(self, step: Assign) -> None:
         """Run an assignment."""
-        self.write(f"session.run(tf1.assign({self.place(step.assign)}, {self.expression(step.to)}))")
+        self.write(f"session.run(tf1.assign({self.place(step.assign)}, {self.values(step)}))")
 
     def increment(self, place: str) -> None:
         """Run an assignment of the value plus one."""
@@ -291,7 +112,8 @@ class TF1(TF1Words):
     def gradient(self, step: Gradient) -> None:
         """Build the gradient into the graph."""
         self.steps(step.steps)
-        self.write(f"{step.gradient} = tf.gradients({self.expression(step.of)}, {self.place(step.wrt)})[0]")
+        words = f"tf.gradients({self.expression(step.of)}, {self.place(step.wrt)})[0]"
+        self.write(f"{step.gradient} = {f'tf.convert_to_tensor({words})' if self.is_table(step.wrt) else words}")
 
     def train(self, step: Train) -> None:
         """Build one optimizer step into the graph and run it as often as asked."""
@@ -328,9 +150,14 @@ class TF1Eager(TF1Words):
         "graph": "Eager mode has no graph to open.",
         "session": "Eager mode has no sessions: a variable holds its value itself.",
         "placeholder": "`tf.placeholder` refuses to run in eager mode.",
-        "save": "`tf1.train.Saver` takes no eager variables without names of their own.",
-        "restore": "`tf1.train.Saver` takes no eager variables without names of their own.",
     }
+
+    errors = {**TF1Words.errors, "already_exists": (*TF1Words.errors["already_exists"], ("AttributeError", r"Tensor\.op is undefined"))}
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        #: names bound to what a tape does not watch by itself
+        self.unwatched: set[str] = set()
 
     @contextmanager
     def setting(self, spec: Spec) -> Iterator[None]:
@@ -343,8 +170,13 @@ class TF1Eager(TF1Words):
 
     @classmethod
     def probe(cls, device: str) -> str:
-        """Place a variable and ask it where it is."""
-        return f"{cls.imports}\nwith tf.device('/{device.upper()}:0'):\n    observe('device', tf.Variable([1.0]).device)\n"
+        """Place a variable and ask it where it is; refuse a TensorFlow that starts in graph mode."""
+        return (
+            f"{cls.imports}\nif not tf.executing_eagerly():\n"
+            "    raise RuntimeError('this TensorFlow starts in graph mode; eager mode is the default from TensorFlow 2 on')\n"
+            f"with tf.device('/{device.upper()}:0'):\n    variable = tf1.Variable([1.0])\n{name_the_gpu(device)}"
+            f"observe('device', variable.device{' + gpu' if device == 'gpu' else ''})\n"
+        )
 
     def data(self, value: str) -> str:
         """Read a value at once."""
@@ -368,7 +200,7 @@ class TF1Eager(TF1Words):
 
     def assign(self, step: Assign) -> None:
         """Assign at once."""
-        self.write(f"tf1.assign({self.place(step.assign)}, {self.expression(step.to)})")
+        self.write(f"tf1.assign({self.place(step.assign)}, {self.values(step)})")
 
     def increment(self, place: str) -> None:
         """Add at once."""
@@ -381,9 +213,13 @@ class TF1Eager(TF1Words):
     def gradient(self, step: Gradient) -> None:
         """Record on a tape."""
         with self.block("with tf.GradientTape() as tape:"):
+            if step.wrt in self.unwatched:
+                self.idiom("A tape watches trainable variables only; anything else is watched by a call of its own.")
+                self.write(f"tape.watch({step.wrt})")
             self.steps(step.steps)
-            self.write(f"{step.gradient} = {self.expression(step.of)}")
-        self.write(f"{step.gradient} = tape.gradient({step.gradient}, {self.place(step.wrt)})")
+            self.write(f"loss = {self.expression(step.of)}")
+        words = f"tape.gradient(loss, {self.place(step.wrt)})"
+        self.write(f"{step.gradient} = {f'tf.convert_to_tensor({words})' if self.is_table(step.wrt) else words}")
 
     def train(self, step: Train) -> None:
         """Hand the optimizer a function that computes the loss, as eager mode demands."""
@@ -394,3 +230,32 @@ class TF1Eager(TF1Words):
         self.write(f"optimizer = tf1.train.{optimizer}({step.rate})")
         with self.block(f"for _ in range({step.times}):"):
             self.write(f"optimizer.minimize(loss, var_list={self.owned(step.wrt)})")
+
+    def get(self, step: Get) -> None:
+        """Get a variable by name, and note one that no tape watches."""
+        super().get(step)
+        self.note(step)
+
+    def variable(self, step: Variable) -> None:
+        """Construct a variable, and note one that no tape watches."""
+        super().variable(step)
+        self.note(step)
+
+    def note(self, step: Get | Variable) -> None:
+        """Note a variable that is not trainable."""
+        if step.trainable is False and step.as_:
+            self.unwatched.add(step.as_)
+
+    def compute(self, step: Compute) -> None:
+        """Bind the value of an expression, which no tape watches."""
+        super().compute(step)
+        self.unwatched.add(step.binding or "")
+
+    def save(self, step: Save) -> None:
+        """Save the variables of a template by name; there is no session to hand over."""
+        self.write("import tempfile")
+        self.write(f"{step.to} = tf1.train.Saver({step.save}.variables).save(None, tempfile.mkdtemp() + '/model')")
+
+    def restore(self, step: Restore) -> None:
+        """Restore the variables of a template by name."""
+        self.write(f"tf1.train.Saver({step.restore}.variables).restore(None, {step.given_by})")

@@ -4,14 +4,35 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from adapters.tf1 import FUNCTIONS, operand
+from adapters.tf1_words import FUNCTIONS, has, number, operand
 from adapters.tf2_objects import Net, ObjectWords
 from conformance.spec import Spec
 from conformance.translation import Unsupported
 from conformance.vocabulary import (
-    Assign, Block, Compute, Expect, Function, Get, Gradient, Invoke, Layer, NameScope, OddFlag, Read, Reenter,
-    Reinitialize, Repeat, Reuse, Scope, Step, Train, Variable, walk,
+    Assign,
+    Block,
+    Compute,
+    Expect,
+    Function,
+    Get,
+    Gradient,
+    Invoke,
+    Layer,
+    NameScope,
+    OddFlag,
+    Read,
+    Reenter,
+    Reinitialize,
+    Repeat,
+    Reuse,
+    Scope,
+    Step,
+    Train,
+    Variable,
+    walk,
 )  # fmt: skip
+
+NO_FLAG = "TensorFlow 2 takes no reuse flag anywhere: an attribute is read or assigned."
 
 
 class TF2(ObjectWords):
@@ -42,7 +63,7 @@ class TF2(ObjectWords):
             ("TypeError", r"to EagerTensor of dtype"),
             ("InvalidArgumentError", r"was expected to be a"),
         ),
-        "bad_argument": (("TypeError", ""), ("ValueError", r"must be")),
+        "bad_argument": (("TypeError", ""), ("AttributeError", r"has no attribute 'assign'"), ("ValueError", r"must be")),
     }
     ways = {"restore": ("checkpoint", "weights", "keras", "saved-model")}
     missing = {
@@ -61,6 +82,8 @@ class TF2(ObjectWords):
         self.bound_scopes: dict[str, tuple[str, Reuse | str | None]] = {}
         #: functions that get variables, with the scope they stand in
         self.getters: dict[str, str] = {}
+        #: the training step whose optimizer was made before the function around it
+        self.hoisted: Train | None = None
 
     @classmethod
     def probe(cls, device: str) -> str:
@@ -112,6 +135,8 @@ class TF2(ObjectWords):
     def open_scope(self, step: Scope | Reenter, path: str, before: Reuse | str | None) -> None:
         """Write what stands in a scope; a mode that is not this scope's own counts as inherited."""
         self.idiom("A scope is a `tf.Module`, a name in it an attribute: to assign it makes or replaces, to read it looks up.")
+        if isinstance(step.reuse, OddFlag):
+            raise Unsupported(NO_FLAG)
         own = step.reuse if step.reuse is not None and step.reuse is not False else ("inherited" if before else None)
         if step.as_:
             self.bound_scopes[step.as_] = (path, own)
@@ -137,8 +162,8 @@ class TF2(ObjectWords):
         """Assign an attribute of the module, or read it where the scope says reuse."""
         scope, mode = self.open[-1]
         path = f"{scope}.{step.get}"
-        if isinstance(mode, OddFlag) or step.reuse is not None:
-            raise Unsupported("TensorFlow 2 takes no reuse flag anywhere: an attribute is read or assigned.")
+        if step.reuse is not None:
+            raise Unsupported(NO_FLAG)
         if mode == "auto":
             raise Unsupported("`tf.Module` has no get-or-create: keep the object and reuse it.")
         if mode == "inherited":
@@ -180,12 +205,10 @@ class TF2(ObjectWords):
             return f"tf.random.normal({step.shape or []}{dtype})"
         if isinstance(step.init, list):
             return repr(step.init)
-        number = repr(step.init if step.dtype else float(step.init))
-        if step.dtype and "int" in step.dtype:
-            number = repr(int(step.init))
+        value = number(step.init, step.dtype)
         if step.shape:
-            return f"tf.constant({number}, shape={step.shape}{dtype})"
-        return f"tf.constant({number}{dtype})" if dtype else number
+            return f"tf.constant({value}, shape={step.shape}{dtype})"
+        return f"tf.constant({value}{dtype})" if dtype else value
 
     # -- state and learning
 
@@ -232,10 +255,16 @@ class TF2(ObjectWords):
         self.write(f"{step.gradient} = {f'tf.convert_to_tensor({words})' if wrt.endswith('.embeddings') else words}")
         self.tensors.add(step.gradient)
 
+    def optimizer(self, step: Train) -> None:
+        """Make the optimizer; it has variables, so that none is made inside a traced function."""
+        kind = {"sgd": "SGD", "adam": "Adam"}[step.train]
+        self.write(f"optimizer = tf.keras.optimizers.{kind}({step.rate})")
+
     def train(self, step: Train) -> None:
         """Record the loss on a tape and hand the gradients to a Keras optimizer."""
         self.build_for(step)
-        self.write(f"optimizer = tf.keras.optimizers.{ {'sgd': 'SGD', 'adam': 'Adam'}[step.train] }({step.rate})")
+        if step is not self.hoisted:
+            self.optimizer(step)
         if isinstance(step.wrt, str) and isinstance(self.thing(step.wrt), Layer | Net):
             owned = f"{self.place(step.wrt)}.trainable_variables"
         else:
@@ -257,6 +286,10 @@ class TF2(ObjectWords):
         if any(isinstance(one, Get) for one in walk(step.steps)):
             self.getters[step.function] = self.open[-1][0]
         if step.traced:
+            trains = [one for one in walk(step.steps) if isinstance(one, Train)]
+            if len(trains) == 1:
+                self.optimizer(trains[0])
+                self.hoisted = trains[0]
             self.write("@tf.function")
         with self.block(f"def {step.function}({', '.join(step.takes)}):"):
             self.inside(step)
@@ -281,6 +314,8 @@ class TF2(ObjectWords):
 
     def name_of(self, place: str) -> str:
         """Return the path of a Keras variable, or the name of a `tf.Variable` without its output number."""
+        if place in self.tensors:
+            raise Unsupported("An eager tensor has no name.")
         return f"{self.place(place)}.path" if self.is_keras(place) else f"{self.place(place)}.name.split(':')[0]"
 
     def dtype_of(self, place: str) -> str:
@@ -305,6 +340,4 @@ class TF2(ObjectWords):
 
     def offered(self, name: str) -> str:
         """Ask the top-level package, part by part."""
-        parts = name.split(".")
-        owners = [".".join(["tf", *parts[:index]]) for index in range(len(parts))]
-        return " and ".join(f"hasattr({owner}, {part!r})" for owner, part in zip(owners, parts, strict=True))
+        return has("tf", name)

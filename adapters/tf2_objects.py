@@ -1,13 +1,19 @@
 """The objects of TensorFlow 2 that hold variables: `tf.Module`, Keras 3 layers and models; copying and saving them."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
+from conformance.spec import Spec
 from conformance.translation import Adapter, Unsupported
 from conformance.vocabulary import Block, Call, Copy, Freeze, Layer, Module, Restore, Save, Step, Tie
 
 NEEDS_CONFIG = "Keras copies and saves a subclassed model through `get_config`, which one that is handed objects does not have."
 NEEDS_CALL = "Keras saves the weights of a subclassed model only once a call has built it."
+
+
+class OtherKind(Unsupported):
+    """A way of saving that is about another kind of object than the one at hand."""
 
 
 @dataclass(frozen=True)
@@ -105,18 +111,18 @@ class ObjectWords(Adapter):
         if not any(keras):
             return "plain"
         layers = [made for made in members.values() if isinstance(made, Layer)]
-        fit = all(one.units == other.inputs and other.layer == "dense" for one, other in zip(layers, layers[1:], strict=False))
+        fit = all(one.units == other.inputs and other.layer == "dense" for one, other in pairwise(layers))
         tied = any(isinstance(other, Tie) and other.tie.startswith(f"{step.module}.") for other in self.spec)
         return "functional" if len(layers) == len(members) and fit and not tied else "subclass"
 
     def functional(self, name: str, first: Layer, places: list[str]) -> None:
         """Write a functional model that calls its layers in turn."""
         shape = f"[{first.inputs}]" if first.layer == "dense" else "[], dtype='int32'"
-        self.write(f"inputs = tf.keras.Input({shape})")
-        outputs = "inputs"
+        self.write(f"keras_input = tf.keras.Input({shape})")
+        outputs = "keras_input"
         for place in places:
             outputs = f"{place}({outputs})"
-        self.write(f"{name} = tf.keras.Model(inputs, {outputs}, name={name!r})")
+        self.write(f"{name} = tf.keras.Model(keras_input, {outputs}, name={name!r})")
         self.is_built(name)
 
     def subclass(self, step: Module, places: dict[str, str]) -> None:
@@ -185,6 +191,23 @@ class ObjectWords(Adapter):
         self.write("from copy import deepcopy")
         self.write(f"{step.as_} = deepcopy({step.copy_})")
 
+    @classmethod
+    def ways_of(cls, spec: Spec) -> list[dict[str, str]]:
+        """Return the ways that are about the kind of object which the spec saves; one if none is."""
+        ways = super().ways_of(spec)
+        return [way for way in ways if cls.fits(spec, way)] or ways[:1]
+
+    @classmethod
+    def fits(cls, spec: Spec, way: dict[str, str]) -> bool:
+        """Return whether a way of saving is about the kind of object which the spec saves."""
+        try:
+            cls("cpu", way).translate(spec)
+        except OtherKind:
+            return False
+        except Unsupported:
+            return True
+        return True
+
     def save(self, step: Save) -> None:
         """Save in the way that the restore will read."""
         made, way = self.thing(step.save), self.way.get("restore", "checkpoint")
@@ -193,7 +216,7 @@ class ObjectWords(Adapter):
         self.check_way(step.save, way, style)
         self.write("import tempfile")
         if way == "checkpoint":
-            self.write(f"{step.to} = tf.train.Checkpoint({step.save}).save(tempfile.mkdtemp() + '/checkpoint')")
+            self.write(f"{step.to} = tf.train.Checkpoint({step.save}).save(tempfile.mkdtemp() + '/model')")
             return
         self.write(f"{step.to} = tempfile.mkdtemp() + {'/model' + {'weights': '.weights.h5', 'keras': '.keras', 'saved-model': ''}[way]!r}")
         self.write(
@@ -207,9 +230,9 @@ class ObjectWords(Adapter):
     def check_way(self, name: str, way: str, style: str) -> None:
         """Raise Unsupported if an object cannot be saved in a way."""
         if way == "saved-model" and style != "plain":
-            raise Unsupported("A Keras 3 object is exported to a SavedModel for serving only; it does not come back as an object of Keras.")
+            raise OtherKind("A Keras 3 object is exported to a SavedModel for serving only; it does not come back as an object of Keras.")
         if way in {"weights", "keras"} and style in {"plain", "layer"}:
-            raise Unsupported(f"Only a Keras model saves {'its weights' if way == 'weights' else 'itself'} to a file; a `tf.Module` or a single layer does not.")
+            raise OtherKind(f"Only a Keras model saves {'its weights' if way == 'weights' else 'itself'} to a file; a `tf.Module` or a single layer does not.")
         if way == "keras" and style == "subclass":
             raise Unsupported(NEEDS_CONFIG)
         if way == "weights" and style == "subclass" and name not in self.called:
