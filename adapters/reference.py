@@ -68,8 +68,9 @@ class Reference(Adapter):
 
     @contextmanager
     def setting(self, spec: Spec) -> Iterator[None]:
-        """Make a world."""
-        self.write("model = Model()")
+        """Make a world: deferred where the spec speaks of initialization, else with values at once."""
+        deferred = any(step.verb == "initialize" or step.raises == "uninitialized" for step in walk(spec.steps))
+        self.write(f"model = Model({'' if deferred else 'immediate=True'})")
         yield
 
     @classmethod
@@ -226,23 +227,19 @@ class Reference(Adapter):
         """Read a variable."""
         self.write(f"model.value({step.read})")
 
-    def scalar(self, step: Gradient | Train, text: str) -> str:
-        """Return the words for a scalar; where steps lead up to it, they stand in a function of their own."""
-        if not step.steps:
-            return self.expression(text)
-        self.define(self.header("loss", [], step), step, text)
-        return "loss()"
-
     def gradient(self, step: Gradient) -> None:
-        """Differentiate a scalar."""
-        self.write(f"{step.gradient} = tape.gradient({self.scalar(step, step.of)}, {step.wrt})")
+        """Differentiate a scalar; steps that lead up to it stand in a function, so that what they bind is their own."""
+        if step.steps:
+            self.define(self.header("loss", [], step), step, step.of)
+        scalar = "loss()" if step.steps else self.expression(step.of)
+        self.write(f"{step.gradient} = tape.gradient({scalar}, {step.wrt})")
 
     def train(self, step: Train) -> None:
         """Minimize a scalar."""
-        scalar = self.scalar(step, step.minimize)
+        self.define(self.header("loss", [], step), step, step.minimize)
         wrt = f"[{', '.join(step.wrt)}]" if isinstance(step.wrt, list) else step.wrt
         times = f", times={step.times}" if step.times > 1 else ""
-        self.write(f"model.train({step.train!r}, {scalar}, {wrt}, rate={step.rate}{times})")
+        self.write(f"model.train({step.train!r}, loss, {wrt}, rate={step.rate}{times})")
 
     # -- observations
 

@@ -2,7 +2,9 @@
 
 By-name reuse follows TensorFlow 1's variable scopes, graph mode, as 1.15 and `tf.compat.v1` run it.
 A variable is a cell; a session holds the values of cells; a graph holds cells, scopes and names.
-Scripts make one `Model` and talk to it. The standard library is all this needs, from Python 3.7 on.
+Scripts make one `Model` and talk to it. It is deferred, as graph mode is: variables have no value
+before they are initialized, and tensors are what they are computed from. An immediate one gives a variable
+its initial value when it is made, and a tensor its value when it is computed. The standard library is all this needs, from Python 3.7 on.
 """
 
 import math
@@ -90,7 +92,7 @@ class Graph:
     """A store of variables with its own scopes and names."""
 
     def __init__(self, model):
-        self.model = model
+        self.model, self.immediate = model, model.immediate
         self.cells = []
         #: full name -> the variable that `get` finds under it; a constructed one is not here
         self.by_name = {}
@@ -127,6 +129,8 @@ class Graph:
         """Create a variable; `start` has its shape, its dtype and a function that draws its initial value."""
         cell = Cell(self, self.unique_name(name), *start, trainable=trainable is not False)
         self.cells.append(cell)
+        if self.immediate:
+            cell.initialize()
         if collection:
             self.collections.setdefault(collection, []).append(cell)
         return cell
@@ -158,10 +162,10 @@ class Model:
 
     AUTO = AUTO
 
-    def __init__(self, device="cpu"):
+    def __init__(self, device="cpu", immediate=False):
         if device != "cpu":
             raise BadArgument(f"the device {device!r} was asked for", "the CPU", "the model computes in Python alone")
-        self.device = device
+        self.device, self.immediate = device, immediate
         self.current = Session(Graph(self))
         self._random = random.Random(2016)
 
@@ -324,7 +328,11 @@ class Model:
     # -- learning
 
     def train(self, optimizer, minimize, wrt, rate=0.1, times=1):
-        """Take steps down the gradient; a variable takes one a time, however many uses and names it has."""
+        """Take steps down the gradient; a variable takes one a time, however many uses and names it has.
+
+        `minimize` is a function: a deferred model calls it once, to build the scalar, an immediate one for each step.
+        """
+        scalar = None if self.immediate else minimize()
         if isinstance(wrt, list):
             cells = list(dict.fromkeys(wrt))
         else:
@@ -334,7 +342,7 @@ class Model:
             raise NotTrainable("nothing is left to train", "a variable that is not frozen", "name one")
         step = {"sgd": descend, "adam": Adam}[optimizer](rate)
         for _ in range(times):
-            for cell, slope in zip(cells, tape.slopes(tape.tensor(minimize), cells)):
+            for cell, slope in zip(cells, tape.slopes(tape.tensor(scalar if scalar is not None else minimize()), cells)):
                 cell.assign(cell.forward().map(lambda a, b: a - b, step(cell, slope)).tolist())
 
     # -- observations

@@ -1,8 +1,8 @@
 """Tiny tensors with reverse-mode gradients, for the reference model: lists of numbers and a shape.
 
-A tensor is an expression. It has no value until it is evaluated, and it is evaluated anew whenever
-its value is asked for, as in a graph: so it can be built from variables that have no value yet.
-Correctness comes before speed. The standard library is all this needs, from Python 3.7 on.
+A tensor is an expression. Over variables of a deferred graph it is evaluated anew whenever its value
+is asked for, so it can be built from variables that have no value yet; over variables of an immediate
+one it is evaluated once, when it is made, and keeps what its gradient needs. Correctness comes before speed. The standard library is all this needs, from Python 3.7 on.
 """
 
 import builtins
@@ -18,18 +18,23 @@ class Tensor:
     operation = ""
     #: the graph whose variables stand in the expression, if any do
     graph = None
+    #: where the graph is immediate, the value and those of the inputs at that time
+    kept = None
     #: whether the dtype gives way to that of what it is combined with, as that of plain numbers does
     gives_way = False
 
-    def __init__(self, inputs, shape, dtype=None):
+    def __init__(self, inputs, shape, dtype=None, graph=None):
         self.inputs, self.shape = inputs, tuple(shape)
         self.dtype = dtype or common_dtype(inputs)
         self.gives_way = all(each.gives_way for each in inputs)
         graphs = [each.graph for each in inputs if each.graph is not None]
         if any(graph is not graphs[0] for graph in graphs):
             raise BadArgument("variables of two graphs meet", "variables of one graph", "build it all in one graph")
-        self.graph = graphs[0] if graphs else None
+        self.graph = graphs[0] if graphs else graph
         self.name = self.graph.unique_name(self.operation) if self.graph else None
+        if self.graph and self.graph.immediate:
+            arrays = [evaluate(each) for each in inputs]
+            self.kept = self.forward(*arrays), arrays
 
     def assign(self, value):
         """Refuse: a tensor is worth what it is computed from."""
@@ -292,8 +297,8 @@ class Gradient(Tensor):
     def __init__(self, of, wrt):
         if size(of.shape) != 1:
             raise BadArgument(f"the gradient of {list(of.shape)}", "a scalar", "sum it first")
-        super().__init__((), wrt.shape, dtype=wrt.dtype)
-        self.of, self.wrt, self.graph = of, wrt, of.graph
+        self.of, self.wrt = of, wrt
+        super().__init__((), wrt.shape, dtype=wrt.dtype, graph=of.graph)
 
     def forward(self):
         """Run backwards through the expression."""
@@ -306,14 +311,14 @@ class Gradient(Tensor):
 def evaluate(root, values=None):
     """Return the value of a tensor; `values` remembers what was evaluated on the way."""
     values = {} if values is None else values
-    for each in in_order(root):
-        values[each] = each.forward(*[values[one] for one in each.inputs])
+    for each in in_order(root, values):
+        values[each] = each.kept[0] if each.kept else each.forward(*[values[one] for one in each.inputs])
     return values[root]
 
 
-def in_order(root):
-    """Return the tensors an expression is made of, each after its inputs."""
-    order, seen, waiting = [], set(), [(root, False)]
+def in_order(root, values=None):
+    """Return the tensors an expression is made of, each after its inputs; those that need no evaluation are left out if `values` is given."""
+    order, seen, waiting = [], set(values or ()), [(root, False)]
     while waiting:
         each, ready = waiting.pop()
         if ready:
@@ -321,18 +326,19 @@ def in_order(root):
         elif each not in seen:
             seen.add(each)
             waiting.append((each, True))
-            waiting.extend((one, False) for one in each.inputs)
+            if values is None or not each.kept:
+                waiting.extend((one, False) for one in each.inputs)
     return order
 
 
 def slopes(of, wrt):
     """Return the gradient of a scalar with respect to each tensor; zero where it does not depend on it."""
     values, gradients = {}, {of: Array.full(of.shape, 1.0)}
-    evaluate(of, values)
     for each in reversed(in_order(of)):
         if each not in gradients or not each.inputs:
             continue
-        received = each.backward(gradients[each], values[each], *[values[one] for one in each.inputs])
+        out, arrays = each.kept or (evaluate(each, values), [values[one] for one in each.inputs])
+        received = each.backward(gradients[each], out, *arrays)
         for one, gradient in zip(each.inputs, received):
             if gradient is not None:
                 gradients[one] = gradients[one].map(lambda a, b: a + b, gradient) if one in gradients else gradient

@@ -122,13 +122,7 @@ def test_get_itself_takes_no_reuse_flag(model, flag):
 # -- what a lookup checks
 
 
-def test_a_lookup_checks_the_shape_before_the_dtype(model):
-    first = get(model)
-    with model.scope("", reuse=True) as scope:
-        assert scope.path == ""
-
-
-def test_a_lookup_refuses_another_shape_and_another_dtype(model):
+def test_a_lookup_refuses_another_shape_first_and_another_dtype_then(model):
     with model.scope("a"):
         get(model)
         get(model, "wide", dtype="float64")
@@ -299,6 +293,31 @@ def test_the_model_computes_on_the_cpu_alone():
         Model(device="gpu")
 
 
+# -- immediate models
+
+
+def test_an_immediate_model_has_values_at_once():
+    model = Model(immediate=True)
+    w = get(model)
+    tripled = w * 3.0
+    slope = tape.gradient(tape.sum(w * tripled), w)
+    w.assign([5.0, 6.0])
+    assert (model.value(w), model.value(tripled), model.value(slope)) == ([5.0, 6.0], [3.0, 3.0], [6.0, 6.0])
+
+
+def test_an_immediate_model_computes_the_loss_anew_for_each_step():
+    model = Model(immediate=True)
+    w = get(model)
+    model.train("sgd", lambda: tape.sum(tape.square(w)), w, rate=0.25, times=2)
+    assert model.value(w) == [0.25, 0.25]
+
+
+def test_an_immediate_model_differentiates_through_constants():
+    model = Model(immediate=True)
+    w = get(model)
+    assert model.value(tape.gradient(tape.sum(w * (tape.constant([1.0, 2.0]) + 1.0)), w)) == [2.0, 3.0]
+
+
 # -- layers and modules
 
 
@@ -321,6 +340,7 @@ def test_layers_of_one_name_have_scopes_of_their_own(model):
     with model.scope("a"):
         late = model.layer("dense", "d", inputs=1, units=1)
     late([[1.0]])
+    assert "d_3/kernel" in model.names()
     with model.scope("b", reuse=True), pytest.raises(NotFound):
         model.layer("dense", "d", inputs=1, units=1).build()
 
@@ -395,14 +415,14 @@ def test_a_module_calls_its_members_in_order_and_no_variable(model):
 def test_one_step_for_all_uses_and_names(model):
     w = get(model, shape=[], init=1.0)
     model.initialize()
-    model.train("sgd", w * 2.0 + w * 3.0, [w, w], rate=0.1)
+    model.train("sgd", lambda: w * 2.0 + w * 3.0, [w, w], rate=0.1)
     assert model.value(w) == pytest.approx(0.5)
 
 
 def test_adam_moves_by_its_rate(model):
     w = get(model)
     model.initialize()
-    model.train("adam", tape.sum(w * tape.constant([2.0, -50.0])), w, rate=0.1, times=2)
+    model.train("adam", lambda: tape.sum(w * tape.constant([2.0, -50.0])), w, rate=0.1, times=2)
     assert model.value(w) == pytest.approx([0.8, 1.2], abs=1e-6)
 
 
@@ -410,11 +430,11 @@ def test_what_is_frozen_stays(model):
     layer, w = model.layer("dense", "d", inputs=1, units=1), get(model, shape=[])
     model.freeze(layer)
     model.initialize()
-    model.train("sgd", tape.sum(layer([[1.0]])) * w, [layer.kernel, w], rate=0.5)
+    model.train("sgd", lambda: tape.sum(layer([[1.0]])) * w, [layer.kernel, w], rate=0.5)
     assert (model.value(layer.kernel), model.value(w)) == ([[1.0]], 0.5)
     assert model.trainable() == [w]
     with pytest.raises(NotTrainable):
-        model.train("sgd", tape.sum(layer([[1.0]])), layer)
+        model.train("sgd", lambda: tape.sum(layer([[1.0]])), layer)
 
 
 # -- the modules themselves

@@ -63,7 +63,7 @@ def check(of, *leaves):
         lambda x: tape.sum(tape.log(tape.square(x))),
         lambda x: tape.mean(tape.square(x)),
         lambda x: tape.sum(x**3),
-        lambda x: tape.sum(2.0 ** x),
+        lambda x: tape.sum(2.0**x),
         lambda x: tape.sum(tape.square(x) ** x),
         lambda x: tape.sum(-x * x - 1.0 / x + (3.0 - x) / 2.0),
         lambda x: tape.sum(tape.square(tape.softmax(x))),
@@ -103,9 +103,7 @@ def test_gradient_through_broadcasting(data, shape, operation):
     second = [extent if extent != one or data.draw(st.booleans()) else 1 for extent, one in zip(shape, first, strict=True)]
     second = second[data.draw(st.integers(0, len(second))) :]
     numbers = st.floats(0.5, 2.0)
-    leaves = [
-        Leaf(Array(data.draw(st.lists(numbers, min_size=math.prod(each), max_size=math.prod(each))), each).tolist()) for each in (first, second)
-    ]
+    leaves = [Leaf(Array(data.draw(st.lists(numbers, min_size=math.prod(each), max_size=math.prod(each))), each).tolist()) for each in (first, second)]
     check(tape.sum(tape.square(tape.Binary(operation, *leaves))), *leaves)
 
 

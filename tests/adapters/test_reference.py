@@ -1,0 +1,343 @@
+"""The reference model's scripts: how each verb is said, and that it predicts every spec it can say."""
+
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from adapters.reference import Reference
+from conformance.host import encode
+from conformance.hosts import Host, Outcome
+from conformance.judge import judge
+from conformance.loader import load_all
+from conformance.spec import Spec
+from conformance.translation import Unsupported
+
+SPECS = Path(__file__).parents[2] / "specs"
+LOCATED = load_all([SPECS])
+
+GOLDEN = """\
+from conformance import tape
+from conformance.contract import Model
+
+model = Model()
+with model.scope('tower'):
+    first = model.get('kernel', shape=[2], init=1.0)
+with model.scope('tower', reuse=True):
+    second = model.get('kernel', shape=[2])
+model.initialize()
+second.assign([5.0, 6.0])
+observe('one-variable', len(model.variables()))
+observe('write-is-seen-through-the-other-name', model.value(first))
+with model.scope('tower', reuse=True):
+    try:
+        model.get('bias', shape=[2])
+    except Exception as error:
+        observe('missing-name-is-refused', error)
+    else:
+        observe('missing-name-is-refused', None)
+"""
+
+
+def run(spec: Spec) -> Outcome:
+    outcome = Outcome("finished")
+    script = Reference().translate(spec)
+    exec(compile(script.text, "<script>", "exec"), {"observe": lambda label, value: outcome.observations.update({label: encode(value)})})
+    return outcome
+
+
+def check(spec: Spec) -> None:
+    judgement = judge(spec, "reference", Reference, {}, run(spec), {})
+    assert judgement.verdict == "conforms", (judgement.reason, Reference().translate(spec).text)
+
+
+def test_golden_script():
+    spec = next(located.spec for located in LOCATED if located.id == "scopes/reuse-true-finds-existing")
+    assert Reference().translate(spec).text == GOLDEN
+
+
+@pytest.mark.parametrize("located", LOCATED, ids=lambda located: located.id)
+def test_predicts_every_observation(located):
+    try:
+        check(located.spec)
+    except Unsupported as reason:
+        assert located.spec.contract == "none" or "does not cover" in str(reason)
+
+
+def test_no_divergence_is_declared_for_the_contract():
+    assert not [located.id for located in LOCATED if any("reference" in divergence.backends for divergence in located.spec.divergences)]
+
+
+VERBS = {
+    "name scope, constructor, names": """
+        steps:
+          - name_scope: around
+            steps:
+              - variable: w
+                init: [1.0, 2.0]
+                as: made
+              - get: w
+                shape: [2]
+                trainable: false
+                as: got
+          - expect: constructed-name
+            name: made
+            is: around/w
+          - expect: all-names
+            names: [around/w, w]
+          - expect: trainable-ones
+            trainable: 1
+          - expect: shape-of-it
+            shape: made
+            is: [2]
+          - expect: dtype-of-it
+            dtype: got
+            is: float32
+    """,
+    "scope by reference, auto, reuse_variables": """
+        steps:
+          - scope: a
+            as: scope_a
+            steps:
+              - get: w
+                shape: []
+                as: first
+              - reuse_variables: scope_a
+              - get: w
+                shape: []
+                as: second
+          - scope: b
+            steps:
+              - reenter: scope_a
+                reuse: auto
+                steps:
+                  - get: w
+                    shape: []
+                    as: third
+          - initialize:
+          - expect: two-names-one-object
+            identical: [first, second]
+            is: true
+          - expect: third-name-too
+            same: [third, first]
+    """,
+    "flags": """
+        steps:
+          - placeholder: flag
+            dtype: bool
+          - scope: a
+            reuse: {text: "yes"}
+            raises: bad_argument
+            expect: text-is-refused
+            steps: []
+          - scope: a
+            reuse: {tensor: flag}
+            raises: bad_argument
+            expect: tensor-is-refused
+            steps: []
+          - get: w
+            shape: []
+            reuse: true
+            raises: bad_argument
+            expect: get-takes-none
+    """,
+    "graphs, sessions, reading": """
+        steps:
+          - get: w
+            shape: []
+            init: 2.0
+            as: w
+          - read: w
+            raises: uninitialized
+            expect: no-value-yet
+          - initialize:
+          - session: second
+            steps:
+              - read: w
+                raises: uninitialized
+                expect: none-in-another-session
+          - graph: second
+            steps:
+              - expect: no-variables-in-another-graph
+                variables: 0
+          - assign: w
+            to: 3.0 * w
+          - expect: written
+            value: w
+            is: 6.0
+          - reinitialize: w
+          - expect: put-back
+            value: w
+            is: 2.0
+    """,
+    "layers, modules, ties, copies": """
+        steps:
+          - layer: embedding
+            name: table
+            inputs: 3
+            units: 2
+            kernel: [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]
+            as: table
+          - layer: dense
+            name: dense
+            inputs: 2
+            units: 2
+            bias: 1.0
+            as: dense
+          - module: pair
+            members: {first: table, second: dense}
+          - call: pair
+            on: [2, 0]
+            as: output
+          - layer: embedding
+            name: other
+            inputs: 3
+            units: 2
+            as: other
+          - initialize:
+          - expect: called-in-order
+            value: output
+            is: [[12.0, 12.0], [4.0, 4.0]]
+          - tie: other.kernel
+            to: pair.first.kernel
+          - module: both
+            members: {one: other, two: table}
+          - copy: both
+            as: twin
+          - expect: counted-once
+            variables: 1
+            inside: both
+          - expect: tied
+            same: [other.kernel, table.kernel]
+          - expect: copy-is-apart
+            distinct: [twin.one.kernel, table.kernel]
+          - expect: copy-is-tied-inside
+            same: [twin.one.kernel, twin.two.kernel]
+          - save: both
+            to: checkpoint
+          - freeze: both
+          - assign: table.kernel
+            to: [[0.0, 0.0], [0.0, 0.0], [0.0, 0.0]]
+          - restore: both
+            from: checkpoint
+          - expect: restored
+            value: other.kernel[0]
+            is: [3.0, 4.0]
+          - expect: frozen
+            trainable: 0
+            inside: both
+          - train: sgd
+            minimize: sum(table.kernel)
+            wrt: both
+            raises: not_trainable
+            expect: nothing-to-train
+    """,
+    "functions, loops, gradients, training": """
+        steps:
+          - variable: w
+            init: 2.0
+            as: w
+          - compute: h = 1.0 * w
+          - function: twice
+            traced: true
+            takes: [x]
+            returns: x * w + w
+            steps: []
+          - invoke: twice
+            given: [3.0]
+            as: result
+          - initialize:
+          - expect: function-result
+            value: result
+            is: 8.0
+          - gradient: slope
+            of: h * 1.0
+            wrt: w
+            steps:
+              - repeat: 2
+                steps:
+                  - compute: h = h * w
+          - expect: slope-of-the-cube
+            value: slope
+            is: 12.0
+          - expect: outer-name-is-untouched
+            value: h
+            is: 2.0
+          - train: sgd
+            minimize: square(h)
+            wrt: [w]
+            rate: 0.25
+            times: 2
+            steps:
+              - compute: h = 2.0 * w
+          - expect: trained
+            value: w
+            is: 2.0
+    """,
+    "values at once": """
+        steps:
+          - variable: w
+            init: 2.0
+            as: w
+          - compute: before_it = w * 10.0
+          - assign: w
+            to: 5.0
+          - expect: written
+            value: w
+            is: 5.0
+          - expect: computed-before
+            value: before_it
+            is: 20.0
+    """,
+    "collections": """
+        steps:
+          - variable: w
+            init: 2
+            collection: kept
+            as: w
+          - expect: in-it
+            collection: kept
+            is: 1
+          - expect: integer
+            dtype: w
+            is: int32
+    """,
+}
+
+
+@pytest.mark.parametrize("steps", VERBS.values(), ids=VERBS)
+def test_says_every_verb(load_spec, steps):
+    check(load_spec(textwrap.dedent(steps)).spec)
+
+
+@pytest.mark.parametrize(
+    ("step", "reason"),
+    [("- expect: offers-it\n    offers: layers\n    is: true", "package"), ("- expect: traced-once\n    traces: f\n    is: 1", "traced")],
+)
+def test_what_frameworks_own_is_outside_the_contract(load_spec, step, reason):
+    located = load_spec(f"steps:\n  - function: f\n    traced: true\n    steps: []\n  {step}\n")
+    with pytest.raises(Unsupported, match=f"does not cover.*{reason}"):
+        Reference().translate(located.spec)
+
+
+def test_every_kind_of_refusal_is_an_exception_of_its_own():
+    import conformance.refusals
+
+    assert {kind: getattr(conformance.refusals, name) for kind, ((name, _),) in Reference.errors.items()}
+    for kind, ((name, _),) in Reference.errors.items():
+        error = getattr(conformance.refusals, name)("this", "that", "do so")
+        assert Reference.kind_of(encode(error)["error"]) == kind
+
+
+@pytest.mark.parametrize(("asked", "absent"), [("cpu", False), ("auto", False), ("gpu", True)])
+def test_runs_in_a_host_on_the_cpu_alone(asked, absent):
+    host = Host(Reference, device=asked)
+    try:
+        reason = host.ready()
+        assert bool(reason) is absent
+        assert host.device == ("gpu" if absent else "cpu")
+        if not absent:
+            spec = LOCATED[0].spec
+            assert host.run(Reference().translate(spec), "<spec>").error is None
+    finally:
+        host.stop()

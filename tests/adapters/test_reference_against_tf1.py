@@ -1,0 +1,60 @@
+"""The reference model against TensorFlow 1 itself: the two answer alike, observation by observation."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from adapters.reference import Reference
+from adapters.tf1 import TF1
+from conformance.hosts import Host
+from conformance.judge import agrees, answer_of, declared_answers
+from conformance.loader import load_all
+from conformance.spec import Spec
+from conformance.translation import Adapter, Unsupported
+from conformance.vocabulary import Expect, walk
+
+SPECS = [located for located in load_all([Path(__file__).parents[2] / "specs"]) if located.spec.contract != "none"]
+
+pytestmark = [
+    pytest.mark.skipif(find_spec("tensorflow") is None, reason="TensorFlow is not installed; `pip install tensorflow`"),
+    pytest.mark.xdist_group("tf1"),
+]
+
+
+@pytest.fixture(scope="module")
+def hosts():
+    found = {adapter: Host(adapter, device="cpu") for adapter in (Reference, TF1)}
+    for host in found.values():
+        host.start()
+    for host in found.values():
+        assert host.ready() is None
+    yield found
+    for host in found.values():
+        host.stop()
+
+
+def answers(adapter: type[Adapter], host: Host, spec: Spec) -> dict:
+    try:
+        script = adapter("cpu", {}, host.environment["packages"]).translate(spec)
+    except Unsupported as reason:
+        pytest.skip(f"{adapter.title}: {reason}")
+    outcome = host.run(script, "<spec>")
+    assert outcome.ending == "finished"
+    return {
+        label: answer_of(outcome.observations[label], adapter, refusal=isinstance(contract, str))
+        for label, contract in spec.expectations.items()
+        if label in outcome.observations
+    }
+
+
+@pytest.mark.parametrize("located", SPECS, ids=lambda located: located.id)
+def test_both_answer_alike(located, hosts):
+    spec = located.spec
+    tolerances = {step.expect: step.close for step in walk(spec.steps) if isinstance(step, Expect)}
+    declared = declared_answers(spec, "tf1", {}, hosts[TF1].environment["packages"])
+    model, framework = (answers(adapter, hosts[adapter], spec) for adapter in (Reference, TF1))
+    assert set(model) == set(spec.expectations)
+    compared = [label for label in spec.expectations if label not in declared]
+    apart = {label: (model[label], framework.get(label)) for label in compared if not agrees(model[label], framework.get(label), tolerances.get(label, 1e-5))}
+    assert not apart
