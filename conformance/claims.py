@@ -11,11 +11,12 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from conformance import yaml
-from conformance.judge import agrees
+from conformance.judge import Judged, agrees
 from conformance.loader import CLAIMS, SUFFIX, resolve
 from conformance.problems import InputError, Problem, suggestion
 from conformance.records import Case, ClaimLine, Decision, Results
 from conformance.spec import Located
+from conformance.vocabulary import Answer
 
 #: where a document stands -> the backend that decides there, and the one where users would try it today
 MODES: dict[str, dict[str, str]] = {"tf1": {"stands": "tf1", "eager": "tf1-eager"}, "tf2": {"stands": "tf2"}}
@@ -163,12 +164,19 @@ def judge_claim(claim: ClaimLine, by_place: dict[tuple[str, str], list[Case]]) -
     return ClaimVerdict(claim=claim, verdict="refuted", why=f"claimed {first.asserted!r}, observed {first.observed!r}, {where}", evidence=evidence)
 
 
+def as_claimed(asserts: Answer, judged: Judged) -> bool:
+    """Return whether an answer is what a claim asserts; within the expectation's own tolerance if that is the contract's."""
+    if not judged.is_declared and agrees(asserts, judged.contract, 1e-5):
+        return judged.holds
+    return agrees(asserts, judged.observed, 1e-5)
+
+
 def gather(decision: Decision, mode: str, backend: str, by_place: dict[tuple[str, str], list[Case]]) -> list[Evidence]:
     """Return what the cases of one backend say to one decision; `agrees` is None where nothing was observed."""
     pieces = []
     for case in by_place.get((decision.spec, backend), []):
         judged = next((one for one in case.expectations if one.label == decision.expect), None)
-        agreed = agrees(decision.asserts, judged.observed, 1e-5) if judged and case.verdict in {"conforms", "differs", "fails"} else None
+        agreed = as_claimed(decision.asserts, judged) if judged and case.verdict in {"conforms", "differs", "fails"} else None
         pieces.append(
             Evidence(
                 case_id=case.id, spec=decision.spec, label=decision.expect, mode=mode, asserted=decision.asserts,

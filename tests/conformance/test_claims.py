@@ -38,7 +38,7 @@ def claim(**more) -> ClaimLine:
 
 
 def case(backend, observed, verdict="conforms"):
-    judged = Judged(label="shared", contract=True, observed=observed, holds=True)
+    judged = Judged(label="shared", contract=True, observed=observed, holds=observed is True)
     return Case(id=f"a/b@{backend}", spec="a/b", backend=backend, device="cpu", environment="e", verdict=verdict, spec_digest="d", expectations=[judged])
 
 
@@ -56,6 +56,13 @@ def test_the_verdict_comes_from_both_modes(stands, eager, wanted):
     assert judged.verdict == wanted
     assert judged.why
     assert [piece.mode for piece in judged.evidence] == ["stands", "eager"]
+
+
+@pytest.mark.parametrize(("asserts", "observed", "holds", "wanted"), [(1.0, 1.02, True, "confirmed"), (1.0, 1.4, False, "refuted"), (1.1, 1.02, True, "refuted")])
+def test_the_contracts_own_answer_is_held_to_the_expectations_tolerance(asserts, observed, holds, wanted):
+    measured = Judged(label="shared", contract=1.0, observed=observed, holds=holds)
+    line = claim(decided_by=[Decision(spec="a/b", expect="shared", asserts=asserts)])
+    assert verdict(line, case("tf1", True).model_copy(update={"expectations": [measured]})).verdict == wanted
 
 
 def test_every_decision_has_to_hold():
