@@ -133,12 +133,11 @@ class TF1Words(Adapter):
     def get_words(self, step: Get) -> str:
         """Return the call that gets a variable."""
         words = [repr(step.get)]
-        values = isinstance(step.init, list)
-        if step.shape is not None and not values:
+        if step.shape is not None and not isinstance(step.init, list):
             words.append(f"shape={step.shape}")
         if step.dtype:
             words.append(f"dtype=tf.{step.dtype}")
-        if values:
+        if isinstance(step.init, list):
             words.append(f"initializer=tf.constant({step.init}{f', dtype=tf.{step.dtype}' if step.dtype else ''})")
         elif step.init == "random":
             words.append("initializer=tf1.random_normal_initializer()")
