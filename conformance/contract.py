@@ -333,11 +333,8 @@ class Model:
         `minimize` is a function: a deferred model calls it once, to build the scalar, an immediate one for each step.
         """
         scalar = None if self.immediate else minimize()
-        if isinstance(wrt, list):
-            cells = list(dict.fromkeys(wrt))
-        else:
-            cells = [cell for cell in cells_of(wrt) if cell is wrt or cell.trainable]
-        cells = [cell for cell in cells if not cell.frozen]
+        named = wrt if isinstance(wrt, list) else [cell for cell in cells_of(wrt) if cell is wrt or cell.trainable]
+        cells = [cell for cell in dict.fromkeys(named) if not cell.frozen]
         if not cells:
             raise NotTrainable("nothing is left to train", "a variable that is not frozen", "name one")
         step = {"sgd": descend, "adam": Adam}[optimizer](rate)
