@@ -26,6 +26,7 @@ from conformance.vocabulary import (
     Step,
     Train,
     Variable,
+    walk,
 )  # fmt: skip
 
 
@@ -158,6 +159,8 @@ class TF1Eager(TF1Words):
         super().__init__(*arguments, **options)
         #: names bound to what a tape does not watch by itself
         self.unwatched: set[str] = set()
+        #: the training step whose optimizer was made before the function around it
+        self.hoisted: Train | None = None
 
     @contextmanager
     def setting(self, spec: Spec) -> Iterator[None]:
@@ -191,7 +194,11 @@ class TF1Eager(TF1Words):
         raise Unsupported("An eager variable keeps no initializer to run again; assign the value instead.")
 
     def traced(self, step: Function) -> None:
-        """Have TensorFlow trace the function."""
+        """Have TensorFlow trace the function; an optimizer has variables, so it is made before."""
+        trains = [one for one in walk(step.steps) if isinstance(one, Train)]
+        if len(trains) == 1:
+            self.optimizer(trains[0])
+            self.hoisted = trains[0]
         self.write("@tf.function")
 
     def trace_count(self, function: str) -> str:
@@ -221,13 +228,18 @@ class TF1Eager(TF1Words):
         words = f"tape.gradient(loss, {self.place(step.wrt)})"
         self.write(f"{step.gradient} = {f'tf.convert_to_tensor({words})' if self.is_table(step.wrt) else words}")
 
+    def optimizer(self, step: Train) -> None:
+        """Make the optimizer."""
+        kind = {"sgd": "GradientDescentOptimizer", "adam": "AdamOptimizer"}[step.train]
+        self.write(f"optimizer = tf1.train.{kind}({step.rate})")
+
     def train(self, step: Train) -> None:
         """Hand the optimizer a function that computes the loss, as eager mode demands."""
         with self.block("def loss():"):
             self.steps(step.steps)
             self.write(f"return {self.expression(step.minimize)}")
-        optimizer = {"sgd": "GradientDescentOptimizer", "adam": "AdamOptimizer"}[step.train]
-        self.write(f"optimizer = tf1.train.{optimizer}({step.rate})")
+        if step is not self.hoisted:
+            self.optimizer(step)
         with self.block(f"for _ in range({step.times}):"):
             self.write(f"optimizer.minimize(loss, var_list={self.owned(step.wrt)})")
 
