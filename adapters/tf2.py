@@ -44,7 +44,7 @@ class TF2(ObjectWords):
     packages = ("tensorflow", "keras")
     install = "pip install tensorflow"
     imports = "import tensorflow as tf"
-    reset = "import tensorflow as tf\ntf.keras.backend.clear_session()"
+    reset = "import tensorflow as tf\ntf.keras.backend.clear_session(free_memory=False)"
     environ = {"TF_CPP_MIN_LOG_LEVEL": "3"}
     environ_on = {"cpu": {"CUDA_VISIBLE_DEVICES": "-1"}}
     functions = FUNCTIONS

@@ -30,7 +30,11 @@ class Torch(TorchPlaces):
     packages = ("torch",)
     install = "pip install torch"
     imports = "import torch\nfrom torch import nn"
-    reset = "import torch\ntorch.set_default_device(None)\ntorch.compiler.reset()\ntorch.manual_seed(0)"
+    # importing Dynamo costs a second; what was never imported has nothing to put back
+    reset = (
+        "import sys\nimport torch\ntorch.set_default_device(None)\ntorch.manual_seed(0)\n"
+        "if 'torch._dynamo' in sys.modules:\n    torch.compiler.reset()"
+    )
     errors = {
         "already_exists": (("KeyError", r"attribute .* already exists"),),
         "not_found": (("AttributeError", r"has no attribute|is not an nn\.(Parameter|Module)"), ("RuntimeError", r"Missing key\(s\) in state_dict")),

@@ -9,6 +9,7 @@ Answers: {"observed": {"label", "value"}} as each observation comes, then
 {"finished": {"error", "warnings", "seconds", "environment"}}.
 """
 
+import gc
 import json
 import linecache
 import logging
@@ -119,7 +120,10 @@ def run(request, answer, listener):
         answer({"observed": {"label": label, "value": encode(value)}})
 
     error = None
-    exec(request.get("reset") or "", {"__name__": "__reset__"})
+    if request.get("reset"):
+        exec(request["reset"], {"__name__": "__reset__"})
+        if not gc.get_freeze_count():
+            gc.freeze()  # else each collection that a framework asks for walks all of the framework
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         warnings.showwarning = listener.show

@@ -73,7 +73,7 @@ class Host:
         assert self.process.stdout
         os.set_blocking(self.process.stdout.fileno(), False)
         self._buffer = b""
-        self._send({"script": self.adapter.imports, "filename": "<imports>", "packages": [*self.adapter.packages, "numpy"]})
+        self._send({"script": f"{self.adapter.imports}\n{self.adapter.reset}", "filename": "<imports>", "packages": [*self.adapter.packages, "numpy"]})
 
     def _path(self) -> list[str]:
         """Return what another interpreter needs to find the reference model beside this package."""

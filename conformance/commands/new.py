@@ -47,5 +47,5 @@ def new(spec_id: str) -> None:
         raise UsageError(f"{path} is there already\n    expected: an id that no spec has\n    to do: choose another slug, or edit that file")
     path.parent.mkdir(exist_ok=True)
     words = spec_id.rpartition("/")[2].replace("-", " ")
-    path.write_text(TEMPLATE.format(modeline=MODELINE, title=f"{words.capitalize()}: say here what holds"), encoding="utf-8")
+    path.write_text(TEMPLATE.format(modeline=MODELINE, title=f"{words.capitalize()}, as a statement"), encoding="utf-8")
     click.echo(f"wrote {path}\nnext: edit it, then `canireuse run {spec_id} --backend reference`, then `canireuse lint {spec_id}`")

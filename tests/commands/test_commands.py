@@ -1,0 +1,104 @@
+"""The commands other than `run`: what they print, write and refuse."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture
+def canireuse(tmp_path):
+    """Return a function that runs the command line in a folder of its own, which has a copy of some specs."""
+
+    def call(*arguments, cwd=ROOT):
+        environ = {**os.environ, "COLUMNS": "200"}
+        return subprocess.run([sys.executable, "-m", "conformance", *arguments], cwd=cwd, env=environ, capture_output=True, text=True, timeout=200, check=False)
+
+    return call
+
+
+def test_list_counts_facets_and_labels(canireuse):
+    listed = json.loads(canireuse("list", "--json").stdout)
+    assert sum(listed["facets"].values()) == len(listed["specs"]) == len(list((ROOT / "specs").glob("[!c]*/*.yaml")) + list((ROOT / "specs").glob("c[!l]*/*.yaml")))
+    one = next(spec for spec in listed["specs"] if spec["id"] == "scopes/reuse-true-finds-existing")
+    assert "one-variable" in one["labels"]
+    assert "scopes/reuse-true-finds-existing" in canireuse("list", "scopes").stdout
+
+
+def test_show_prints_the_script_that_runs(canireuse):
+    script = canireuse("show", "scopes/reuse-true-finds-existing", "--backend", "tf1").stdout
+    assert "with tf1.variable_scope('tower', reuse=True):" in script
+    standalone = canireuse("show", "scopes/reuse-true-finds-existing", "--backend", "tf1", "--standalone").stdout
+    assert standalone.endswith(script)
+    assert standalone.startswith("def observe(label, value):\n    print(")
+    assert json.loads(canireuse("show", "scopes/reuse-true-finds-existing", "--backend", "tf1", "--json").stdout)[0]["script"] == script[:-1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("show", "scopes/reuse-true-finds-exsting", "--backend", "tf1"), "did you mean 'scopes/reuse-true-finds-existing'?"),
+        (("show", "scopes", "--backend", "tf1"), "expected: one spec"),
+        (("show", "scopes/reuse-true-finds-existing", "--backend", "tf3"), "there is no backend 'tf3'"),
+        (("show", "creation/auto-creates-then-gets", "--backend", "torch"), "torch cannot say creation/auto-creates-then-gets"),
+        (("report", "no-such.jsonl"), "cannot be read"),
+        (("claims", "--results", "no-such.jsonl"), "cannot be read"),
+        (("new", "No Slug"), "is no id of a spec"),
+        (("new", "scopes/reuse-true-finds-existing"), "is there already"),
+        (("lint", "no-such-facet"), "there is no spec 'no-such-facet'"),
+        (("dance",), "No such command"),
+    ],
+)
+def test_bad_input_is_told_without_a_traceback(canireuse, arguments, words):
+    ran = canireuse(*arguments)
+    assert ran.returncode == 4
+    assert words in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_a_new_spec_runs_and_is_clean_but_for_its_blanks(canireuse, tmp_path):
+    (tmp_path / "specs").mkdir()
+    assert canireuse("new", "scopes/my-own", cwd=tmp_path).returncode == 0
+    ran = canireuse("run", "scopes/my-own", "--backend", "reference", "--json", cwd=tmp_path)
+    assert json.loads(ran.stdout)["verdicts"] == {"conforms": 1}, ran.stderr
+    assert canireuse("lint", "scopes/my-own", cwd=tmp_path).returncode == 0
+
+
+def test_lint_tells_what_breaks_the_house_style(canireuse, tmp_path):
+    (tmp_path / "specs").mkdir()
+    canireuse("new", "scopes/my-own", cwd=tmp_path)
+    path = tmp_path / "specs" / "scopes" / "my-own.yaml"
+    path.write_text(path.read_text().replace("title: My own", "title: It should be my own"))
+    ran = canireuse("lint", "scopes/my-own", cwd=tmp_path)
+    assert ran.returncode == 1
+    assert "[title]" in ran.stdout
+    found = json.loads(canireuse("lint", "scopes/my-own", "--json", cwd=tmp_path).stdout)
+    assert [problem["line"] for problem in found] == [2]
+
+
+def test_our_own_specs_and_claims_are_clean(canireuse):
+    ran = canireuse("lint")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_doctor_knows_what_is_here(canireuse):
+    found = json.loads(canireuse("doctor", "--json").stdout)
+    assert found["reference"]["absent"] is None
+    assert found["reference"]["python"] == sys.version.split()[0]
+    for backend in found.values():
+        assert backend["absent"] is None or backend["install"] in backend["absent"]
+
+
+def test_claims_are_judged_from_results(canireuse, tmp_path):
+    results = tmp_path / "r.jsonl"
+    canireuse("run", "--backend", "reference", "--results", str(results))
+    ran = canireuse("claims", "--results", str(results), "--json")
+    verdicts = {one["claim"]["id"]: one["verdict"] for one in json.loads(ran.stdout)}
+    assert set(verdicts.values()) == {"undecided", "not checkable"}  # nothing of TensorFlow was run
+    assert ran.returncode == 1
+    assert canireuse("claims", "no-such-claim", "--results", str(results)).returncode == 4

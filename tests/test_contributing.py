@@ -1,0 +1,81 @@
+"""The worked examples of CONTRIBUTING.md, followed to the letter."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+from conformance.cases import Plan, run_case
+from conformance.commands.new import TEMPLATE
+from conformance.hosts import Host
+from conformance.lint import MODELINE
+from conformance.loader import load
+from conformance.spec import Spec
+from conformance.translation import Adapter
+
+TEXT = (Path(__file__).parent.parent / "CONTRIBUTING.md").read_text()
+FRAMEWORK = """
+class Variable(list):
+    def __init__(self, value, name):
+        super().__init__(value if isinstance(value, list) else [value])
+    def tolist(self):
+        return list(self)
+class Zeros:
+    def __init__(self, count, device):
+        assert device == "cpu", "no such device"
+        self.device = device
+zeros = Zeros
+"""
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", TEXT, re.DOTALL)
+
+
+def test_a_spec(tmp_path):
+    spec, divergences = blocks("yaml")
+    assert spec == TEMPLATE.format(modeline=MODELINE, title="Reuse finds the kernel, as a statement")
+    path = tmp_path / "specs" / "scopes" / "reuse-finds-the-kernel.yaml"
+    path.parent.mkdir(parents=True)
+    path.write_text(spec + divergences)
+    assert load(path).spec.divergences[0].answers == {"write-is-seen": False}
+
+
+@pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="torch is not installed")
+def test_a_verb():
+    from adapters.torch import Torch
+    from conformance import vocabulary
+
+    model, method = blocks("python")[:2]
+    names = dict(vars(vocabulary))
+    exec(model, names)
+    exec(method, names)
+    doubling = type("Doubling", (Torch,), {"double": names["double"]})
+    steps = [
+        vocabulary.Variable.model_validate({"variable": "v", "init": [1.0, 2.0], "as": "v"}),
+        names["Double"].model_validate({"double": "v"}),
+        vocabulary.Expect.model_validate({"expect": "doubled", "value": "v", "is": [2.0, 4.0]}),
+    ]
+    script = doubling("cpu").translate(Spec.model_construct(title="", about="", sources=[], contract="sharing", steps=steps))
+    host = Host(Torch, device="cpu")
+    assert host.ready() is None
+    outcome = host.run(script, "<example>")
+    host.stop()
+    assert outcome.error is None
+    assert outcome.observations == {"doubled": [2.0, 4.0]}
+
+
+def test_a_backend(tmp_path, monkeypatch, load_spec):
+    (tmp_path / "my_framework.py").write_text(FRAMEWORK)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    names = {"Adapter": Adapter}
+    exec(blocks("python")[2], names)
+    mine = names["Mine"]
+    located = load_spec("steps:\n  - variable: v\n    init: 3.0\n    as: v\n  - initialize:\n  - expect: holds\n    value: v\n    is: [3.0]\n")
+    host = Host(mine)
+    assert host.ready() is None
+    assert host.device == "cpu"
+    assert run_case(Plan(located, "mine", mine, {}), host).verdict == "conforms"
+    host.stop()
+
