@@ -9,7 +9,6 @@ Answers: {"observed": {"label", "value"}} as each observation comes, then
 {"finished": {"error", "warnings", "seconds", "environment"}}.
 """
 
-import gc
 import json
 import linecache
 import logging
@@ -40,6 +39,14 @@ def encode(value):
     return {"repr": repr(value)[:LONGEST]}
 
 
+def without_paths(text):
+    """Return a message without the places of this machine: results are passed round."""
+    for place in sorted({sys.prefix, sys.base_prefix, os.path.expanduser("~"), os.getcwd()}, key=len, reverse=True):
+        if len(place) > 1:
+            text = text.replace(place, "...")
+    return text
+
+
 def describe(error, filename=None):
     """Return an exception as data: its class, its bases, its message and its line in the script."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == filename]
@@ -47,7 +54,7 @@ def describe(error, filename=None):
         "type": type(error).__name__,
         "module": type(error).__module__,
         "bases": [base.__name__ for base in type(error).__mro__],
-        "message": str(error)[:LONGEST],
+        "message": without_paths(str(error))[:LONGEST],
         "line": lines[-1] if lines else None,
     }
 
@@ -81,7 +88,7 @@ class Listener(logging.Handler):
     def hear(self, category, message):
         """Keep one warning."""
         if len(self.heard) < 50:
-            self.heard.append({"category": category, "message": message[:LONGEST], "line": script_line(self.filename)})
+            self.heard.append({"category": category, "message": without_paths(message)[:LONGEST], "line": script_line(self.filename)})
 
 
 def versions(packages):
@@ -113,17 +120,14 @@ def environment(packages):
 def run(request, answer, listener):
     """Run one script and answer with what it observed."""
     filename, text = request["filename"], request["script"]
-    listener.filename, listener.heard = filename, []
     linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
 
     def observe(label, value):
         answer({"observed": {"label": label, "value": encode(value)}})
 
     error = None
-    if request.get("reset"):
-        exec(request["reset"], {"__name__": "__reset__"})
-        if not gc.get_freeze_count():
-            gc.freeze()  # else each collection that a framework asks for walks all of the framework
+    exec(request.get("reset") or "", {"__name__": "__reset__"})
+    listener.filename, listener.heard = filename, []
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         warnings.showwarning = listener.show
