@@ -51,7 +51,7 @@ class Reference(Adapter):
     title = "Reference model"
     about = "A small pure-Python model of the contract, without a framework; it predicts every observation the contract covers."
     install = "nothing: it is part of canireuse"
-    imports = "from conformance import tape\nfrom conformance.contract import Model"
+    imports = "from conformance.contract import Model, tape"
     functions = {name: f"tape.{name}({{}})" for name in FUNCTIONS}
     errors = {kind: ((name, ""),) for kind, name in KINDS.items()}
     missing = {

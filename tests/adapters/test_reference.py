@@ -17,8 +17,7 @@ SPECS = Path(__file__).parents[2] / "specs"
 LOCATED = load_all([SPECS])
 
 GOLDEN = """\
-from conformance import tape
-from conformance.contract import Model
+from conformance.contract import Model, refusals, tape
 
 model = Model()
 with model.scope('tower'):
@@ -322,11 +321,9 @@ def test_what_frameworks_own_is_outside_the_contract(load_spec, step, reason):
 
 
 def test_every_kind_of_refusal_is_an_exception_of_its_own():
-    import conformance.refusals
-
-    assert {kind: getattr(conformance.refusals, name) for kind, ((name, _),) in Reference.errors.items()}
+    assert {kind: getattr(refusals, name) for kind, ((name, _),) in Reference.errors.items()}
     for kind, ((name, _),) in Reference.errors.items():
-        error = getattr(conformance.refusals, name)("this", "that", "do so")
+        error = getattr(refusals, name)("this", "that", "do so")
         assert Reference.kind_of(encode(error)["error"]) == kind
 
 

@@ -15,4 +15,4 @@ class Copying(Model):
 
 class Copies(Reference):
     name = title = "zoo-copies"
-    imports = "from conformance import tape\nfrom tests.zoo.copies import Copying as Model"
+    imports = "from conformance.contract import tape\nfrom tests.zoo.copies import Copying as Model"

@@ -1,9 +1,9 @@
 """A backend whose gradient knows one use of a variable alone."""
 
 from adapters.reference import Reference
-from conformance import tape
-from conformance.arrays import Array
-from conformance.tape import *  # noqa: F403  # everything but the gradient is as it is
+from conformance.contract import tape
+from conformance.contract.arrays import Array
+from conformance.contract.tape import *  # noqa: F403  # everything but the gradient is as it is
 
 
 class LastUse(tape.Gradient):

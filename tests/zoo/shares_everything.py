@@ -14,4 +14,4 @@ class Sharing(Model):
 
 class SharesEverything(Reference):
     name = title = "zoo-shares-everything"
-    imports = "from conformance import tape\nfrom tests.zoo.shares_everything import Sharing as Model"
+    imports = "from conformance.contract import tape\nfrom tests.zoo.shares_everything import Sharing as Model"

@@ -2,7 +2,7 @@
 
 import math
 
-from conformance.arrays import Array
+from conformance.contract.arrays import Array
 
 
 def descend(rate):

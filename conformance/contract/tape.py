@@ -7,8 +7,8 @@ one it is evaluated once, when it is made, and keeps what its gradient needs. Co
 
 import builtins
 
-from conformance.arrays import BINARY, UNARY, Array, common_shape, divide, exponential, multiplied, size, transposed
-from conformance.refusals import BadArgument, DtypeMismatch, ShapeMismatch
+from conformance.contract.arrays import BINARY, UNARY, Array, common_shape, divide, exponential, multiplied, size, transposed
+from conformance.contract.refusals import BadArgument, DtypeMismatch, ShapeMismatch
 
 
 class Tensor:

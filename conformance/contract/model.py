@@ -11,11 +11,11 @@ import math
 import random
 from contextlib import contextmanager
 
-from conformance import tape
-from conformance.arrays import Array, size
-from conformance.optimizers import Adam, descend
-from conformance.ownership import Layer, Module, cells_of, clone
-from conformance.refusals import AlreadyExists, BadArgument, DtypeMismatch, NotFound, NotTrainable, ShapeMismatch, Uninitialized
+from conformance.contract import tape
+from conformance.contract.arrays import Array, size
+from conformance.contract.optimizers import Adam, descend
+from conformance.contract.ownership import Layer, Module, cells_of, clone
+from conformance.contract.refusals import AlreadyExists, BadArgument, DtypeMismatch, NotFound, NotTrainable, ShapeMismatch, Uninitialized
 
 #: A reuse mode: look a variable up, or create it where there is none.
 AUTO = "look up or create"

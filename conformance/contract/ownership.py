@@ -4,8 +4,8 @@ What an owner holds is found by walking it; a variable that is reached twice is 
 can be looked into by attribute, and a tie is an assignment to such an attribute.
 """
 
-from conformance import tape
-from conformance.refusals import BadArgument, NotFound, ShapeMismatch
+from conformance.contract import tape
+from conformance.contract.refusals import BadArgument, NotFound, ShapeMismatch
 
 
 class Owner:

@@ -3,7 +3,7 @@
 import math
 from itertools import product
 
-from conformance.refusals import BadArgument, ShapeMismatch
+from conformance.contract.refusals import BadArgument, ShapeMismatch
 
 INFINITY = float("inf")
 NAN = float("nan")
