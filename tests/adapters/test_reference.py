@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from adapters.reference import Reference
+from conformance.contract import refusals
 from conformance.host import encode
 from conformance.hosts import Host, Outcome
 from conformance.judge import judge
@@ -17,7 +18,7 @@ SPECS = Path(__file__).parents[2] / "specs"
 LOCATED = load_all([SPECS])
 
 GOLDEN = """\
-from conformance.contract import Model, refusals, tape
+from conformance.contract import Model, tape
 
 model = Model()
 with model.scope('tower'):
