@@ -64,7 +64,8 @@ class Host:
     def start(self) -> None:
         """Start the process and send it the import lines, without waiting for them."""
         self._log = tempfile.TemporaryFile()
-        environ = {**os.environ, **self.adapter.environ, **self.adapter.environ_on.get(self.asked, {}), "PYTHONPATH": os.pathsep.join(self._path()), "PYTHONUNBUFFERED": "1"}
+        self._folder = tempfile.TemporaryDirectory(prefix="canireuse-", ignore_cleanup_errors=True)
+        environ = {**os.environ, **self.adapter.environ, **self.adapter.environ_on.get(self.asked, {}), "PYTHONPATH": os.pathsep.join(self._path()), "PYTHONUNBUFFERED": "1", "TMPDIR": self._folder.name}
         self._started = time.perf_counter()
         self.process = subprocess.Popen(
             [self.python, str(HOST)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log,
@@ -200,6 +201,7 @@ class Host:
         except ProcessLookupError:
             pass
         self.process.wait()
+        self._folder.cleanup()  # checkpoints, and what frameworks leave there
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe:
                 pipe.close() if pipe is self.process.stdout else _close_quietly(pipe)
