@@ -149,14 +149,19 @@ class TF1Eager(TF1Words):
     missing = {
         **TF1Words.missing,
         "graph": "Eager mode has no graph to open.",
-        "session": "Eager mode has no sessions: a variable holds its value itself.",
         "placeholder": "`tf.placeholder` refuses to run in eager mode.",
     }
 
-    errors = {**TF1Words.errors, "already_exists": (*TF1Words.errors["already_exists"], ("AttributeError", r"Tensor\.op is undefined"))}
+    errors = {
+        **TF1Words.errors,
+        "already_exists": (*TF1Words.errors["already_exists"], ("AttributeError", r"Tensor\.op is undefined")),
+        "bad_argument": (*TF1Words.errors["bad_argument"], ("RuntimeError", r"Session graph is empty")),
+    }
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        #: whether a session is open, which is asked for values then
+        self.in_session = False
         #: names bound to what a tape does not watch by itself
         self.unwatched: set[str] = set()
         #: the training step whose optimizer was made before the function around it
@@ -183,11 +188,22 @@ class TF1Eager(TF1Words):
 
     def data(self, value: str) -> str:
         """Read a value at once."""
-        return f"{operand(value)}.numpy().tolist()"
+        return f"session.run({value}).tolist()" if self.in_session else f"{operand(value)}.numpy().tolist()"
+
+    def session(self, step: Session) -> None:
+        """Open a session, as TF1 code does; an eager variable is in no graph that it could run."""
+        with self.block("with tf1.Session() as session:"):
+            self.in_session = True
+            self.inside(step)
+            self.in_session = False
+
+    def run(self, words: str) -> str:
+        """Return what acts by itself in eager mode, and is run where a session is open."""
+        return f"session.run({words})" if self.in_session else words
 
     def initialize(self, step: Step) -> None:
         """Say what TF1 code says; it has nothing to do."""
-        self.write("tf1.global_variables_initializer()")
+        self.write(self.run("tf1.global_variables_initializer()"))
 
     def reinitialize(self, step: Reinitialize) -> None:
         """Refuse: an eager variable has no initializer operation."""
@@ -207,15 +223,15 @@ class TF1Eager(TF1Words):
 
     def assign(self, step: Assign) -> None:
         """Assign at once."""
-        self.write(f"tf1.assign({self.place(step.assign)}, {self.values(step)})")
+        self.write(self.run(f"tf1.assign({self.place(step.assign)}, {self.values(step)})"))
 
     def increment(self, place: str) -> None:
         """Add at once."""
-        self.write(f"tf1.assign_add({self.place(place)}, tf.ones_like({self.place(place)}))")
+        self.write(self.run(f"tf1.assign_add({self.place(place)}, tf.ones_like({self.place(place)}))"))
 
     def read(self, step: Read) -> None:
         """Read a variable."""
-        self.write(f"{self.place(step.read)}.numpy()")
+        self.write(self.run(self.place(step.read)) if self.in_session else f"{self.place(step.read)}.numpy()")
 
     def gradient(self, step: Gradient) -> None:
         """Record on a tape."""

@@ -104,7 +104,6 @@ def test_the_script_is_what_a_user_would_write(load_spec):
         (TF1, "[{function: f, traced: true, steps: []}]", "no traced functions"),
         (TF1, "[{variable: v, as: v}, {module: m, members: {v: v}}]", "no objects that own variables"),
         (TF1, "[{variable: v, as: v}, {freeze: v}]", "when a variable is made"),
-        (TF1Eager, "[{session: other, steps: []}]", "no sessions"),
         (TF1Eager, "[{graph: other, steps: []}]", "no graph"),
         (TF1Eager, "[{variable: v, as: v}, {reinitialize: v}]", "keeps no initializer"),
     ],
@@ -128,3 +127,13 @@ def test_scripts_run_and_conform(load_spec, adapter, specs):
             assert judgement.verdict == "conforms", judgement
     finally:
         host.stop()
+
+
+def test_a_session_opened_in_eager_mode_is_asked_for_the_value(load_spec):
+    script = TF1Eager().translate(load_spec("steps: [{variable: v, as: v}, {session: main, steps: [{initialize: null}, {read: v}]}, {read: v}]").spec)
+    assert script.text.endswith(
+        "with tf1.Session() as session:\n"
+        "    session.run(tf1.global_variables_initializer())\n"
+        "    session.run(v)\n"
+        "v.numpy()\n"
+    )
