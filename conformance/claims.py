@@ -6,17 +6,17 @@ users would try it: the same calls in TensorFlow 2's default eager mode.
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from conformance import yaml
-from conformance.judge import Judged, agrees
+from conformance.judge import UNKNOWN_ERROR, Judged, agrees
 from conformance.loader import CLAIMS, SUFFIX, resolve
 from conformance.problems import InputError, Problem, suggestion
 from conformance.records import Case, ClaimLine, Decision, Results
 from conformance.spec import Located
-from conformance.vocabulary import Answer
+from conformance.vocabulary import Answer, RaiseKind
 
 #: where a document stands -> the backend that decides there, and the one where users would try it today
 MODES: dict[str, dict[str, str]] = {"tf1": {"stands": "tf1", "eager": "tf1-eager"}, "tf2": {"stands": "tf2"}}
@@ -161,7 +161,7 @@ def judge_claim(claim: ClaimLine, by_place: dict[tuple[str, str], list[Case]]) -
     if held["stands"]:
         return ClaimVerdict(claim=claim, verdict="confirmed", why=f"observed as claimed {where}", evidence=evidence)
     first = next(piece for piece in evidence if piece.agrees is False)
-    return ClaimVerdict(claim=claim, verdict="refuted", why=f"claimed {first.asserted!r}, observed {first.observed!r}, {where}", evidence=evidence)
+    return ClaimVerdict(claim=claim, verdict="refuted", why=f"claimed: {in_words(first.asserted)}; observed: {in_words(first.observed)}, {where}", evidence=evidence)
 
 
 def as_claimed(asserts: Answer, judged: Judged) -> bool:
@@ -169,6 +169,15 @@ def as_claimed(asserts: Answer, judged: Judged) -> bool:
     if not judged.is_declared and agrees(asserts, judged.contract, 1e-5):
         return judged.holds
     return agrees(asserts, judged.observed, 1e-5)
+
+
+def in_words(answer: object) -> str:
+    """Return an answer as a reader would say it: kinds of refusal as errors, all else as it is."""
+    if answer == "nothing":
+        return "no error"
+    if isinstance(answer, str) and answer in {*get_args(RaiseKind), UNKNOWN_ERROR}:
+        return f"an error ({str(answer).replace('_', ' ')})"
+    return ("yes" if answer else "no") if isinstance(answer, bool) else str(answer)
 
 
 def gather(decision: Decision, mode: str, backend: str, by_place: dict[tuple[str, str], list[Case]]) -> list[Evidence]:
