@@ -9,7 +9,22 @@ from typing import Any, ClassVar
 from conformance.spec import Spec
 from conformance.translation import INDENT, Adapter, Unsupported
 from conformance.vocabulary import (
-    RESERVED, Array, Expect, Function, Get, Initial, Invoke, NameScope, Read, Reenter, Reuse, Scope, Step, Train, Variable, walk,
+    RESERVED,
+    Array,
+    Expect,
+    Function,
+    Get,
+    Initial,
+    Invoke,
+    NameScope,
+    Read,
+    Reenter,
+    Reuse,
+    Scope,
+    Step,
+    Train,
+    Variable,
+    walk,
 )  # fmt: skip
 
 ERRORS = {
@@ -260,4 +275,3 @@ class Jax(Adapter):
         """Refuse layers where a function or a loop would make one anew each time."""
         if self.frames:
             raise Unsupported("In Flax a layer is made once, before the function that calls it; a function that made one would make another at each call.")
-

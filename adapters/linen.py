@@ -12,10 +12,11 @@ class Linen(LinenScopes):
     Scopes mean what Linen means by them. `push(name)` opens a scope once and refuses to open it again;
     `push(name, reuse=True)` re-enters it. `variable(collection, name, init)` creates a variable that is
     not there, or returns the one that is, unless this very scope object has handed the name out
-    already. `variable(collection, name)` without an initializer is the lookup: it refuses a missing name.
-    It takes no shape, so a lookup compares none; only `param`, which hands out a plain array and no
-    reference, does. A loss or compiled function sees an immutable scope over the parameters it is
-    given, as `apply` does: there nothing is created and nothing is written.
+    already. `variable(collection, name)` without an initializer is the lookup: it refuses a missing name,
+    and compares no shape. `param(name, init, shape)` creates or finds a parameter and refuses another
+    shape, but returns an array and no reference; so whoever asks again with a shape says both. A loss
+    or compiled function sees an immutable scope over the parameters it is given, as `apply` does: there
+    nothing is created and nothing is written.
     """
 
     name = "linen"
@@ -115,9 +116,7 @@ class Linen(LinenScopes):
 
     def replica(self, owner: Owner, words: str, path: Path) -> Owner:
         """Return an owner of the same make at another path."""
-        members = {
-            name: self.replica(member, member.words, (*path, *member.path[len(owner.path) :])) for name, member in owner.members.items()
-        }
+        members = {name: self.replica(member, member.words, (*path, *member.path[len(owner.path) :])) for name, member in owner.members.items()}
         return Owner(words, path, dict(owner.leaves), members)
 
     def save(self, step: Save) -> None:

@@ -53,6 +53,8 @@ class LinenScopes(Jax):
         self.collections: dict[Path, str] = {}
         self.owners: dict[str, Owner] = {}
         self.uses_scopes = False
+        #: whether variables are made by initializers that draw from the root's keys
+        self.draws = False
         self.loops = 0
 
     def opening(self, text: str) -> list[str]:
@@ -62,7 +64,7 @@ class LinenScopes(Jax):
         if used:
             lines.append("params = {}")
         if "root" in used:
-            rngs = "rngs={'params': jax.random.key(0)}, " if "make_rng" in text else ""
+            rngs = "rngs={'params': jax.random.key(0)}, " if self.draws else ""
             lines.append(f"root = Scope({{'params': params}}, {rngs}mutable=True)")
         return lines
 
@@ -143,7 +145,30 @@ class LinenScopes(Jax):
         again = mode and (step.get in around.asked or self.loops > around.loop)
         words = around.words + (".rewound()" if again else "")
         around.asked.add(step.get)
-        self.make(step, step.get, words, lookup=mode not in {None, False, "auto"})
+        if mode and step.shape is not None and self.collection_of(step, step.get, lookup=mode != "auto") == "params":
+            self.get_of_shape(step, words, lookup=mode != "auto")
+        else:
+            self.make(step, step.get, words, lookup=mode not in {None, False, "auto"})
+
+    def get_of_shape(self, step: Get, words: str, *, lookup: bool) -> None:
+        """Get a parameter that is to have a shape: `param` compares it, and returns an array; `variable` returns the reference."""
+        dtype = f", {step.dtype!r}" if step.dtype else ""
+        initializer = "nn.initializers.zeros" if step.init is None else self.initializer(step.init)
+        param = f"param({step.get!r}, {initializer}, {step.shape}{dtype})"
+        variable = f"variable('params', {step.get!r})"
+        # a scope object hands out a name once, so the second call goes to a rewound one
+        rewound = words if words.endswith(".rewound()") else f"{words}.rewound()"
+        if lookup:
+            self.idiom("`variable` without an initializer finds a name or refuses it; only `param` compares the shape, and it would make what is missing.")
+            self.bind(step.as_, f"{words}.{variable}")
+            self.write(f"{rewound}.{param}")
+        else:
+            self.draws = True
+            self.write(f"{words}.{param}")
+            if step.as_:
+                self.idiom("`param` makes or finds a parameter and compares its shape; it returns an array, so `variable` is asked for a reference.")
+                self.bind(step.as_, f"{rewound}.{variable}")
+        self.known_as(step, step.get, "params")
 
     def repeat(self, step: Repeat) -> None:
         """Write a Python loop; a scope from outside of it is asked for the same names again."""
@@ -157,25 +182,39 @@ class LinenScopes(Jax):
 
     def make(self, step: Get | Variable, name: str, words: str, *, lookup: bool) -> None:
         """Bind a reference to a variable of the current scope."""
+        collection = self.collection_of(step, name, lookup=lookup)
+        if lookup:
+            call = f"{words}.variable({collection!r}, {name!r})"
+        elif step.init == "random":
+            self.draws = True
+            kind = f", {step.dtype!r}" if step.dtype else ""
+            call = f"{words}.variable({collection!r}, {name!r}, jax.random.normal, {words}.make_rng('params'), {step.shape or []}{kind})"
+        else:
+            call = f"{words}.variable({collection!r}, {name!r}, {', '.join(self.filling(step.init, step.shape, step.dtype))})"
+        self.bind(step.as_, call)
+        self.known_as(step, name, collection)
+
+    def inner_path(self, name: str) -> Path | None:
+        """Return the path of a name in the current scope, None if that depends on the caller."""
         around = self.here().path
-        path = None if around is None else (*around, name)
+        return None if around is None else (*around, name)
+
+    def collection_of(self, step: Get | Variable, name: str, *, lookup: bool) -> str:
+        """Return the collection that a variable is in, or is to be made in."""
+        path = self.inner_path(name)
         collection = step.collection or ("constants" if step.trainable is False else "params")
         if path in self.collections:
             collection = self.collections[path]
         elif path is not None and not lookup:
             self.collections[path] = collection
-        if lookup:
-            call = f"{words}.variable({collection!r}, {name!r})"
-        elif step.init == "random":
-            kind = f", {step.dtype!r}" if step.dtype else ""
-            call = f"{words}.variable({collection!r}, {name!r}, jax.random.normal, {words}.make_rng('params'), {step.shape or []}{kind})"
-        else:
-            call = f"{words}.variable({collection!r}, {name!r}, {', '.join(self.filling(step.init, step.shape, step.dtype))})"
+        return collection
+
+    def known_as(self, step: Get | Variable, name: str, collection: str) -> None:
+        """Note which variable a step binds a name to."""
         self.uses_scopes = True
-        self.bind(step.as_, call)
         if step.as_:
             self.bound_at[step.as_] = len(self.frames)
-            self.variables[step.as_] = (collection, path)
+            self.variables[step.as_] = (collection, self.inner_path(name))
 
     def alias(self, name: str, variable: str) -> None:
         """Note that a function returned a variable of its own."""

@@ -210,5 +210,3 @@ class NNX(NNXVariables):
     def collected(self, collection: str) -> str:
         """Return the state of one type of variable."""
         return f"jax.tree.leaves(nnx.state(root, {self.kind_of_collection(collection)}))"
-
-

@@ -30,14 +30,35 @@ tower = root.push('tower')
 first = tower.variable('params', 'kernel', jnp.full, [2], 1.0, 'float32')
 tower = root.push('tower', reuse=True)
 second = tower.variable('params', 'kernel')
+tower.rewound().param('kernel', nn.initializers.zeros, [2])
 try:
     tower.variable('params', 'bias')
+    tower.rewound().param('bias', nn.initializers.zeros, [2])
 except Exception as error:
     observe('missing-name', error)
 else:
     observe('missing-name', None)
 second.value = jnp.array([5.0, 6.0])
 observe('seen', first.value.tolist())
+"""
+SHAPES = """
+steps:
+  - scope: tower
+    steps:
+      - {get: kernel, shape: [2], init: 1.0}
+  - scope: tower
+    reuse: true
+    steps:
+      - {get: kernel, shape: [3], raises: shape_mismatch, expect: other-shape-when-looked-up}
+      - {get: kernel, as: found}
+  - scope: tower
+    reuse: auto
+    steps:
+      - {get: kernel, shape: [3], raises: shape_mismatch, expect: other-shape-when-got-or-made}
+      - {get: kernel, shape: [2], dtype: float16, init: 3.0, as: again}
+      - {get: bias, shape: [2], init: [4.0, 5.0], as: bias}
+  - {expect: one-kernel, same: [found, again]}
+  - {expect: made-as-asked, value: bias, is: [4.0, 5.0]}
 """
 LEARNING = """
 steps:
@@ -110,13 +131,17 @@ def test_what_linen_cannot_say_is_refused_with_a_reason(load_spec, steps, reason
         Linen().translate(load_spec(f"steps: {steps}").spec)
 
 
+def test_saying_a_lookup_and_its_shape_is_marked_as_idiom(load_spec):
+    assert any("compares the shape" in note for note in Linen().translate(load_spec(REUSE).spec).idioms)
+
+
 @needs_flax
 def test_scripts_run_and_conform(load_spec):
     host = Host(Linen, device="cpu")
     try:
         assert host.ready() is None
         assert host.device_name.startswith("cpu:0")
-        for name, steps in {"facet/reuse": REUSE, "facet/learning": LEARNING}.items():
+        for name, steps in {"facet/reuse": REUSE, "facet/shapes": SHAPES, "facet/learning": LEARNING}.items():
             located = load_spec(steps, name)
             outcome = host.run(Linen("cpu").translate(located.spec), name)
             judgement = judge(located.spec, "linen", Linen, {}, outcome, {})
