@@ -98,11 +98,14 @@ class Linen(LinenScopes):
 
     def transplant(self, owner: Owner, path: Path) -> None:
         """Note that what a layer or module owns has moved in the tree."""
-        for old in owner.paths():
+        before = owner.paths()
+        for old in before:
             self.collections.pop(old, None)
         for member in {id(member): member for member in owner.members.values()}.values():
             self.transplant(member, (*path, *member.path[len(owner.path) :]))
         owner.path = path
+        moved = {str(old): str(new) for old, new in zip(before, owner.paths(), strict=True)}
+        self.frozen = [moved.get(frozen, frozen) for frozen in self.frozen]
         self.collections |= dict.fromkeys(owner.paths(), "params")
 
     def copy(self, step: Copy) -> None:

@@ -81,6 +81,20 @@ steps:
   - {expect: trained, value: chain.three.bias, is: [-0.5]}
   - {expect: left-alone, value: chain.one.kernel, is: [[1.0, 1.0], [1.0, 1.0]]}
 """
+FREEZING = """
+steps:
+  - {layer: dense, name: body, inputs: 1, units: 1, kernel: 2.0, trainable: false, as: body}
+  - {layer: dense, name: head, inputs: 1, units: 1, kernel: 1.0, as: head}
+  - {module: task, members: {body: body, head: head}}
+  - train: sgd
+    minimize: sum(y)
+    wrt: task
+    rate: 0.5
+    steps:
+      - {call: task, on: [[1.0]], as: y}
+  - {expect: frozen-although-moved-in-the-tree, value: body.kernel, is: [[2.0]]}
+  - {expect: trained, value: head.kernel, is: [[0.0]]}
+"""
 
 
 def raised(kind: str, message: str, *bases: str) -> dict[str, object]:
@@ -141,7 +155,7 @@ def test_scripts_run_and_conform(load_spec):
     try:
         assert host.ready() is None
         assert host.device_name.startswith("cpu:0")
-        for name, steps in {"facet/reuse": REUSE, "facet/shapes": SHAPES, "facet/learning": LEARNING}.items():
+        for name, steps in {"facet/reuse": REUSE, "facet/shapes": SHAPES, "facet/learning": LEARNING, "facet/freezing": FREEZING}.items():
             located = load_spec(steps, name)
             outcome = host.run(Linen("cpu").translate(located.spec), name)
             judgement = judge(located.spec, "linen", Linen, {}, outcome, {})
