@@ -6,13 +6,14 @@ from conformance.problems import UsageError, suggestion
 from conformance.translation import Adapter
 
 GROUP = "canireuse.adapters"
+#: the backends of this project, in the order in which they are shown
+ORDER = ("reference", "tf1", "tf1-eager", "tf2", "linen", "nnx", "torch")
 
 
 def names() -> list[str]:
     """Return the names of all backends, the reference model first, then the built-in order."""
-    order = ["reference", "tf1", "tf1-eager", "tf2", "linen", "nnx", "torch"]
     found = {point.name for point in entry_points(group=GROUP)}
-    return [name for name in order if name in found] + sorted(found.difference(order))
+    return [name for name in ORDER if name in found] + sorted(found.difference(ORDER))
 
 
 def adapter(name: str) -> type[Adapter]:

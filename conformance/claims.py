@@ -172,11 +172,15 @@ def as_claimed(asserts: Answer, judged: Judged) -> bool:
 
 
 def in_words(answer: object) -> str:
-    """Return an answer as a reader would say it: kinds of refusal as errors, all else as it is."""
+    """Return an answer as a reader would say it: kinds of refusal as errors, numbers to six digits."""
     if answer == "nothing":
         return "no error"
     if isinstance(answer, str) and answer in {*get_args(RaiseKind), UNKNOWN_ERROR}:
-        return f"an error ({str(answer).replace('_', ' ')})"
+        return f"an error ({answer.replace('_', ' ')})"
+    if isinstance(answer, list):
+        return f"[{', '.join(map(in_words, answer))}]"
+    if isinstance(answer, float):
+        return f"{answer:.6g}" if not answer.is_integer() else f"{answer:.1f}"
     return ("yes" if answer else "no") if isinstance(answer, bool) else str(answer)
 
 

@@ -100,16 +100,16 @@ def render(
     class Wording(ast.NodeTransformer):
         """Replaces the leaves by what the framework says for them."""
 
-        def visit_Name(self, node: ast.Name) -> ast.expr:  # noqa: N802  # the name ast asks for
+        def visit_Name(self, node: ast.Name) -> ast.expr:  # the name ast asks for
             return ast.parse(place(node.id), mode="eval").body
 
-        def visit_Attribute(self, node: ast.Attribute) -> ast.expr:  # noqa: N802
+        def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
             return ast.parse(place(ast.unparse(node)), mode="eval").body
 
-        def visit_List(self, node: ast.List) -> ast.expr:  # noqa: N802
+        def visit_List(self, node: ast.List) -> ast.expr:
             return ast.parse(array(ast.unparse(node)), mode="eval").body
 
-        def visit_Call(self, node: ast.Call) -> ast.expr:  # noqa: N802
+        def visit_Call(self, node: ast.Call) -> ast.expr:
             argument = ast.unparse(self.visit(node.args[0]))
             return ast.parse(functions[node.func.id].format(argument), mode="eval").body  # type: ignore[attr-defined]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from conformance import expression
 from conformance.problems import Problem, suggestion
 from conformance.spec import Spec
-from conformance.vocabulary import Block, Compute, Expect, Function, Gradient, Module, Restore, Save, Step, Train, check_identifier
+from conformance.vocabulary import Block, Compute, Function, Gradient, Module, Restore, Save, Step, Train, check_identifier
 from conformance.yaml import Loc, Places
 
 #: What kind of thing a field must hold; a field that is not here takes any kind but scopes and functions.

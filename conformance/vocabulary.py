@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field
 
 #: Names that scripts use for themselves; a spec that bound one would change what a script means.
 RESERVED = frozenset(
-    "before error jax jnp model nn nnx np observe optax loss minimize optimizer outer params root session tape tf tf1 torch".split()
+    ["before", "error", "jax", "jnp", "model", "nn", "nnx", "np", "observe", "optax", "loss", "minimize", "optimizer", "outer", "params", "root", "session", "tape", "tf", "tf1", "torch"]
 )
 
 

@@ -5,7 +5,7 @@ import json
 import click
 
 from conformance.claims import check_claims, load_claims
-from conformance.commands.places import specs_folder, spec_paths
+from conformance.commands.places import spec_paths, specs_folder
 from conformance.lint import RULES, lint_specs
 from conformance.loader import CLAIMS, load_all
 

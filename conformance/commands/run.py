@@ -22,7 +22,7 @@ from conformance.progress import Display
 @click.option("-n", "workers", metavar="N", help="Worker processes, as in pytest-xdist; one backend, one worker.")
 @click.option("--limit", type=float, default=60.0, show_default=True, metavar="SECONDS", help="Time a script may take.")
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
-def run(specs: tuple[str, ...], backend: tuple[str, ...], device: str, python: tuple[str, ...], results: Path, keyword: str | None, workers: str | None, limit: float, as_json: bool) -> int:  # noqa: PLR0913  # click hands every option over
+def run(specs: tuple[str, ...], backend: tuple[str, ...], device: str, python: tuple[str, ...], results: Path, keyword: str | None, workers: str | None, limit: float, as_json: bool) -> int:  # click hands every option over
     """Run SPECS (paths, facets or ids; all if none is named) and write the records.
 
     The same as `pytest specs` with the same options; what pytest alone has, such as --junitxml, is there.

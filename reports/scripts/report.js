@@ -1,0 +1,108 @@
+// Search, filters, permalinks, copying, the colour scheme. Without it the page shows everything.
+(function () {
+  "use strict";
+  var root = document.documentElement;
+  root.classList.add("scripted");
+  var form = document.querySelector(".filters");
+  var rows = Array.prototype.slice.call(document.querySelectorAll("tr.row"));
+  var fields = ["q", "facet", "backend", "verdict"];
+
+  function wanted() {
+    var state = { disagree: form.elements.disagree.checked };
+    fields.forEach(function (name) { state[name] = form.elements[name].value; });
+    return state;
+  }
+
+  function shows(row, state) {
+    var words = state.q.toLowerCase().split(/\s+/).filter(Boolean);
+    var text = row.dataset.text;
+    if (!words.every(function (word) { return text.indexOf(word) >= 0; })) { return false; }
+    if (state.facet && row.parentNode.dataset.facet !== state.facet) { return false; }
+    if (state.disagree && row.dataset.disagree !== "1") { return false; }
+    if (!state.backend && !state.verdict) { return true; }
+    return Array.prototype.some.call(row.querySelectorAll("td"), function (cell) {
+      var verdicts = cell.dataset.verdicts.split(" ").filter(Boolean);
+      if (state.backend && cell.dataset.backend !== state.backend) { return false; }
+      return state.verdict ? verdicts.indexOf(state.verdict) >= 0 : verdicts.some(function (word) { return word !== "unsupported" && word !== "skipped"; });
+    });
+  }
+
+  function filter() {
+    var state = wanted(), count = 0;
+    rows.forEach(function (row) {
+      var shown = shows(row, state);
+      row.hidden = !shown;
+      document.getElementById(row.dataset.id).hidden = !shown;
+      count += shown ? 1 : 0;
+    });
+    document.querySelectorAll(".matrix tbody").forEach(function (body) { body.hidden = !body.querySelector("tr.row:not([hidden])"); });
+    document.querySelector(".count").textContent = count + " of " + rows.length + " scenarios";
+    return state;
+  }
+
+  function remember(state) {
+    var parts = fields.filter(function (name) { return state[name]; }).map(function (name) { return name + "=" + encodeURIComponent(state[name]); });
+    if (state.disagree) { parts.push("disagree=1"); }
+    if (parts.length || location.hash.indexOf("#?") === 0) { location.replace("#?" + parts.join("&")); }
+  }
+
+  function restore(query) {
+    form.reset();
+    query.split("&").forEach(function (part) {
+      var name = part.split("=")[0], value = decodeURIComponent(part.slice(name.length + 1));
+      if (name === "disagree") { form.elements.disagree.checked = true; }
+      else if (fields.indexOf(name) >= 0) { form.elements[name].value = value; }
+    });
+    filter();
+  }
+
+  function open(id) {
+    var target = document.getElementById(id);
+    if (!target) { return; }
+    var spec = target.closest(".spec");
+    if (spec && spec.hidden) { form.reset(); filter(); }
+    for (var node = target; node; node = node.parentElement) { if (node.tagName === "DETAILS") { node.open = true; } }
+    target.scrollIntoView();
+  }
+
+  function follow() {
+    var hash = location.hash.slice(1);
+    if (hash.charAt(0) === "?") { restore(hash.slice(1)); } else if (hash) { open(decodeURIComponent(hash)); }
+  }
+
+  form.addEventListener("input", function () { remember(filter()); });
+  form.addEventListener("reset", function () { setTimeout(function () { remember(filter()); }, 0); });
+  form.addEventListener("submit", function (event) { event.preventDefault(); });
+  window.addEventListener("hashchange", follow);
+
+  var claims = document.querySelector(".claim-filter");
+  function filterClaims() {
+    var verdict = claims.elements.claim.value, count = 0;
+    document.querySelectorAll("tr.claim").forEach(function (row) {
+      row.hidden = Boolean(verdict) && row.dataset.verdict !== verdict;
+      count += row.hidden ? 0 : 1;
+    });
+    document.querySelector(".claim-count").textContent = count + " claims";
+  }
+  if (claims) { claims.addEventListener("input", filterClaims); claims.addEventListener("submit", function (event) { event.preventDefault(); }); filterClaims(); }
+
+  document.addEventListener("click", function (event) {
+    var pill = event.target.closest("[data-claim]");
+    if (pill) { claims.elements.claim.value = pill.dataset.claim; filterClaims(); return; }
+    var button = event.target.closest(".copy");
+    if (!button) { return; }
+    var text = button.parentNode.querySelector("code").textContent;
+    function done() { button.textContent = "Copied"; setTimeout(function () { button.textContent = "Copy"; }, 1500); }
+    function select() { getSelection().selectAllChildren(button.parentNode.querySelector("code")); document.execCommand("copy"); done(); }
+    if (navigator.clipboard) { navigator.clipboard.writeText(text).then(done, select); } else { select(); }
+  });
+
+  var theme = document.querySelector(".theme");
+  function dark() { return root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches; }
+  function label() { theme.textContent = dark() ? "Light" : "Dark"; theme.setAttribute("aria-pressed", String(Boolean(root.dataset.theme))); }
+  theme.addEventListener("click", function () { root.dataset.theme = dark() ? "light" : "dark"; label(); });
+  label();
+
+  filter();
+  follow();
+})();
