@@ -1,0 +1,94 @@
+"""Results made in code: every verdict, several backends and ways, and text that means harm."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from conformance.judge import Judged
+from conformance.records import Case, ClaimLine, Decision, Environment, Footer, Header, Results, SpecLine, digest
+from reports import build
+
+HOSTILE = "</script></code><b onmouseover=alert(1)>&amp;\"'"
+SCRIPT = f"import torch\n\nx = {HOSTILE!r}  # {HOSTILE}\n\n\tif x: pass\nobserve('shared', 1.0)\n\n"
+BACKENDS = {"reference": "Reference model", "tf1": "TensorFlow 1 graph mode", "tf1-eager": "TensorFlow 1 calls, eager", "torch": "PyTorch"}
+
+
+def environment(backend):
+    return Environment(
+        id=f"{backend}@cpu", backend=backend, title=BACKENDS[backend], about="About it.", asked_device="cpu", device="cpu",
+        device_name="cpu:0", python="3.11.7", platform="Linux", packages={"framework": "1.2"}, processors=2,
+    )  # fmt: skip
+
+
+def spec(name, title, backends=("torch",)):
+    text = f"# {HOSTILE}\ntitle: {title}\nsteps:\n  - expect: shared\n"
+    divergence = {"backends": list(backends), "answers": {"shared": False}, "because": f"It copies instead {HOSTILE}; tie it again.", "source": "pytorch/pytorch#1"}
+    return SpecLine(
+        id=name, title=title, about=f"Why it matters {HOSTILE}.", sources=["documents/one", "owner/repo#12", "https://example.org/page"],
+        contract="sharing", text=text, digest=digest(text), lines={"shared": 4}, divergences=[divergence],
+    )  # fmt: skip
+
+
+def case(name, backend, verdict, observed=True, way=None, **more):
+    judged = Judged(label="shared", contract=True, observed=observed, holds=verdict in {"conforms", "differs"}, is_declared=verdict == "differs", declared=observed)
+    ran = verdict not in {"unsupported", "skipped"}
+    return Case(
+        id=f"{name}@{backend}" + (f"+{way}" if way else ""), spec=name, backend=backend, way={"restore": way} if way else {}, device="cpu",
+        environment=f"{backend}@cpu", verdict=verdict, expectations=[judged] if ran else [], spec_digest="d",
+        script=SCRIPT if ran else None, script_digest=digest(SCRIPT) if ran else None, idioms=["a few lines"] if ran else [], **more,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def results():
+    cases = [
+        case("ties/kept-on-save", "reference", "conforms"),
+        case("ties/kept-on-save", "tf1", "unsupported", reason=f"It has no words {HOSTILE}.", blame="backend"),
+        case("ties/kept-on-save", "tf1-eager", "skipped", reason="not here", blame="environment"),
+        case("ties/kept-on-save", "torch", "conforms", way="load_state_dict"),
+        case("ties/kept-on-save", "torch", "differs", observed=False, way="assign", loudness="silent"),
+        case("scopes/reuse-finds", "reference", "conforms"),
+        case("scopes/reuse-finds", "tf1", "conforms"),
+        case("scopes/reuse-finds", "tf1-eager", "fails", observed=False, loudness="silent", blame="backend", reason=HOSTILE),
+        case("scopes/reuse-finds", "torch", "error", blame="adapter", reason="NameError", warnings=[{"category": "W", "message": HOSTILE, "line": 3}]),
+        case("scopes/all-agree", "reference", "conforms"),
+        case("scopes/all-agree", "tf1", "conforms"),
+        case("scopes/all-agree", "tf1-eager", "crash", blame="backend", reason="killed by SIGSEGV"),
+        case("scopes/all-agree", "torch", "timeout", blame="backend", reason="no answer"),
+    ]
+    decided = [Decision(spec="scopes/reuse-finds", expect="shared", asserts=True)]
+    more = {"document": "a-document", "title": "A document", "stands": "tf1", "where": "Introduction"}
+    claims = [
+        ClaimLine(id="doc-depends", line=1, claim=f"It is shared {HOSTILE}.", decided_by=decided, **more),
+        ClaimLine(id="doc-opinion", line=2, claim="It is nice.", not_checkable="an opinion", **more),
+        ClaimLine(id="doc-refuted", line=3, claim="Nothing is shared.", decided_by=[Decision(spec="scopes/all-agree", expect="shared", asserts=False)], **more),
+        ClaimLine(id="doc-undecided", line=4, claim="Who knows what.", decided_by=[Decision(spec="no/such", expect="x", asserts=1)], **more),
+    ]
+    specs = [spec("ties/kept-on-save", "A tie survives being saved"), spec("scopes/reuse-finds", "Reuse finds it", ("tf1-eager",)), spec("scopes/all-agree", "All agree")]
+    return Results(
+        headers=[Header(canireuse="0.1", started="2026-01-01T00:00:00+00:00", command="canireuse run")],
+        environments={f"{name}@cpu": environment(name) for name in BACKENDS},
+        specs={one.id: one for one in specs},
+        claims={one.id: one for one in claims},
+        cases={one.id: one for one in cases},
+        footers=[Footer(cases=len(cases), seconds=1.0, verdicts={})],
+    )
+
+
+@pytest.fixture(scope="session")
+def page(results, tmp_path_factory) -> Path:
+    return build(results, tmp_path_factory.mktemp("report") / "index.html")
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """The path of a browser; without one the tests of the page are skipped, in CI they fail."""
+    import os
+
+    found = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
+    if found is None and os.environ.get("CI"):
+        pytest.fail("there is no Chromium; CI installs one")
+    if found is None:
+        pytest.skip("there is no Chromium: apt-get install chromium")
+    return found

@@ -1,0 +1,151 @@
+"""The page in a real browser, from a file: search, permalinks, schemes, widths, without JavaScript, axe-core."""
+
+from importlib.resources import files
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+AXE = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def browser(chromium):
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser, page):
+    """Return a function that opens the page; afterwards no console message and no request may have been seen."""
+    contexts, noise = [], []
+
+    def visit(fragment="", width=1280, **options):
+        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
+        contexts.append(context)
+        tab = context.new_page()
+        tab.on("console", lambda message: noise.append(message.text))
+        tab.on("pageerror", lambda error: noise.append(str(error)))
+        tab.on("request", lambda request: noise.append(request.url) if not request.url.startswith(("file:", "data:")) else None)
+        tab.goto(page.as_uri() + fragment)
+        return tab
+
+    yield visit
+    for context in contexts:
+        context.close()
+    assert noise == []
+
+
+def shown(tab):
+    return tab.locator("tr.row:visible").evaluate_all("rows => rows.map(row => row.dataset.id)")
+
+
+def test_search_and_filters_narrow_the_table(visit):
+    tab = visit()
+    assert len(shown(tab)) == 3
+    tab.fill("input[name=q]", "SURVIVES saved")
+    assert shown(tab) == ["ties/kept-on-save"]
+    assert tab.inner_text(".count") == "1 of 3 scenarios"
+    tab.fill("input[name=q]", "")
+    tab.select_option("select[name=facet]", "scopes")
+    assert shown(tab) == ["scopes/all-agree", "scopes/reuse-finds"]
+    tab.check("input[name=disagree]")
+    assert shown(tab) == ["scopes/reuse-finds"]
+    tab.click("button[type=reset]")
+    tab.wait_for_function("document.querySelectorAll('tr.row:not([hidden])').length === 3")
+    tab.select_option("select[name=verdict]", "silent")
+    tab.select_option("select[name=backend]", "torch")
+    assert shown(tab) == ["ties/kept-on-save"]
+    tab.fill("input[name=q]", "no such thing")
+    assert shown(tab) == []
+
+
+def test_filters_are_in_the_address_and_come_back(visit):
+    tab = visit()
+    tab.select_option("select[name=facet]", "ties")
+    assert "facet=ties" in tab.url
+    again = visit("#?facet=ties&disagree=1")
+    assert shown(again) == ["ties/kept-on-save"]
+    assert again.is_checked("input[name=disagree]")
+
+
+@pytest.mark.parametrize("fragment", ["#ties/kept-on-save@torch+assign", "#scopes/reuse-finds@tf1-eager", "#scopes/reuse-finds"])
+def test_a_permalink_opens_its_cell(visit, fragment):
+    tab = visit(fragment)
+    target = tab.locator(f'[id="{fragment[1:]}"]')
+    assert target.is_visible()
+    assert target.evaluate("node => node.closest('details.spec').open")
+    assert target.evaluate("node => { const box = node.getBoundingClientRect(); return box.top < innerHeight && box.bottom > 0; }")
+
+
+def test_a_cell_leads_to_its_script(visit):
+    tab = visit()
+    tab.click("tr.row td a.v-fails")
+    assert tab.locator('[id="scopes/reuse-finds@tf1-eager"]').is_visible()
+
+
+def test_a_permalink_to_a_filtered_row_shows_it(visit):
+    tab = visit("#?facet=ties")
+    tab.evaluate("location.hash = '#scopes/reuse-finds'")
+    tab.wait_for_function("!document.getElementById('scopes/reuse-finds').hidden")
+
+
+def test_claims_filter_by_verdict_and_lead_to_evidence(visit):
+    tab = visit("#claims")
+    tab.select_option("select[name=claim]", "depends")
+    assert tab.locator("tr.claim:visible").count() == 1
+    tab.click("tr.claim:visible .evidence a >> nth=0")
+    assert tab.locator('[id="scopes/reuse-finds@tf1"]').is_visible()
+
+
+def test_the_scheme_can_be_switched(visit):
+    tab = visit(color_scheme="light")
+    before = tab.evaluate("getComputedStyle(document.body).backgroundColor")
+    tab.click(".theme")
+    assert tab.evaluate("getComputedStyle(document.body).backgroundColor") != before
+
+
+def test_a_script_is_copied_whole(visit):
+    from tests.reports.conftest import SCRIPT
+
+    tab = visit("#scopes/reuse-finds@tf1", permissions=["clipboard-read", "clipboard-write"])
+    tab.locator('[id="scopes/reuse-finds@tf1"] .copy').click()
+    tab.wait_for_function("document.body.innerText.includes('Copied')")
+    assert tab.evaluate("navigator.clipboard.readText()") == SCRIPT
+
+
+def test_without_javascript_everything_can_be_read(visit):
+    tab = visit(java_script_enabled=False)
+    assert tab.locator("tr.row").count() == 3
+    assert not tab.locator(".filters").is_visible()
+    for summary in tab.locator("details.spec > summary").all():
+        summary.click()
+    assert tab.locator('[id="ties/kept-on-save@torch+assign"] code.script').is_visible()
+    assert tab.locator("tr.claim >> nth=0").is_visible()
+
+
+@pytest.mark.parametrize("width", [380, 768, 1280])
+def test_nothing_sticks_out(visit, width):
+    tab = visit("#ties/kept-on-save", width=width)
+    assert tab.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    for region in tab.locator(".scroll:visible, .side:visible").all():
+        assert region.get_attribute("tabindex") == "0"
+        assert region.get_attribute("aria-label")
+
+
+@pytest.mark.parametrize("width", [380, 1280])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(visit, scheme, width):
+    tab = visit("#ties/kept-on-save", width=width, color_scheme=scheme)
+    tab.evaluate("document.querySelectorAll('details').forEach(details => { details.open = true; })")
+    tab.evaluate(AXE)
+    found = tab.evaluate("axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})")["violations"]
+    assert [(one["id"], one["nodes"][0]["html"][:200]) for one in found] == []
+
+
+def test_axe_would_find_something(visit):
+    tab = visit()
+    tab.evaluate("document.body.insertAdjacentHTML('beforeend', '<main><img src=\"data:,\"></main>')")
+    tab.evaluate(AXE)
+    assert tab.evaluate("axe.run()")["violations"]
