@@ -22,6 +22,10 @@ def adapter(name: str) -> type[Adapter]:
         try:
             loaded: type[Adapter] = point.load()
         except (ImportError, AttributeError) as error:
-            raise UsageError(f"the backend {name!r} cannot be loaded: {error}\n    expected: a class at {point.value}\n    to do: install the package that offers it anew") from error
+            raise UsageError(
+                f"the backend {name!r} cannot be loaded: {error}\n    expected: a class at {point.value}\n    to do: install the package that offers it anew"
+            ) from error
         return loaded
-    raise UsageError(f"there is no backend {name!r}\n    expected: one of {', '.join(names())}\n    to do: {suggestion(name, names(), 'check the name')}")
+    raise UsageError(
+        f"there is no backend {name!r}\n    expected: one of {', '.join(names())}\n    to do: {suggestion(name, names(), 'check the name')}"
+    )

@@ -4,32 +4,19 @@ import ast
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from conformance.spec import Spec
+from conformance.step import RESERVED, Array, Initial, Reuse, Step
 from conformance.translation import INDENT, Adapter, Unsupported
-from conformance.vocabulary import (
-    RESERVED,
-    Array,
-    Expect,
-    Function,
-    Get,
-    Initial,
-    Invoke,
-    NameScope,
-    Read,
-    Reenter,
-    Reuse,
-    Scope,
-    Step,
-    Train,
-    Variable,
-    walk,
-)  # fmt: skip
+from conformance.vocabulary import Expect, Function, Get, Invoke, NameScope, Read, Reenter, Scope, Train, Variable, walk
 
 ERRORS = {
     "shape_mismatch": (
-        ("TypeError", r"requires contracting dimensions|got incompatible shapes|matmul input operand|requires arguments to have"),
+        (
+            "TypeError",
+            r"requires contracting dimensions|got incompatible shapes|matmul input operand|requires arguments to have",
+        ),
         ("ValueError", r"Incompatible (types|shapes) for broadcasting"),
     ),
     "bad_argument": (("TypeError", ""), ("ValueError", r"must be|expected")),
@@ -265,13 +252,17 @@ class Jax(Adapter):
         parts = ["flax", *name.split(".")]
         return " and ".join(f"hasattr({'.'.join(parts[:end])}, {parts[end]!r})" for end in range(1, len(parts)))
 
-    def scope_mode(self, reuse: Reuse | None, outer: Reuse | None) -> Reuse | None:
+    def scope_mode(
+        self, reuse: Reuse | Literal["inherited"] | None, outer: Reuse | Literal["inherited"] | None
+    ) -> Reuse | Literal["inherited"] | None:
         """Return a scope's reuse flag, or `inherited` where only a scope around it has one."""
         if reuse is None or reuse is False:
-            return None if outer is None else "inherited"  # type: ignore[return-value]
+            return None if outer is None else "inherited"
         return reuse
 
     def outside_functions(self) -> None:
         """Refuse layers where a function or a loop would make one anew each time."""
         if self.frames:
-            raise Unsupported("In Flax a layer is made once, before the function that calls it; a function that made one would make another at each call.")
+            raise Unsupported(
+                "In Flax a layer is made once, before the function that calls it; a function that made one would make another at each call."
+            )

@@ -25,8 +25,17 @@ class Linen(LinenScopes):
     imports = "import flax\nimport jax\nimport jax.numpy as jnp\nimport optax\nfrom flax import linen as nn\nfrom flax.core import Scope"
     errors = {
         "already_exists": (("ValueError", r"Duplicate use of scope name"), ("NameInUseError", "")),
-        "not_found": (("ScopeParamNotFoundError", ""), ("ScopeVariableNotFoundError", ""), ("ScopeCollectionNotFound", ""), ("ValueError", r"not present in state dict")),
-        "not_trainable": (("ModifyScopeVariableError", ""), ("KeyError", ""), ("TypeError", r"grad requires real- or complex-valued")),
+        "not_found": (
+            ("ScopeParamNotFoundError", ""),
+            ("ScopeVariableNotFoundError", ""),
+            ("ScopeCollectionNotFound", ""),
+            ("ValueError", r"not present in state dict"),
+        ),
+        "not_trainable": (
+            ("ModifyScopeVariableError", ""),
+            ("KeyError", ""),
+            ("TypeError", r"grad requires real- or complex-valued"),
+        ),
         **ERRORS,
         "shape_mismatch": (("ScopeParamShapeError", ""), *ERRORS["shape_mismatch"]),
     }
@@ -48,9 +57,15 @@ class Linen(LinenScopes):
             path = (*path[:-1], step.as_)
         bias = f"bias_init={self.initializer(step.bias)}" if step.bias is not None else "use_bias=False"
         if step.layer == "dense":
-            words, inputs = f"nn.Dense({step.units}, kernel_init={self.initializer(step.kernel)}, {bias})", f"jnp.zeros([1, {step.inputs}])"
+            words, inputs = (
+                f"nn.Dense({step.units}, kernel_init={self.initializer(step.kernel)}, {bias})",
+                f"jnp.zeros([1, {step.inputs}])",
+            )
         else:
-            words, inputs = f"nn.Embed({step.inputs}, {step.units}, embedding_init={self.initializer(step.kernel)})", "jnp.zeros([1], int)"
+            words, inputs = (
+                f"nn.Embed({step.inputs}, {step.units}, embedding_init={self.initializer(step.kernel)})",
+                "jnp.zeros([1], int)",
+            )
         self.write(f"{step.as_} = {words}")
         made = f"{step.as_}.init(jax.random.key(0), {inputs})['params']"
         if len(path) > 1:
@@ -73,11 +88,15 @@ class Linen(LinenScopes):
     def module(self, step: Module) -> None:
         """Define a module of submodules, and move their entries below its own."""
         if any(member not in self.owners for member in step.members.values()):
-            raise Unsupported("A Linen module makes its own variables when it is initialised; one made elsewhere cannot be handed to it.")
+            raise Unsupported(
+                "A Linen module makes its own variables when it is initialised; one made elsewhere cannot be handed to it."
+            )
         owners = {name: self.owners[member] for name, member in step.members.items()}
         distinct = {owner.words: (name, owner) for name, owner in reversed(owners.items())}
         if any(len(owner.path) > 1 for owner in owners.values()):
-            raise Unsupported("Each top-level Linen module has parameters of its own; a layer cannot be owned by two of them.")
+            raise Unsupported(
+                "Each top-level Linen module has parameters of its own; a layer cannot be owned by two of them."
+            )
         self.idiom("The module's parameters are put together from those that its members had already.")
         kind = self.free(step.module.title().replace("_", ""))
         with self.block(f"class {kind}(nn.Module):"):
@@ -90,7 +109,10 @@ class Linen(LinenScopes):
                     words = f"self.{name}({words})"
                 self.write(f"return {words}")
         self.write(f"{step.module} = {kind}({', '.join(step.members.values())})")
-        entries = [f"{name!r}: params.pop({owner.path[0]!r})" for name, owner in sorted(distinct.values(), key=lambda one: list(owners).index(one[0]))]
+        entries = [
+            f"{name!r}: params.pop({owner.path[0]!r})"
+            for name, owner in sorted(distinct.values(), key=lambda one: list(owners).index(one[0]))
+        ]
         self.write(f"params[{step.module!r}] = {{{', '.join(entries)}}}")
         for name, owner in distinct.values():
             self.transplant(owner, (step.module, name))
@@ -119,7 +141,10 @@ class Linen(LinenScopes):
 
     def replica(self, owner: Owner, words: str, path: Path) -> Owner:
         """Return an owner of the same make at another path."""
-        members = {name: self.replica(member, member.words, (*path, *member.path[len(owner.path) :])) for name, member in owner.members.items()}
+        members = {
+            name: self.replica(member, member.words, (*path, *member.path[len(owner.path) :]))
+            for name, member in owner.members.items()
+        }
         return Owner(words, path, dict(owner.leaves), members)
 
     def save(self, step: Save) -> None:
@@ -156,14 +181,18 @@ class Linen(LinenScopes):
     def train(self, step: Train) -> None:
         """Update the tree of parameters by an Optax optimizer."""
         if self.frames:
-            raise Unsupported("A training step of Linen returns new parameters; inside another function they would be lost.")
+            raise Unsupported(
+                "A training step of Linen returns new parameters; inside another function they would be lost."
+            )
         self.loss(step.steps, step.minimize, "params")
         optimizer, state, updates = self.optimizer(step), self.free("state"), self.free("updates")
         wrt = [step.wrt] if isinstance(step.wrt, str) else step.wrt
         paths = [path for place in wrt for path in self.paths_of(place) if str(path) not in self.frozen]
         if set(paths) != {path for path, collection in self.collections.items() if collection == "params"}:
             labels = self.free("labels")
-            self.write(f"{labels} = flax.traverse_util.path_aware_map(lambda path, _: 'trained' if path in {paths} else 'frozen', params)")
+            self.write(
+                f"{labels} = flax.traverse_util.path_aware_map(lambda path, _: 'trained' if path in {paths} else 'frozen', params)"
+            )
             optimizer = f"optax.partition({{'trained': {optimizer}, 'frozen': optax.set_to_zero()}}, {labels})"
         self.write(f"optimizer = {optimizer}")
         self.write(f"{state} = optimizer.init(params)")
@@ -181,7 +210,9 @@ class Linen(LinenScopes):
     def name_of(self, place: str) -> str:
         """Return the path of a reference."""
         if place not in self.variables:
-            raise Unsupported("Linen keeps plain arrays in a tree, and an array knows no name; only a reference into a scope does.")
+            raise Unsupported(
+                "Linen keeps plain arrays in a tree, and an array knows no name; only a reference into a scope does."
+            )
         return f"'/'.join([*{place}.scope.path, {place}.name])"
 
     def shape_of(self, place: str) -> str:
@@ -198,7 +229,11 @@ class Linen(LinenScopes):
             raise Unsupported("Linen has no flag on a parameter: what is frozen, only the optimizer knows.")
         if inside:
             return f"jax.tree.leaves({self.tree(self.owner(inside)[0].path)})"
-        return "jax.tree.leaves(root.variables())" if self.uses_scopes and not only_trainable else "jax.tree.leaves(params)"
+        return (
+            "jax.tree.leaves(root.variables())"
+            if self.uses_scopes and not only_trainable
+            else "jax.tree.leaves(params)"
+        )
 
     def names(self) -> str:
         """Return the paths of the leaves."""

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from adapters.jax import Jax
+from conformance.step import OddFlag, Reuse
 from conformance.translation import Unsupported
-from conformance.vocabulary import Assign, Get, OddFlag, Reenter, Repeat, Reuse, Scope, Variable
+from conformance.vocabulary import Assign, Get, Reenter, Repeat, Scope, Variable
 
 Path = tuple[str, ...]
 
@@ -18,7 +19,7 @@ class Opened:
 
     words: str
     path: Path | None
-    mode: Reuse | None = None
+    mode: Reuse | Literal["inherited"] | None = None
     frame: int = 0
     loop: int = 0
     asked: set[str] = field(default_factory=set)
@@ -85,7 +86,9 @@ class LinenScopes(Jax):
         mode = self.scope_mode(step.reuse, None)
         self.open(step, f"{words}.rewound()" if mode else words, known.path, mode)
 
-    def open(self, step: Scope | Reenter, words: str, path: Path | None, mode: Reuse | None) -> None:
+    def open(
+        self, step: Scope | Reenter, words: str, path: Path | None, mode: Reuse | Literal["inherited"] | None
+    ) -> None:
         """Bind a scope and write what is inside."""
         name = step.as_ or self.free("_".join(path or ("inner",)))
         self.write(f"{name} = {words}")
@@ -104,14 +107,18 @@ class LinenScopes(Jax):
         if scope.frame == len(self.frames) or scope.words == "root":
             return scope
         if scope.path is None:
-            raise Unsupported("A Linen scope belongs to the function that it is given to; another function is given its own.")
+            raise Unsupported(
+                "A Linen scope belongs to the function that it is given to; another function is given its own."
+            )
         words = "".join(["root", *(f".push({part!r}, reuse=True)" for part in scope.path)])
         return Opened(words, scope.path, scope.mode, len(self.frames))
 
     def flag(self, reuse: Reuse) -> str:
         """Return the words for a reuse flag; Linen's is a truth value that means look up or create."""
         if isinstance(reuse, OddFlag):
-            return repr(reuse.text if reuse.text is not None else reuse.number) if reuse.tensor is None else reuse.tensor
+            return (
+                repr(reuse.text if reuse.text is not None else reuse.number) if reuse.tensor is None else reuse.tensor
+            )
         return repr(bool(reuse))
 
     @contextmanager
@@ -123,7 +130,10 @@ class LinenScopes(Jax):
 
     def given_state(self, function: str) -> list[str]:
         """Give a function the current scope for its root."""
-        return [self.here().words if name == "root" and function in self.makes else name for name in self.takes.get(function, [])]
+        return [
+            self.here().words if name == "root" and function in self.makes else name
+            for name in self.takes.get(function, [])
+        ]
 
     def state_of(self, kind: str, body: str) -> tuple[list[str], list[str]]:
         """Let a function under a transformation take the parameters and make its own scope over them."""
@@ -139,9 +149,13 @@ class LinenScopes(Jax):
         around = self.here()
         mode = around.mode
         if step.reuse is not None:
-            raise Unsupported("Linen's `reuse` is an argument of `push`, which opens a scope; getting a variable takes none.")
+            raise Unsupported(
+                "Linen's `reuse` is an argument of `push`, which opens a scope; getting a variable takes none."
+            )
         if mode == "inherited":
-            raise Unsupported("Linen's `reuse` is an argument of each `push`; a scope does not inherit it from the scope around it.")
+            raise Unsupported(
+                "Linen's `reuse` is an argument of each `push`; a scope does not inherit it from the scope around it."
+            )
         again = mode and (step.get in around.asked or self.loops > around.loop)
         words = around.words + (".rewound()" if again else "")
         around.asked.add(step.get)
@@ -159,14 +173,18 @@ class LinenScopes(Jax):
         # a scope object hands out a name once, so the second call goes to a rewound one
         rewound = words if words.endswith(".rewound()") else f"{words}.rewound()"
         if lookup:
-            self.idiom("`variable` without an initializer finds a name or refuses it; only `param` compares the shape, and it would make what is missing.")
+            self.idiom(
+                "`variable` without an initializer finds a name or refuses it; only `param` compares the shape, and it would make what is missing."
+            )
             self.bind(step.as_, f"{words}.{variable}")
             self.write(f"{rewound}.{param}")
         else:
             self.draws = True
             self.write(f"{words}.{param}")
             if step.as_:
-                self.idiom("`param` makes or finds a parameter and compares its shape; it returns an array, so `variable` is asked for a reference.")
+                self.idiom(
+                    "`param` makes or finds a parameter and compares its shape; it returns an array, so `variable` is asked for a reference."
+                )
                 self.bind(step.as_, f"{rewound}.{variable}")
         self.known_as(step, step.get, "params")
 
@@ -260,14 +278,18 @@ class LinenScopes(Jax):
         if self.variables[place][0] == "params":
             return self.tree(self.path_of(place))
         if "traced" in self.frames:
-            raise Unsupported("`jax.jit` takes what it captures for a constant; a collection other than the parameters is an argument of its own.")
+            raise Unsupported(
+                "`jax.jit` takes what it captures for a constant; a collection other than the parameters is an argument of its own."
+            )
         return f"{place}.value"
 
     def assign(self, step: Assign) -> None:
         """Write through a reference, or replace an entry of the tree."""
         self.pure_only("write variables")
         if "traced" in self.frames:
-            raise Unsupported("A function under `jax.jit` is pure: state goes in as arguments and comes out as results, it is not written.")
+            raise Unsupported(
+                "A function under `jax.jit` is pure: state goes in as arguments and comes out as results, it is not written."
+            )
         self.write(f"{self.target(step.assign)} = {self.new_value(step.to)}")
 
     def target(self, place: str) -> str:

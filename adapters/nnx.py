@@ -43,7 +43,9 @@ class NNX(NNXVariables):
             made = f"nnx.Linear({step.inputs}, {step.units}, kernel_init={self.initializer(step.kernel)}, {bias}, rngs=nnx.Rngs(0))"
         else:
             made = f"nnx.Embed({step.inputs}, {step.units}, embedding_init={self.initializer(step.kernel)}, rngs=nnx.Rngs(0))"
-        leaves = {"kernel": "kernel" if step.layer == "dense" else "embedding"} | ({"bias": "bias"} if step.bias is not None else {})
+        leaves = {"kernel": "kernel" if step.layer == "dense" else "embedding"} | (
+            {"bias": "bias"} if step.bias is not None else {}
+        )
         self.write(f"{step.as_} = root.{step.as_} = {made}")
         self.owners[step.as_] = Owner(step.as_, leaves)
         self.trainable += [f"{step.as_}.{leaf}" for leaf in leaves]
@@ -126,7 +128,9 @@ class NNX(NNXVariables):
             self.write("import pickle")
             self.write(f"{step.to} = pickle.dumps({self.place(step.save)})")
         else:
-            self.write(f"{step.to} = flax.serialization.msgpack_serialize(nnx.to_pure_dict(nnx.state({self.place(step.save)})))")
+            self.write(
+                f"{step.to} = flax.serialization.msgpack_serialize(nnx.to_pure_dict(nnx.state({self.place(step.save)})))"
+            )
 
     def restore(self, step: Restore) -> None:
         """Restore the state of a module, or unpickle the module."""
@@ -134,7 +138,9 @@ class NNX(NNXVariables):
             self.write(f"{step.restore} = root.{step.restore} = pickle.loads({step.given_by})")
             self.replicate(step.restore, step.restore)
         else:
-            self.idiom("What is read back are read-only NumPy arrays; they are made JAX arrays, so that variables can be written again.")
+            self.idiom(
+                "What is read back are read-only NumPy arrays; they are made JAX arrays, so that variables can be written again."
+            )
             values = f"jax.tree.map(jnp.asarray, flax.serialization.msgpack_restore({step.given_by}))"
             self.write(f"nnx.update({self.place(step.restore)}, {values})")
 
@@ -162,10 +168,14 @@ class NNX(NNXVariables):
         path = self.path_of(step.wrt)
         self.loss(step.steps, step.of, "root")
         if self.ties_variables and self.made_as(step.wrt) not in self.fixed:
-            self.idiom("`nnx.grad` lists a shared variable under one of its paths; merging puts the gradient under all of them.")
+            self.idiom(
+                "`nnx.grad` lists a shared variable under one of its paths; merging puts the gradient under all of them."
+            )
             graph, rest = self.free("graph"), self.free("rest")
             self.write(f"{graph}, _, {rest} = nnx.split(root, nnx.Param, ...)")
-            self.write(f"{step.gradient} = nnx.merge({graph}, nnx.grad(loss)(root), {rest}){path.removeprefix('root')}[...]")
+            self.write(
+                f"{step.gradient} = nnx.merge({graph}, nnx.grad(loss)(root), {rest}){path.removeprefix('root')}[...]"
+            )
         else:
             self.write(f"{step.gradient} = nnx.grad(loss)(root){path.removeprefix('root')}[...]")
 
@@ -178,7 +188,9 @@ class NNX(NNXVariables):
         if set(trained) != set(self.trainable):
             chosen = self.free("trained")
             words = ", ".join(self.made_words(made) for made in dict.fromkeys(trained))
-            self.write(f"{chosen} = nnx.filterlib.PathIn(*[path for path, node in nnx.iter_graph(root) if any(node is one for one in [{words}])])")
+            self.write(
+                f"{chosen} = nnx.filterlib.PathIn(*[path for path, node in nnx.iter_graph(root) if any(node is one for one in [{words}])])"
+            )
             argnums = f", argnums=nnx.DiffState(0, {chosen})"
         self.write(f"optimizer = nnx.Optimizer(root, {self.optimizer(step)}, wrt={chosen})")
         with self.block(f"for _ in range({step.times}):"):

@@ -1,11 +1,12 @@
 """Flax NNX's variables: attributes of modules, and how functions reach them from the root that they are given."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from adapters.jax import Jax
+from conformance.step import OddFlag, Reuse
 from conformance.translation import Unsupported
-from conformance.vocabulary import Assign, Function, Get, Invoke, OddFlag, Reenter, Reuse, Scope, Variable
+from conformance.vocabulary import Assign, Function, Get, Invoke, Reenter, Scope, Variable
 
 
 @dataclass
@@ -22,7 +23,9 @@ class Owner:
 
     def renamed(self, words: str) -> "Owner":
         """Return an owner of the same make under other words."""
-        return Owner(words, dict(self.leaves), {name: member.renamed(f"{words}.{name}") for name, member in self.members.items()})
+        return Owner(
+            words, dict(self.leaves), {name: member.renamed(f"{words}.{name}") for name, member in self.members.items()}
+        )
 
 
 class NNXVariables(Jax):
@@ -34,7 +37,7 @@ class NNXVariables(Jax):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         #: words and reuse flag of each open scope
-        self.opened: list[tuple[str, Reuse | None]] = [("root", None)]
+        self.opened: list[tuple[str, Reuse | Literal["inherited"] | None]] = [("root", None)]
         self.bound_scopes: dict[str, str] = {}
         self.made: set[str] = set()
         #: name of a variable -> its path from the root
@@ -86,7 +89,7 @@ class NNXVariables(Jax):
         """Go back to a submodule."""
         self.enter(step, self.bound_scopes[step.reenter], self.scope_mode(step.reuse, None))
 
-    def enter(self, step: Scope | Reenter, path: str, mode: Reuse | None) -> None:
+    def enter(self, step: Scope | Reenter, path: str, mode: Reuse | Literal["inherited"] | None) -> None:
         """Write the steps inside a submodule."""
         if step.as_:
             self.bound_scopes[step.as_] = path
@@ -101,7 +104,9 @@ class NNXVariables(Jax):
         if step.reuse is not None:
             raise Unsupported("NNX gets a variable by reading an attribute, which takes no flag.")
         if mode == "inherited":
-            raise Unsupported("NNX has no reuse mode that a module would inherit: reading and setting an attribute are two statements.")
+            raise Unsupported(
+                "NNX has no reuse mode that a module would inherit: reading and setting an attribute are two statements."
+            )
         if mode == "auto":
             raise Unsupported("NNX has no get-or-create: whether an attribute is there is for the user to ask.")
         if not mode:
@@ -170,7 +175,9 @@ class NNXVariables(Jax):
             inner = rest[: len(rest) - len(left)]
             return ".".join(["root", first, *inner, *(owner.leaves.get(part, part) for part in left)])
         if place not in self.paths:
-            raise Unsupported("Nothing in the root module holds this variable any more, so a function that takes the module does not reach it.")
+            raise Unsupported(
+                "Nothing in the root module holds this variable any more, so a function that takes the module does not reach it."
+            )
         return self.paths[place]
 
     def place(self, place: str) -> str:
@@ -203,9 +210,13 @@ class NNXVariables(Jax):
     def invoke(self, step: Invoke) -> None:
         """Call a function; one that sets attributes is given the module of the current scope."""
         if self.opened[-1][1] is not None and step.invoke in self.makes:
-            raise Unsupported("NNX has no reuse mode that a called function would inherit: it sets attributes, or it reads them.")
+            raise Unsupported(
+                "NNX has no reuse mode that a called function would inherit: it sets attributes, or it reads them."
+            )
         if self.opened[-1][0] != "root" and step.invoke in self.makes & self.reads:
-            raise Unsupported("This function reads variables outside of the module that it is given, which a function under `nnx.grad` or `nnx.jit` cannot reach.")
+            raise Unsupported(
+                "This function reads variables outside of the module that it is given, which a function under `nnx.grad` or `nnx.jit` cannot reach."
+            )
         # what the function sets anew is no longer what names were bound to before
         self.paths = {name: at for name, at in self.paths.items() if at not in self.creates.get(step.invoke, ())}
         super().invoke(step)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from conformance.spec import Spec
+from conformance.step import OddFlag, Reuse, Step
 from conformance.translation import Adapter, Script, Unsupported
 from conformance.vocabulary import (
     Assign,
@@ -19,23 +20,20 @@ from conformance.vocabulary import (
     Layer,
     Module,
     NameScope,
-    OddFlag,
     Placeholder,
     Read,
     Reenter,
     Reinitialize,
     Restore,
-    Reuse,
     ReuseVariables,
     Save,
     Scope,
     Session,
-    Step,
     Tie,
     Train,
     Variable,
     walk,
-)  # fmt: skip
+)
 
 KINDS = {
     "already_exists": "AlreadyExists", "not_found": "NotFound", "shape_mismatch": "ShapeMismatch", "dtype_mismatch": "DtypeMismatch",
@@ -120,7 +118,13 @@ class Reference(Adapter):
 
     def registration(self, step: Get | Variable) -> list[str]:
         """Return the words for what a variable is created with."""
-        words = {"shape": step.shape, "dtype": step.dtype, "init": step.init, "trainable": step.trainable, "collection": step.collection}
+        words = {
+            "shape": step.shape,
+            "dtype": step.dtype,
+            "init": step.init,
+            "trainable": step.trainable,
+            "collection": step.collection,
+        }
         return [f"{word}={value!r}" for word, value in words.items() if value is not None]
 
     def get(self, step: Get) -> None:
@@ -150,7 +154,13 @@ class Reference(Adapter):
 
     def layer(self, step: Layer) -> None:
         """Construct a layer."""
-        words = [repr(step.layer), repr(step.name), f"inputs={step.inputs}", f"units={step.units}", f"kernel={step.kernel!r}"]
+        words = [
+            repr(step.layer),
+            repr(step.name),
+            f"inputs={step.inputs}",
+            f"units={step.units}",
+            f"kernel={step.kernel!r}",
+        ]
         words += [f"bias={step.bias!r}"] if step.bias is not None else []
         words += [] if step.trainable else ["trainable=False"]
         self.write(f"{step.as_} = model.layer({', '.join(words)})")
@@ -161,7 +171,9 @@ class Reference(Adapter):
 
     def module(self, step: Module) -> None:
         """Put members together."""
-        self.write(f"{step.module} = model.module({', '.join(f'{name}={place}' for name, place in step.members.items())})")
+        self.write(
+            f"{step.module} = model.module({', '.join(f'{name}={place}' for name, place in step.members.items())})"
+        )
 
     def tie(self, step: Tie) -> None:
         """Have a place hold another's variable."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from adapters.tf1_words import TF1Words, operand
 from conformance.spec import Spec
+from conformance.step import Step
 from conformance.translation import Unsupported
 from conformance.vocabulary import (
     Assign,
@@ -23,11 +24,10 @@ from conformance.vocabulary import (
     Restore,
     Save,
     Session,
-    Step,
     Train,
     Variable,
     walk,
-)  # fmt: skip
+)
 
 
 def name_the_gpu(device: str) -> str:

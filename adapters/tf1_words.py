@@ -3,6 +3,7 @@
 import ast
 from typing import Any, ClassVar
 
+from conformance.step import OddFlag, Reuse
 from conformance.translation import Adapter, Unsupported
 from conformance.vocabulary import (
     Assign,
@@ -12,13 +13,11 @@ from conformance.vocabulary import (
     Invoke,
     Layer,
     NameScope,
-    OddFlag,
     Reenter,
-    Reuse,
     ReuseVariables,
     Scope,
     Variable,
-)  # fmt: skip
+)
 
 FUNCTIONS = {
     "tanh": "tf.tanh({})", "relu": "tf.nn.relu({})", "sigmoid": "tf.sigmoid({})", "exp": "tf.exp({})",
@@ -56,11 +55,17 @@ class TF1Words(Adapter):
     functions = FUNCTIONS
     errors = {
         "uninitialized": (("FailedPreconditionError", ""),),
-        "not_found": (("ValueError", r"does not exist, or was not created"), ("NotFoundError", r"not found in checkpoint")),
+        "not_found": (
+            ("ValueError", r"does not exist, or was not created"),
+            ("NotFoundError", r"not found in checkpoint"),
+        ),
         "already_exists": (("ValueError", r"already exists, disallowed"),),
         "shape_mismatch": (
             ("ValueError", r"specified shape .* and found shape|must have the same shape|Dimensions must be equal"),
-            ("ValueError", r"[Ss]hapes? .*(must be equal|compatible|equal rank)|Shape mismatch|both shapes must be equal"),
+            (
+                "ValueError",
+                r"[Ss]hapes? .*(must be equal|compatible|equal rank)|Shape mismatch|both shapes must be equal",
+            ),
             ("InvalidArgumentError", r"Matrix size-incompatible"),
         ),
         "dtype_mismatch": (
@@ -100,7 +105,9 @@ class TF1Words(Adapter):
     def flag(self, reuse: Reuse) -> str:
         """Return the words for a reuse flag."""
         if isinstance(reuse, OddFlag):
-            return repr(reuse.text if reuse.text is not None else reuse.number) if reuse.tensor is None else reuse.tensor
+            return (
+                repr(reuse.text if reuse.text is not None else reuse.number) if reuse.tensor is None else reuse.tensor
+            )
         return "tf1.AUTO_REUSE" if reuse == "auto" else repr(reuse)
 
     def open_scope(self, step: Scope | Reenter, where: str) -> None:
@@ -188,8 +195,17 @@ class TF1Words(Adapter):
     def layer(self, step: Layer) -> None:
         """Make a template: a function whose variables are made at its first call and reused after."""
         self.idiom("A layer is worded as `tf1.make_template`; `tf.layers` needs Keras 2, which TensorFlow 2 lacks.")
-        kernel = self.get_words(Get(get="kernel", shape=[step.inputs, step.units], init=step.kernel, trainable=None if step.trainable else False))
-        bias = self.get_words(Get(get="bias", shape=[step.units], init=step.bias, trainable=None if step.trainable else False))
+        kernel = self.get_words(
+            Get(
+                get="kernel",
+                shape=[step.inputs, step.units],
+                init=step.kernel,
+                trainable=None if step.trainable else False,
+            )
+        )
+        bias = self.get_words(
+            Get(get="bias", shape=[step.units], init=step.bias, trainable=None if step.trainable else False)
+        )
         added = f" + {bias}" if step.bias is not None else ""
         body = f"inputs @ {kernel}{added}" if step.layer == "dense" else f"tf.gather({kernel}, inputs)"
         self.templates[step.as_] = step

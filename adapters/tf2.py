@@ -7,6 +7,7 @@ from typing import Any
 from adapters.tf1_words import FUNCTIONS, has, number, operand
 from adapters.tf2_objects import Net, ObjectWords
 from conformance.spec import Spec
+from conformance.step import OddFlag, Reuse, Step
 from conformance.translation import Unsupported
 from conformance.vocabulary import (
     Assign,
@@ -19,18 +20,15 @@ from conformance.vocabulary import (
     Invoke,
     Layer,
     NameScope,
-    OddFlag,
     Read,
     Reenter,
     Reinitialize,
     Repeat,
-    Reuse,
     Scope,
-    Step,
     Train,
     Variable,
     walk,
-)  # fmt: skip
+)
 
 NO_FLAG = "TensorFlow 2 takes no reuse flag anywhere: an attribute is read or assigned."
 
@@ -40,7 +38,9 @@ class TF2(ObjectWords):
 
     name = "tf2"
     title = "TensorFlow 2"
-    about = "TensorFlow 2 as its guides teach it: `tf.Module`, `tf.Variable`, `tf.function`, `tf.GradientTape` and Keras 3."
+    about = (
+        "TensorFlow 2 as its guides teach it: `tf.Module`, `tf.Variable`, `tf.function`, `tf.GradientTape` and Keras 3."
+    )
     packages = ("tensorflow", "keras")
     install = "pip install tensorflow"
     imports = "import tensorflow as tf"
@@ -51,11 +51,17 @@ class TF2(ObjectWords):
     errors = {
         "created_again": (("ValueError", r"only supports singleton tf\.Variables"),),
         "uninitialized": (("AttributeError", r"must build the layer"), ("ValueError", r"has not yet been built")),
-        "not_found": (("AttributeError", r"^'(?!NoneType)\w+' object has no attribute"), ("ValueError", r"No such layer")),
+        "not_found": (
+            ("AttributeError", r"^'(?!NoneType)\w+' object has no attribute"),
+            ("ValueError", r"No such layer"),
+        ),
         "already_exists": (("ValueError", r"should be unique|should have unique names"),),
         "not_trainable": (("ValueError", r"No gradients provided for any variable|not enough values to unpack"),),
         "shape_mismatch": (
-            ("ValueError", r"Shape mismatch|value\.shape=|incompatible with the layer|not compatible with the explicitly"),
+            (
+                "ValueError",
+                r"Shape mismatch|value\.shape=|incompatible with the layer|not compatible with the explicitly",
+            ),
             ("InvalidArgumentError", r"[Ii]ncompatible|ndims must be"),
         ),
         "dtype_mismatch": (
@@ -63,7 +69,11 @@ class TF2(ObjectWords):
             ("TypeError", r"to EagerTensor of dtype"),
             ("InvalidArgumentError", r"was expected to be a"),
         ),
-        "bad_argument": (("TypeError", ""), ("AttributeError", r"has no attribute 'assign'"), ("ValueError", r"must be")),
+        "bad_argument": (
+            ("TypeError", ""),
+            ("AttributeError", r"has no attribute 'assign'"),
+            ("ValueError", r"must be"),
+        ),
     }
     ways = {"restore": ("checkpoint", "weights", "keras", "saved-model")}
     missing = {
@@ -90,7 +100,9 @@ class TF2(ObjectWords):
         """Place a variable and ask it where it is; name the GPU."""
         lines = [cls.imports, f"with tf.device('/{device.upper()}:0'):", "    variable = tf.Variable([1.0])"]
         if device == "gpu":
-            lines.append("details = tf.config.experimental.get_device_details(tf.config.list_physical_devices('GPU')[0])")
+            lines.append(
+                "details = tf.config.experimental.get_device_details(tf.config.list_physical_devices('GPU')[0])"
+            )
             lines.append("observe('device', variable.device + ' ' + details.get('device_name', ''))")
         else:
             lines.append("observe('device', variable.device)")
@@ -110,7 +122,10 @@ class TF2(ObjectWords):
 
     def opening(self, spec: Spec) -> None:
         """Write the root module if variables hang on it, with a module for each scope that holds some."""
-        counts = any(isinstance(step, Expect) and step.kind in {"variables", "trainable", "names"} and not step.inside for step in self.spec)
+        counts = any(
+            isinstance(step, Expect) and step.kind in {"variables", "trainable", "names"} and not step.inside
+            for step in self.spec
+        )
         if counts or any(isinstance(step, Get) for step in self.spec):
             self.write("root = tf.Module()")
             self.submodules(spec.steps, "root", set())
@@ -134,7 +149,9 @@ class TF2(ObjectWords):
 
     def open_scope(self, step: Scope | Reenter, path: str, before: Reuse | str | None) -> None:
         """Write what stands in a scope; a mode that is not this scope's own counts as inherited."""
-        self.idiom("A scope is a `tf.Module`, a name in it an attribute: to assign it makes or replaces, to read it looks up.")
+        self.idiom(
+            "A scope is a `tf.Module`, a name in it an attribute: to assign it makes or replaces, to read it looks up."
+        )
         if isinstance(step.reuse, OddFlag):
             raise Unsupported(NO_FLAG)
         own = step.reuse if step.reuse is not None and step.reuse is not False else ("inherited" if before else None)
@@ -167,7 +184,9 @@ class TF2(ObjectWords):
         if mode == "auto":
             raise Unsupported("`tf.Module` has no get-or-create: keep the object and reuse it.")
         if mode == "inherited":
-            raise Unsupported("Modules hand no reuse mode down: each place says for itself whether it makes or looks up.")
+            raise Unsupported(
+                "Modules hand no reuse mode down: each place says for itself whether it makes or looks up."
+            )
         if mode is not True:
             self.write(f"{path} = {self.new(step.get, step)}")
             self.made[path] = step
@@ -299,7 +318,9 @@ class TF2(ObjectWords):
     def invoke(self, step: Invoke) -> None:
         """Call a function."""
         if self.getters.get(step.invoke, self.open[-1][0]) != self.open[-1][0]:
-            raise Unsupported("A module is no ambient scope: a function finds its variables on the object it was written for, wherever it is called.")
+            raise Unsupported(
+                "A module is no ambient scope: a function finds its variables on the object it was written for, wherever it is called."
+            )
         self.bind(step.as_, f"{step.invoke}({', '.join(self.expression(given) for given in step.given)})")
 
     # -- observations
@@ -325,7 +346,9 @@ class TF2(ObjectWords):
     def listing(self, inside: str | None, *, only_trainable: bool) -> str:
         """Return the variables that an object holds, or the root module."""
         if inside is None and self.loose:
-            raise Unsupported("TensorFlow 2 keeps no list of all variables: only the objects that hold them can be asked.")
+            raise Unsupported(
+                "TensorFlow 2 keeps no list of all variables: only the objects that hold them can be asked."
+            )
         if inside and self.thing(inside) == "loaded":
             raise Unsupported("What a SavedModel loads as has its attributes, but no list of its variables.")
         return f"{self.place(inside) if inside else 'root'}.{'trainable_' if only_trainable else ''}variables"

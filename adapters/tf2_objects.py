@@ -5,10 +5,13 @@ from itertools import pairwise
 from typing import Any
 
 from conformance.spec import Spec
+from conformance.step import Step
 from conformance.translation import Adapter, Unsupported
-from conformance.vocabulary import Block, Call, Copy, Freeze, Layer, Module, Restore, Save, Step, Tie
+from conformance.vocabulary import Block, Call, Copy, Freeze, Layer, Module, Restore, Save, Tie
 
-NEEDS_CONFIG = "Keras copies and saves a subclassed model through `get_config`, which one that is handed objects does not have."
+NEEDS_CONFIG = (
+    "Keras copies and saves a subclassed model through `get_config`, which one that is handed objects does not have."
+)
 NEEDS_CALL = "Keras saves the weights of a subclassed model only once a call has built it."
 
 
@@ -106,7 +109,9 @@ class ObjectWords(Adapter):
 
     def style(self, step: Module, members: dict[str, Any]) -> str:
         """Return how a module is worded: what TensorFlow and Keras 3 each track decides."""
-        keras = [isinstance(made, Layer) or (isinstance(made, Net) and made.style != "plain") for made in members.values()]
+        keras = [
+            isinstance(made, Layer) or (isinstance(made, Net) and made.style != "plain") for made in members.values()
+        ]
         keras = [known or self.is_keras(place) for known, place in zip(keras, step.members.values(), strict=True)]
         if not any(keras):
             return "plain"
@@ -165,7 +170,12 @@ class ObjectWords(Adapter):
         if last in {"kernel", "bias"} and isinstance(self.thing(owner), Layer):
             return True
         holder = self.thing(owner)
-        return isinstance(holder, Net) and last in holder.members and place not in self.made and self.is_keras(holder.places[list(holder.members).index(last)])
+        return (
+            isinstance(holder, Net)
+            and last in holder.members
+            and place not in self.made
+            and self.is_keras(holder.places[list(holder.members).index(last)])
+        )
 
     def place(self, place: str) -> str:
         """Return the words for a place; a layer whose variables are named before its first call is built."""
@@ -218,7 +228,9 @@ class ObjectWords(Adapter):
         if way == "checkpoint":
             self.write(f"{step.to} = tf.train.Checkpoint({step.save}).save(tempfile.mkdtemp() + '/model')")
             return
-        self.write(f"{step.to} = tempfile.mkdtemp() + {'/model' + {'weights': '.weights.h5', 'keras': '.keras', 'saved-model': ''}[way]!r}")
+        self.write(
+            f"{step.to} = tempfile.mkdtemp() + {'/model' + {'weights': '.weights.h5', 'keras': '.keras', 'saved-model': ''}[way]!r}"
+        )
         self.write(
             {
                 "weights": f"{step.save}.save_weights({step.to})",
@@ -230,9 +242,13 @@ class ObjectWords(Adapter):
     def check_way(self, name: str, way: str, style: str) -> None:
         """Raise Unsupported if an object cannot be saved in a way."""
         if way == "saved-model" and style != "plain":
-            raise OtherKind("A Keras 3 object is exported to a SavedModel for serving only; it does not come back as an object of Keras.")
+            raise OtherKind(
+                "A Keras 3 object is exported to a SavedModel for serving only; it does not come back as an object of Keras."
+            )
         if way in {"weights", "keras"} and style in {"plain", "layer"}:
-            raise OtherKind(f"Only a Keras model saves {'its weights' if way == 'weights' else 'itself'} to a file; a `tf.Module` or a single layer does not.")
+            raise OtherKind(
+                f"Only a Keras model saves {'its weights' if way == 'weights' else 'itself'} to a file; a `tf.Module` or a single layer does not."
+            )
         if way == "keras" and style == "subclass":
             raise Unsupported(NEEDS_CONFIG)
         if way == "weights" and style == "subclass" and name not in self.called:
@@ -261,4 +277,6 @@ class ObjectWords(Adapter):
         if isinstance(made, Layer) or self.is_keras(step.freeze) or (isinstance(made, Net) and made.style != "plain"):
             self.write(f"{self.place(step.freeze)}.trainable = False")
             return
-        raise Unsupported("A `tf.Variable` is trainable or not from the start, and a `tf.Module` has no switch; only Keras objects are frozen later.")
+        raise Unsupported(
+            "A `tf.Variable` is trainable or not from the start, and a `tf.Module` has no switch; only Keras objects are frozen later."
+        )

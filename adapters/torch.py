@@ -12,11 +12,30 @@ from typing import Any
 from adapters.torch_places import Thing, TorchPlaces, within
 from conformance import expression
 from conformance.spec import Spec
+from conformance.step import Array
 from conformance.translation import Unsupported
 from conformance.vocabulary import (
-    Array, Assign, Call, Copy, Expect, Freeze, Function, Get, Gradient, Invoke, Layer, Module, Read, Reinitialize, Repeat,
-    Restore, Save, Tie, Train, Variable, walk,
-)  # fmt: skip
+    Assign,
+    Call,
+    Copy,
+    Expect,
+    Freeze,
+    Function,
+    Get,
+    Gradient,
+    Invoke,
+    Layer,
+    Module,
+    Read,
+    Reinitialize,
+    Repeat,
+    Restore,
+    Save,
+    Tie,
+    Train,
+    Variable,
+    walk,
+)
 
 FLOATS = {None, "float16", "float32", "float64"}
 
@@ -37,13 +56,27 @@ class Torch(TorchPlaces):
     )
     errors = {
         "already_exists": (("KeyError", r"attribute .* already exists"),),
-        "not_found": (("AttributeError", r"has no attribute|is not an nn\.(Parameter|Module)"), ("RuntimeError", r"Missing key\(s\) in state_dict")),
-        "shape_mismatch": (
-            ("RuntimeError", r"must match the size of tensor|size mismatch|shapes cannot be multiplied|inconsistent tensor size|doesn't match the broadcast shape"),
+        "not_found": (
+            ("AttributeError", r"has no attribute|is not an nn\.(Parameter|Module)"),
+            ("RuntimeError", r"Missing key\(s\) in state_dict"),
         ),
-        "dtype_mismatch": (("RuntimeError", r"have (the )?same dtype|expected scalar type|can't be cast to the desired output type"),),
-        "not_trainable": (("RuntimeError", r"does not require grad|floating point and complex dtype can require gradients"),),
-        "bad_argument": (("TypeError", ""), ("ValueError", ""), ("RuntimeError", r"only for scalar outputs|requires_grad flags of leaf")),
+        "shape_mismatch": (
+            (
+                "RuntimeError",
+                r"must match the size of tensor|size mismatch|shapes cannot be multiplied|inconsistent tensor size|doesn't match the broadcast shape",
+            ),
+        ),
+        "dtype_mismatch": (
+            ("RuntimeError", r"have (the )?same dtype|expected scalar type|can't be cast to the desired output type"),
+        ),
+        "not_trainable": (
+            ("RuntimeError", r"does not require grad|floating point and complex dtype can require gradients"),
+        ),
+        "bad_argument": (
+            ("TypeError", ""),
+            ("ValueError", ""),
+            ("RuntimeError", r"only for scalar outputs|requires_grad flags of leaf"),
+        ),
     }
     ways = {"restore": ("load_state_dict", "load_state_dict-assign", "unpickle")}
     missing = {
@@ -77,7 +110,11 @@ class Torch(TorchPlaces):
     def probe(cls, device: str) -> str:
         """Make a parameter on the default device and ask it where it is."""
         kind = {"cpu": "cpu", "gpu": "cuda"}[device]
-        name = "str(parameter.device)" if device == "cpu" else "f'{parameter.device} {torch.cuda.get_device_name(parameter.device)}'"
+        name = (
+            "str(parameter.device)"
+            if device == "cpu"
+            else "f'{parameter.device} {torch.cuda.get_device_name(parameter.device)}'"
+        )
         return f"{cls.imports}\ntorch.set_default_device({kind!r})\nparameter = nn.Parameter(torch.ones(1))\nobserve('device', {name})\n"
 
     # -- variables
@@ -86,14 +123,20 @@ class Torch(TorchPlaces):
         """Register a parameter, or look one up where reuse is asked for here and now."""
         here = self.open[-1]
         if step.reuse is not None:
-            raise Unsupported("`register_parameter` and `get_parameter` take no reuse flag: the one that is called says what is meant.")
+            raise Unsupported(
+                "`register_parameter` and `get_parameter` take no reuse flag: the one that is called says what is meant."
+            )
         if here.mode == "inherited":
-            raise Unsupported("PyTorch modules pass no reuse mode on to the modules inside: each lookup is written as one.")
+            raise Unsupported(
+                "PyTorch modules pass no reuse mode on to the modules inside: each lookup is written as one."
+            )
         thing = self.things.get(f"{here.path}.{step.get}", Thing("variable"))
         if here.mode == "look up":
             self.bind(step.as_, f"{here.words}.get_parameter({step.get!r})")
         else:
-            thing = self.things[f"{here.path}.{step.get}"] = Thing("variable", initial=0.0 if step.init is None else step.init)
+            thing = self.things[f"{here.path}.{step.get}"] = Thing(
+                "variable", initial=0.0 if step.init is None else step.init
+            )
             self.write(f"{here.words}.register_parameter({step.get!r}, {self.parameter(step)})")
             if step.as_:
                 self.write(f"{step.as_} = {here.words}.{step.get}")
@@ -141,11 +184,15 @@ class Torch(TorchPlaces):
         """Assign one parameter object to another place."""
         owner, _, part = step.tie.rpartition(".")
         if not owner:
-            raise Unsupported("PyTorch ties by assigning to an attribute of a module; a Python name on its own is no place.")
+            raise Unsupported(
+                "PyTorch ties by assigning to an attribute of a module; a Python name on its own is no place."
+            )
         old, new = self.find(step.tie), self.find(step.to)
         if old and new and old.transposed and not new.transposed:
             if new.kind == "variable":
-                raise Unsupported("`nn.Linear` keeps its weight as [units, inputs], so it cannot hold a variable laid out as [inputs, units].")
+                raise Unsupported(
+                    "`nn.Linear` keeps its weight as [units, inputs], so it cannot hold a variable laid out as [inputs, units]."
+                )
             self.idiom("`nn.Linear` multiplies by its weight transposed, so an embedding's table fits as it is.")
         self.write(f"{self.place(step.tie)} = {self.place(step.to)}")
         parent = self.find(owner)
@@ -189,7 +236,11 @@ class Torch(TorchPlaces):
                 self.fill(place, self.numbers(thing.initial, None), transposed=thing.transposed)
         else:
             random = thing.initial == "random"
-            self.write(f"nn.init.normal_({place})" if random else f"nn.init.constant_({place}, {self.numbers(thing.initial, None)})")
+            self.write(
+                f"nn.init.normal_({place})"
+                if random
+                else f"nn.init.constant_({place}, {self.numbers(thing.initial, None)})"
+            )
 
     # -- layers and modules
 
@@ -201,9 +252,13 @@ class Torch(TorchPlaces):
         if step.bias is not None:
             parts["bias"] = Thing("bias", initial=step.bias)
         bias = ", bias=False" if step.bias is None else ""
-        made = f"nn.Linear({step.inputs}, {step.units}{bias})" if dense else f"nn.Embedding({step.inputs}, {step.units})"
+        made = (
+            f"nn.Linear({step.inputs}, {step.units}{bias})" if dense else f"nn.Embedding({step.inputs}, {step.units})"
+        )
         if dense:
-            self.idiom("`nn.Linear` keeps its weight as [units, inputs]: `kernel` is read and written through its transpose.")
+            self.idiom(
+                "`nn.Linear` keeps its weight as [units, inputs]: `kernel` is read and written through its transpose."
+            )
         self.write(f"{step.as_} = {here.words}.{step.name} = {made}")
         self.things[step.as_] = Thing("layer", parts)
         for part, thing in parts.items():
@@ -216,7 +271,9 @@ class Torch(TorchPlaces):
         """Call a module."""
         thing = self.find(step.call)
         if thing and thing.kind == "module":
-            raise Unsupported("An `nn.Module` that holds parameters of its own has no `forward` until somebody writes one.")
+            raise Unsupported(
+                "An `nn.Module` that holds parameters of its own has no `forward` until somebody writes one."
+            )
         self.bind(step.as_, f"{self.place(step.call)}({self.expression(step.on)})")
         self.note_tensor(step.as_)
 
@@ -261,7 +318,9 @@ class Torch(TorchPlaces):
         """Ask autograd for one gradient."""
         self.steps(step.steps)
         turned = ".T" if self.is_transposed(step.wrt) else ""
-        self.write(f"{step.gradient} = torch.autograd.grad({self.expression(step.of)}, {self.place(step.wrt)})[0]{turned}")
+        self.write(
+            f"{step.gradient} = torch.autograd.grad({self.expression(step.of)}, {self.place(step.wrt)})[0]{turned}"
+        )
         self.note_tensor(step.gradient)
 
     def train(self, step: Train) -> None:
@@ -335,14 +394,18 @@ class Torch(TorchPlaces):
         first, second = map(self.place, step.same or step.distinct or [])
         self.write(f"before = {first}.tolist()")
         self.increment(second)
-        self.write(f"observe({step.expect!r}, {{'before': before, 'after': {first}.tolist(), 'written': {second}.tolist()}})")
+        self.write(
+            f"observe({step.expect!r}, {{'before': before, 'after': {first}.tolist(), 'written': {second}.tolist()}})"
+        )
 
     def name_of(self, place: str) -> str:
         """Look the object up among the named parameters."""
         thing = self.find(place)
         if thing and thing.kind == "tensor":
             raise Unsupported("PyTorch tensors carry no name, and only parameters and buffers have a path.")
-        self.idiom("A parameter carries no name: its path is found by looking for the object among the named parameters.")
+        self.idiom(
+            "A parameter carries no name: its path is found by looking for the object among the named parameters."
+        )
         return (
             "next((path.replace('.', '/') for path, each in root.named_parameters() "
             f"if each is {self.place(place)}), None)"
@@ -355,7 +418,11 @@ class Torch(TorchPlaces):
     def listing(self, inside: str | None, *, only_trainable: bool) -> str:
         """Return the parameters of the root or of a module; each object counts once."""
         parameters = f"{self.place(inside) if inside else 'root'}.parameters()"
-        return f"[parameter for parameter in {parameters} if parameter.requires_grad]" if only_trainable else f"list({parameters})"
+        return (
+            f"[parameter for parameter in {parameters} if parameter.requires_grad]"
+            if only_trainable
+            else f"list({parameters})"
+        )
 
     def names(self) -> str:
         """Return the paths of the root's parameters."""

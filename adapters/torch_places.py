@@ -4,8 +4,9 @@ import ast
 from dataclasses import dataclass, field
 from typing import Any
 
+from conformance.step import Initial, Reuse
 from conformance.translation import Adapter, Unsupported
-from conformance.vocabulary import Compute, Initial, Reenter, Reuse, Scope
+from conformance.vocabulary import Compute, Reenter, Scope
 
 NO_MODE = "PyTorch has no reuse mode: `register_parameter` makes, `get_parameter` looks up, and the caller says which."
 
@@ -79,7 +80,9 @@ class TorchPlaces(Adapter):
         if not self.guarded and path not in self.perhaps:
             self.write(make)
         else:
-            self.idiom("A scope that may be there already is asked for with `hasattr`, since `add_module` replaces in silence.")
+            self.idiom(
+                "A scope that may be there already is asked for with `hasattr`, since `add_module` replaces in silence."
+            )
             with self.block(f"if not hasattr({around}, {name!r}):"):
                 self.write(make)
         self.there.add(path)

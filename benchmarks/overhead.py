@@ -62,7 +62,10 @@ def main() -> None:
     print(f"{'backend':12}{'scripts':>9}{'whole s':>9}{'inside':>8}  " + "".join(f"{name:>13}" for name in names))
     for backend in sys.argv[1:] or adapters.names():
         spent, scripts, whole = measure(backend)
-        print(f"{backend:12}{scripts:9}{whole:9.2f}{spent.scripts / whole:8.2f}  " + "".join(f"{getattr(spent, name):13.3f}" for name in names))
+        print(
+            f"{backend:12}{scripts:9}{whole:9.2f}{spent.scripts / whole:8.2f}  "
+            + "".join(f"{getattr(spent, name):13.3f}" for name in names)
+        )
 
 
 if __name__ == "__main__":

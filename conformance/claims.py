@@ -16,7 +16,7 @@ from conformance.loader import CLAIMS, SUFFIX, resolve
 from conformance.problems import InputError, Problem, suggestion
 from conformance.records import Case, ClaimLine, Decision, Results
 from conformance.spec import Located
-from conformance.vocabulary import Answer, RaiseKind
+from conformance.step import Answer, RaiseKind
 
 #: where a document stands -> the backend that decides there, and the one where users would try it today
 MODES: dict[str, dict[str, str]] = {"tf1": {"stands": "tf1", "eager": "tf1-eager"}, "tf2": {"stands": "tf2"}}
@@ -88,7 +88,16 @@ def load_claims(folder: Path) -> list[tuple[Path, Document, yaml.Places]]:
             for found in invalid.errors(include_url=False):
                 loc, _ = resolve(data, found["loc"])
                 line, column = places[loc]
-                problems.append(Problem(path, line, column, f"{'.'.join(map(str, found['loc']))}: {found['msg']}", "a claim as docs/claims.md describes it", "correct it"))
+                problems.append(
+                    Problem(
+                        path,
+                        line,
+                        column,
+                        f"{'.'.join(map(str, found['loc']))}: {found['msg']}",
+                        "a claim as docs/claims.md describes it",
+                        "correct it",
+                    )
+                )
     if problems:
         raise InputError(problems)
     return loaded
@@ -103,15 +112,42 @@ def check_claims(documents: Sequence[tuple[Path, Document, yaml.Places]], specs:
         for index, claim in enumerate(document.claims):
             if claim.id in seen:
                 line, column = places["claims", index, "id"]
-                problems.append(Problem(path, line, column, f"the id {claim.id!r} stands in {seen[claim.id]} too", "each id once", "choose another id"))
+                problems.append(
+                    Problem(
+                        path,
+                        line,
+                        column,
+                        f"the id {claim.id!r} stands in {seen[claim.id]} too",
+                        "each id once",
+                        "choose another id",
+                    )
+                )
             seen[claim.id] = path
             for number, decision in enumerate(claim.decided_by):
                 line, column = places["claims", index, "decided_by", number]
                 if decision.spec not in known:
-                    problems.append(Problem(path, line, column, f"there is no spec {decision.spec!r}", "the id of a spec", suggestion(decision.spec, known, "write the spec first")))
+                    problems.append(
+                        Problem(
+                            path,
+                            line,
+                            column,
+                            f"there is no spec {decision.spec!r}",
+                            "the id of a spec",
+                            suggestion(decision.spec, known, "write the spec first"),
+                        )
+                    )
                 elif decision.expect not in known[decision.spec]:
                     labels = known[decision.spec]
-                    problems.append(Problem(path, line, column, f"{decision.spec} has no label {decision.expect!r}", f"one of {', '.join(labels)}", suggestion(decision.expect, labels, "correct it")))
+                    problems.append(
+                        Problem(
+                            path,
+                            line,
+                            column,
+                            f"{decision.spec} has no label {decision.expect!r}",
+                            f"one of {', '.join(labels)}",
+                            suggestion(decision.expect, labels, "correct it"),
+                        )
+                    )
     if problems:
         raise InputError(problems)
 
@@ -126,7 +162,8 @@ def claim_lines(specs: Iterable[Located]) -> list[ClaimLine]:
         for _, document, _ in load_claims(folder):
             for claim in document.claims:
                 if all(decision.spec in here for decision in claim.decided_by):
-                    lines.append(ClaimLine(document=document.document, title=document.title, stands=document.stands, **dict(claim)))
+                    of = {"document": document.document, "title": document.title, "stands": document.stands}
+                    lines.append(ClaimLine(**of, **dict(claim)))  # reads better than a nested comprehension
     return lines
 
 
@@ -147,21 +184,38 @@ def judge_claim(claim: ClaimLine, by_place: dict[tuple[str, str], list[Case]]) -
         piece
         for mode, backend in MODES[claim.stands].items()
         for decision in claim.decided_by
-        for piece in gather(decision, mode, decision.backend if decision.backend and mode == "stands" else backend, by_place)
+        for piece in gather(
+            decision, mode, decision.backend if decision.backend and mode == "stands" else backend, by_place
+        )
     ]
-    answers = {mode: [piece.agrees for piece in evidence if piece.mode == mode and piece.agrees is not None] for mode in WORDS}
+    answers = {
+        mode: [piece.agrees for piece in evidence if piece.mode == mode and piece.agrees is not None] for mode in WORDS
+    }
     held = {mode: all(agreed) for mode, agreed in answers.items() if agreed}
     if "stands" not in held:
-        why = "no run of the deciding specs is in these results" if not evidence else "the deciding specs were not observed there"
+        why = (
+            "no run of the deciding specs is in these results"
+            if not evidence
+            else "the deciding specs were not observed there"
+        )
         return ClaimVerdict(claim=claim, verdict="undecided", why=why, evidence=evidence)
     if len(set(held.values())) > 1:
-        holds, not_held = (next(WORDS[mode] for mode, value in held.items() if value is wanted) for wanted in (True, False))
-        return ClaimVerdict(claim=claim, verdict="depends", why=f"it holds {holds}, and not {not_held}", evidence=evidence)
+        holds, not_held = (
+            next(WORDS[mode] for mode, value in held.items() if value is wanted) for wanted in (True, False)
+        )
+        return ClaimVerdict(
+            claim=claim, verdict="depends", why=f"it holds {holds}, and not {not_held}", evidence=evidence
+        )
     where = " and ".join(WORDS[mode] for mode in held)
     if held["stands"]:
         return ClaimVerdict(claim=claim, verdict="confirmed", why=f"observed as claimed {where}", evidence=evidence)
     first = next(piece for piece in evidence if piece.agrees is False)
-    return ClaimVerdict(claim=claim, verdict="refuted", why=f"claimed: {in_words(first.asserted)}; observed: {in_words(first.observed)}, {where}", evidence=evidence)
+    return ClaimVerdict(
+        claim=claim,
+        verdict="refuted",
+        why=f"claimed: {in_words(first.asserted)}; observed: {in_words(first.observed)}, {where}",
+        evidence=evidence,
+    )
 
 
 def as_claimed(asserts: Answer, judged: Judged) -> bool:
@@ -189,7 +243,11 @@ def gather(decision: Decision, mode: str, backend: str, by_place: dict[tuple[str
     pieces = []
     for case in by_place.get((decision.spec, backend), []):
         judged = next((one for one in case.expectations if one.label == decision.expect), None)
-        agreed = as_claimed(decision.asserts, judged) if judged and case.verdict in {"conforms", "differs", "fails"} else None
+        agreed = (
+            as_claimed(decision.asserts, judged)
+            if judged and case.verdict in {"conforms", "differs", "fails"}
+            else None
+        )
         pieces.append(
             Evidence(
                 case_id=case.id, spec=decision.spec, label=decision.expect, mode=mode, asserted=decision.asserts,

@@ -40,19 +40,23 @@ def parse(text: str) -> ast.expr:
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError) as error:
-        raise ExpressionError(f"{text!r} is not an expression: {error.args[0]}", (getattr(error, "offset", 1) or 1) - 1) from None
+        raise ExpressionError(
+            f"{text!r} is not an expression: {error.args[0]}", (getattr(error, "offset", 1) or 1) - 1
+        ) from None
     check(tree)
     return tree
 
 
-def check(node: ast.expr) -> None:
+def check(node: ast.expr) -> None:  # noqa: C901  # one case a kind of node
     """Raise ExpressionError at the first node that is outside the language."""
     match node:
         case ast.Constant(value=int() | float()) if not isinstance(node.value, bool):
             return
         case ast.Name():
             return
-        case ast.Attribute(value=inner) if not node.attr.startswith("_") and isinstance(inner, ast.Name | ast.Attribute):
+        case ast.Attribute(value=inner) if not node.attr.startswith("_") and isinstance(
+            inner, ast.Name | ast.Attribute
+        ):
             check(inner)
         case ast.BinOp(left=left, op=operator, right=right) if isinstance(operator, OPERATORS):
             check(left)
@@ -66,7 +70,9 @@ def check(node: ast.expr) -> None:
             check(value)
         case ast.Call(func=ast.Name(id=function), args=[argument], keywords=[]):
             if function not in FUNCTIONS:
-                raise ExpressionError(f"{function!r} is no function of the language: use one of {', '.join(FUNCTIONS)}", node.col_offset)
+                raise ExpressionError(
+                    f"{function!r} is no function of the language: use one of {', '.join(FUNCTIONS)}", node.col_offset
+                )
             check(argument)
         case _:
             raise ExpressionError(
@@ -111,6 +117,6 @@ def render(
 
         def visit_Call(self, node: ast.Call) -> ast.expr:
             argument = ast.unparse(self.visit(node.args[0]))
-            return ast.parse(functions[node.func.id].format(argument), mode="eval").body  # type: ignore[attr-defined]
+            return ast.parse(functions[ast.unparse(node.func)].format(argument), mode="eval").body
 
     return ast.unparse(Wording().visit(ast.parse(ast.unparse(tree), mode="eval").body))

@@ -20,9 +20,10 @@ import traceback
 import warnings
 
 LONGEST = 4000
+MOST_WARNINGS = 50
 
 
-def encode(value):
+def encode(value):  # noqa: PLR0911  # one case a type
     """Return a value as JSON can carry it; what is no plain data becomes {"repr": ...}."""
     if isinstance(value, BaseException):
         return {"error": describe(value)}
@@ -87,8 +88,10 @@ class Listener(logging.Handler):
 
     def hear(self, category, message):
         """Keep one warning."""
-        if len(self.heard) < 50:
-            self.heard.append({"category": category, "message": without_paths(message)[:LONGEST], "line": script_line(self.filename)})
+        if len(self.heard) < MOST_WARNINGS:
+            self.heard.append(
+                {"category": category, "message": without_paths(message)[:LONGEST], "line": script_line(self.filename)}
+            )
 
 
 def versions(packages):
@@ -120,7 +123,7 @@ def environment(packages):
 def run(request, answer, listener):
     """Run one script and answer with what it observed."""
     filename, text = request["filename"], request["script"]
-    linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
+    linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
 
     def observe(label, value):
         answer({"observed": {"label": label, "value": encode(value)}})
@@ -139,7 +142,16 @@ def run(request, answer, listener):
         seconds = time.perf_counter() - started
     linecache.cache.pop(filename, None)
     packages = request.get("packages")
-    answer({"finished": {"error": error, "warnings": listener.heard, "seconds": seconds, "environment": environment(packages) if packages is not None else None}})
+    answer(
+        {
+            "finished": {
+                "error": error,
+                "warnings": listener.heard,
+                "seconds": seconds,
+                "environment": environment(packages) if packages is not None else None,
+            }
+        }
+    )
 
 
 def main():
@@ -149,7 +161,9 @@ def main():
     os.dup2(nothing, 0)
     os.dup2(2, 1)
     sys.stdin = open(os.devnull)
-    sys.path[:] = [path for path in sys.path if os.path.abspath(path or ".") != os.path.dirname(os.path.abspath(__file__))]
+    sys.path[:] = [
+        path for path in sys.path if os.path.abspath(path or ".") != os.path.dirname(os.path.abspath(__file__))
+    ]
 
     def answer(message):
         channel.write(json.dumps(message) + "\n")

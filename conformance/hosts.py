@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -50,7 +51,9 @@ class Host:
     `ready` waits for the framework and says why the backend cannot be used, if it cannot.
     """
 
-    def __init__(self, adapter: type[Adapter], python: str | None = None, device: AskedDevice = "auto", limit: float = 60.0) -> None:
+    def __init__(
+        self, adapter: type[Adapter], python: str | None = None, device: AskedDevice = "auto", limit: float = 60.0
+    ) -> None:
         self.adapter, self.python, self.limit = adapter, python or sys.executable, limit
         self.asked: AskedDevice = device
         self.device: Device = "cpu" if device == "auto" else device
@@ -63,18 +66,31 @@ class Host:
 
     def start(self) -> None:
         """Start the process and send it the import lines, without waiting for them."""
-        self._log = tempfile.TemporaryFile()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115  # open as long as the process
         self._folder = tempfile.TemporaryDirectory(prefix="canireuse-", ignore_cleanup_errors=True)
-        environ = {**os.environ, **self.adapter.environ, **self.adapter.environ_on.get(self.asked, {}), "PYTHONPATH": os.pathsep.join(self._path()), "PYTHONUNBUFFERED": "1", "TMPDIR": self._folder.name}
+        environ = {
+            **os.environ,
+            **self.adapter.environ,
+            **self.adapter.environ_on.get(self.asked, {}),
+            "PYTHONPATH": os.pathsep.join(self._path()),
+            "PYTHONUNBUFFERED": "1",
+            "TMPDIR": self._folder.name,
+        }
         self._started = time.perf_counter()
-        self.process = subprocess.Popen(
+        self.process = subprocess.Popen(  # noqa: S603  # the interpreter is the one the user named
             [self.python, str(HOST)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log,
             env=environ, start_new_session=True,
         )  # fmt: skip
         assert self.process.stdout
         os.set_blocking(self.process.stdout.fileno(), False)
         self._buffer = b""
-        self._send({"script": f"{self.adapter.imports}\n{self.adapter.reset}", "filename": "<imports>", "packages": [*self.adapter.packages, "numpy"]})
+        self._send(
+            {
+                "script": f"{self.adapter.imports}\n{self.adapter.reset}",
+                "filename": "<imports>",
+                "packages": [*self.adapter.packages, "numpy"],
+            }
+        )
 
     def _path(self) -> list[str]:
         """Return what another interpreter needs to find the reference model beside this package."""
@@ -112,7 +128,11 @@ class Host:
             if outcome.ending == "finished" and not outcome.error and isinstance(name, str) and is_on(device, name):
                 self.device, self.device_name = device, name
                 return None
-            refused = f"{outcome.error['type']}: {outcome.error['message']}" if outcome.error else f"{outcome.ending}, on {name}"
+            refused = (
+                f"{outcome.error['type']}: {outcome.error['message']}"
+                if outcome.error
+                else f"{outcome.ending}, on {name}"
+            )
         return f"no {self.asked} device for {self.adapter.title} here ({refused.splitlines()[0][:200]})"
 
     def run(self, script: Script, filename: str) -> Outcome:
@@ -127,7 +147,9 @@ class Host:
             self._send(request)
             outcome = self._receive(self.limit)
         except (BrokenPipeError, HostGone) as gone:
-            outcome = Outcome("crash", error={"type": "HostGone", "message": str(gone), "bases": [], "module": "", "line": None})
+            outcome = Outcome(
+                "crash", error={"type": "HostGone", "message": str(gone), "bases": [], "module": "", "line": None}
+            )
         if outcome.ending != "finished":
             self.stop()
         if outcome.ending != "finished" or outcome.error:
@@ -144,7 +166,8 @@ class Host:
             raise HostGone(f"the replacement did not come up: {outcome.ending}")
 
     def _send(self, request: Mapping[str, Any]) -> None:
-        assert self.process and self.process.stdin
+        assert self.process is not None
+        assert self.process.stdin is not None
         self.process.stdin.write(json.dumps(request).encode() + b"\n")
         self.process.stdin.flush()
 
@@ -158,7 +181,13 @@ class Host:
                 return outcome
             if line == b"":
                 outcome.ending = "crash"
-                outcome.error = {"type": "HostGone", "message": self._how_it_ended(), "bases": [], "module": "", "line": None}
+                outcome.error = {
+                    "type": "HostGone",
+                    "message": self._how_it_ended(),
+                    "bases": [],
+                    "module": "",
+                    "line": None,
+                }
                 return outcome
             message = json.loads(line)
             if "observed" in message:
@@ -174,7 +203,8 @@ class Host:
 
     def _line(self, deadline: float) -> bytes | None:
         """Return the next line of the channel, empty at its end, None when time is up."""
-        assert self.process and self.process.stdout
+        assert self.process is not None
+        assert self.process.stdout is not None
         with selectors.DefaultSelector() as selector:
             selector.register(self.process.stdout, selectors.EVENT_READ)
             while b"\n" not in self._buffer:
@@ -196,26 +226,17 @@ class Host:
         """End the process and everything it started."""
         if self.process is None:
             return
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self.process.wait()
         self._folder.cleanup()  # checkpoints, and what frameworks leave there
         for pipe in (self.process.stdin, self.process.stdout):
-            if pipe:
-                pipe.close() if pipe is self.process.stdout else _close_quietly(pipe)
+            with suppress(BrokenPipeError):  # the reader is gone
+                if pipe:
+                    pipe.close()
         self.process = None
 
 
 def is_on(device: str, name: str) -> bool:
     """Return whether a device by that name is what was asked for; some frameworks fall back in silence."""
     return device == "cpu" or any(word in name.lower() for word in ("gpu", "cuda", "rocm"))
-
-
-def _close_quietly(pipe: Any) -> None:
-    """Close a pipe whose reader may be gone."""
-    try:
-        pipe.close()
-    except BrokenPipeError:
-        pass

@@ -14,8 +14,9 @@ from pydantic import BaseModel, ConfigDict
 
 from conformance.hosts import Outcome
 from conformance.spec import UNOBSERVED, Divergence, Spec
+from conformance.step import Answer
 from conformance.translation import Adapter
-from conformance.vocabulary import Answer, Expect, walk
+from conformance.vocabulary import Expect, walk
 
 Verdict = Literal["conforms", "differs", "fails", "unsupported", "error", "crash", "timeout", "skipped"]
 Blame = Literal["backend", "spec", "adapter", "environment"]
@@ -53,7 +54,14 @@ class Judgement(BaseModel):
     expectations: list[Judged] = []
 
 
-def judge(spec: Spec, backend: str, adapter: type[Adapter], way: Mapping[str, str], outcome: Outcome, packages: Mapping[str, str]) -> Judgement:
+def judge(
+    spec: Spec,
+    backend: str,
+    adapter: type[Adapter],
+    way: Mapping[str, str],
+    outcome: Outcome,
+    packages: Mapping[str, str],
+) -> Judgement:
     """Return the verdict on what a script did, given what the contract and the divergences say."""
     declared = declared_answers(spec, backend, way, packages)
     tolerances = {step.expect: step.close for step in walk(spec.steps) if isinstance(step, Expect)}
@@ -81,7 +89,9 @@ def judge(spec: Spec, backend: str, adapter: type[Adapter], way: Mapping[str, st
     return judgement
 
 
-def declared_answers(spec: Spec, backend: str, way: Mapping[str, str], packages: Mapping[str, str]) -> dict[str, Answer]:
+def declared_answers(
+    spec: Spec, backend: str, way: Mapping[str, str], packages: Mapping[str, str]
+) -> dict[str, Answer]:
     """Return the answers declared for a backend where it departs from the contract."""
     answers: dict[str, Answer] = {}
     for divergence in spec.divergences:
@@ -97,10 +107,19 @@ def applies(divergence: Divergence, way: Mapping[str, str], packages: Mapping[st
     if divergence.versions is None:
         return True
     package = divergence.versions.rstrip("0123456789.,<>=!~ *")
-    return package in packages and Version(packages[package]) in SpecifierSet(divergence.versions.removeprefix(package), prereleases=True)
+    return package in packages and Version(packages[package]) in SpecifierSet(
+        divergence.versions.removeprefix(package), prereleases=True
+    )
 
 
-def judge_one(label: str, contract: Answer, declared: Mapping[str, Answer], outcome: Outcome, adapter: type[Adapter], tolerance: float) -> Judged:
+def judge_one(
+    label: str,
+    contract: Answer,
+    declared: Mapping[str, Answer],
+    outcome: Outcome,
+    adapter: type[Adapter],
+    tolerance: float,
+) -> Judged:
     """Judge one expectation; one without observation holds only if that was declared."""
     wanted = declared.get(label, contract)
     if label in outcome.observations:
@@ -148,7 +167,9 @@ def agrees(wanted: Any, observed: Any, tolerance: float) -> bool:
     if isinstance(wanted, int | float) and isinstance(observed, int | float):
         return math.isclose(wanted, observed, rel_tol=tolerance, abs_tol=tolerance)
     if isinstance(wanted, list) and isinstance(observed, list):
-        return len(wanted) == len(observed) and all(agrees(one, other, tolerance) for one, other in zip(wanted, observed, strict=True))
+        return len(wanted) == len(observed) and all(
+            agrees(one, other, tolerance) for one, other in zip(wanted, observed, strict=True)
+        )
     return type(wanted) is type(observed) and bool(wanted == observed)
 
 
@@ -156,7 +177,11 @@ def script_error(error: Mapping[str, Any]) -> dict[str, Any]:
     """Return verdict, blame and reason of a script that raised where nobody expected it."""
     ours = error["type"] in {"NameError", "SyntaxError", "IndentationError", "UnboundLocalError"}
     at = f" at line {error['line']} of the script" if error.get("line") else ""
-    return {"verdict": "error", "blame": "adapter" if ours else "backend", "reason": f"{error['type']}{at}: {error['message']}"}
+    return {
+        "verdict": "error",
+        "blame": "adapter" if ours else "backend",
+        "reason": f"{error['type']}{at}: {error['message']}",
+    }
 
 
 def why_it_fails(broken: list[Judged]) -> dict[str, Any]:
@@ -167,7 +192,10 @@ def why_it_fails(broken: list[Judged]) -> dict[str, Any]:
     if first.observed == INCONCLUSIVE:
         return {"blame": "spec", "reason": f"{first.label}: the write shows neither sharing nor its absence"}
     if first.is_declared and first.observed == first.contract:
-        return {"blame": "spec", "reason": f"{first.label}: the declared divergence is stale; the contract's answer was observed"}
+        return {
+            "blame": "spec",
+            "reason": f"{first.label}: the declared divergence is stale; the contract's answer was observed",
+        }
     if first.is_declared:
         return {"blame": "spec", "reason": f"{first.label}: declared {first.declared!r}, observed {first.observed!r}"}
     return {"blame": "backend", "reason": f"{first.label}: expected {first.contract!r}, observed {first.observed!r}"}

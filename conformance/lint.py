@@ -36,9 +36,16 @@ def modeline(located: Located) -> Found:
 
 def title(located: Located) -> Found:
     """Find titles that promise or test instead of stating."""
-    found = re.search(r"\b(should|must be tested|test that|tests|verify|check that)\b", located.spec.title, re.IGNORECASE)
+    found = re.search(
+        r"\b(should|must be tested|test that|tests|verify|check that)\b", located.spec.title, re.IGNORECASE
+    )
     if found:
-        yield line_of(located, "title"), f"the title says {found[0]!r}", "a statement in the present tense", "say what happens, as if it were a fact"
+        yield (
+            line_of(located, "title"),
+            f"the title says {found[0]!r}",
+            "a statement in the present tense",
+            "say what happens, as if it were a fact",
+        )
     if located.spec.title.endswith("."):
         yield line_of(located, "title"), "the title ends with a full stop", "a title without one", "remove it"
 
@@ -53,14 +60,24 @@ def size(located: Located) -> Found:
     """Find specs that have grown beyond one behaviour; divergences do not count."""
     lines = located.text.partition("\ndivergences:")[0].count("\n")
     if lines > LONGEST:
-        yield LONGEST, f"the spec has {lines} lines before its divergences", f"at most {LONGEST}", "state one behaviour a spec: make two of it"
+        yield (
+            LONGEST,
+            f"the spec has {lines} lines before its divergences",
+            f"at most {LONGEST}",
+            "state one behaviour a spec: make two of it",
+        )
 
 
 def source(located: Located) -> Found:
     """Find sources that nobody could look up."""
     for text in located.spec.sources:
         if not SOURCE.match(text):
-            yield line_of(located, "sources"), f"the source {text!r} cannot be looked up", "documents/NAME, owner/repo#n, an address, the name of a documentation page, or `convention: ` and why", "say where it stands"
+            yield (
+                line_of(located, "sources"),
+                f"the source {text!r} cannot be looked up",
+                "documents/NAME, owner/repo#n, an address, the name of a documentation page, or `convention: ` and why",
+                "say where it stands",
+            )
 
 
 def judged(located: Located) -> Found:
@@ -72,11 +89,18 @@ def judged(located: Located) -> Found:
 def probing(located: Located) -> Found:
     """Find expectations of equal values where nothing was written: equal values prove nothing."""
     steps = list(walk(located.spec.steps))
-    wrote = any(isinstance(step, Assign | Train) or step.verb in {"gradient", "restore", "reinitialize"} for step in steps)
+    wrote = any(
+        isinstance(step, Assign | Train) or step.verb in {"gradient", "restore", "reinitialize"} for step in steps
+    )
     kinds = {step.kind for step in steps if isinstance(step, Expect)}
     reads = [step for step in steps if isinstance(step, Expect) and step.kind == "value"]
     if located.spec.contract == "sharing" and len(reads) > 1 and not wrote and kinds == {"value"}:
-        yield line_of(located, "steps"), "sharing is judged by equal values alone", "a write, a gradient, a count or a training step", "write through one name and read through the other: `same: [a, b]`"
+        yield (
+            line_of(located, "steps"),
+            "sharing is judged by equal values alone",
+            "a write, a gradient, a count or a training step",
+            "write through one name and read through the other: `same: [a, b]`",
+        )
 
 
 RULES: dict[str, Rule] = {

@@ -11,7 +11,8 @@ from conformance import yaml
 from conformance.problems import InputError, Problem, suggestion
 from conformance.references import check_references
 from conformance.spec import Located, Spec
-from conformance.vocabulary import VERBS, Step
+from conformance.step import Step
+from conformance.vocabulary import VERBS
 
 SUFFIX = ".yaml"
 CLAIMS = "claims"
@@ -32,9 +33,27 @@ def spec_files(paths: Iterable[Path]) -> dict[str, Path]:
                 continue
             spec_id = f"{file.resolve().parent.name}/{file.stem}"
             if file.suffix != SUFFIX or not file.is_file():
-                problems.append(Problem(file, 0, 0, "this is no spec file", f"a folder, or a file that ends in {SUFFIX}", "check the path: `canireuse list` names all specs"))
+                problems.append(
+                    Problem(
+                        file,
+                        0,
+                        0,
+                        "this is no spec file",
+                        f"a folder, or a file that ends in {SUFFIX}",
+                        "check the path: `canireuse list` names all specs",
+                    )
+                )
             elif spec_id in found and found[spec_id].resolve() != file.resolve():
-                problems.append(Problem(file, 1, 1, f"the id {spec_id!r} is taken by {found[spec_id]}", "one file an id", "rename one of the two files"))
+                problems.append(
+                    Problem(
+                        file,
+                        1,
+                        1,
+                        f"the id {spec_id!r} is taken by {found[spec_id]}",
+                        "one file an id",
+                        "rename one of the two files",
+                    )
+                )
             else:
                 found[spec_id] = file
     if problems:
@@ -55,7 +74,16 @@ def load_all(paths: Iterable[Path]) -> list[Located]:
     for located in loaded:
         other = titles.setdefault(located.spec.title, located)
         if other is not located:
-            problems.append(Problem(located.path, 1, 1, f"the title is that of {other.path} too", "a title that no other spec has", "say what sets this one apart"))
+            problems.append(
+                Problem(
+                    located.path,
+                    1,
+                    1,
+                    f"the title is that of {other.path} too",
+                    "a title that no other spec has",
+                    "say what sets this one apart",
+                )
+            )
     if problems:
         raise InputError(problems)
     return loaded
@@ -69,7 +97,9 @@ def load(path: Path, spec_id: str | None = None) -> Located:
     problems += check_divergences(path, spec, places)
     if problems:
         raise InputError(problems)
-    return Located(id=spec_id or f"{path.resolve().parent.name}/{path.stem}", path=path, spec=spec, text=text, lines=lines)
+    return Located(
+        id=spec_id or f"{path.resolve().parent.name}/{path.stem}", path=path, spec=spec, text=text, lines=lines
+    )
 
 
 def validate(path: Path, data: Any, places: yaml.Places) -> Spec:
@@ -113,23 +143,47 @@ def explain(path: Path, error: Any, loc: yaml.Loc, owner: Any, places: yaml.Plac
     """Return the problem that a pydantic error is, in words of the spec."""
     line, column = places.get((*loc, "key"), places[loc])
     key = str(error["loc"][-1]) if error["loc"] else ""
-    verb = next((word for word in owner if word in VERBS), None) if isinstance(owner, dict) and loc and "steps" in loc else None
+    verb = (
+        next((word for word in owner if word in VERBS), None)
+        if isinstance(owner, dict) and loc and "steps" in loc
+        else None
+    )
     match error["type"]:
         case "extra_forbidden":
             known = field_names(VERBS[verb]) if verb else field_names(Spec)
             where = f"a `{verb}` step" if verb else "a spec"
-            return Problem(path, line, column, f"{where} has no key {key!r}", f"one of {', '.join(known)}", suggestion(key, known, "remove the key"))
+            return Problem(
+                path,
+                line,
+                column,
+                f"{where} has no key {key!r}",
+                f"one of {', '.join(known)}",
+                suggestion(key, known, "remove the key"),
+            )
         case "union_tag_invalid" | "union_tag_not_found":
             line, column = places[loc]
             word = str(next(iter(owner), "")) if isinstance(owner, dict) and loc and isinstance(loc[-1], int) else ""
-            return Problem(path, line, column, f"{word!r} is no verb", f"a mapping whose first key is one of {', '.join(VERBS)}", suggestion(word, VERBS, "write the verb first; `docs/vocabulary.md` explains each"))
+            return Problem(
+                path,
+                line,
+                column,
+                f"{word!r} is no verb",
+                f"a mapping whose first key is one of {', '.join(VERBS)}",
+                suggestion(word, VERBS, "write the verb first; `docs/vocabulary.md` explains each"),
+            )
         case "missing":
             return Problem(path, line, column, f"the key {key!r} is missing", f"`{key}:` with its value", "add it")
     line, column = places[loc]
     message = error["msg"].removeprefix("Value error, ")
     given = error.get("input")
-    shown = f"`{loc[-1]}` is {given!r}" if loc and not isinstance(given, dict | list) else f"`{loc[-1] if loc else 'the file'}` does not fit"
-    return Problem(path, line, column, shown, message, "change the value; `docs/vocabulary.md` says what each key takes")
+    shown = (
+        f"`{loc[-1]}` is {given!r}"
+        if loc and not isinstance(given, dict | list)
+        else f"`{loc[-1] if loc else 'the file'}` does not fit"
+    )
+    return Problem(
+        path, line, column, shown, message, "change the value; `docs/vocabulary.md` says what each key takes"
+    )
 
 
 def field_names(model: type[Spec | Step]) -> list[str]:
@@ -145,7 +199,25 @@ def check_divergences(path: Path, spec: Spec, places: yaml.Places) -> list[Probl
         for label, answer in divergence.answers.items():
             line, column = places["divergences", index, "answers", label, "key"]
             if label not in known:
-                problems.append(Problem(path, line, column, f"no step has the label {label!r}", f"one of {', '.join(known)}", suggestion(label, known, "correct the label")))
+                problems.append(
+                    Problem(
+                        path,
+                        line,
+                        column,
+                        f"no step has the label {label!r}",
+                        f"one of {', '.join(known)}",
+                        suggestion(label, known, "correct the label"),
+                    )
+                )
             elif answer == known[label] and type(answer) is type(known[label]):
-                problems.append(Problem(path, line, column, f"the answer of {label!r} is the contract's own", "an answer that differs", "remove it: a divergence says only what differs"))
+                problems.append(
+                    Problem(
+                        path,
+                        line,
+                        column,
+                        f"the answer of {label!r} is the contract's own",
+                        "an answer that differs",
+                        "remove it: a divergence says only what differs",
+                    )
+                )
     return problems

@@ -6,6 +6,7 @@ everything else fails.
 """
 
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,34 @@ STATE = pytest.StashKey["State"]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options that `pytest` and `canireuse run` share."""
     group = parser.getgroup("canireuse", "variable reuse and weight sharing")
-    group.addoption("--backend", action="append", default=[], metavar="NAME[,NAME]", help="backends to run; all that are installed if left out")
-    group.addoption("--device", choices=("cpu", "gpu", "auto"), default="auto", help="where scripts place variables; auto: a GPU where there is one")
-    group.addoption("--python", action="append", default=[], metavar="BACKEND=PATH", help="the interpreter that runs a backend's scripts")
+    group.addoption(
+        "--backend",
+        action="append",
+        default=[],
+        metavar="NAME[,NAME]",
+        help="backends to run; all that are installed if left out",
+    )
+    group.addoption(
+        "--device",
+        choices=("cpu", "gpu", "auto"),
+        default="auto",
+        help="where scripts place variables; auto: a GPU where there is one",
+    )
+    group.addoption(
+        "--python",
+        action="append",
+        default=[],
+        metavar="BACKEND=PATH",
+        help="the interpreter that runs a backend's scripts",
+    )
     group.addoption("--results", type=Path, default=None, metavar="FILE", help="where the records go (results.jsonl)")
-    group.addoption("--limit", type=float, default=60.0, metavar="SECONDS", help="time a script may take before its host is replaced")
+    group.addoption(
+        "--limit",
+        type=float,
+        default=60.0,
+        metavar="SECONDS",
+        help="time a script may take before its host is replaced",
+    )
     parser.addini("canireuse_specs", "folders of specs", type="paths", default=[])
 
 
@@ -56,10 +80,8 @@ class State:
         if backend not in self.hosts:
             host = Host(adapters.adapter(backend), self.pythons.get(backend), self.device, self.limit)
             self.hosts[backend] = host
-            try:
+            with suppress(OSError):  # `ready` says so, as a result of each case
                 host.start()
-            except OSError:
-                pass  # `ready` says so, as a result of each case
         return self.hosts[backend]
 
     def stop(self) -> None:
@@ -82,10 +104,14 @@ def interpreters(given: list[str]) -> dict[str, str]:
     for text in given:
         backend, equals, path = text.partition("=")
         if not equals or not path:
-            raise UsageError(f"--python {text!r} names no interpreter\n    expected: BACKEND=PATH\n    to do: write it as in --python tf1=.venv/bin/python")
+            raise UsageError(
+                f"--python {text!r} names no interpreter\n    expected: BACKEND=PATH\n    to do: write it as in --python tf1=.venv/bin/python"
+            )
         adapters.adapter(backend)
         if not Path(path).exists():
-            raise UsageError(f"--python {text!r}: there is no such file\n    expected: the path of a Python interpreter\n    to do: make the environment first; `canireuse doctor` says how")
+            raise UsageError(
+                f"--python {text!r}: there is no such file\n    expected: the path of a Python interpreter\n    to do: make the environment first; `canireuse doctor` says how"
+            )
         found[backend] = path
     return found
 
@@ -101,7 +127,9 @@ def pytest_configure(config: pytest.Config) -> None:
         state = State(config, load_all(asked))
     except InputError as error:
         count = len(error.problems)
-        raise pytest.UsageError(f"{count} problem{'s' * (count > 1)} in the specs; nothing was run\n\n{error}") from None
+        raise pytest.UsageError(
+            f"{count} problem{'s' * (count > 1)} in the specs; nothing was run\n\n{error}"
+        ) from None
     except UsageError as error:
         raise pytest.UsageError(str(error)) from None
     config.stash[STATE] = state
@@ -176,9 +204,15 @@ def explain(record: records.Case) -> str:
     lines = [f"{record.id}: {record.verdict}, blame: {record.blame}", f"    {record.reason}"]
     for one in record.expectations:
         if not one.holds:
-            wanted = f"{one.declared!r} (declared; the contract says {one.contract!r})" if one.is_declared else repr(one.contract)
+            wanted = (
+                f"{one.declared!r} (declared; the contract says {one.contract!r})"
+                if one.is_declared
+                else repr(one.contract)
+            )
             lines.append(f"    {one.label}: expected {wanted}, observed {one.observed!r}")
-    lines += [f"    output: {record.output.strip()[-1500:]}"] if record.output.strip() and record.verdict != "fails" else []
+    lines += (
+        [f"    output: {record.output.strip()[-1500:]}"] if record.output.strip() and record.verdict != "fails" else []
+    )
     lines.append(f"    to do: read the script with `canireuse show {record.spec} --backend {record.backend}`")
     return "\n".join(lines)
 
@@ -208,7 +242,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     order = {name: number for number, name in enumerate(state.backends)}
     items.sort(key=lambda item: order[item.case.backend] if isinstance(item, CaseItem) else -1)
-    if not hasattr(config, "workerinput") and not getattr(config.option, "numprocesses", None) and not config.option.collectonly:
+    if (
+        not hasattr(config, "workerinput")
+        and not getattr(config.option, "numprocesses", None)
+        and not config.option.collectonly
+    ):
         for item in items:
             if isinstance(item, CaseItem):
                 state.host(item.case.backend)

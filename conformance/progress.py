@@ -1,6 +1,5 @@
 """The display of `canireuse run`: progress while it runs, failures, and the summary table."""
 
-import sys
 from typing import Any
 
 import pytest
@@ -74,4 +73,4 @@ class Display:
             self.console.print(summary_table(self.cases))
             self.console.print(f"records: {session.config.getoption('--results')}", markup=False)
         elif exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
-            print("no case was selected", file=sys.stderr)
+            self.console.print("no case was selected")

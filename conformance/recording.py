@@ -61,7 +61,13 @@ class Recorder:
         if self.writer is None:
             return
         verdicts = Counter(case.verdict for case in self.cases)
-        self.writer.write(records.Footer(cases=len(self.cases), seconds=time.perf_counter() - self.started, verdicts=dict(sorted(verdicts.items()))))
+        self.writer.write(
+            records.Footer(
+                cases=len(self.cases),
+                seconds=time.perf_counter() - self.started,
+                verdicts=dict(sorted(verdicts.items())),
+            )
+        )
         self.writer.close()
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from conformance.hosts import AskedDevice, Device
 from conformance.judge import Blame, Judged, Loudness, Verdict
 from conformance.problems import InputError, Problem
-from conformance.vocabulary import Answer
+from conformance.step import Answer
 
 SCHEMA_VERSION = 1
 
@@ -204,18 +204,45 @@ def read(paths: Iterable[Path]) -> Results:
         try:
             lines = path.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            problems.append(Problem(path, 0, 0, f"the file cannot be read: {error}", "a results file", "make one with `canireuse run --results FILE`"))
+            problems.append(
+                Problem(
+                    path,
+                    0,
+                    0,
+                    f"the file cannot be read: {error}",
+                    "a results file",
+                    "make one with `canireuse run --results FILE`",
+                )
+            )
             continue
         for number, text in enumerate(lines, 1):
             try:
                 line = LINE.validate_json(text)
             except ValidationError as error:
                 first = error.errors()[0]
-                problems.append(Problem(path, number, 1, f"this line is no record: {first['msg']}", "a JSON line of the results schema", "make the file anew with this version of canireuse"))
+                problems.append(
+                    Problem(
+                        path,
+                        number,
+                        1,
+                        f"this line is no record: {first['msg']}",
+                        "a JSON line of the results schema",
+                        "make the file anew with this version of canireuse",
+                    )
+                )
                 break
             clash = add(results, line)
             if clash:
-                problems.append(Problem(path, number, 1, clash, "files of one set of specs, each case once", "merge only files of one state of `specs/`"))
+                problems.append(
+                    Problem(
+                        path,
+                        number,
+                        1,
+                        clash,
+                        "files of one set of specs, each case once",
+                        "merge only files of one state of `specs/`",
+                    )
+                )
                 break
         if not lines:
             problems.append(Problem(path, 1, 1, "the file is empty", "a header, cases and a footer", "run again"))

@@ -7,7 +7,8 @@ from pathlib import Path
 from conformance import expression
 from conformance.problems import Problem, suggestion
 from conformance.spec import Spec
-from conformance.vocabulary import Block, Compute, Function, Gradient, Module, Restore, Save, Step, Train, check_identifier
+from conformance.step import Step, check_identifier
+from conformance.vocabulary import Block, Compute, Function, Gradient, Module, Restore, Save, Train
 from conformance.yaml import Loc, Places
 
 #: What kind of thing a field must hold; a field that is not here takes any kind but scopes and functions.
@@ -49,7 +50,12 @@ class Checker:
         """Check one step and what stands inside it."""
         if step.expect is not None:
             if step.expect in self.lines:
-                self.problem((*loc, "expect"), f"the label {step.expect!r} stands here a second time", "each label once in a spec", "choose another label")
+                self.problem(
+                    (*loc, "expect"),
+                    f"the label {step.expect!r} stands here a second time",
+                    "each label once in a spec",
+                    "choose another label",
+                )
             self.lines.setdefault(step.expect, self.places.get((*loc, "expect"), (1, 1))[0])
         if step.binds == "scope" and step.binding:
             bound[step.binding] = step.binds
@@ -65,13 +71,20 @@ class Checker:
         if isinstance(step, Save):
             self.saved.add(step.to)
         if isinstance(step, Restore) and step.given_by not in self.saved:
-            self.problem((*loc, "from"), f"nothing was saved under {step.given_by!r}", "the word of an earlier `save`", "save first, or correct the word")
+            self.problem(
+                (*loc, "from"),
+                f"nothing was saved under {step.given_by!r}",
+                "the word of an earlier `save`",
+                "save first, or correct the word",
+            )
         if step.binding:
             bound[step.binding] = step.binds
 
     def places_used(self, step: Step, loc: Loc, bound: dict[str, str]) -> None:
         """Check each place that the step's own fields name."""
-        fields = {name: getattr(step, name) for name in step.uses} | ({"members": step.members} if isinstance(step, Module) else {})
+        fields = {name: getattr(step, name) for name in step.uses} | (
+            {"members": step.members} if isinstance(step, Module) else {}
+        )
         for name, value in fields.items():
             kinds = KINDS.get((step.verb, name), VALUES)
             alias = type(step).model_fields[name].alias or name
@@ -86,9 +99,21 @@ class Checker:
         name = place.partition(".")[0]
         if name not in bound:
             known = [word for word, kind in bound.items() if kind in kinds]
-            self.problem(loc, f"nothing is bound to {name!r} here", f"a name bound before: {', '.join(known) or 'none is yet'}", suggestion(name, known, "bind it with `as:` in an earlier step"), offset)
+            self.problem(
+                loc,
+                f"nothing is bound to {name!r} here",
+                f"a name bound before: {', '.join(known) or 'none is yet'}",
+                suggestion(name, known, "bind it with `as:` in an earlier step"),
+                offset,
+            )
         elif bound[name] not in kinds:
-            self.problem(loc, f"{name!r} is a {bound[name]}", f"a {' or '.join(sorted(kinds))}", "name something of that kind", offset)
+            self.problem(
+                loc,
+                f"{name!r} is a {bound[name]}",
+                f"a {' or '.join(sorted(kinds))}",
+                "name something of that kind",
+                offset,
+            )
 
     def expressions(self, step: Step, loc: Loc) -> Iterator[tuple[str, Loc]]:
         """Yield the expressions of a step with their places."""
@@ -101,7 +126,12 @@ class Checker:
             if equals:
                 yield " " * (len(name) + 1) + text, (*loc, "compute")
             else:
-                self.problem((*loc, "compute"), f"{step.compute!r} binds nothing", "`name = expression`", "put a name and `=` in front")
+                self.problem(
+                    (*loc, "compute"),
+                    f"{step.compute!r} binds nothing",
+                    "`name = expression`",
+                    "put a name and `=` in front",
+                )
         for name in step.expressions:
             value = getattr(step, name)
             if isinstance(value, str):
@@ -118,7 +148,13 @@ class Checker:
         try:
             tree = expression.parse(text)
         except expression.ExpressionError as error:
-            self.problem(loc, str(error), "an expression of the language", "see `docs/vocabulary.md`, expressions", indent + error.column)
+            self.problem(
+                loc,
+                str(error),
+                "an expression of the language",
+                "see `docs/vocabulary.md`, expressions",
+                indent + error.column,
+            )
             return
         for place, column in expression.places(tree):
             self.place(place, loc, bound, VALUES, indent + column)

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from conformance.vocabulary import Answer, AnyStep, Expect, Label, walk
+from conformance.step import Answer, Label
+from conformance.vocabulary import AnyStep, Expect, walk
 
 #: The answer of an expectation that a backend never gets to, because its script stopped before.
 UNOBSERVED = "unobserved"

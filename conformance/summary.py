@@ -35,5 +35,10 @@ def summary_table(cases: Sequence[Case]) -> Table:
     table.add_column("seconds in scripts", justify="right")
     for backend, counter in by_backend.items():
         seconds = sum(case.seconds or 0.0 for case in cases if case.backend == backend)
-        table.add_row(backend, *(str(counter[verdict] or "·") for verdict in verdicts), str(silent[backend] or "·"), f"{seconds:.1f}")
+        table.add_row(
+            backend,
+            *(str(counter[verdict] or "·") for verdict in verdicts),
+            str(silent[backend] or "·"),
+            f"{seconds:.1f}",
+        )
     return table

@@ -7,14 +7,15 @@ What a framework cannot say raises `Unsupported` with a reason that a user learn
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar
 
 from conformance import expression
 from conformance.spec import Spec
-from conformance.vocabulary import Array, Block, Compute, Expect, Repeat, Step, walk
+from conformance.step import Array, Step
+from conformance.vocabulary import Block, Compute, Expect, Repeat, walk
 
 INDENT = "    "
 OBSERVE = "def observe(label, value):\n    print(label, repr(value), sep=': ')\n"
@@ -70,7 +71,9 @@ class Adapter:
     #: verb or kind of observation -> why the framework cannot say it
     missing: ClassVar[Mapping[str, str]] = {}
 
-    def __init__(self, device: str = "cpu", way: Mapping[str, str] | None = None, versions: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, device: str = "cpu", way: Mapping[str, str] | None = None, versions: Mapping[str, str] | None = None
+    ) -> None:
         self.device = device
         self.way = dict(way or {})
         self.versions = dict(versions or {})
@@ -221,7 +224,7 @@ class Adapter:
         after, written = self.data(self.value(first)), self.data(self.value(second))
         self.write(f"observe({step.expect!r}, {{'before': before, 'after': {after}, 'written': {written}}})")
 
-    def reading(self, step: Expect) -> str:
+    def reading(self, step: Expect) -> str:  # noqa: PLR0911  # one case a kind
         """Return the words that read what a step observes."""
         match step.kind:
             case "value":
@@ -230,7 +233,8 @@ class Adapter:
                 first, second = step.identical or []
                 return f"{self.place(first)} is {self.place(second)}"
             case "name" | "shape" | "dtype":
-                return getattr(self, f"{step.kind}_of")(getattr(step, step.kind))
+                word: Callable[[str], str] = getattr(self, f"{step.kind}_of")
+                return word(getattr(step, step.kind))
             case "variables" | "trainable":
                 return f"len({self.listing(step.inside, only_trainable=step.kind == 'trainable')})"
             case "names":

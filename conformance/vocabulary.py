@@ -5,105 +5,12 @@ step may hold: the loader validates with them, and the JSON Schema for editors i
 them. How a verb is meant is said in its docstring; how each framework says it is in `adapters/`.
 """
 
-import keyword
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, StrictBool, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
-#: Names that scripts use for themselves; a spec that bound one would change what a script means.
-RESERVED = frozenset(
-    ["before", "error", "jax", "jnp", "model", "nn", "nnx", "np", "observe", "optax", "loss", "minimize", "optimizer", "outer", "params", "root", "session", "tape", "tf", "tf1", "torch"]
-)
-
-
-def check_identifier(name: str) -> str:
-    """Return `name` if a script can bind it; raise ValueError if it cannot."""
-    if not name.isascii() or not name.isidentifier() or keyword.iskeyword(name) or name.startswith("__"):
-        raise ValueError(f"{name!r} is not a name: use letters, digits and underscores, and no Python keyword")
-    if name in RESERVED:
-        raise ValueError(f"the name {name!r} is one that scripts use for themselves: choose another")
-    return name
-
-
-def check_place(place: str) -> str:
-    """Return `place` if it is a reference or a dotted path that begins with one."""
-    first, *rest = place.split(".")
-    check_identifier(first)
-    for part in rest:
-        if not part.isidentifier() or keyword.iskeyword(part) or part.startswith("_"):
-            raise ValueError(f"{place!r} is not a place: write a reference, or `layer.kernel`")
-    return place
-
-
-def check_label(label: str) -> str:
-    """Return `label` if it is a slug."""
-    if not label or not all(c.isascii() and (c.islower() or c.isdigit() or c == "-") for c in label):
-        raise ValueError(f"{label!r} is not a label: use lower-case letters, digits and hyphens")
-    return label
-
-
-Name = Annotated[str, AfterValidator(check_identifier), Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-Place = Annotated[str, AfterValidator(check_place), Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*$")]
-Label = Annotated[str, AfterValidator(check_label), Field(pattern=r"^[a-z0-9-]+$", max_length=70)]
-Number = int | float
-Array = Number | list[Any]
-Dtype = Literal["float16", "float32", "float64", "int32", "int64", "bool"]
-Initial = Number | list[Any] | Literal["random"]
-RaiseKind = Literal[
-    "already_exists", "not_found", "shape_mismatch", "dtype_mismatch", "bad_argument", "uninitialized",
-    "not_trainable", "created_again", "nothing",
-]  # fmt: skip
-Answer = StrictBool | int | float | str | None | list[Any]
-
-
-class OddFlag(BaseModel):
-    """A reuse flag that is no boolean: a text, a number, or a tensor bound by `placeholder`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    text: str | None = None
-    number: Number | None = None
-    tensor: Name | None = None
-
-    @model_validator(mode="after")
-    def check_one(self) -> "OddFlag":
-        """Refuse a flag that names more or less than one kind."""
-        if len(self.model_fields_set) != 1:
-            raise ValueError("a reuse flag that is no boolean has exactly one of text, number, tensor")
-        return self
-
-
-Reuse = StrictBool | Literal["auto"] | OddFlag
-
-
-class Step(BaseModel):
-    """A step of a spec; `raises` and `expect` together say that the step is to be refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-    verb: ClassVar[str]
-    #: which fields hold places that must be bound already, and which expressions
-    uses: ClassVar[tuple[str, ...]] = ()
-    expressions: ClassVar[tuple[str, ...]] = ()
-    #: what kind of thing the step binds, and under which field
-    binds: ClassVar[str] = "variable"
-    bound_by: ClassVar[str] = "as_"
-
-    raises: RaiseKind | None = Field(None, description="The kind of error the step is answered with, or `nothing`.")
-    expect: Label | None = Field(None, description="The label of the expectation that `raises` states.")
-
-    @model_validator(mode="after")
-    def check_refusal(self) -> "Step":
-        """Refuse `raises` without `expect` and the other way round."""
-        if self.verb == "expect" and self.raises is not None:
-            raise ValueError("`expect` cannot be refused itself: use `read:` with `raises:` and `expect:`")
-        if self.verb != "expect" and (self.raises is None) != (self.expect is None):
-            raise ValueError("`raises` and `expect` go together: the kind of error, and the label that is judged")
-        return self
-
-    @property
-    def binding(self) -> str | None:
-        """The name that the step binds, if any."""
-        return getattr(self, self.bound_by, None)
+from conformance.step import Answer, Array, Dtype, Initial, Label, Name, Place, Reuse, Step
 
 
 class Block(Step):
@@ -397,20 +304,32 @@ class Expect(Step):
         "names", "collection", "traces", "offers",
     )  # fmt: skip
 
-    expect: Label  # type: ignore[assignment]  # here the label is the verb's own value, so it is required
+    expect: Label  # here the label is the verb's own value, so it is required
     value: str | None = Field(None, description="An expression; `is` has its value.")
-    same: list[Place] | None = Field(None, min_length=2, max_length=2, description="A write to the second is read through the first.")
-    distinct: list[Place] | None = Field(None, min_length=2, max_length=2, description="A write to the second is not read through the first.")
-    identical: list[Place] | None = Field(None, min_length=2, max_length=2, description="One object of the host language; `is: true` or `false`.")
+    same: list[Place] | None = Field(
+        None, min_length=2, max_length=2, description="A write to the second is read through the first."
+    )
+    distinct: list[Place] | None = Field(
+        None, min_length=2, max_length=2, description="A write to the second is not read through the first."
+    )
+    identical: list[Place] | None = Field(
+        None, min_length=2, max_length=2, description="One object of the host language; `is: true` or `false`."
+    )
     name: Place | None = Field(None, description="A variable; `is` has its full path, parts parted by `/`.")
     shape: Place | None = Field(None, description="A variable; `is` has its shape.")
     dtype: Place | None = Field(None, description="A variable; `is` has its dtype.")
     variables: int | None = Field(None, description="How many variables there are, in all or `inside` something.")
-    trainable: int | None = Field(None, description="How many trainable variables there are, in all or `inside` something.")
+    trainable: int | None = Field(
+        None, description="How many trainable variables there are, in all or `inside` something."
+    )
     names: list[str] | None = Field(None, description="The paths of all variables, sorted.")
     collection: Name | None = Field(None, description="A collection; `is` has how many variables are in it.")
     traces: Name | None = Field(None, description="A traced function; `is` has how often it was traced.")
-    offers: str | None = Field(None, pattern=r"^[A-Za-z_][A-Za-z0-9_.]*$", description="A name; `is` says whether the framework's top-level package has it.")
+    offers: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z_][A-Za-z0-9_.]*$",
+        description="A name; `is` says whether the framework's top-level package has it.",
+    )
     inside: Place | None = Field(None, description="A module or layer that `variables`, `trainable` count in.")
     is_: Answer = Field(None, alias="is", description="The contract's answer.")
     close: float = Field(1e-5, description="How far numbers may be apart, absolute and relative.")
@@ -464,7 +383,7 @@ else:
     _tagged = tuple(Annotated[model, Tag(verb)] for verb, model in VERBS.items())
     AnyStep = Annotated[Union[_tagged], Discriminator(first_key)]  # noqa: UP007  # built from VERBS, not spelled out
 
-for _model in (*VERBS.values(), Block):
+for _model in VERBS.values():
     _model.model_rebuild()
 
 

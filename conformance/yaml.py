@@ -5,7 +5,7 @@ refused. PyYAML composes the nodes; only the walk over them is ours.
 """
 
 import re
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ for _tag, _pattern, _first in (
     ("int", r"^[-+]?[0-9]+$", list("-+0123456789")),
     ("float", r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$", list("-+.0123456789")),
 ):
-    Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), _first)  # type: ignore[no-untyped-call]
+    Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), _first)
 
 
 def read(path: Path) -> tuple[Any, Places, str]:
@@ -40,7 +40,18 @@ def read(path: Path) -> tuple[Any, Places, str]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError([Problem(path, 0, 0, f"the file cannot be read: {error}", "a text file in UTF-8", "check the path and the encoding")]) from None
+        raise InputError(
+            [
+                Problem(
+                    path,
+                    0,
+                    0,
+                    f"the file cannot be read: {error}",
+                    "a text file in UTF-8",
+                    "check the path and the encoding",
+                )
+            ]
+        ) from None
     try:
         for event in yaml.parse(text, Loader=Loader):
             refuse_event(path, event)
@@ -48,24 +59,67 @@ def read(path: Path) -> tuple[Any, Places, str]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        problem = Problem(path, line, column, f"this is not YAML: {error.problem}", "valid YAML", "check indentation, quotes and colons near this place")
+        problem = Problem(
+            path,
+            line,
+            column,
+            f"this is not YAML: {error.problem}",
+            "valid YAML",
+            "check indentation, quotes and colons near this place",
+        )
         raise InputError([problem]) from None
     except yaml.YAMLError as error:
-        raise InputError([Problem(path, 1, 1, f"this is not YAML: {error}", "valid YAML", "save the file as UTF-8 text")]) from None
+        raise InputError(
+            [Problem(path, 1, 1, f"this is not YAML: {error}", "valid YAML", "save the file as UTF-8 text")]
+        ) from None
     if root is None:
-        raise InputError([Problem(path, 1, 1, "the file is empty", "a mapping that begins with `title:`", "write a spec, or delete the file")])
+        raise InputError(
+            [
+                Problem(
+                    path,
+                    1,
+                    1,
+                    "the file is empty",
+                    "a mapping that begins with `title:`",
+                    "write a spec, or delete the file",
+                )
+            ]
+        )
     places: Places = {}
     return construct(path, root, (), places), places, text
 
 
 def refuse_event(path: Path, event: yaml.Event) -> None:
     """Raise InputError for what YAML has and a spec must not."""
-    line, column = event.start_mark.line + 1, event.start_mark.column + 1
+    mark = event.start_mark
+    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-        raise InputError([Problem(path, line, column, "an anchor or alias stands here", "values spelled out where they are used", "write the value again")])
+        raise InputError(
+            [
+                Problem(
+                    path,
+                    line,
+                    column,
+                    "an anchor or alias stands here",
+                    "values spelled out where they are used",
+                    "write the value again",
+                )
+            ]
+        )
     tag = getattr(event, "tag", None)
     if tag and not (isinstance(event, yaml.ScalarEvent) and event.implicit[1]):
-        raise InputError([Problem(path, line, column, f"the tag {tag!r} stands here", "plain mappings, lists, texts and numbers", "remove the tag: a spec is data and makes no objects")])
+        raise InputError(
+            [
+                Problem(
+                    path,
+                    line,
+                    column,
+                    f"the tag {tag!r} stands here",
+                    "plain mappings, lists, texts and numbers",
+                    "remove the tag: a spec is data and makes no objects",
+                )
+            ]
+        )
 
 
 def construct(path: Path, node: yaml.Node, loc: Loc, places: Places) -> Any:
@@ -78,12 +132,39 @@ def construct(path: Path, node: yaml.Node, loc: Loc, places: Places) -> Any:
         for key_node, value_node in node.value:
             line, column = key_node.start_mark.line + 1, key_node.start_mark.column + 1
             if not isinstance(key_node, yaml.ScalarNode):
-                raise InputError([Problem(path, line, column, "a key that is no text stands here", "a word as key", "write a plain word before the colon")])
+                raise InputError(
+                    [
+                        Problem(
+                            path,
+                            line,
+                            column,
+                            "a key that is no text stands here",
+                            "a word as key",
+                            "write a plain word before the colon",
+                        )
+                    ]
+                )
             key = key_node.value
             if key in mapping:
-                raise InputError([Problem(path, line, column, f"the key {key!r} stands here a second time", "each key once", "remove one of the two")])
+                raise InputError(
+                    [
+                        Problem(
+                            path,
+                            line,
+                            column,
+                            f"the key {key!r} stands here a second time",
+                            "each key once",
+                            "remove one of the two",
+                        )
+                    ]
+                )
             mapping[key] = construct(path, value_node, (*loc, key), places)
             places[(*loc, key, "key")] = (line, column)
         return mapping
-    constructor = {"tag:yaml.org,2002:null": lambda _: None, "tag:yaml.org,2002:bool": lambda v: v == "true", "tag:yaml.org,2002:int": int, "tag:yaml.org,2002:float": float}
+    constructor: dict[str, Callable[[str], Any]] = {
+        "tag:yaml.org,2002:null": lambda _: None,
+        "tag:yaml.org,2002:bool": lambda v: v == "true",
+        "tag:yaml.org,2002:int": int,
+        "tag:yaml.org,2002:float": float,
+    }
     return constructor.get(node.tag, str)(node.value)

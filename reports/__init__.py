@@ -18,7 +18,11 @@ def build(results: Results, target: Path) -> Path:
     only when the new one is whole.
     """
     environment = Environment(
-        loader=PackageLoader("reports"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters["highlight"] = highlight
     page = environment.get_template("page.html.j2").render(

@@ -5,7 +5,7 @@ from itertools import groupby
 
 from markupsafe import Markup
 from pygments.lexers import PythonLexer, YamlLexer
-from pygments.token import Comment, Keyword, Name, Number, String, _TokenType
+from pygments.token import Comment, Keyword, Name, Number, String, _TokenType, is_token_subtype
 
 #: kinds of token that are marked, with the class they get; the rest is plain text
 CLASSES: tuple[tuple[_TokenType, str], ...] = (
@@ -16,7 +16,7 @@ LEXERS = {"python": PythonLexer(stripnl=False, ensurenl=False), "yaml": YamlLexe
 
 def css_class(token: _TokenType) -> str:
     """Return the class of a kind of token, empty for plain text."""
-    return next((name for kind, name in CLASSES if token in kind), "")
+    return next((name for kind, name in CLASSES if is_token_subtype(token, kind)), "")
 
 
 def highlight(text: str, language: str) -> Markup:

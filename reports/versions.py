@@ -19,7 +19,9 @@ def environment(results: Results, backend: str) -> str:
 
 def same(one: Judged, other: Judged) -> bool:
     """Return whether two answers are alike; two that both hold the contract's are, whatever the digits."""
-    return agrees(one.observed, other.observed, 1e-5) or (one.holds and other.holds and not one.is_declared and not other.is_declared)
+    return agrees(one.observed, other.observed, 1e-5) or (
+        one.holds and other.holds and not one.is_declared and not other.is_declared
+    )
 
 
 def differences(old: Case, new: Case) -> list[tuple[str, str, str]]:
@@ -27,12 +29,20 @@ def differences(old: Case, new: Case) -> list[tuple[str, str, str]]:
     answers = [{one.label: one for one in case.expectations} for case in (old, new)]
     if not all(answers):
         return [("", old.verdict, new.verdict)] if old.verdict != new.verdict else []
-    return [(label, str(one.observed), str(answers[1][label].observed)) for label, one in answers[0].items() if not same(one, answers[1][label])]
+    return [
+        (label, str(one.observed), str(answers[1][label].observed))
+        for label, one in answers[0].items()
+        if not same(one, answers[1][label])
+    ]
 
 
 def page(backend: str, old: Results, new: Results) -> str:
     """Return the page: how many specs ran, how many scripts are the same text, and each difference."""
-    pairs = [(old.cases[name], new.cases[name]) for name in sorted(old.cases.keys() & new.cases.keys()) if old.cases[name].backend == backend]
+    pairs = [
+        (old.cases[name], new.cases[name])
+        for name in sorted(old.cases.keys() & new.cases.keys())
+        if old.cases[name].backend == backend
+    ]
     ran = [(one, other) for one, other in pairs if one.script and other.script]
     rows = [(one.spec, *difference) for one, other in pairs for difference in differences(one, other)]
     lines = [
@@ -62,4 +72,4 @@ def page(backend: str, old: Results, new: Results) -> str:
 
 if __name__ == "__main__":
     name, *paths = sys.argv[1:]
-    print(page(name, *(read([Path(path)]) for path in paths)), end="")
+    sys.stdout.write(page(name, *(read([Path(path)]) for path in paths)))

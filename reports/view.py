@@ -98,7 +98,9 @@ class SpecView:
     def disagree(self) -> bool:
         """Whether two backends that ran gave another answer to the same expectation."""
         ran = [case for case in self.cases if case.case.verdict in RAN]
-        return any(len({case.answers[label].text for case in ran if label in case.answers}) > 1 for label, _ in self.labels)
+        return any(
+            len({case.answers[label].text for case in ran if label in case.answers}) > 1 for label, _ in self.labels
+        )
 
     @property
     def silent(self) -> list[CaseView]:
@@ -108,7 +110,13 @@ class SpecView:
     @property
     def search_text(self) -> str:
         """What a search looks through: the words of the spec and of its divergences."""
-        words = [self.line.id, self.line.title, self.line.about, *self.line.sources, *(label for label, _ in self.labels)]
+        words = [
+            self.line.id,
+            self.line.title,
+            self.line.about,
+            *self.line.sources,
+            *(label for label, _ in self.labels),
+        ]
         return " ".join([*words, *(divergence.because for divergence in self.divergences)]).lower()
 
 
@@ -145,15 +153,15 @@ class View:
         return sum(len(spec.cases) for spec in self.specs)
 
     def silent_of(self, backend: str) -> list[SpecView]:
-        """The specs on which a backend departs silently."""
+        """Return the specs on which a backend departs silently."""
         return [spec for spec in self.specs if any(case.case.backend == backend for case in spec.silent)]
 
     def because(self, spec: SpecView, backend: str) -> str:
-        """What a spec says of a backend's divergence."""
+        """Return what a spec says of a backend's divergence."""
         return next((divergence.because for divergence in spec.divergences if backend in divergence.backends), "")
 
     def words(self, answer: object) -> str:
-        """An answer as a reader says it."""
+        """Return an answer as a reader says it."""
         return in_words(answer)
 
 
@@ -171,7 +179,9 @@ def answers_of(case: Case) -> dict[str, Answer]:
         text = in_words(one.observed)
         if one.observed == UNKNOWN_ERROR and error:
             text = f"an error ({error['type']}: {error['message'].splitlines()[0][:120] if error['message'] else ''})"
-        answers[one.label] = Answer(text, not agrees(one.contract, one.observed, 1e-5) and not (one.holds and not one.is_declared), one.holds)
+        answers[one.label] = Answer(
+            text, not agrees(one.contract, one.observed, 1e-5) and not (one.holds and not one.is_declared), one.holds
+        )
     return answers
 
 
@@ -179,7 +189,10 @@ def spec_view(line: SpecLine, cases: list[Case], backends: dict[str, Environment
     """Return a spec with its cases in the order of backends."""
     facet, _, slug = line.id.rpartition("/")
     ordered = [case for name in backends for case in cases if case.backend == name]
-    views = [CaseView(case, backends[case.backend], " ".join(case.way.values()), MARKS[case.verdict], answers_of(case)) for case in ordered]
+    views = [
+        CaseView(case, backends[case.backend], " ".join(case.way.values()), MARKS[case.verdict], answers_of(case))
+        for case in ordered
+    ]
     contract = {one.label: in_words(one.contract) for case in cases for one in case.expectations}
     labels = [(label, contract.get(label, "")) for label in line.lines]
     return SpecView(line, facet, slug, views, labels, [Divergence.model_validate(one) for one in line.divergences])
@@ -192,19 +205,21 @@ def view(results: Results) -> View:
     cases_of: dict[str, list[Case]] = {}
     for case in results.cases.values():
         cases_of.setdefault(case.spec, []).append(case)
-    specs = [spec_view(results.specs[name], cases_of[name], backends) for name in sorted(cases_of) if name in results.specs]
+    specs = [
+        spec_view(results.specs[name], cases_of[name], backends) for name in sorted(cases_of) if name in results.specs
+    ]
     facets: dict[str, list[SpecView]] = {}
     untested: dict[str, dict[str, list[SpecView]]] = {}
     summary: dict[str, Counter[str]] = {name: Counter() for name in backends}
     by_facet: dict[str, dict[str, Counter[str]]] = {}
     for spec in specs:
         facets.setdefault(spec.facet, []).append(spec)
-        for case in spec.cases:
-            name, verdict = case.case.backend, case.case.verdict
+        for shown in spec.cases:
+            name, verdict = shown.case.backend, shown.case.verdict
             summary[name][verdict] += 1
             by_facet.setdefault(spec.facet, {}).setdefault(name, Counter())[verdict] += 1
             if verdict in {"unsupported", "skipped"}:
-                listed = untested.setdefault(name, {}).setdefault(case.case.reason or verdict, [])
+                listed = untested.setdefault(name, {}).setdefault(shown.case.reason or verdict, [])
                 if spec not in listed:
                     listed.append(spec)
     documents: dict[str, list[ClaimVerdict]] = {}

@@ -57,7 +57,9 @@ def test_a_verb():
         names["Double"].model_validate({"double": "v"}),
         vocabulary.Expect.model_validate({"expect": "doubled", "value": "v", "is": [2.0, 4.0]}),
     ]
-    script = doubling("cpu").translate(Spec.model_construct(title="", about="", sources=[], contract="sharing", steps=steps))
+    script = doubling("cpu").translate(
+        Spec.model_construct(title="", about="", sources=[], contract="sharing", steps=steps)
+    )
     host = Host(Torch, device="cpu")
     assert host.ready() is None
     outcome = host.run(script, "<example>")
@@ -72,10 +74,11 @@ def test_a_backend(tmp_path, monkeypatch, load_spec):
     names = {"Adapter": Adapter}
     exec(blocks("python")[2], names)
     mine = names["Mine"]
-    located = load_spec("steps:\n  - variable: v\n    init: 3.0\n    as: v\n  - initialize:\n  - expect: holds\n    value: v\n    is: [3.0]\n")
+    located = load_spec(
+        "steps:\n  - variable: v\n    init: 3.0\n    as: v\n  - initialize:\n  - expect: holds\n    value: v\n    is: [3.0]\n"
+    )
     host = Host(mine)
     assert host.ready() is None
     assert host.device == "cpu"
     assert run_case(Plan(located, "mine", mine, {}), host).verdict == "conforms"
     host.stop()
-

@@ -19,7 +19,9 @@ The real TensorFlow 1 needs Python 3.7, in an environment of its own:
 
 
 @click.command()
-@click.option("--python", multiple=True, metavar="BACKEND=PATH", help="The interpreter that would run a backend's scripts.")
+@click.option(
+    "--python", multiple=True, metavar="BACKEND=PATH", help="The interpreter that would run a backend's scripts."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
 def doctor(python: tuple[str, ...], as_json: bool) -> None:
     """Import each backend's framework in a process of its own and say what is there."""
@@ -32,7 +34,13 @@ def doctor(python: tuple[str, ...], as_json: bool) -> None:
         host.stop()
     if as_json:
         found = {
-            name: {"absent": host.absent, "device": host.device_name, "install": host.adapter.install, **host.environment} for name, host in hosts.items()
+            name: {
+                "absent": host.absent,
+                "device": host.device_name,
+                "install": host.adapter.install,
+                **host.environment,
+            }
+            for name, host in hosts.items()
         }
         click.echo(json.dumps(found, indent=2))
         return
@@ -40,7 +48,9 @@ def doctor(python: tuple[str, ...], as_json: bool) -> None:
     for heading in ("backend", "here", "versions", "python", "device"):
         table.add_column(heading, overflow="fold")
     for name, host in hosts.items():
-        versions = ", ".join(f"{package} {version}" for package, version in host.environment.get("packages", {}).items())
+        versions = ", ".join(
+            f"{package} {version}" for package, version in host.environment.get("packages", {}).items()
+        )
         here = "no" if host.absent else "yes"
         table.add_row(name, here, versions, host.environment.get("python", ""), host.device_name)
     console = Console(highlight=False, soft_wrap=True)
@@ -49,4 +59,8 @@ def doctor(python: tuple[str, ...], as_json: bool) -> None:
         if host.absent:
             console.print(f"{name}: {host.absent}", markup=False)
     if not any(host.environment.get("packages", {}).get("tensorflow", "").startswith("1.") for host in hosts.values()):
-        console.print(f"\n{REAL_TF1}" + ("" if shutil.which("python3.7") else "\n(python3.7 is not on the PATH; pyenv and conda have it)"), markup=False)
+        console.print(
+            f"\n{REAL_TF1}"
+            + ("" if shutil.which("python3.7") else "\n(python3.7 is not on the PATH; pyenv and conda have it)"),
+            markup=False,
+        )

@@ -17,7 +17,13 @@ def list_specs(specs: tuple[str, ...], as_json: bool) -> None:
     facets = Counter(located.facet for located in loaded)
     if as_json:
         entries = [
-            {"id": located.id, "facet": located.facet, "title": located.spec.title, "contract": located.spec.contract, "labels": list(located.lines)}
+            {
+                "id": located.id,
+                "facet": located.facet,
+                "title": located.spec.title,
+                "contract": located.spec.contract,
+                "labels": list(located.lines),
+            }
             for located in loaded
         ]
         click.echo(json.dumps({"facets": dict(facets), "specs": entries}, indent=2))

@@ -41,11 +41,17 @@ steps:
 def new(spec_id: str) -> None:
     """Write a spec to begin from at specs/FACET/SLUG.yaml; it runs as it is."""
     if not re.fullmatch(r"[a-z0-9-]+/[a-z0-9]+(-[a-z0-9]+)*", spec_id):
-        raise UsageError(f"{spec_id!r} is no id of a spec\n    expected: FACET/SLUG, lower-case words with hyphens between\n    to do: try something like scopes/reuse-finds-existing")
+        raise UsageError(
+            f"{spec_id!r} is no id of a spec\n    expected: FACET/SLUG, lower-case words with hyphens between\n    to do: try something like scopes/reuse-finds-existing"
+        )
     path: Path = specs_folder() / f"{spec_id}.yaml"
     if path.exists():
-        raise UsageError(f"{path} is there already\n    expected: an id that no spec has\n    to do: choose another slug, or edit that file")
+        raise UsageError(
+            f"{path} is there already\n    expected: an id that no spec has\n    to do: choose another slug, or edit that file"
+        )
     path.parent.mkdir(exist_ok=True)
     words = spec_id.rpartition("/")[2].replace("-", " ")
     path.write_text(TEMPLATE.format(modeline=MODELINE, title=f"{words.capitalize()}, as a statement"), encoding="utf-8")
-    click.echo(f"wrote {path}\nnext: edit it, then `canireuse run {spec_id} --backend reference`, then `canireuse lint {spec_id}`")
+    click.echo(
+        f"wrote {path}\nnext: edit it, then `canireuse run {spec_id} --backend reference`, then `canireuse lint {spec_id}`"
+    )

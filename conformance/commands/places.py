@@ -14,7 +14,9 @@ def specs_folder() -> Path:
     for folder in (Path("specs"), package.parent / "specs", package / "specs"):
         if folder.is_dir():
             return folder
-    raise UsageError("no specs were found\n    expected: a folder `specs` here\n    to do: go to the folder that holds it, or name spec files")
+    raise UsageError(
+        "no specs were found\n    expected: a folder `specs` here\n    to do: go to the folder that holds it, or name spec files"
+    )
 
 
 def spec_paths(names: tuple[str, ...]) -> list[Path]:
@@ -26,7 +28,9 @@ def spec_paths(names: tuple[str, ...]) -> list[Path]:
         found = next((path for path in candidates if path.exists()), None)
         if found is None:
             known = list(spec_files([folder]))
-            raise UsageError(f"there is no spec {name!r}\n    expected: a path, a facet or an id; `canireuse list` names them\n    to do: {suggestion(name, known, 'check the name')}")
+            raise UsageError(
+                f"there is no spec {name!r}\n    expected: a path, a facet or an id; `canireuse list` names them\n    to do: {suggestion(name, known, 'check the name')}"
+            )
         paths.append(found)
     return paths
 

@@ -15,14 +15,32 @@ from conformance.progress import Display
 @click.command(context_settings={"ignore_unknown_options": False})
 @click.argument("specs", nargs=-1)
 @click.option("--backend", multiple=True, metavar="NAME[,NAME]", help="Backends to run; all if left out.")
-@click.option("--device", type=click.Choice(["cpu", "gpu", "auto"]), default="auto", help="Where scripts place variables.")
+@click.option(
+    "--device", type=click.Choice(["cpu", "gpu", "auto"]), default="auto", help="Where scripts place variables."
+)
 @click.option("--python", multiple=True, metavar="BACKEND=PATH", help="The interpreter that runs a backend's scripts.")
-@click.option("--results", type=click.Path(path_type=Path), default=Path("results.jsonl"), show_default=True, help="Where the records go.")
+@click.option(
+    "--results",
+    type=click.Path(path_type=Path),
+    default=Path("results.jsonl"),
+    show_default=True,
+    help="Where the records go.",
+)
 @click.option("-k", "keyword", metavar="EXPRESSION", help="Only cases whose names match, as in pytest.")
 @click.option("-n", "workers", metavar="N", help="Worker processes, as in pytest-xdist; one backend, one worker.")
 @click.option("--limit", type=float, default=60.0, show_default=True, metavar="SECONDS", help="Time a script may take.")
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
-def run(specs: tuple[str, ...], backend: tuple[str, ...], device: str, python: tuple[str, ...], results: Path, keyword: str | None, workers: str | None, limit: float, as_json: bool) -> int:  # click hands every option over
+def run(
+    specs: tuple[str, ...],
+    backend: tuple[str, ...],
+    device: str,
+    python: tuple[str, ...],
+    results: Path,
+    keyword: str | None,
+    workers: str | None,
+    limit: float,
+    as_json: bool,
+) -> int:  # click hands every option over
     """Run SPECS (paths, facets or ids; all if none is named) and write the records.
 
     The same as `pytest specs` with the same options; what pytest alone has, such as --junitxml, is there.
@@ -34,10 +52,20 @@ def run(specs: tuple[str, ...], backend: tuple[str, ...], device: str, python: t
     arguments += ["-n", workers] if workers else []
     display = Display(as_json=as_json)
     code = pytest.main(
-        [*arguments, "-p", "no:terminal", "-p", "no:cacheprovider", "-o", f"canireuse_specs={shlex.join(map(str, paths))}"],
+        [
+            *arguments,
+            "-p",
+            "no:terminal",
+            "-p",
+            "no:cacheprovider",
+            "-o",
+            f"canireuse_specs={shlex.join(map(str, paths))}",
+        ],
         plugins=[display],
     )
     if as_json:
         verdicts = Counter(case.verdict for case in display.cases)
-        click.echo(json.dumps({"results": str(results), "exit_code": int(code), "verdicts": dict(sorted(verdicts.items()))}))
+        click.echo(
+            json.dumps({"results": str(results), "exit_code": int(code), "verdicts": dict(sorted(verdicts.items()))})
+        )
     return int(code)

@@ -41,7 +41,9 @@ class Array:
         if not self.shape:
             return self.data[0]
         step = size(self.shape[1:])
-        return [Array(self.data[row * step : (row + 1) * step], self.shape[1:]).tolist() for row in range(self.shape[0])]
+        return [
+            Array(self.data[row * step : (row + 1) * step], self.shape[1:]).tolist() for row in range(self.shape[0])
+        ]
 
     def map(self, function, *others):
         """Return the array of what a function makes of the elements, of others of the same shape too."""
@@ -92,14 +94,20 @@ def common_shape(first, second):
 def transposed(matrix):
     """Return a matrix with rows and columns exchanged."""
     rows, columns = matrix.shape
-    return Array([matrix.data[row * columns + column] for column in range(columns) for row in range(rows)], (columns, rows))
+    return Array(
+        [matrix.data[row * columns + column] for column in range(columns) for row in range(rows)], (columns, rows)
+    )
 
 
 def multiplied(first, second):
     """Return the product of two matrices."""
     (rows, inner), columns = first.shape, second.shape[1]
     return Array(
-        [sum(first.data[row * inner + at] * second.data[at * columns + column] for at in range(inner)) for row in range(rows) for column in range(columns)],
+        [
+            sum(first.data[row * inner + at] * second.data[at * columns + column] for at in range(inner))
+            for row in range(rows)
+            for column in range(columns)
+        ],
         (rows, columns),
     )
 
@@ -149,7 +157,11 @@ BINARY = {
     "subtract": ("sub", lambda a, b: a - b, lambda a, b, out: (1.0, -1.0)),
     "multiply": ("mul", lambda a, b: a * b, lambda a, b, out: (b, a)),
     "divide": ("truediv", divide, lambda a, b, out: (divide(1.0, b), divide(-out, b))),
-    "power": ("pow", power, lambda a, b, out: (b * power(a, b - 1) if b else 0.0, out * logarithm(a) if a > 0 else 0.0)),
+    "power": (
+        "pow",
+        power,
+        lambda a, b, out: (b * power(a, b - 1) if b else 0.0, out * logarithm(a) if a > 0 else 0.0),
+    ),
 }
 #: operation -> (its name in a graph, the function, its derivative, given the argument and the result)
 UNARY = {

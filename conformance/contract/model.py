@@ -15,7 +15,15 @@ from conformance.contract import tape
 from conformance.contract.arrays import Array, size
 from conformance.contract.optimizers import Adam, descend
 from conformance.contract.ownership import Layer, Module, cells_of, clone
-from conformance.contract.refusals import AlreadyExists, BadArgument, DtypeMismatch, NotFound, NotTrainable, ShapeMismatch, Uninitialized
+from conformance.contract.refusals import (
+    AlreadyExists,
+    BadArgument,
+    DtypeMismatch,
+    NotFound,
+    NotTrainable,
+    ShapeMismatch,
+    Uninitialized,
+)
 
 #: A reuse mode: look a variable up, or create it where there is none.
 AUTO = "look up or create"
@@ -34,21 +42,27 @@ class Cell(tape.Tensor):
         """Return the value in the current session."""
         value = self.session().values.get(self)
         if value is None:
-            raise Uninitialized(f"{self.name} is read and has no value here", "a value in this session", "initialize first")
+            raise Uninitialized(
+                f"{self.name} is read and has no value here", "a value in this session", "initialize first"
+            )
         return value
 
     def session(self):
         """Return the current session; raise BadArgument if it runs another graph."""
         session = self.graph.model.current
         if session.graph is not self.graph:
-            raise BadArgument(f"{self.name} is used in a session of another graph", "a session of its own", "leave that graph")
+            raise BadArgument(
+                f"{self.name} is used in a session of another graph", "a session of its own", "leave that graph"
+            )
         return session
 
     def assign(self, value):
         """Write a value: numbers, or what an expression is worth now."""
         array = tape.evaluate(tape.tensor(value))
         if array.shape != self.shape:
-            raise ShapeMismatch(f"{list(array.shape)} is assigned to {self.name}", list(self.shape), "assign that shape")
+            raise ShapeMismatch(
+                f"{list(array.shape)} is assigned to {self.name}", list(self.shape), "assign that shape"
+            )
         if isinstance(value, tape.Tensor) and not value.gives_way and value.dtype != self.dtype:
             raise DtypeMismatch(f"{value.dtype} is assigned to {self.name}", self.dtype, "assign that dtype")
         self.session().values[self] = array.map(converter(self.dtype))
@@ -235,7 +249,9 @@ class Model:
     def get(self, name, shape=None, dtype=None, init=None, trainable=None, collection=None, **others):
         """Look a variable up or create it, as the reuse mode of the current scope says."""
         if others:
-            raise BadArgument(f"get is given {', '.join(others)}", "name, shape, dtype and what to create", "open a scope with it")
+            raise BadArgument(
+                f"get is given {', '.join(others)}", "name, shape, dtype and what to create", "open a scope with it"
+            )
         graph = self.now
         full, reuse = graph.scope.under(name), graph.scope.reuse
         values = isinstance(init, list)
@@ -339,7 +355,9 @@ class Model:
             raise NotTrainable("nothing is left to train", "a variable that is not frozen", "name one")
         step = {"sgd": descend, "adam": Adam}[optimizer](rate)
         for _ in range(times):
-            for cell, slope in zip(cells, tape.slopes(tape.tensor(scalar if scalar is not None else minimize()), cells)):
+            for cell, slope in zip(
+                cells, tape.slopes(tape.tensor(scalar if scalar is not None else minimize()), cells)
+            ):
                 cell.assign(cell.forward().map(lambda a, b: a - b, step(cell, slope)).tolist())
 
     # -- observations

@@ -28,7 +28,9 @@ class Owner:
     def __setattr__(self, place, value):
         old = getattr(self, place)
         if getattr(old, "shape", None) != getattr(value, "shape", None):
-            raise ShapeMismatch(f"another shape is tied to {place!r}", "that of what it holds", "tie variables of one shape")
+            raise ShapeMismatch(
+                f"another shape is tied to {place!r}", "that of what it holds", "tie variables of one shape"
+            )
         self.held[place] = value
         self.give_up(old)
 
@@ -63,7 +65,9 @@ class Layer(Owner):
             return
         with self.model.scope(self.name, unique=True):
             for place, (shape, init) in self.wanted.items():
-                self.held[place] = self.model.get(place, None if isinstance(init, list) else shape, init=init, trainable=self.trainable)
+                self.held[place] = self.model.get(
+                    place, None if isinstance(init, list) else shape, init=init, trainable=self.trainable
+                )
         self.made.extend(self.held.values())
 
     def give_up(self, old):

@@ -7,7 +7,17 @@ one it is evaluated once, when it is made, and keeps what its gradient needs. Co
 
 import builtins
 
-from conformance.contract.arrays import BINARY, UNARY, Array, common_shape, divide, exponential, multiplied, size, transposed
+from conformance.contract.arrays import (
+    BINARY,
+    UNARY,
+    Array,
+    common_shape,
+    divide,
+    exponential,
+    multiplied,
+    size,
+    transposed,
+)
 from conformance.contract.refusals import BadArgument, DtypeMismatch, ShapeMismatch
 
 
@@ -88,7 +98,9 @@ class Tensor:
         if not isinstance(index, int):
             raise BadArgument(f"{index!r} is an index", "an integer", "take one row at a time")
         if not self.shape or not -self.shape[0] <= index < self.shape[0]:
-            raise BadArgument(f"{list(self.shape)} has no index {index}", "an index within the first axis", "correct it")
+            raise BadArgument(
+                f"{list(self.shape)} has no index {index}", "an index within the first axis", "correct it"
+            )
         return Gather(self, index % self.shape[0])
 
 
@@ -141,7 +153,10 @@ class Binary(Tensor):
     def backward(self, gradient, out, first, second):
         """Sum over the axes along which an input was repeated."""
         pairs = list(map(self.derivative, first.spread(self.shape).data, second.spread(self.shape).data, out.data))
-        return [gradient.map(lambda slope, pair, at=at: slope * pair[at], Array(pairs, self.shape)).gathered(each.shape) for at, each in enumerate((first, second))]
+        return [
+            gradient.map(lambda slope, pair, at=at: slope * pair[at], Array(pairs, self.shape)).gathered(each.shape)
+            for at, each in enumerate((first, second))
+        ]
 
 
 class Unary(Tensor):
@@ -278,7 +293,9 @@ class Gather(Tensor):
         for row in rows.data:
             if not isinstance(row, int) or not 0 <= row < table.shape[0]:
                 raise BadArgument(f"row {row!r} of {table.shape[0]}", "an index within the table", "correct it")
-        return Array([number for row in rows.data for number in table.data[row * width : (row + 1) * width]], self.shape)
+        return Array(
+            [number for row in rows.data for number in table.data[row * width : (row + 1) * width]], self.shape
+        )
 
     def backward(self, gradient, out, table, rows):
         """Add up what each row receives; indices have no gradient."""

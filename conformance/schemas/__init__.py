@@ -12,7 +12,8 @@ from conformance import expression
 from conformance.claims import Document
 from conformance.records import LINE
 from conformance.spec import Spec
-from conformance.vocabulary import VERBS, Expect, Step
+from conformance.step import Step
+from conformance.vocabulary import VERBS, Expect
 
 FOLDER = Path(__file__).parent
 PAGE = FOLDER.parent.parent / "docs" / "vocabulary.md"
@@ -57,8 +58,18 @@ def vocabulary_page() -> str:
     ]
     for verb, model in VERBS.items():
         lines += ["", f"### `{verb}`", "", first_sentence(model), ""]
-        lines += [key_line(name, field) for name, field in model.model_fields.items() if name != "raises" and (name != "expect" or model is Expect)]
-    lines += ["", "## Expressions", "", "Names, numbers, lists of numbers, `+ - * / @ **`, an integer index (`x[0]`) and these functions:", ""]
+        lines += [
+            key_line(name, field)
+            for name, field in model.model_fields.items()
+            if name != "raises" and (name != "expect" or model is Expect)
+        ]
+    lines += [
+        "",
+        "## Expressions",
+        "",
+        "Names, numbers, lists of numbers, `+ - * / @ **`, an integer index (`x[0]`) and these functions:",
+        "",
+    ]
     lines += [f"- `{name}(x)`: {meaning}" for name, meaning in expression.FUNCTIONS.items()]
     return "\n".join(lines) + "\n"
 

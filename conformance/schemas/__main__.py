@@ -1,7 +1,9 @@
 """Write the generated files anew."""
 
+import sys
+
 from conformance.schemas import files
 
 for path, text in files().items():
     path.write_text(text, encoding="utf-8")
-    print(f"wrote {path.name}")
+    sys.stdout.write(f"wrote {path.name}\n")

@@ -110,13 +110,41 @@ def test_the_script_is_what_a_user_would_write(load_spec):
     ("kind", "error"),
     [
         ("already_exists", raised("ValueError", 'Duplicate use of scope name: "kernel"')),
-        ("not_found", raised("ScopeVariableNotFoundError", 'No Variable named "bias" for collection "params" exists in "/tower".')),
+        (
+            "not_found",
+            raised(
+                "ScopeVariableNotFoundError", 'No Variable named "bias" for collection "params" exists in "/tower".'
+            ),
+        ),
         ("not_found", raised("ScopeParamNotFoundError", 'Could not find parameter named "bias" in scope "/".')),
-        ("not_found", raised("ValueError", "The target dict keys and state dict keys do not match, target dict contains keys {'x'} which are not present in state dict")),
-        ("shape_mismatch", raised("ScopeParamShapeError", 'For parameter "kernel" in "/", the given initializer is expected to generate shape (2, 2)')),
-        ("shape_mismatch", raised("TypeError", "dot_general requires contracting dimensions to have the same shape, got (3,) and (2,).")),
+        (
+            "not_found",
+            raised(
+                "ValueError",
+                "The target dict keys and state dict keys do not match, target dict contains keys {'x'} which are not present in state dict",
+            ),
+        ),
+        (
+            "shape_mismatch",
+            raised(
+                "ScopeParamShapeError",
+                'For parameter "kernel" in "/", the given initializer is expected to generate shape (2, 2)',
+            ),
+        ),
+        (
+            "shape_mismatch",
+            raised(
+                "TypeError", "dot_general requires contracting dimensions to have the same shape, got (3,) and (2,)."
+            ),
+        ),
         ("shape_mismatch", raised("TypeError", "add got incompatible shapes for broadcasting: (2,), (3,).")),
-        ("not_trainable", raised("TypeError", "grad requires real- or complex-valued inputs (input dtype that is a sub-dtype of np.inexact), but got int32.")),
+        (
+            "not_trainable",
+            raised(
+                "TypeError",
+                "grad requires real- or complex-valued inputs (input dtype that is a sub-dtype of np.inexact), but got int32.",
+            ),
+        ),
         (None, raised("ZeroDivisionError", "division by zero")),
     ],
 )
@@ -137,7 +165,10 @@ def test_what_is_missing_is_said_in_a_sentence(verb):
         ("[{scope: a, reuse: true, steps: [{scope: b, steps: [{get: w}]}]}]", "does not inherit"),
         ("[{scope: a, as: a, steps: [{reuse_variables: a}]}]", "no reuse mode"),
         ("[{variable: w, as: w}, {function: f, traced: true, steps: [{assign: w, to: 1.0}]}]", "is pure"),
-        ("[{layer: dense, name: a, inputs: 1, units: 1, as: a}, {layer: dense, name: b, inputs: 1, units: 1, as: b}, {tie: a.kernel, to: b.kernel}]", "immutable arrays"),
+        (
+            "[{layer: dense, name: a, inputs: 1, units: 1, as: a}, {layer: dense, name: b, inputs: 1, units: 1, as: b}, {tie: a.kernel, to: b.kernel}]",
+            "immutable arrays",
+        ),
     ],
 )
 def test_what_linen_cannot_say_is_refused_with_a_reason(load_spec, steps, reason):
@@ -155,7 +186,12 @@ def test_scripts_run_and_conform(load_spec):
     try:
         assert host.ready() is None
         assert host.device_name.startswith("cpu:0")
-        for name, steps in {"facet/reuse": REUSE, "facet/shapes": SHAPES, "facet/learning": LEARNING, "facet/freezing": FREEZING}.items():
+        for name, steps in {
+            "facet/reuse": REUSE,
+            "facet/shapes": SHAPES,
+            "facet/learning": LEARNING,
+            "facet/freezing": FREEZING,
+        }.items():
             located = load_spec(steps, name)
             outcome = host.run(Linen("cpu").translate(located.spec), name)
             judgement = judge(located.spec, "linen", Linen, {}, outcome, {})

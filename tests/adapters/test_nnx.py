@@ -80,8 +80,18 @@ def test_the_script_is_what_a_user_would_write(load_spec):
     [
         ("not_found", raised("AttributeError", "'Module' object has no attribute 'bias'")),
         ("not_trainable", raised("AttributeError", "No attribute 'frozen' in State")),
-        ("shape_mismatch", raised("ValueError", "Incompatible types for broadcasting: input type=float32[3] and requested type=float32[2]")),
-        ("shape_mismatch", raised("TypeError", "dot_general requires contracting dimensions to have the same shape, got (2,) and (3,).")),
+        (
+            "shape_mismatch",
+            raised(
+                "ValueError", "Incompatible types for broadcasting: input type=float32[3] and requested type=float32[2]"
+            ),
+        ),
+        (
+            "shape_mismatch",
+            raised(
+                "TypeError", "dot_general requires contracting dimensions to have the same shape, got (2,) and (3,)."
+            ),
+        ),
         (None, raised("ZeroDivisionError", "division by zero")),
     ],
 )

@@ -42,7 +42,10 @@ with model.scope('tower', reuse=True):
 def run(spec: Spec) -> Outcome:
     outcome = Outcome("finished")
     script = Reference().translate(spec)
-    exec(compile(script.text, "<script>", "exec"), {"observe": lambda label, value: outcome.observations.update({label: encode(value)})})
+    exec(
+        compile(script.text, "<script>", "exec"),
+        {"observe": lambda label, value: outcome.observations.update({label: encode(value)})},
+    )
     return outcome
 
 
@@ -66,7 +69,11 @@ def test_predicts_every_observation(located):
 
 
 def test_no_divergence_is_declared_for_the_contract():
-    assert not [located.id for located in LOCATED if any("reference" in divergence.backends for divergence in located.spec.divergences)]
+    assert not [
+        located.id
+        for located in LOCATED
+        if any("reference" in divergence.backends for divergence in located.spec.divergences)
+    ]
 
 
 VERBS = {
@@ -313,7 +320,10 @@ def test_says_every_verb(load_spec, steps):
 
 @pytest.mark.parametrize(
     ("step", "reason"),
-    [("- expect: offers-it\n    offers: layers\n    is: true", "package"), ("- expect: traced-once\n    traces: f\n    is: 1", "traced")],
+    [
+        ("- expect: offers-it\n    offers: layers\n    is: true", "package"),
+        ("- expect: traced-once\n    traces: f\n    is: 1", "traced"),
+    ],
 )
 def test_what_frameworks_own_is_outside_the_contract(load_spec, step, reason):
     located = load_spec(f"steps:\n  - function: f\n    traced: true\n    steps: []\n  {step}\n")

@@ -56,5 +56,9 @@ def test_both_answer_alike(located, hosts):
     model, framework = (answers(adapter, hosts[adapter], spec) for adapter in (Reference, TF1))
     assert set(model) == set(spec.expectations)
     compared = [label for label in spec.expectations if label not in declared]
-    apart = {label: (model[label], framework.get(label)) for label in compared if not agrees(model[label], framework.get(label), tolerances.get(label, 1e-5))}
+    apart = {
+        label: (model[label], framework.get(label))
+        for label in compared
+        if not agrees(model[label], framework.get(label), tolerances.get(label, 1e-5))
+    }
     assert not apart

@@ -16,8 +16,21 @@ from conformance.loader import load
 from conformance.translation import Script, Unsupported
 
 SPECS = Path(__file__).parent.parent.parent / "specs"
-TAKEN = ("scopes/reuse-true-finds-existing", "gradients/sum-over-uses", "calls/one-layer-on-two-inputs", "state/alias-sees-the-write")
-FRAMEWORK = {"tf1": "tensorflow", "tf1-eager": "tensorflow", "tf2": "tensorflow", "linen": "flax", "nnx": "flax", "torch": "torch", "reference": "conformance"}
+TAKEN = (
+    "scopes/reuse-true-finds-existing",
+    "gradients/sum-over-uses",
+    "calls/one-layer-on-two-inputs",
+    "state/alias-sees-the-write",
+)
+FRAMEWORK = {
+    "tf1": "tensorflow",
+    "tf1-eager": "tensorflow",
+    "tf2": "tensorflow",
+    "linen": "flax",
+    "nnx": "flax",
+    "torch": "torch",
+    "reference": "conformance",
+}
 
 
 def printed(text, labels):
@@ -35,7 +48,10 @@ def printed(text, labels):
 
 def recorded(observations):
     """Return the observations of a host in the same form."""
-    return {label: value["error"]["type"] if isinstance(value, dict) and "error" in value else value for label, value in observations.items()}
+    return {
+        label: value["error"]["type"] if isinstance(value, dict) and "error" in value else value
+        for label, value in observations.items()
+    }
 
 
 @pytest.mark.parametrize("backend", adapters.names())
@@ -58,7 +74,15 @@ def test_standalone_scripts_give_the_recorded_observations(backend, tmp_path):
         file = tmp_path / "script.py"
         file.write_text(Script(case.script).standalone)
         environ = {"PATH": "/usr/bin:/bin", **adapter.environ}
-        ran = subprocess.run([sys.executable, str(file)], cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=120, check=False)
+        ran = subprocess.run(
+            [sys.executable, str(file)],
+            cwd=tmp_path,
+            env=environ,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
         assert ran.returncode == 0, ran.stderr[-2000:]
         observations = host.run(script, "<again>").observations
         assert printed(ran.stdout, observations) == recorded(observations)

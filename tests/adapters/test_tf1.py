@@ -70,14 +70,42 @@ steps:
 """
 #: what TensorFlow 2.21 (first) and 1.15 say of the same mistake
 MESSAGES = [
-    ("already_exists", "ValueError", "Variable s/v already exists, disallowed. Did you mean to set reuse=True or reuse=tf.AUTO_REUSE in VarScope?"),
-    ("not_found", "ValueError", "Variable s/w does not exist, or was not created with tf.get_variable(). Did you mean to set reuse=tf.AUTO_REUSE?"),
+    (
+        "already_exists",
+        "ValueError",
+        "Variable s/v already exists, disallowed. Did you mean to set reuse=True or reuse=tf.AUTO_REUSE in VarScope?",
+    ),
+    (
+        "not_found",
+        "ValueError",
+        "Variable s/w does not exist, or was not created with tf.get_variable(). Did you mean to set reuse=tf.AUTO_REUSE?",
+    ),
     ("shape_mismatch", "ValueError", "Trying to share variable o/v, but specified shape (2,) and found shape (1,)."),
-    ("shape_mismatch", "ValueError", "Cannot assign value to variable ' q:0': Shape mismatch.The variable shape (2,), and the assigned value shape (3,)"),
-    ("shape_mismatch", "ValueError", "Dimension 0 in both shapes must be equal, but are 2 and 3. Shapes are [2] and [3]. for 'Assign' (op: 'Assign')"),
-    ("dtype_mismatch", "ValueError", "Trying to share variable o/v, but specified dtype int32 and found dtype float32."),
-    ("dtype_mismatch", "ValueError", "Tensor conversion requested dtype float32 for Tensor with dtype int32: <tf.Tensor 'Const_1:0'>"),
-    ("dtype_mismatch", "TypeError", "Input 'value' of 'Assign' Op has type int32 that does not match type float32 of argument 'ref'."),
+    (
+        "shape_mismatch",
+        "ValueError",
+        "Cannot assign value to variable ' q:0': Shape mismatch.The variable shape (2,), and the assigned value shape (3,)",
+    ),
+    (
+        "shape_mismatch",
+        "ValueError",
+        "Dimension 0 in both shapes must be equal, but are 2 and 3. Shapes are [2] and [3]. for 'Assign' (op: 'Assign')",
+    ),
+    (
+        "dtype_mismatch",
+        "ValueError",
+        "Trying to share variable o/v, but specified dtype int32 and found dtype float32.",
+    ),
+    (
+        "dtype_mismatch",
+        "ValueError",
+        "Tensor conversion requested dtype float32 for Tensor with dtype int32: <tf.Tensor 'Const_1:0'>",
+    ),
+    (
+        "dtype_mismatch",
+        "TypeError",
+        "Input 'value' of 'Assign' Op has type int32 that does not match type float32 of argument 'ref'.",
+    ),
     ("bad_argument", "ValueError", "The reuse parameter must be True or False or None."),
     ("bad_argument", "ValueError", "Variable v did not get an initializer, so its `shape` argument must be specified."),
     ("bad_argument", "ValueError", "The initializer passed is not valid. It should be a callable with no arguments"),
@@ -130,7 +158,11 @@ def test_scripts_run_and_conform(load_spec, adapter, specs):
 
 
 def test_a_session_opened_in_eager_mode_is_asked_for_the_value(load_spec):
-    script = TF1Eager().translate(load_spec("steps: [{variable: v, as: v}, {session: main, steps: [{initialize: null}, {read: v}]}, {read: v}]").spec)
+    script = TF1Eager().translate(
+        load_spec(
+            "steps: [{variable: v, as: v}, {session: main, steps: [{initialize: null}, {read: v}]}, {read: v}]"
+        ).spec
+    )
     assert script.text.endswith(
         "with tf1.Session() as session:\n"
         "    session.run(tf1.global_variables_initializer())\n"

@@ -78,16 +78,48 @@ steps:
 MESSAGES = [
     ("not_found", "AttributeError", "'Module' object has no attribute 'bias'"),
     (None, "AttributeError", "'NoneType' object has no attribute 'numpy'"),
-    ("bad_argument", "AttributeError", "'tensorflow.python.framework.ops.EagerTensor' object has no attribute 'assign'"),
+    (
+        "bad_argument",
+        "AttributeError",
+        "'tensorflow.python.framework.ops.EagerTensor' object has no attribute 'assign'",
+    ),
     ("bad_argument", "ValueError", "The `initial_value` arg to `tf.Variable` must be specified except when"),
     ("uninitialized", "AttributeError", "You must build the layer before accessing `kernel`."),
-    ("created_again", "ValueError", "in user code: ... tf.function only supports singleton tf.Variables created on the first call."),
-    ("already_exists", "ValueError", "All layers added to a Sequential model should have unique names. Name 'a' is already the name of a layer"),
-    ("shape_mismatch", "ValueError", "Cannot assign value to variable ' Variable:0': Shape mismatch.The variable shape (2,)"),
-    ("shape_mismatch", "ValueError", "The shape of the target variable and the shape of the target value must match. variable.shape=(2,), Received: value.shape=(3,)"),
-    ("shape_mismatch", "ValueError", "Input 0 with name 'None' of layer 'dense' is incompatible with the layer: expected axis -1"),
-    ("shape_mismatch", "InvalidArgumentError", "{{function_node __wrapped__AddV2}} Incompatible shapes: [2] vs. [3] [Op:AddV2] name:"),
-    ("dtype_mismatch", "InvalidArgumentError", "cannot compute AddV2 as input #1(zero-based) was expected to be a float tensor but is a int32 tensor"),
+    (
+        "created_again",
+        "ValueError",
+        "in user code: ... tf.function only supports singleton tf.Variables created on the first call.",
+    ),
+    (
+        "already_exists",
+        "ValueError",
+        "All layers added to a Sequential model should have unique names. Name 'a' is already the name of a layer",
+    ),
+    (
+        "shape_mismatch",
+        "ValueError",
+        "Cannot assign value to variable ' Variable:0': Shape mismatch.The variable shape (2,)",
+    ),
+    (
+        "shape_mismatch",
+        "ValueError",
+        "The shape of the target variable and the shape of the target value must match. variable.shape=(2,), Received: value.shape=(3,)",
+    ),
+    (
+        "shape_mismatch",
+        "ValueError",
+        "Input 0 with name 'None' of layer 'dense' is incompatible with the layer: expected axis -1",
+    ),
+    (
+        "shape_mismatch",
+        "InvalidArgumentError",
+        "{{function_node __wrapped__AddV2}} Incompatible shapes: [2] vs. [3] [Op:AddV2] name:",
+    ),
+    (
+        "dtype_mismatch",
+        "InvalidArgumentError",
+        "cannot compute AddV2 as input #1(zero-based) was expected to be a float tensor but is a int32 tensor",
+    ),
     ("dtype_mismatch", "ValueError", "Tensor conversion requested dtype float32 for Tensor with dtype int32"),
     ("not_trainable", "ValueError", "No gradients provided for any variable."),
 ]
@@ -113,7 +145,10 @@ def test_the_script_is_what_a_user_would_write(load_spec):
         ("[{variable: w, collection: kept}]", "no collections"),
         ("[{variable: w}, {expect: all, variables: 1}]", "no list of all variables"),
         ("[{variable: w, as: w}, {freeze: w}]", "from the start"),
-        ("[{layer: dense, name: a, inputs: 1, units: 1, as: a}, {variable: w, as: w}, {tie: a.kernel, to: w}]", "no setter"),
+        (
+            "[{layer: dense, name: a, inputs: 1, units: 1, as: a}, {variable: w, as: w}, {tie: a.kernel, to: w}]",
+            "no setter",
+        ),
         ("[{session: other, steps: []}]", "no sessions"),
     ],
 )

@@ -18,7 +18,9 @@ DENSE = {"layer": "dense", "name": "one", "inputs": 2, "units": 1, "kernel": [[1
 def spec(*steps: dict[str, Any]) -> Spec:
     """Return a spec of these steps."""
     about = "A spec of a test, which is never shown to anybody."
-    return Spec.model_validate({"title": "A spec of a test", "about": about, "sources": ["none"], "contract": "sharing", "steps": steps})
+    return Spec.model_validate(
+        {"title": "A spec of a test", "about": about, "sources": ["none"], "contract": "sharing", "steps": steps}
+    )
 
 
 def script(*steps: dict[str, Any], device: str = "cpu", **way: str) -> str:
@@ -28,8 +30,17 @@ def script(*steps: dict[str, Any], device: str = "cpu", **way: str) -> str:
 
 
 def test_scopes_are_submodules_and_reuse_is_a_lookup() -> None:
-    again = {"scope": "s", "reuse": True, "steps": [{"get": "w", "as": "b"}, {"get": "x", "raises": "not_found", "expect": "missing"}]}
-    assert script({"scope": "s", "steps": [A]}, again, {"expect": "one", "variables": 1}, {"expect": "path", "name": "b", "is": "s/w"}) == (
+    again = {
+        "scope": "s",
+        "reuse": True,
+        "steps": [{"get": "w", "as": "b"}, {"get": "x", "raises": "not_found", "expect": "missing"}],
+    }
+    assert script(
+        {"scope": "s", "steps": [A]},
+        again,
+        {"expect": "one", "variables": 1},
+        {"expect": "path", "name": "b", "is": "s/w"},
+    ) == (
         "root = nn.Module()\n"
         "root.add_module('s', nn.Module())\n"
         "root.s.register_parameter('w', nn.Parameter(torch.full([2], 1.0)))\n"
@@ -47,7 +58,11 @@ def test_scopes_are_submodules_and_reuse_is_a_lookup() -> None:
 
 
 def test_a_kernel_is_read_written_and_differentiated_through_the_transpose() -> None:
-    text = script(DENSE, {"assign": "one.kernel", "to": "one.kernel + 1.0"}, {"gradient": "g", "of": "sum(one.kernel)", "wrt": "one.kernel"})
+    text = script(
+        DENSE,
+        {"assign": "one.kernel", "to": "one.kernel + 1.0"},
+        {"gradient": "g", "of": "sum(one.kernel)", "wrt": "one.kernel"},
+    )
     assert "one.weight.copy_((one.weight.T + 1.0).T)" in text
     assert "g = torch.autograd.grad(torch.sum(one.weight.T), one.weight)[0].T" in text
 
@@ -136,7 +151,13 @@ def test_native_errors_map_to_the_kind_they_mean(host: Host, kind: str) -> None:
 
 
 def test_registering_a_name_again_replaces_the_parameter_in_silence(host: Host) -> None:
-    seen = run(host, A, {**A, "as": "b"}, {"expect": "same", "identical": ["a", "b"], "is": True}, {"expect": "count", "variables": 2})
+    seen = run(
+        host,
+        A,
+        {**A, "as": "b"},
+        {"expect": "same", "identical": ["a", "b"], "is": True},
+        {"expect": "count", "variables": 2},
+    )
     assert seen.observations == {"same": False, "count": 1}
 
 
@@ -144,12 +165,23 @@ def test_registering_a_name_again_replaces_the_parameter_in_silence(host: Host) 
 def test_what_a_tie_survives_depends_on_the_way_of_restoring(host: Host, way: str, count: int) -> None:
     two = {**DENSE, "name": "two", "as": "two"}
     tied = [DENSE, two, {"tie": "two.kernel", "to": "one.kernel"}, {"module": "m", "members": {"a": "one", "b": "two"}}]
-    kept = [{"save": "m", "to": "word"}, {"restore": "m", "from": "word"}, {"expect": "count", "inside": "m", "variables": 1}]
+    kept = [
+        {"save": "m", "to": "word"},
+        {"restore": "m", "from": "word"},
+        {"expect": "count", "inside": "m", "variables": 1},
+    ]
     assert run(host, *tied, *kept, restore=way).observations == {"count": count}
 
 
 def test_a_compiled_function_is_traced_once_for_equal_shapes(host: Host) -> None:
     double = {"function": "double", "traced": True, "takes": ["x"], "returns": "x * a", "steps": []}
     calls = [{"invoke": "double", "given": [[1.0, 2.0]], "as": "y"}] * 2
-    seen = run(host, A, double, *calls, {"expect": "traces", "traces": "double", "is": 1}, {"expect": "value", "value": "y", "is": [1.0, 2.0]})
+    seen = run(
+        host,
+        A,
+        double,
+        *calls,
+        {"expect": "traces", "traces": "double", "is": 1},
+        {"expect": "value", "value": "y", "is": [1.0, 2.0]},
+    )
     assert seen.observations == {"traces": 1, "value": [1.0, 2.0]}

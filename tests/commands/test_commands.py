@@ -17,14 +17,26 @@ def canireuse(tmp_path):
 
     def call(*arguments, cwd=ROOT):
         environ = {**os.environ, "COLUMNS": "200"}
-        return subprocess.run([sys.executable, "-m", "conformance", *arguments], cwd=cwd, env=environ, capture_output=True, text=True, timeout=200, check=False)
+        return subprocess.run(
+            [sys.executable, "-m", "conformance", *arguments],
+            cwd=cwd,
+            env=environ,
+            capture_output=True,
+            text=True,
+            timeout=200,
+            check=False,
+        )
 
     return call
 
 
 def test_list_counts_facets_and_labels(canireuse):
     listed = json.loads(canireuse("list", "--json").stdout)
-    assert sum(listed["facets"].values()) == len(listed["specs"]) == len(list((ROOT / "specs").glob("[!c]*/*.yaml")) + list((ROOT / "specs").glob("c[!l]*/*.yaml")))
+    assert (
+        sum(listed["facets"].values())
+        == len(listed["specs"])
+        == len(list((ROOT / "specs").glob("[!c]*/*.yaml")) + list((ROOT / "specs").glob("c[!l]*/*.yaml")))
+    )
     one = next(spec for spec in listed["specs"] if spec["id"] == "scopes/reuse-true-finds-existing")
     assert "one-variable" in one["labels"]
     assert "scopes/reuse-true-finds-existing" in canireuse("list", "scopes").stdout
@@ -36,16 +48,27 @@ def test_show_prints_the_script_that_runs(canireuse):
     standalone = canireuse("show", "scopes/reuse-true-finds-existing", "--backend", "tf1", "--standalone").stdout
     assert standalone.endswith(script)
     assert standalone.startswith("def observe(label, value):\n    print(")
-    assert json.loads(canireuse("show", "scopes/reuse-true-finds-existing", "--backend", "tf1", "--json").stdout)[0]["script"] == script[:-1]
+    assert (
+        json.loads(canireuse("show", "scopes/reuse-true-finds-existing", "--backend", "tf1", "--json").stdout)[0][
+            "script"
+        ]
+        == script[:-1]
+    )
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("show", "scopes/reuse-true-finds-exsting", "--backend", "tf1"), "did you mean 'scopes/reuse-true-finds-existing'?"),
+        (
+            ("show", "scopes/reuse-true-finds-exsting", "--backend", "tf1"),
+            "did you mean 'scopes/reuse-true-finds-existing'?",
+        ),
         (("show", "scopes", "--backend", "tf1"), "expected: one spec"),
         (("show", "scopes/reuse-true-finds-existing", "--backend", "tf3"), "there is no backend 'tf3'"),
-        (("show", "creation/auto-creates-then-gets", "--backend", "torch"), "torch cannot say creation/auto-creates-then-gets"),
+        (
+            ("show", "creation/auto-creates-then-gets", "--backend", "torch"),
+            "torch cannot say creation/auto-creates-then-gets",
+        ),
         (("report", "no-such.jsonl"), "cannot be read"),
         (("claims", "--results", "no-such.jsonl"), "cannot be read"),
         (("new", "No Slug"), "is no id of a spec"),

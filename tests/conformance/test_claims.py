@@ -34,12 +34,23 @@ claims:
 
 def claim(**more) -> ClaimLine:
     given = {"decided_by": [Decision(spec="a/b", expect="shared", asserts=True)]} | more
-    return ClaimLine(id="doc-one", document="doc", title="Doc", stands="tf1", where="here", line=1, claim="It is shared.", **given)
+    return ClaimLine(
+        id="doc-one", document="doc", title="Doc", stands="tf1", where="here", line=1, claim="It is shared.", **given
+    )
 
 
 def case(backend, observed, verdict="conforms"):
     judged = Judged(label="shared", contract=True, observed=observed, holds=observed is True)
-    return Case(id=f"a/b@{backend}", spec="a/b", backend=backend, device="cpu", environment="e", verdict=verdict, spec_digest="d", expectations=[judged])
+    return Case(
+        id=f"a/b@{backend}",
+        spec="a/b",
+        backend=backend,
+        device="cpu",
+        environment="e",
+        verdict=verdict,
+        spec_digest="d",
+        expectations=[judged],
+    )
 
 
 def verdict(line, *cases):
@@ -49,7 +60,13 @@ def verdict(line, *cases):
 
 @pytest.mark.parametrize(
     ("stands", "eager", "wanted"),
-    [(True, True, "confirmed"), (True, False, "depends"), (False, True, "depends"), (False, False, "refuted"), (1, 1, "refuted")],
+    [
+        (True, True, "confirmed"),
+        (True, False, "depends"),
+        (False, True, "depends"),
+        (False, False, "refuted"),
+        (1, 1, "refuted"),
+    ],
 )
 def test_the_verdict_comes_from_both_modes(stands, eager, wanted):
     judged = verdict(claim(), case("tf1", stands), case("tf1-eager", eager))
@@ -58,7 +75,10 @@ def test_the_verdict_comes_from_both_modes(stands, eager, wanted):
     assert [piece.mode for piece in judged.evidence] == ["stands", "eager"]
 
 
-@pytest.mark.parametrize(("asserts", "observed", "holds", "wanted"), [(1.0, 1.02, True, "confirmed"), (1.0, 1.4, False, "refuted"), (1.1, 1.02, True, "refuted")])
+@pytest.mark.parametrize(
+    ("asserts", "observed", "holds", "wanted"),
+    [(1.0, 1.02, True, "confirmed"), (1.0, 1.4, False, "refuted"), (1.1, 1.02, True, "refuted")],
+)
 def test_the_contracts_own_answer_is_held_to_the_expectations_tolerance(asserts, observed, holds, wanted):
     measured = Judged(label="shared", contract=1.0, observed=observed, holds=holds)
     line = claim(decided_by=[Decision(spec="a/b", expect="shared", asserts=asserts)])

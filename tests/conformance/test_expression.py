@@ -47,7 +47,10 @@ def test_wording_replaces_leaves_and_keeps_precedence():
 numbers = st.integers(1, 9).map(str)
 expressions = st.recursive(
     numbers | st.just("x"),
-    lambda inner: st.tuples(inner, st.sampled_from("+-*/"), inner).map(lambda parts: f"({parts[0]} {parts[1]} {parts[2]})") | inner.map(lambda text: f"-{text}"),
+    lambda inner: (
+        st.tuples(inner, st.sampled_from("+-*/"), inner).map(lambda parts: f"({parts[0]} {parts[1]} {parts[2]})")
+        | inner.map(lambda text: f"-{text}")
+    ),
     max_leaves=8,
 )
 

@@ -42,7 +42,10 @@ def test_the_environment_is_known(host):
 
 
 def test_observations_come_back_in_order_and_plain(host):
-    outcome = run(host, "observe('b', [1, 2.5, True, None, 'x'])\nobserve('a', {'k': (1,)})\nobserve('n', float('nan'))\nobserve('o', object)")
+    outcome = run(
+        host,
+        "observe('b', [1, 2.5, True, None, 'x'])\nobserve('a', {'k': (1,)})\nobserve('n', float('nan'))\nobserve('o', object)",
+    )
     assert list(outcome.observations) == ["b", "a", "n", "o"]
     assert outcome.observations["b"] == [1, 2.5, True, None, "x"]
     assert outcome.observations["a"] == {"k": [1]}
@@ -71,7 +74,12 @@ def test_each_script_has_a_fresh_namespace(host):
 
 @pytest.mark.parametrize(
     "noise",
-    ["print('{\"observed\": 1}')", "import os; os.write(1, b'rubbish')", "import sys; sys.stderr.write('x' * 100000)", "import subprocess; subprocess.run(['echo', 'hello'])"],
+    [
+        "print('{\"observed\": 1}')",
+        "import os; os.write(1, b'rubbish')",
+        "import sys; sys.stderr.write('x' * 100000)",
+        "import subprocess; subprocess.run(['echo', 'hello'])",
+    ],
 )
 def test_noise_cannot_corrupt_the_channel(host, noise):
     assert run(host, f"{noise}\nobserve('a', 1)").observations == {"a": 1}
@@ -154,7 +162,15 @@ def test_a_gpu_from_a_list_of_devices_is_used():
     host.stop()
 
 
-@pytest.mark.parametrize(("device", "name", "here"), [("gpu", "/device:GPU:0", True), ("gpu", "cuda:0", True), ("gpu", "/device:CPU:0", False), ("cpu", "anything", True)])
+@pytest.mark.parametrize(
+    ("device", "name", "here"),
+    [
+        ("gpu", "/device:GPU:0", True),
+        ("gpu", "cuda:0", True),
+        ("gpu", "/device:CPU:0", False),
+        ("cpu", "anything", True),
+    ],
+)
 def test_where_a_name_is(device, name, here):
     assert is_on(device, name) is here
 

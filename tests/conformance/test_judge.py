@@ -39,8 +39,14 @@ def error(kind: str = "KeyError", message: str = "no such name", bases=("KeyErro
 
 
 def outcome(**changed) -> Outcome:
-    observations = {"value": [1.0], "shared": {"before": [0.0], "after": [1.0], "written": [1.0]}, "refused": error()} | changed
-    return Outcome("finished", observations={label: value for label, value in observations.items() if value != "left out"})
+    observations = {
+        "value": [1.0],
+        "shared": {"before": [0.0], "after": [1.0], "written": [1.0]},
+        "refused": error(),
+    } | changed
+    return Outcome(
+        "finished", observations={label: value for label, value in observations.items() if value != "left out"}
+    )
 
 
 def verdict(result: Outcome, **more):
@@ -48,7 +54,15 @@ def verdict(result: Outcome, **more):
 
 
 def divergence(answers, **more):
-    return [{"backends": ["backend"], "answers": answers, "because": "it is so by design, as was seen", "source": "observed", **more}]
+    return [
+        {
+            "backends": ["backend"],
+            "answers": answers,
+            "because": "it is so by design, as was seen",
+            "source": "observed",
+            **more,
+        }
+    ]
 
 
 def test_what_holds_conforms():
@@ -117,8 +131,14 @@ def test_a_divergence_of_another_backend_or_version_does_not_excuse():
     other = divergence({"refused": "nothing"})
     other[0]["backends"] = ["another"]
     assert verdict(outcome(refused=None), divergences=other).verdict == "fails"
-    assert verdict(outcome(refused=None), divergences=divergence({"refused": "nothing"}, versions="tensorflow<2")).verdict == "fails"
-    assert verdict(outcome(refused=None), divergences=divergence({"refused": "nothing"}, versions="tensorflow>=2")).verdict == "differs"
+    assert (
+        verdict(outcome(refused=None), divergences=divergence({"refused": "nothing"}, versions="tensorflow<2")).verdict
+        == "fails"
+    )
+    assert (
+        verdict(outcome(refused=None), divergences=divergence({"refused": "nothing"}, versions="tensorflow>=2")).verdict
+        == "differs"
+    )
 
 
 def test_a_divergence_of_another_way_does_not_apply():

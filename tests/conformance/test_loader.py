@@ -51,7 +51,14 @@ def test_a_good_spec_loads(write_spec):
         ("init: 1.0", "raises: not_found", 8, 5, "does not fit", ""),
         ("init: 1.0", "dtype: float31", 10, 12, "`dtype` is 'float31'", ""),
         ("initialize:", "initialise:", 12, 5, "'initialise' is no verb", "did you mean 'initialize'?"),
-        ("    - initialize:\n", "    - initialize:\n    - reenter: first\n      steps: []\n", 13, 14, "'first' is a variable", ""),
+        (
+            "    - initialize:\n",
+            "    - initialize:\n    - reenter: first\n      steps: []\n",
+            13,
+            14,
+            "'first' is a variable",
+            "",
+        ),
         ("    - initialize:\n", "    - initialize:\n    - compute: 'first * 2'\n", 13, 14, "", ""),
     ],
 )
@@ -59,7 +66,10 @@ def test_each_fault_is_told_at_its_place(write_spec, broken, by, line, column, w
     import textwrap
 
     text = textwrap.dedent(GOOD)
-    broken, by = (part.replace("    - ", "  - ").replace("      s", "    s") if part.startswith("    ") else part for part in (broken, by))
+    broken, by = (
+        part.replace("    - ", "  - ").replace("      s", "    s") if part.startswith("    ") else part
+        for part in (broken, by)
+    )
     assert broken in text
     problem = refused(write_spec, text.replace(broken, by))[0]
     assert (problem.line, problem.column) == (line, column), str(problem)

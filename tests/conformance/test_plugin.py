@@ -17,7 +17,15 @@ VOLATILE = {"seconds", "output"}
 
 
 def call(*command, cwd=ROOT):
-    return subprocess.run([sys.executable, "-m", *command], cwd=cwd, capture_output=True, text=True, timeout=200, check=False, env=dict(os.environ))
+    return subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+        env=dict(os.environ),
+    )
 
 
 def cases(path):
@@ -27,7 +35,9 @@ def cases(path):
 @pytest.mark.parametrize("workers", [(), ("-n", "2")])
 def test_pytest_and_run_give_the_same_records(tmp_path, workers):
     one, two = tmp_path / "one.jsonl", tmp_path / "two.jsonl"
-    by_pytest = call("pytest", "specs/scopes", "specs/gradients", f"--backend={FAST}", "-q", *workers, f"--results={one}")
+    by_pytest = call(
+        "pytest", "specs/scopes", "specs/gradients", f"--backend={FAST}", "-q", *workers, f"--results={one}"
+    )
     by_run = call("conformance", "run", *SOME, "--backend", FAST, *workers, "--results", str(two))
     assert by_pytest.returncode == by_run.returncode == 0, by_pytest.stdout + by_run.stdout + by_run.stderr
     assert cases(one) == cases(two)
@@ -38,13 +48,27 @@ def test_pytest_and_run_give_the_same_records(tmp_path, workers):
 def test_the_order_of_specs_does_not_matter(tmp_path):
     one, two = tmp_path / "one.jsonl", tmp_path / "two.jsonl"
     call("conformance", "run", "scopes", "gradients", "--backend", FAST, "--results", str(one))
-    files = [str(path) for facet in ("gradients", "scopes") for path in sorted((ROOT / "specs" / facet).glob("*.yaml"), reverse=True)]
+    files = [
+        str(path)
+        for facet in ("gradients", "scopes")
+        for path in sorted((ROOT / "specs" / facet).glob("*.yaml"), reverse=True)
+    ]
     call("conformance", "run", *files, "--backend", FAST, "--results", str(two))
     assert cases(one) == cases(two)
 
 
 def test_a_keyword_selects_cases(tmp_path):
-    ran = call("conformance", "run", "scopes", "--backend", FAST, "-k", "reuse-true-finds-existing", "--results", str(tmp_path / "r.jsonl"))
+    ran = call(
+        "conformance",
+        "run",
+        "scopes",
+        "--backend",
+        FAST,
+        "-k",
+        "reuse-true-finds-existing",
+        "--results",
+        str(tmp_path / "r.jsonl"),
+    )
     assert ran.returncode == 0
     assert list(cases(tmp_path / "r.jsonl")) == ["scopes/reuse-true-finds-existing@reference"]
 
@@ -101,7 +125,10 @@ def test_unknown_options_and_values_are_refused(tmp_path, command, arguments, wo
     ],
 )
 def test_bad_specs_run_nothing_and_leave_results_alone(tmp_path, write_spec, text, words, workers):
-    write_spec("steps:\n  - get: k\n    init: 1.0\n    as: a\n  - initialize:\n  - expect: one\n    value: a\n    is: 1.0\n", "facet/good")
+    write_spec(
+        "steps:\n  - get: k\n    init: 1.0\n    as: a\n  - initialize:\n  - expect: one\n    value: a\n    is: 1.0\n",
+        "facet/good",
+    )
     path = write_spec(text, "facet/bad")
     if text.startswith("title"):
         path.write_text(text)
@@ -119,7 +146,17 @@ def test_bad_specs_run_nothing_and_leave_results_alone(tmp_path, write_spec, tex
 
 
 def test_a_run_that_selects_nothing_says_so(tmp_path):
-    ran = call("conformance", "run", "scopes", "--backend", FAST, "-k", "nothing-like-it", "--results", str(tmp_path / "r.jsonl"))
+    ran = call(
+        "conformance",
+        "run",
+        "scopes",
+        "--backend",
+        FAST,
+        "-k",
+        "nothing-like-it",
+        "--results",
+        str(tmp_path / "r.jsonl"),
+    )
     assert ran.returncode == 5
     assert not (tmp_path / "r.jsonl").exists()
 

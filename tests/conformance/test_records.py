@@ -13,7 +13,16 @@ def header():
 
 
 def case(spec="facet/spec", backend="torch", **more):
-    return records.Case(id=f"{spec}@{backend}", spec=spec, backend=backend, device="cpu", environment=f"{backend}@cpu", verdict="conforms", spec_digest="d", **more)
+    return records.Case(
+        id=f"{spec}@{backend}",
+        spec=spec,
+        backend=backend,
+        device="cpu",
+        environment=f"{backend}@cpu",
+        verdict="conforms",
+        spec_digest="d",
+        **more,
+    )
 
 
 def footer(cases=1):
@@ -60,12 +69,21 @@ def test_files_merge_by_id(tmp_path):
 def test_a_case_in_two_files_is_refused(tmp_path):
     one = write(tmp_path / "1.jsonl", header(), case(), footer())
     two = write(tmp_path / "2.jsonl", header(), case(), footer())
-    with pytest.raises(InputError, match="2.jsonl:2:1: the case facet/spec@torch is here twice"):
+    with pytest.raises(InputError, match=r"2.jsonl:2:1: the case facet/spec@torch is here twice"):
         records.read([one, two])
 
 
 def test_a_spec_in_two_versions_is_refused(tmp_path):
-    line = {"kind": "spec", "id": "a/b", "title": "t", "about": "a", "sources": [], "contract": "by-name", "text": "x", "lines": {}}
+    line = {
+        "kind": "spec",
+        "id": "a/b",
+        "title": "t",
+        "about": "a",
+        "sources": [],
+        "contract": "by-name",
+        "text": "x",
+        "lines": {},
+    }
     paths = []
     for digest in ("1", "2"):
         path = tmp_path / f"{digest}.jsonl"
@@ -75,7 +93,15 @@ def test_a_spec_in_two_versions_is_refused(tmp_path):
         records.read(paths)
 
 
-@pytest.mark.parametrize("text", ["", "rubbish\n", '{"kind": "nothing"}\n', '{"kind": "header", "canireuse": "0", "started": "x", "command": "y", "more": 1}\n'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "rubbish\n",
+        '{"kind": "nothing"}\n',
+        '{"kind": "header", "canireuse": "0", "started": "x", "command": "y", "more": 1}\n',
+    ],
+)
 def test_a_line_that_is_no_record_is_refused(tmp_path, text):
     path = tmp_path / "r.jsonl"
     path.write_text(text)

@@ -33,7 +33,15 @@ def test_every_spec_fits_the_schema(validator, spec_id):
 
 @pytest.mark.parametrize(
     "change",
-    [{"titel": "x"}, {"contract": "else"}, {"steps": [{"gett": "x"}]}, {"steps": [{"get": "x", "shap": [1]}]}, {"steps": []}, {"sources": []}, {"title": 3}],
+    [
+        {"titel": "x"},
+        {"contract": "else"},
+        {"steps": [{"gett": "x"}]},
+        {"steps": [{"get": "x", "shap": [1]}]},
+        {"steps": []},
+        {"sources": []},
+        {"title": 3},
+    ],
 )
 def test_the_schema_refuses_what_the_model_refuses(validator, change):
     data, _, _ = yaml.read(ROOT / "specs" / "scopes" / "reuse-true-finds-existing.yaml")

@@ -11,7 +11,12 @@ from reports import build
 
 HOSTILE = "</script></code><b onmouseover=alert(1)>&amp;\"'"
 SCRIPT = f"import torch\n\nx = {HOSTILE!r}  # {HOSTILE}\n\n\tif x: pass\nobserve('shared', 1.0)\n\n"
-BACKENDS = {"reference": "Reference model", "tf1": "TensorFlow 1 graph mode", "tf1-eager": "TensorFlow 1 calls, eager", "torch": "PyTorch"}
+BACKENDS = {
+    "reference": "Reference model",
+    "tf1": "TensorFlow 1 graph mode",
+    "tf1-eager": "TensorFlow 1 calls, eager",
+    "torch": "PyTorch",
+}
 
 
 def environment(backend):
@@ -23,7 +28,12 @@ def environment(backend):
 
 def spec(name, title, backends=("torch",)):
     text = f"# {HOSTILE}\ntitle: {title}\nsteps:\n  - expect: shared\n"
-    divergence = {"backends": list(backends), "answers": {"shared": False}, "because": f"It copies instead {HOSTILE}; tie it again.", "source": "pytorch/pytorch#1"}
+    divergence = {
+        "backends": list(backends),
+        "answers": {"shared": False},
+        "because": f"It copies instead {HOSTILE}; tie it again.",
+        "source": "pytorch/pytorch#1",
+    }
     return SpecLine(
         id=name, title=title, about=f"Why it matters {HOSTILE}.", sources=["documents/one", "owner/repo#12", "https://example.org/page"],
         contract="sharing", text=text, digest=digest(text), lines={"shared": 4}, divergences=[divergence],
@@ -31,7 +41,14 @@ def spec(name, title, backends=("torch",)):
 
 
 def case(name, backend, verdict, observed=True, way=None, **more):
-    judged = Judged(label="shared", contract=True, observed=observed, holds=verdict in {"conforms", "differs"}, is_declared=verdict == "differs", declared=observed)
+    judged = Judged(
+        label="shared",
+        contract=True,
+        observed=observed,
+        holds=verdict in {"conforms", "differs"},
+        is_declared=verdict == "differs",
+        declared=observed,
+    )
     ran = verdict not in {"unsupported", "skipped"}
     return Case(
         id=f"{name}@{backend}" + (f"+{way}" if way else ""), spec=name, backend=backend, way={"restore": way} if way else {}, device="cpu",
@@ -50,8 +67,23 @@ def results():
         case("ties/kept-on-save", "torch", "differs", observed=False, way="assign", loudness="silent"),
         case("scopes/reuse-finds", "reference", "conforms"),
         case("scopes/reuse-finds", "tf1", "conforms"),
-        case("scopes/reuse-finds", "tf1-eager", "fails", observed=False, loudness="silent", blame="backend", reason=HOSTILE),
-        case("scopes/reuse-finds", "torch", "error", blame="adapter", reason="NameError", warnings=[{"category": "W", "message": HOSTILE, "line": 3}]),
+        case(
+            "scopes/reuse-finds",
+            "tf1-eager",
+            "fails",
+            observed=False,
+            loudness="silent",
+            blame="backend",
+            reason=HOSTILE,
+        ),
+        case(
+            "scopes/reuse-finds",
+            "torch",
+            "error",
+            blame="adapter",
+            reason="NameError",
+            warnings=[{"category": "W", "message": HOSTILE, "line": 3}],
+        ),
         case("scopes/all-agree", "reference", "conforms"),
         case("scopes/all-agree", "tf1", "conforms"),
         case("scopes/all-agree", "tf1-eager", "crash", blame="backend", reason="killed by SIGSEGV"),
@@ -62,10 +94,26 @@ def results():
     claims = [
         ClaimLine(id="doc-depends", line=1, claim=f"It is shared {HOSTILE}.", decided_by=decided, **more),
         ClaimLine(id="doc-opinion", line=2, claim="It is nice.", not_checkable="an opinion", **more),
-        ClaimLine(id="doc-refuted", line=3, claim="Nothing is shared.", decided_by=[Decision(spec="scopes/all-agree", expect="shared", asserts=False)], **more),
-        ClaimLine(id="doc-undecided", line=4, claim="Who knows what.", decided_by=[Decision(spec="no/such", expect="x", asserts=1)], **more),
+        ClaimLine(
+            id="doc-refuted",
+            line=3,
+            claim="Nothing is shared.",
+            decided_by=[Decision(spec="scopes/all-agree", expect="shared", asserts=False)],
+            **more,
+        ),
+        ClaimLine(
+            id="doc-undecided",
+            line=4,
+            claim="Who knows what.",
+            decided_by=[Decision(spec="no/such", expect="x", asserts=1)],
+            **more,
+        ),
     ]
-    specs = [spec("ties/kept-on-save", "A tie survives being saved"), spec("scopes/reuse-finds", "Reuse finds it", ("tf1-eager",)), spec("scopes/all-agree", "All agree")]
+    specs = [
+        spec("ties/kept-on-save", "A tie survives being saved"),
+        spec("scopes/reuse-finds", "Reuse finds it", ("tf1-eager",)),
+        spec("scopes/all-agree", "All agree"),
+    ]
     return Results(
         headers=[Header(canireuse="0.1", started="2026-01-01T00:00:00+00:00", command="canireuse run")],
         environments={f"{name}@cpu": environment(name) for name in BACKENDS},
@@ -86,7 +134,9 @@ def chromium():
     """The path of a browser; without one the tests of the page are skipped, in CI they fail."""
     import os
 
-    found = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
+    found = next(
+        (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+    )
     if found is None and os.environ.get("CI"):
         pytest.fail("there is no Chromium; CI installs one")
     if found is None:

@@ -106,7 +106,9 @@ def test_a_cut_off_run_is_told(results, tmp_path):
     assert "did not end" in build(cut, tmp_path / "index.html").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("text", ["", "\n", "\n\nx = 1", "x = 1", "x\n\n\n", "'unfinished", "\tx = '<&>'", "a: [1, 'b'] # c\n"])
+@pytest.mark.parametrize(
+    "text", ["", "\n", "\n\nx = 1", "x = 1", "x\n\n\n", "'unfinished", "\tx = '<&>'", "a: [1, 'b'] # c\n"]
+)
 @pytest.mark.parametrize("language", ["python", "yaml"])
 def test_highlighting_loses_nothing(text, language):
     parser = HTMLParser(convert_charrefs=True)

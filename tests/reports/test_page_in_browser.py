@@ -27,7 +27,10 @@ def visit(browser, page):
         tab = context.new_page()
         tab.on("console", lambda message: noise.append(message.text))
         tab.on("pageerror", lambda error: noise.append(str(error)))
-        tab.on("request", lambda request: noise.append(request.url) if not request.url.startswith(("file:", "data:")) else None)
+        tab.on(
+            "request",
+            lambda request: noise.append(request.url) if not request.url.startswith(("file:", "data:")) else None,
+        )
         tab.goto(page.as_uri() + fragment)
         return tab
 
@@ -70,13 +73,17 @@ def test_filters_are_in_the_address_and_come_back(visit):
     assert again.is_checked("input[name=disagree]")
 
 
-@pytest.mark.parametrize("fragment", ["#ties/kept-on-save@torch+assign", "#scopes/reuse-finds@tf1-eager", "#scopes/reuse-finds"])
+@pytest.mark.parametrize(
+    "fragment", ["#ties/kept-on-save@torch+assign", "#scopes/reuse-finds@tf1-eager", "#scopes/reuse-finds"]
+)
 def test_a_permalink_opens_its_cell(visit, fragment):
     tab = visit(fragment)
     target = tab.locator(f'[id="{fragment[1:]}"]')
     assert target.is_visible()
     assert target.evaluate("node => node.closest('details.spec').open")
-    assert target.evaluate("node => { const box = node.getBoundingClientRect(); return box.top < innerHeight && box.bottom > 0; }")
+    assert target.evaluate(
+        "node => { const box = node.getBoundingClientRect(); return box.top < innerHeight && box.bottom > 0; }"
+    )
 
 
 def test_a_cell_leads_to_its_script(visit):
@@ -140,7 +147,9 @@ def test_axe_finds_nothing(visit, scheme, width):
     tab = visit("#ties/kept-on-save", width=width, color_scheme=scheme)
     tab.evaluate("document.querySelectorAll('details').forEach(details => { details.open = true; })")
     tab.evaluate(AXE)
-    found = tab.evaluate("axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})")["violations"]
+    found = tab.evaluate(
+        "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})"
+    )["violations"]
     assert [(one["id"], one["nodes"][0]["html"][:200]) for one in found] == []
 
 

@@ -16,7 +16,9 @@ class LastUse(tape.Gradient):
             if each not in gradients or not each.inputs:
                 continue
             received = each.backward(gradients[each], values[each], *[values[one] for one in each.inputs])
-            gradients.update({one: slope for one, slope in zip(each.inputs, received, strict=True) if slope is not None})
+            gradients.update(
+                {one: slope for one, slope in zip(each.inputs, received, strict=True) if slope is not None}
+            )
         return gradients.get(self.wrt) or Array.full(self.wrt.shape, 0.0)
 
 

@@ -54,7 +54,9 @@ class PrintsRubbish(Wrapped):
     """Writes to the standard output, past Python too, what looks like an answer of a host."""
 
     name = title = "zoo-prints-rubbish"
-    before = "import os\nprint('{\"finished\": {}}')\nos.write(1, b'{\"observed\": {\"label\": \"x\", \"value\": 1}}\\n\\xff')"
+    before = (
+        'import os\nprint(\'{"finished": {}}\')\nos.write(1, b\'{"observed": {"label": "x", "value": 1}}\\n\\xff\')'
+    )
 
 
 class Hangs(Wrapped):

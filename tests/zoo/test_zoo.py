@@ -48,7 +48,12 @@ def test_hangs_and_crashes_are_results_and_the_rest_finishes(zoo, tmp_path):
     results = records.read([tmp_path / "results.jsonl"])
     assert ran.returncode == 1
     assert results.complete
-    assert [results.cases[f"{RIGHT}@{backend}"].verdict for backend in backends] == ["timeout", "crash", "skipped", "conforms"]
+    assert [results.cases[f"{RIGHT}@{backend}"].verdict for backend in backends] == [
+        "timeout",
+        "crash",
+        "skipped",
+        "conforms",
+    ]
     assert results.cases["refusals/existing-name-without-reuse@reference"].verdict == "conforms"
     assert "SIGSEGV" in results.cases[f"{RIGHT}@zoo-segfaults"].reason
     assert "pip install a-framework" in results.cases[f"{RIGHT}@zoo-unimportable"].reason
@@ -57,4 +62,8 @@ def test_hangs_and_crashes_are_results_and_the_rest_finishes(zoo, tmp_path):
 def test_the_zoo_is_caught_on_workers_too(zoo, tmp_path):
     zoo(RIGHT, "--backend", "zoo-segfaults,zoo-copies,reference", "-n", "2")
     cases = records.read([tmp_path / "results.jsonl"]).cases
-    assert [cases[f"{RIGHT}@{name}"].verdict for name in ("zoo-segfaults", "zoo-copies", "reference")] == ["crash", "fails", "conforms"]
+    assert [cases[f"{RIGHT}@{name}"].verdict for name in ("zoo-segfaults", "zoo-copies", "reference")] == [
+        "crash",
+        "fails",
+        "conforms",
+    ]

@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 
 from conformance.contract import Model, tape
-from conformance.contract.refusals import AlreadyExists, BadArgument, DtypeMismatch, NotFound, NotTrainable, ShapeMismatch, Uninitialized
+from conformance.contract.refusals import (
+    AlreadyExists,
+    BadArgument,
+    DtypeMismatch,
+    NotFound,
+    NotTrainable,
+    ShapeMismatch,
+    Uninitialized,
+)
 
 FOLDER = Path(tape.__file__).parent
 
@@ -262,7 +270,11 @@ def test_an_assignment_fits_the_variable(model):
 
 
 def test_dtypes_of_new_variables(model):
-    assert [get(model).dtype, model.get("i", init=[1, 2]).dtype, model.variable("s", init=1).dtype] == ["float32", "int32", "int32"]
+    assert [get(model).dtype, model.get("i", init=[1, 2]).dtype, model.variable("s", init=1).dtype] == [
+        "float32",
+        "int32",
+        "int32",
+    ]
     assert get(model, "b", dtype="bool", init=True).dtype == "bool"
 
 
@@ -449,5 +461,11 @@ def test_python_3_7_can_read_it(name):
 
 def test_importing_it_imports_nothing_of_the_engine():
     code = "import sys, conformance.contract; print(sorted(name for name in sys.modules if name.startswith(('conformance', 'pydantic', 'yaml', 'numpy'))))"
-    loaded = subprocess.run([sys.executable, "-c", code], cwd=FOLDER.parent.parent, capture_output=True, text=True, check=True).stdout
-    assert ast.literal_eval(loaded) == ["conformance", "conformance.contract", *(f"conformance.contract.{name}" for name in MODULES)]
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], cwd=FOLDER.parent.parent, capture_output=True, text=True, check=True
+    ).stdout
+    assert ast.literal_eval(loaded) == [
+        "conformance",
+        "conformance.contract",
+        *(f"conformance.contract.{name}" for name in MODULES),
+    ]

@@ -100,10 +100,15 @@ SHAPES = st.lists(st.integers(1, 3), max_size=3)
 @given(st.data(), SHAPES, st.sampled_from(["add", "subtract", "multiply", "divide", "power"]))
 def test_gradient_through_broadcasting(data, shape, operation):
     first = [extent if data.draw(st.booleans()) else 1 for extent in shape]
-    second = [extent if extent != one or data.draw(st.booleans()) else 1 for extent, one in zip(shape, first, strict=True)]
+    second = [
+        extent if extent != one or data.draw(st.booleans()) else 1 for extent, one in zip(shape, first, strict=True)
+    ]
     second = second[data.draw(st.integers(0, len(second))) :]
     numbers = st.floats(0.5, 2.0)
-    leaves = [Leaf(Array(data.draw(st.lists(numbers, min_size=math.prod(each), max_size=math.prod(each))), each).tolist()) for each in (first, second)]
+    leaves = [
+        Leaf(Array(data.draw(st.lists(numbers, min_size=math.prod(each), max_size=math.prod(each))), each).tolist())
+        for each in (first, second)
+    ]
     check(tape.sum(tape.square(tape.Binary(operation, *leaves))), *leaves)
 
 
