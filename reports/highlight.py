@@ -20,8 +20,14 @@ def css_class(token: _TokenType) -> str:
 
 
 def highlight(text: str, language: str) -> Markup:
-    """Return the text as HTML whose text content is the text itself, byte for byte."""
-    marked = ((css_class(token), part) for token, part in LEXERS[language].get_tokens(text))
+    """Return the text as HTML whose text content is the text itself, byte for byte.
+
+    A text that the lexer would change (it drops carriage returns and byte order marks) stays unmarked.
+    """
+    tokens = list(LEXERS[language].get_tokens(text))
+    if "".join(part for _, part in tokens) != text:
+        return Markup(escape(text, quote=False).replace("\r", "&#13;"))  # noqa: S704  # it was escaped
+    marked = ((css_class(token), part) for token, part in tokens)
     pieces = []
     for name, group in groupby(marked, key=lambda pair: pair[0]):
         part = escape("".join(part for _, part in group), quote=False)

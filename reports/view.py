@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import adapters
 from conformance.claims import ClaimVerdict, in_words, judge_claims
-from conformance.judge import UNKNOWN_ERROR, agrees
+from conformance.judge import UNKNOWN_ERROR, Judged, agrees, applies
 from conformance.records import Case, Environment, Results, SpecLine
 from conformance.spec import Divergence
 
@@ -42,16 +42,28 @@ class Answer:
     departs: bool
     holds: bool
 
+    @property
+    def key(self) -> str:
+        """What the answer is compared by: within the tolerance of an expectation digits do not count."""
+        return self.text if self.departs or not self.holds else ""
+
 
 @dataclass
 class CaseView:
     """A case with what the page says of it."""
 
     case: Case
-    backend: Environment
+    environment: Environment
     way: str
     mark: str
     answers: dict[str, Answer]
+    #: what the spec says of the departure, or else the reason of the verdict
+    because: str
+
+    @property
+    def variant(self) -> str:
+        """The way and the device, where they set the case apart from others of its backend."""
+        return ", ".join(part for part in (self.way, "GPU" if self.case.device == "gpu" else "") if part)
 
     @property
     def run_command(self) -> str:
@@ -62,7 +74,8 @@ class CaseView:
     @property
     def show_command(self) -> str:
         """The command that prints the script so that it runs without canireuse."""
-        return f"canireuse show {self.case.spec} --backend {self.case.backend} --standalone"
+        device = "" if self.case.device == "cpu" else f" --device {self.case.device}"
+        return f"canireuse show {self.case.spec} --backend {self.case.backend}{device} --standalone"
 
 
 @dataclass
@@ -99,13 +112,16 @@ class SpecView:
         """Whether two backends that ran gave another answer to the same expectation."""
         ran = [case for case in self.cases if case.case.verdict in RAN]
         return any(
-            len({case.answers[label].text for case in ran if label in case.answers}) > 1 for label, _ in self.labels
+            len({case.answers[label].key for case in ran if label in case.answers}) > 1 for label, _ in self.labels
         )
 
     @property
-    def silent(self) -> list[CaseView]:
-        """The cases that depart from the contract and say nothing."""
-        return [case for case in self.cases if case.case.loudness == "silent"]
+    def silent(self) -> dict[str, list[CaseView]]:
+        """The cases that depart from the contract and say nothing, by backend."""
+        table = {
+            name: [case for case in cases if case.case.loudness == "silent"] for name, cases in self.by_backend.items()
+        }
+        return {name: cases for name, cases in table.items() if cases}
 
     @property
     def search_text(self) -> str:
@@ -128,6 +144,8 @@ class View:
     versions: list[str]
     commands: list[str]
     complete: bool
+    #: how many cases refer to a spec that the results do not hold
+    orphans: int
     backends: list[Environment]
     environments: list[Environment]
     facets: dict[str, list[SpecView]]
@@ -154,11 +172,24 @@ class View:
 
     def silent_of(self, backend: str) -> list[SpecView]:
         """Return the specs on which a backend departs silently."""
-        return [spec for spec in self.specs if any(case.case.backend == backend for case in spec.silent)]
+        return [spec for spec in self.specs if backend in spec.silent]
 
-    def because(self, spec: SpecView, backend: str) -> str:
-        """Return what a spec says of a backend's divergence."""
-        return next((divergence.because for divergence in spec.divergences if backend in divergence.backends), "")
+    @property
+    def most_silent(self) -> list[SpecView]:
+        """The five specs on which most backends depart silently."""
+        return sorted((spec for spec in self.specs if spec.silent), key=lambda spec: -len(spec.silent))[:5]
+
+    def ran(self, backend: str) -> int:
+        """Return how many specs a backend observed anything of."""
+        return sum(any(case.case.verdict in RAN for case in spec.by_backend.get(backend, [])) for spec in self.specs)
+
+    def title(self, backend: str) -> str:
+        """Return the title of a backend."""
+        return next(environment.title for environment in self.backends if environment.backend == backend)
+
+    def places(self, backend: str) -> list[Environment]:
+        """Return every environment that a backend ran in."""
+        return [environment for environment in self.environments if environment.backend == backend]
 
     def words(self, answer: object) -> str:
         """Return an answer as a reader says it."""
@@ -179,34 +210,59 @@ def answers_of(case: Case) -> dict[str, Answer]:
         text = in_words(one.observed)
         if one.observed == UNKNOWN_ERROR and error:
             text = f"an error ({error['type']}: {error['message'].splitlines()[0][:120] if error['message'] else ''})"
-        answers[one.label] = Answer(
-            text, not agrees(one.contract, one.observed, 1e-5) and not (one.holds and not one.is_declared), one.holds
-        )
+        answers[one.label] = Answer(text, departs(one), one.holds)
     return answers
 
 
-def spec_view(line: SpecLine, cases: list[Case], backends: dict[str, Environment]) -> SpecView:
+def departs(one: Judged) -> bool:
+    """Return whether an answer is another than the contract's; one that held within its own tolerance is not."""
+    return not (one.holds and not one.is_declared) and not agrees(one.contract, one.observed, 1e-5)
+
+
+def because(case: Case, divergences: list[Divergence], packages: dict[str, str]) -> str:
+    """Return what the spec says of a case's departure, or else the reason of its verdict."""
+    declared = [one.because for one in divergences if case.backend in one.backends and applies(one, case.way, packages)]
+    return " ".join(declared) if case.verdict == "differs" else case.reason or ""
+
+
+def environment_of(case: Case, results: Results) -> Environment:
+    """Return where a case ran; results that do not say it still name the backend."""
+    unknown = Environment(
+        id=case.environment, backend=case.backend, title=case.backend, asked_device=case.device, device=case.device,
+        about="These results do not say where it ran.", device_name=case.device,
+    )  # fmt: skip
+    return results.environments.get(case.environment, unknown)
+
+
+def spec_view(line: SpecLine, cases: list[Case], backends: Iterable[str], results: Results) -> SpecView:
     """Return a spec with its cases in the order of backends."""
     facet, _, slug = line.id.rpartition("/")
     ordered = [case for name in backends for case in cases if case.backend == name]
-    views = [
-        CaseView(case, backends[case.backend], " ".join(case.way.values()), MARKS[case.verdict], answers_of(case))
-        for case in ordered
-    ]
+    divergences = [Divergence.model_validate(one) for one in line.divergences]
+    views = []
+    for case in ordered:
+        environment = environment_of(case, results)
+        why = because(case, divergences, environment.packages)
+        way = " ".join(case.way.values())
+        views.append(CaseView(case, environment, way, MARKS[case.verdict], answers_of(case), why))
     contract = {one.label: in_words(one.contract) for case in cases for one in case.expectations}
     labels = [(label, contract.get(label, "")) for label in line.lines]
-    return SpecView(line, facet, slug, views, labels, [Divergence.model_validate(one) for one in line.divergences])
+    return SpecView(line, facet, slug, views, labels, divergences)
 
 
 def view(results: Results) -> View:
     """Return what the page shows of the results."""
-    by_backend = {environment.backend: environment for environment in results.environments.values()}
+    found = [environment_of(case, results) for case in results.cases.values()]
+    environments = {one.id: one for one in [*results.environments.values(), *found]}
+    by_backend = {one.backend: one for one in environments.values()}
     backends = {name: by_backend[name] for name in order(by_backend)}
     cases_of: dict[str, list[Case]] = {}
     for case in results.cases.values():
         cases_of.setdefault(case.spec, []).append(case)
     specs = [
-        spec_view(results.specs[name], cases_of[name], backends) for name in sorted(cases_of) if name in results.specs
+        spec_view(results.specs[name], cases_of[name], backends, results)
+        for name in sorted(cases_of)
+        if name in results.specs
     ]
     facets: dict[str, list[SpecView]] = {}
     untested: dict[str, dict[str, list[SpecView]]] = {}
@@ -230,8 +286,9 @@ def view(results: Results) -> View:
         versions=sorted({header.canireuse for header in results.headers}),
         commands=[header.command for header in results.headers],
         complete=results.complete,
+        orphans=sum(case.spec not in results.specs for case in results.cases.values()),
         backends=list(backends.values()),
-        environments=list(results.environments.values()),
+        environments=list(environments.values()),
         facets=facets,
         summary=summary,
         by_facet=by_facet,

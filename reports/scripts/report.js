@@ -43,13 +43,18 @@
   function remember(state) {
     var parts = fields.filter(function (name) { return state[name]; }).map(function (name) { return name + "=" + encodeURIComponent(state[name]); });
     if (state.disagree) { parts.push("disagree=1"); }
-    if (parts.length || location.hash.indexOf("#?") === 0) { location.replace("#?" + parts.join("&")); }
+    // No hashchange comes of this, so that what is being typed keeps its caret.
+    if (parts.length || location.hash.indexOf("#?") === 0) { history.replaceState(null, "", "#?" + parts.join("&")); }
+  }
+
+  function decoded(text) {
+    try { return decodeURIComponent(text); } catch (malformed) { return text; }
   }
 
   function restore(query) {
     form.reset();
     query.split("&").forEach(function (part) {
-      var name = part.split("=")[0], value = decodeURIComponent(part.slice(name.length + 1));
+      var name = part.split("=")[0], value = decoded(part.slice(name.length + 1));
       if (name === "disagree") { form.elements.disagree.checked = true; }
       else if (fields.indexOf(name) >= 0) { form.elements[name].value = value; }
     });
@@ -67,7 +72,10 @@
 
   function follow() {
     var hash = location.hash.slice(1);
-    if (hash.charAt(0) === "?") { restore(hash.slice(1)); } else if (hash) { open(decodeURIComponent(hash)); }
+    if (hash.charAt(0) === "?") {
+      restore(hash.slice(1));
+      document.getElementById("matrix").scrollIntoView();
+    } else if (hash) { open(decoded(hash)); }
   }
 
   form.addEventListener("input", function () { remember(filter()); });
@@ -99,7 +107,7 @@
 
   var theme = document.querySelector(".theme");
   function dark() { return root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches; }
-  function label() { theme.textContent = dark() ? "Light" : "Dark"; theme.setAttribute("aria-pressed", String(Boolean(root.dataset.theme))); }
+  function label() { theme.textContent = dark() ? "Light colours" : "Dark colours"; }
   theme.addEventListener("click", function () { root.dataset.theme = dark() ? "light" : "dark"; label(); });
   label();
 

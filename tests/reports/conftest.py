@@ -86,7 +86,14 @@ def results():
         ),
         case("scopes/all-agree", "reference", "conforms"),
         case("scopes/all-agree", "tf1", "conforms"),
-        case("scopes/all-agree", "tf1-eager", "crash", blame="backend", reason="killed by SIGSEGV"),
+        case(
+            "scopes/all-agree",
+            "tf1-eager",
+            "crash",
+            blame="backend",
+            reason="killed by SIGSEGV",
+            output=f"Fatal error {HOSTILE}",
+        ),
         case("scopes/all-agree", "torch", "timeout", blame="backend", reason="no answer"),
     ]
     decided = [Decision(spec="scopes/reuse-finds", expect="shared", asserts=True)]

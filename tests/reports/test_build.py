@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from conformance.judge import Judged
 from conformance.records import Results
 from reports import build
 from reports.highlight import highlight
@@ -18,6 +19,7 @@ class Page(HTMLParser):
     def __init__(self):
         super().__init__(convert_charrefs=True)
         self.scripts, self.ids, self.links, self.tags, self.inside, self.attributes = [], [], [], [], None, []
+        self.shown_digests, self.in_digest = [], False
 
     def handle_starttag(self, tag, attrs):
         given = dict(attrs)
@@ -27,10 +29,14 @@ class Page(HTMLParser):
             self.ids.append(given["id"])
         if tag == "a":
             self.links.append(given["href"])
+        self.in_digest = given.get("class") == "digest"
         if tag == "code" and given.get("class") == "script":
             self.inside = (given["data-digest"], [])
 
     def handle_data(self, data):
+        if self.in_digest:
+            self.shown_digests.append(data)
+            self.in_digest = False
         if self.inside:
             self.inside[1].append(data)
 
@@ -53,6 +59,7 @@ def test_every_script_is_what_ran_byte_for_byte(parsed, results):
     for digest, text in parsed.scripts:
         assert text == SCRIPT
         assert hashlib.sha256(text.encode()).hexdigest() == digest
+    assert parsed.shown_digests == [digest for digest, _ in parsed.scripts]
 
 
 def test_hostile_text_stays_text(parsed, page):
@@ -63,8 +70,10 @@ def test_hostile_text_stays_text(parsed, page):
 
 def test_ids_are_unique_and_links_lead_somewhere(parsed):
     assert len(parsed.ids) == len(set(parsed.ids))
-    dangling = {link for link in parsed.links if link.startswith("#") and link[1:] not in parsed.ids}
+    filters = {link for link in parsed.links if link.startswith("#?")}
+    dangling = {link for link in parsed.links if link.startswith("#") and link[1:] not in parsed.ids} - filters
     assert dangling == set()
+    assert "#?backend=torch&verdict=silent" in filters
 
 
 def test_nothing_is_asked_of_the_network(parsed):
@@ -88,7 +97,58 @@ def test_the_view_leads_with_what_is_silent(results):
     seen = view(results)
     assert [spec.line.id for spec in seen.silent_of("torch")] == ["ties/kept-on-save"]
     assert seen.silent_of("reference") == []
-    assert "tie it again" in seen.because(seen.silent_of("torch")[0], "torch")
+    (silent,) = seen.silent_of("torch")[0].silent["torch"]
+    assert silent.way == "assign"
+    assert "tie it again" in silent.because
+    assert seen.silent_of("tf1-eager")[0].silent["tf1-eager"][0].because == HOSTILE
+    assert [spec.line.id for spec in seen.most_silent] == ["scopes/reuse-finds", "ties/kept-on-save"]
+
+
+def test_a_divergence_of_another_way_explains_nothing(results):
+    line = results.specs["ties/kept-on-save"]
+    other = {**line.divergences[0], "ways": ["load_state_dict"], "because": "Only the other way is meant here."}
+    changed = line.model_copy(update={"divergences": [other, *line.divergences]})
+    seen = view(results.model_copy(update={"specs": {**results.specs, line.id: changed}}))
+    assert "other way" not in seen.silent_of("torch")[0].silent["torch"][0].because
+
+
+def test_digits_within_the_tolerance_are_no_disagreement(results):
+    def near(one, observed):
+        answers = [Judged(label="shared", contract=0.9, observed=observed, holds=True)]
+        return one.model_copy(update={"expectations": answers, "verdict": "conforms", "loudness": None})
+
+    of_spec = [one for one in results.cases.values() if one.spec == "scopes/all-agree"]
+    cases = {one.id: near(one, 0.9 + 1e-6 * place) for place, one in enumerate(of_spec)}
+    (spec,) = view(results.model_copy(update={"cases": cases})).specs
+    assert len({case.answers["shared"].text for case in spec.cases}) > 1
+    assert not spec.disagree
+
+
+def test_a_backend_on_two_devices_is_told_apart(results, tmp_path):
+    place = results.environments["torch@cpu"].model_copy(
+        update={"id": "torch@gpu", "device": "gpu", "device_name": "Some GPU", "packages": {"framework": "9.9"}}
+    )
+    case = results.cases["scopes/reuse-finds@torch"]
+    on_gpu = case.model_copy(update={"id": f"{case.id}@gpu", "device": "gpu", "environment": place.id})
+    both = results.model_copy(
+        update={
+            "environments": {**results.environments, place.id: place},
+            "cases": {**results.cases, on_gpu.id: on_gpu},
+        }
+    )
+    shown = {one.case.id: one.environment.device_name for spec in view(both).specs for one in spec.cases}
+    assert (shown[case.id], shown[on_gpu.id]) == ("cpu:0", "Some GPU")
+    text = build(both, tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "<small>GPU</small>" in text
+    assert "framework 1.2, Python 3.11.7, cpu<br>framework 9.9, Python 3.11.7, gpu" in text
+
+
+def test_no_case_is_dropped_without_a_word(results, tmp_path):
+    specs = {name: line for name, line in results.specs.items() if name != "ties/kept-on-save"}
+    cut = results.model_copy(update={"environments": {}, "specs": specs})
+    seen = view(cut)
+    assert (seen.cases, seen.orphans) == (8, 5)
+    assert "5 cases of specs that these results do not hold" in build(cut, tmp_path / "index.html").read_text()
 
 
 def test_what_was_not_tested_says_why(results):
@@ -107,7 +167,19 @@ def test_a_cut_off_run_is_told(results, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "\n", "\n\nx = 1", "x = 1", "x\n\n\n", "'unfinished", "\tx = '<&>'", "a: [1, 'b'] # c\n"]
+    "text",
+    [
+        "",
+        "\n",
+        "\n\nx = 1",
+        "x = 1",
+        "x\n\n\n",
+        "'unfinished",
+        "\tx = '<&>'",
+        "a: [1, 'b'] # c\n",
+        "x\r\ny\r",
+        "\ufeffx",
+    ],
 )
 @pytest.mark.parametrize("language", ["python", "yaml"])
 def test_highlighting_loses_nothing(text, language):

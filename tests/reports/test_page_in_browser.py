@@ -73,6 +73,28 @@ def test_filters_are_in_the_address_and_come_back(visit):
     assert again.is_checked("input[name=disagree]")
 
 
+def test_typing_keeps_the_caret(visit):
+    tab = visit()
+    tab.fill("input[name=q]", "svived")
+    tab.evaluate("document.querySelector('input[name=q]').setSelectionRange(1, 1)")
+    tab.keyboard.type("ur", delay=30)
+    assert tab.input_value("input[name=q]") == "survived"
+
+
+def test_a_malformed_link_does_no_harm(visit):
+    assert len(shown(visit("#?q=%"))) == 0
+    assert len(shown(visit("#%"))) == 3
+
+
+def test_the_silent_ones_of_a_backend_are_one_link_away(visit):
+    tab = visit()
+    tab.locator(".silent summary", has_text="PyTorch").click()
+    tab.locator(".silent details[open] a", has_text="Show them in the table").click()
+    tab.wait_for_function("document.querySelectorAll('tr.row:not([hidden])').length === 1")
+    assert shown(tab) == ["ties/kept-on-save"]
+    assert tab.evaluate("document.getElementById('matrix').getBoundingClientRect().top < innerHeight / 2")
+
+
 @pytest.mark.parametrize(
     "fragment", ["#ties/kept-on-save@torch+assign", "#scopes/reuse-finds@tf1-eager", "#scopes/reuse-finds"]
 )
