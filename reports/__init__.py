@@ -5,7 +5,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from conformance.records import Results
-from reports.highlight import highlight
+from reports.highlight import highlight, prose
 from reports.view import view
 
 FOLDER = Path(__file__).parent
@@ -24,7 +24,7 @@ def build(results: Results, target: Path) -> Path:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["highlight"] = highlight
+    environment.filters.update(highlight=highlight, prose=prose)
     page = environment.get_template("page.html.j2").render(
         view=view(results),
         styles="\n".join(path.read_text(encoding="utf-8") for path in sorted((FOLDER / "styles").glob("*.css"))),

@@ -1,5 +1,6 @@
 """Highlighting at build time, with few marks: a page with a thousand scripts stays light."""
 
+import re
 from html import escape
 from itertools import groupby
 
@@ -17,6 +18,11 @@ LEXERS = {"python": PythonLexer(stripnl=False, ensurenl=False), "yaml": YamlLexe
 def css_class(token: _TokenType) -> str:
     """Return the class of a kind of token, empty for plain text."""
     return next((name for kind, name in CLASSES if is_token_subtype(token, kind)), "")
+
+
+def prose(text: str) -> Markup:
+    """Return a sentence as HTML, with what stands between backticks as code."""
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", escape(text, quote=False)))  # noqa: S704  # it was escaped
 
 
 def highlight(text: str, language: str) -> Markup:

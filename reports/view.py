@@ -12,7 +12,7 @@ from conformance.spec import Divergence
 
 #: verdict -> mark beside the word
 MARKS = {
-    "conforms": "✓", "differs": "≠", "fails": "✗", "error": "!", "crash": "‼", "timeout": "⧖", "unsupported": "–", "skipped": "○",
+    "conforms": "✓", "differs": "≠", "fails": "✗", "error": "!", "crash": "‼", "timeout": "…", "unsupported": "–", "skipped": "○",
 }  # fmt: skip
 MEANINGS = {
     "conforms": "every expectation of the contract held",
@@ -31,6 +31,9 @@ LOUDNESS = {
     "refused": "an error comes at the place itself",
 }
 CLAIM_MARKS = {"refuted": "✗", "depends": "≠", "confirmed": "✓", "undecided": "?", "not checkable": "–"}
+CONTRACTS = {"sharing": "One variable, many uses", "by-name": "Reuse by name"}
+#: how many specs of each contract the page leads with
+LEAD = 5
 RAN = frozenset({"conforms", "differs", "fails"})
 
 
@@ -59,6 +62,8 @@ class CaseView:
     answers: dict[str, Answer]
     #: what the spec says of the departure, or else the reason of the verdict
     because: str
+    #: how loud a departure is; None for a row that the contract does not cover, as there is nothing to depart from
+    loudness: str | None
 
     @property
     def variant(self) -> str:
@@ -118,9 +123,7 @@ class SpecView:
     @property
     def silent(self) -> dict[str, list[CaseView]]:
         """The cases that depart from the contract and say nothing, by backend."""
-        table = {
-            name: [case for case in cases if case.case.loudness == "silent"] for name, cases in self.by_backend.items()
-        }
+        table = {name: [case for case in cases if case.loudness == "silent"] for name, cases in self.by_backend.items()}
         return {name: cases for name, cases in table.items() if cases}
 
     @property
@@ -175,9 +178,11 @@ class View:
         return [spec for spec in self.specs if backend in spec.silent]
 
     @property
-    def most_silent(self) -> list[SpecView]:
-        """The five specs on which most backends depart silently."""
-        return sorted((spec for spec in self.specs if spec.silent), key=lambda spec: -len(spec.silent))[:5]
+    def lead(self) -> dict[str, list[SpecView]]:
+        """The specs of each contract on which most backends depart silently."""
+        silent = sorted((spec for spec in self.specs if spec.silent), key=lambda spec: -len(spec.silent))
+        of = {title: [spec for spec in silent if spec.line.contract == name] for name, title in CONTRACTS.items()}
+        return {title: specs[:LEAD] for title, specs in of.items() if specs}
 
     def ran(self, backend: str) -> int:
         """Return how many specs a backend observed anything of."""
@@ -244,7 +249,8 @@ def spec_view(line: SpecLine, cases: list[Case], backends: Iterable[str], result
         environment = environment_of(case, results)
         why = because(case, divergences, environment.packages)
         way = " ".join(case.way.values())
-        views.append(CaseView(case, environment, way, MARKS[case.verdict], answers_of(case), why))
+        loudness = case.loudness if line.contract in CONTRACTS else None
+        views.append(CaseView(case, environment, way, MARKS[case.verdict], answers_of(case), why, loudness))
     contract = {one.label: in_words(one.contract) for case in cases for one in case.expectations}
     labels = [(label, contract.get(label, "")) for label in line.lines]
     return SpecView(line, facet, slug, views, labels, divergences)
@@ -282,7 +288,7 @@ def view(results: Results) -> View:
     for claim in judge_claims(results):
         documents.setdefault(claim.claim.document, []).append(claim)
     return View(
-        started=[header.started for header in results.headers],
+        started=[header.started.replace("T", " ").replace("+00:00", " UTC") for header in results.headers],
         versions=sorted({header.canireuse for header in results.headers}),
         commands=[header.command for header in results.headers],
         complete=results.complete,

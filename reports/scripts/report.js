@@ -35,6 +35,7 @@
       document.getElementById(row.dataset.id).hidden = !shown;
       count += shown ? 1 : 0;
     });
+    document.querySelectorAll(".group").forEach(function (group) { group.hidden = !group.querySelector(".spec:not([hidden])"); });
     document.querySelectorAll(".matrix tbody").forEach(function (body) { body.hidden = !body.querySelector("tr.row:not([hidden])"); });
     document.querySelector(".count").textContent = count + " of " + rows.length + " scenarios";
     return state;

@@ -8,7 +8,7 @@ import pytest
 from conformance.judge import Judged
 from conformance.records import Results
 from reports import build
-from reports.highlight import highlight
+from reports.highlight import highlight, prose
 from reports.view import MARKS, MEANINGS, view
 from tests.reports.conftest import HOSTILE, SCRIPT
 
@@ -101,7 +101,16 @@ def test_the_view_leads_with_what_is_silent(results):
     assert silent.way == "assign"
     assert "tie it again" in silent.because
     assert seen.silent_of("tf1-eager")[0].silent["tf1-eager"][0].because == HOSTILE
-    assert [spec.line.id for spec in seen.most_silent] == ["scopes/reuse-finds", "ties/kept-on-save"]
+    assert {title: [spec.line.id for spec in specs] for title, specs in seen.lead.items()} == {
+        "One variable, many uses": ["scopes/reuse-finds", "ties/kept-on-save"]
+    }
+
+
+def test_a_row_outside_the_contract_is_never_silent(results):
+    outside = {name: line.model_copy(update={"contract": "none"}) for name, line in results.specs.items()}
+    seen = view(results.model_copy(update={"specs": outside}))
+    assert seen.lead == {}
+    assert seen.silent_of("torch") == []
 
 
 def test_a_divergence_of_another_way_explains_nothing(results):
@@ -189,3 +198,7 @@ def test_highlighting_loses_nothing(text, language):
     parser.feed(str(highlight(text, language)))
     parser.close()
     assert "".join(seen) == text
+
+
+def test_backticks_are_code_and_the_rest_is_text():
+    assert prose("Call `a<b` & ` go") == "Call <code>a&lt;b</code> &amp; ` go"

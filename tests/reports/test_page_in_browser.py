@@ -53,6 +53,7 @@ def test_search_and_filters_narrow_the_table(visit):
     tab.fill("input[name=q]", "")
     tab.select_option("select[name=facet]", "scopes")
     assert shown(tab) == ["scopes/all-agree", "scopes/reuse-finds"]
+    assert tab.locator(".group:visible h3").all_inner_texts() == ["scopes"]
     tab.check("input[name=disagree]")
     assert shown(tab) == ["scopes/reuse-finds"]
     tab.click("button[type=reset]")
