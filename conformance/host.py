@@ -94,6 +94,14 @@ class Listener(logging.Handler):
             )
 
 
+def listen_as_a_user():
+    """Let through what Python shows a user by default, every time; what is only for developers depends on who came first."""
+    warnings.simplefilter("always")
+    for category in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+        warnings.simplefilter("ignore", category)
+    warnings.filterwarnings("always", category=DeprecationWarning, module="__script__")
+
+
 def versions(packages):
     """Return the version of each package that is here."""
     found = {}
@@ -132,7 +140,7 @@ def run(request, answer, listener):
     exec(request.get("reset") or "", {"__name__": "__reset__"})
     listener.filename, listener.heard = filename, []
     with warnings.catch_warnings():
-        warnings.simplefilter("always")
+        listen_as_a_user()
         warnings.showwarning = listener.show
         started = time.perf_counter()
         try:
