@@ -14,6 +14,7 @@ import linecache
 import logging
 import os
 import platform
+import re
 import sys
 import time
 import traceback
@@ -40,12 +41,12 @@ def encode(value):  # noqa: PLR0911  # one case a type
     return {"repr": repr(value)[:LONGEST]}
 
 
-def without_paths(text):
-    """Return a message without the places of this machine: results are passed round."""
+def without_places(text):
+    """Return a message without paths of this machine and addresses: results are passed round, and compared."""
     for place in sorted({sys.prefix, sys.base_prefix, os.path.expanduser("~"), os.getcwd()}, key=len, reverse=True):
         if len(place) > 1:
             text = text.replace(place, "...")
-    return text
+    return re.sub(r"\b0x[0-9a-f]{6,}", "0x...", text)
 
 
 def describe(error, filename=None):
@@ -55,7 +56,7 @@ def describe(error, filename=None):
         "type": type(error).__name__,
         "module": type(error).__module__,
         "bases": [base.__name__ for base in type(error).__mro__],
-        "message": without_paths(str(error))[:LONGEST],
+        "message": without_places(str(error))[:LONGEST],
         "line": lines[-1] if lines else None,
     }
 
@@ -90,7 +91,7 @@ class Listener(logging.Handler):
         """Keep one warning."""
         if len(self.heard) < MOST_WARNINGS:
             self.heard.append(
-                {"category": category, "message": without_paths(message)[:LONGEST], "line": script_line(self.filename)}
+                {"category": category, "message": without_places(message)[:LONGEST], "line": script_line(self.filename)}
             )
 
 

@@ -89,6 +89,18 @@ def test_a_script_cannot_read_the_requests(host):
     assert run(host, "import sys\nobserve('a', sys.stdin.read())").observations == {"a": ""}
 
 
+def test_messages_name_no_place_of_this_machine(host):
+    outcome = run(host, "import os, sys\nraise ValueError(f'{sys.prefix}/lib {os.getcwd()}/x {object()}')")
+    assert outcome.error["message"] == ".../lib .../x <object object at 0x...>"
+
+
+def test_warnings_for_developers_are_not_heard_unless_the_script_makes_them(host):
+    loud = "import warnings\nwarnings.warn('old', DeprecationWarning)"
+    hidden = "import warnings\nexec(compile(\"warnings.warn('old', DeprecationWarning)\", 'lib', 'exec'), {'__name__': 'lib', 'warnings': warnings})"
+    assert len(run(host, loud).warnings) == 1
+    assert run(host, hidden).warnings == []
+
+
 def test_warnings_are_kept_with_their_line(host):
     outcome = run(host, "import warnings, logging\nwarnings.warn('careful')\nlogging.getLogger('lib').warning('mind')")
     assert [(warning["message"], warning["line"]) for warning in outcome.warnings] == [("careful", 2), ("mind", 3)]
