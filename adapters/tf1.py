@@ -3,7 +3,7 @@
 The same wording runs on TensorFlow 1.15 and on `tf.compat.v1` of TensorFlow 2.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -55,6 +55,12 @@ class TF1(TF1Words):
         """Build in a fresh graph, with a session."""
         with self.block(self.opening()):
             yield
+
+    @classmethod
+    def edition(cls, versions: Mapping[str, str]) -> str:
+        """Tell the real TensorFlow 1 from `tf.compat.v1`."""
+        version = versions.get("tensorflow", "")
+        return f"TensorFlow {version}" if version.startswith("1.") else ""
 
     @classmethod
     def probe(cls, device: str) -> str:

@@ -38,9 +38,11 @@ def plan(specs: Iterable[Located], backends: Iterable[str]) -> Iterator[Plan]:
 def run_case(case: Plan, host: Host) -> Case:
     """Run one case on a host that belongs to its backend, and return its record."""
     absent = host.ready()
+    edition = edition_of(host)
+    way = {**case.way, "edition": edition} if edition else case.way
     record = Case(
-        id=case_id(case.located.id, case.backend, case.way, host.device), spec=case.located.id, backend=case.backend,
-        way=case.way, device=host.device, environment=environment_id(case.backend, host), verdict="skipped",
+        id=case_id(case.located.id, case.backend, way, host.device), spec=case.located.id, backend=case.backend,
+        way=way, device=host.device, environment=environment_id(case.backend, host), verdict="skipped",
         spec_digest=digest(case.located.text),
     )  # fmt: skip
     if absent:
@@ -66,9 +68,15 @@ def run_case(case: Plan, host: Host) -> Case:
     )
 
 
+def edition_of(host: Host) -> str:
+    """Return the edition of the framework that a host runs, empty for the usual one."""
+    return host.adapter.edition(host.environment.get("packages", {}))
+
+
 def environment_id(backend: str, host: Host) -> str:
     """Return the id under which the host's environment is recorded."""
-    return f"{backend}@{host.device}"
+    edition = edition_of(host)
+    return f"{backend}@{host.device}" + (f"+{edition}" if edition else "")
 
 
 def environment_line(backend: str, host: Host) -> Environment:

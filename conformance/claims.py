@@ -4,7 +4,7 @@ A claim is judged where its document stands (TF1 graph mode, or TF2) and, for TF
 users would try it: the same calls in TensorFlow 2's default eager mode.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -21,6 +21,7 @@ from conformance.step import Answer, RaiseKind
 #: where a document stands -> the backend that decides there, and the one where users would try it today
 MODES: dict[str, dict[str, str]] = {"tf1": {"stands": "tf1", "eager": "tf1-eager"}, "tf2": {"stands": "tf2"}}
 WORDS = {"stands": "where the document stands", "eager": "in TensorFlow 2's eager mode"}
+NO_RUN = "no run of the deciding specs is in these results"
 ClaimVerdictWord = Literal["confirmed", "refuted", "depends", "not checkable", "undecided"]
 
 
@@ -60,6 +61,9 @@ class Evidence(BaseModel):
     spec: str
     label: str
     mode: str
+    way: str
+    #: the framework and its version, as in `tensorflow 2.21.0`
+    version: str
     asserted: object
     observed: object
     agrees: bool | None
@@ -172,11 +176,17 @@ def judge_claims(results: Results) -> list[ClaimVerdict]:
     by_place: dict[tuple[str, str], list[Case]] = {}
     for case in results.cases.values():
         by_place.setdefault((case.spec, case.backend), []).append(case)
+    versions = {
+        name: " ".join(next(iter(environment.packages.items()), ()))
+        for name, environment in results.environments.items()
+    }
     ordered = sorted(results.claims.values(), key=lambda claim: (claim.document, claim.line, claim.id))
-    return [judge_claim(claim, by_place) for claim in ordered]
+    return [judge_claim(claim, by_place, versions) for claim in ordered]
 
 
-def judge_claim(claim: ClaimLine, by_place: dict[tuple[str, str], list[Case]]) -> ClaimVerdict:
+def judge_claim(
+    claim: ClaimLine, by_place: Mapping[tuple[str, str], list[Case]], versions: Mapping[str, str]
+) -> ClaimVerdict:
     """Return the verdict on one claim."""
     if claim.not_checkable:
         return ClaimVerdict(claim=claim, verdict="not checkable", why=claim.not_checkable)
@@ -185,37 +195,43 @@ def judge_claim(claim: ClaimLine, by_place: dict[tuple[str, str], list[Case]]) -
         for mode, backend in MODES[claim.stands].items()
         for decision in claim.decided_by
         for piece in gather(
-            decision, mode, decision.backend if decision.backend and mode == "stands" else backend, by_place
+            decision, mode, decision.backend if decision.backend and mode == "stands" else backend, by_place, versions
         )
     ]
-    answers = {
-        mode: [piece.agrees for piece in evidence if piece.mode == mode and piece.agrees is not None] for mode in WORDS
+    held = {
+        f"{words}{with_what}": agreed
+        for mode, words in WORDS.items()
+        for with_what, agreed in held_with([piece for piece in evidence if piece.mode == mode]).items()
     }
-    held = {mode: all(agreed) for mode, agreed in answers.items() if agreed}
-    if "stands" not in held:
-        why = (
-            "no run of the deciding specs is in these results"
-            if not evidence
-            else "the deciding specs were not observed there"
-        )
+    if not any(piece.mode == "stands" and piece.agrees is not None for piece in evidence):
+        why = "the deciding specs were not observed where the document stands" if evidence else NO_RUN
         return ClaimVerdict(claim=claim, verdict="undecided", why=why, evidence=evidence)
-    if len(set(held.values())) > 1:
-        holds, not_held = (
-            next(WORDS[mode] for mode, value in held.items() if value is wanted) for wanted in (True, False)
-        )
-        return ClaimVerdict(
-            claim=claim, verdict="depends", why=f"it holds {holds}, and not {not_held}", evidence=evidence
-        )
-    where = " and ".join(WORDS[mode] for mode in held)
-    if held["stands"]:
-        return ClaimVerdict(claim=claim, verdict="confirmed", why=f"observed as claimed {where}", evidence=evidence)
+    holds, not_held = ([where for where, agreed in held.items() if agreed is wanted] for wanted in (True, False))
+    if holds and not_held:
+        why = f"it holds {' and '.join(holds)}, and not {' nor '.join(not_held)}"
+        return ClaimVerdict(claim=claim, verdict="depends", why=why, evidence=evidence)
+    if holds:
+        why = f"observed as claimed {' and '.join(holds)}"
+        return ClaimVerdict(claim=claim, verdict="confirmed", why=why, evidence=evidence)
     first = next(piece for piece in evidence if piece.agrees is False)
-    return ClaimVerdict(
-        claim=claim,
-        verdict="refuted",
-        why=f"claimed: {in_words(first.asserted)}; observed: {in_words(first.observed)}, {where}",
-        evidence=evidence,
-    )
+    why = f"claimed: {in_words(first.asserted)}; observed: {in_words(first.observed)}, {' and '.join(not_held)}"
+    return ClaimVerdict(claim=claim, verdict="refuted", why=why, evidence=evidence)
+
+
+def held_with(evidence: Sequence[Evidence]) -> dict[str, bool]:
+    """Return whether all that was observed is as claimed, apart for each version and each way if there are several.
+
+    A decision whose spec has no ways counts in each way.
+    """
+    observed = [piece for piece in evidence if piece.agrees is not None]
+    versions = sorted({piece.version for piece in observed})
+    held = {}
+    for version in versions:
+        there = [piece for piece in observed if piece.version == version]
+        for way in sorted({piece.way for piece in there if piece.way}) or [""]:
+            words = " and ".join(filter(None, [version if len(versions) > 1 else "", way]))
+            held[f" with {words}" if words else ""] = all(piece.agrees for piece in there if piece.way in {"", way})
+    return held
 
 
 def as_claimed(asserts: Answer, judged: Judged) -> bool:
@@ -238,21 +254,27 @@ def in_words(answer: object) -> str:
     return ("yes" if answer else "no") if isinstance(answer, bool) else str(answer)
 
 
-def gather(decision: Decision, mode: str, backend: str, by_place: dict[tuple[str, str], list[Case]]) -> list[Evidence]:
+def gather(
+    decision: Decision,
+    mode: str,
+    backend: str,
+    by_place: Mapping[tuple[str, str], list[Case]],
+    versions: Mapping[str, str],
+) -> list[Evidence]:
     """Return what the cases of one backend say to one decision; `agrees` is None where nothing was observed."""
     pieces = []
     for case in by_place.get((decision.spec, backend), []):
         judged = next((one for one in case.expectations if one.label == decision.expect), None)
-        agreed = (
-            as_claimed(decision.asserts, judged)
-            if judged and case.verdict in {"conforms", "differs", "fails"}
-            else None
-        )
+        observed = judged if case.verdict in {"conforms", "differs", "fails"} else None
+        python = f" --python {backend}=PYTHON" if "edition" in case.way else ""
         pieces.append(
             Evidence(
-                case_id=case.id, spec=decision.spec, label=decision.expect, mode=mode, asserted=decision.asserts,
-                observed=judged.observed if judged else case.verdict, agrees=agreed,
-                command=f"canireuse run specs/{decision.spec}.yaml --backend {backend}",
+                case_id=case.id, spec=decision.spec, label=decision.expect, mode=mode,
+                way=" ".join(name for verb, name in case.way.items() if verb != "edition"),
+                version=versions.get(case.environment, ""), asserted=decision.asserts,
+                observed=judged.observed if judged else case.verdict,
+                agrees=as_claimed(decision.asserts, observed) if observed else None,
+                command=f"canireuse run specs/{decision.spec}.yaml --backend {backend}{python}",
             )
         )  # fmt: skip
     return pieces

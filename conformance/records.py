@@ -145,7 +145,7 @@ def digest(text: str) -> str:
 
 def case_id(spec: str, backend: str, way: dict[str, str], device: str) -> str:
     """Return the id of a case: what a permalink, a diff and a merge go by."""
-    ways = "".join(f"+{name}" for name in way.values())
+    ways = "".join(f"+{name.replace(' ', '-')}" for name in way.values())
     return f"{spec}@{backend}{ways}" + ("" if device == "cpu" else f"@{device}")
 
 

@@ -105,6 +105,11 @@ class Adapter:
         raise NotImplementedError
 
     @classmethod
+    def edition(cls, versions: Mapping[str, str]) -> str:  # noqa: ARG003  # what adapters with editions look at
+        """Return the edition of the framework where results of several stand side by side; empty for the usual one."""
+        return ""
+
+    @classmethod
     def ways_of(cls, spec: Spec) -> list[dict[str, str]]:
         """Return each combination of ways in which this backend can say the spec; one empty if none."""
         combinations: list[dict[str, str]] = [{}]

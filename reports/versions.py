@@ -36,13 +36,19 @@ def differences(old: Case, new: Case) -> list[tuple[str, str, str]]:
     ]
 
 
+def cases_of(backend: str, results: Results) -> dict[tuple[str, ...], Case]:
+    """Return a backend's cases by spec and way, whatever the edition."""
+    return {
+        (case.spec, *(name for verb, name in case.way.items() if verb != "edition")): case
+        for case in results.cases.values()
+        if case.backend == backend
+    }
+
+
 def page(backend: str, old: Results, new: Results) -> str:
     """Return the page: how many specs ran, how many scripts are the same text, and each difference."""
-    pairs = [
-        (old.cases[name], new.cases[name])
-        for name in sorted(old.cases.keys() & new.cases.keys())
-        if old.cases[name].backend == backend
-    ]
+    older, newer = cases_of(backend, old), cases_of(backend, new)
+    pairs = [(older[name], newer[name]) for name in sorted(older.keys() & newer.keys())]
     ran = [(one, other) for one, other in pairs if one.script and other.script]
     rows = [(one.spec, *difference) for one, other in pairs for difference in differences(one, other)]
     lines = [

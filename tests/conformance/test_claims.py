@@ -5,7 +5,7 @@ import pytest
 from conformance.claims import Document, check_claims, judge_claims, load_claims
 from conformance.judge import Judged
 from conformance.problems import InputError
-from conformance.records import Case, ClaimLine, Decision, Results
+from conformance.records import Case, ClaimLine, Decision, Environment, Results
 
 STEPS = """
     steps:
@@ -112,6 +112,24 @@ def test_what_cannot_be_checked_says_why():
 def test_another_backend_may_decide():
     other = claim(decided_by=[Decision(spec="a/b", expect="shared", asserts=True, backend="torch")])
     assert verdict(other, case("torch", True), case("tf1", False)).verdict == "confirmed"
+
+
+def test_a_claim_may_depend_on_the_version():
+    old = case("tf1", True).model_copy(
+        update={"id": "a/b@tf1+TensorFlow-1.15.5", "way": {"edition": "TensorFlow 1.15.5"}, "environment": "old"}
+    )
+    cases = {one.id: one for one in (old, case("tf1", False))}
+    given = {"backend": "tf1", "title": "t", "about": "a", "asked_device": "cpu", "device": "cpu"}
+    environments = {
+        name: Environment(id=name, packages={"tensorflow": version}, **given)
+        for name, version in {"old": "1.15.5", "e": "2.21.0"}.items()
+    }
+    (judged,) = judge_claims(Results(claims={"doc-one": claim()}, cases=cases, environments=environments))
+    assert judged.verdict == "depends"
+    assert judged.why == (
+        "it holds where the document stands with tensorflow 1.15.5, "
+        "and not where the document stands with tensorflow 2.21.0"
+    )
 
 
 def test_evidence_can_be_repeated():
