@@ -33,7 +33,6 @@ class Linen(LinenScopes):
         ),
         "not_trainable": (
             ("ModifyScopeVariableError", ""),
-            ("KeyError", ""),
             ("TypeError", r"grad requires real- or complex-valued"),
         ),
         **ERRORS,

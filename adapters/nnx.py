@@ -23,9 +23,9 @@ class NNX(NNXVariables):
     ways = {"copy": ("clone", "deepcopy"), "save": ("msgpack", "pickle")}
     errors = {
         "not_trainable": (
-            ("AttributeError", r"No attribute .* in State"), ("KeyError", ""), ("TypeError", r"grad requires real- or complex-valued"),
+            ("AttributeError", r"No attribute .* in State"), ("TypeError", r"grad requires real- or complex-valued"),
         ),
-        "not_found": (("AttributeError", r"has no attribute"),),
+        "not_found": (("AttributeError", r"^'(Module|Linear|Embed)' object has no attribute"),),
         **ERRORS,
     }  # fmt: skip
     missing = {

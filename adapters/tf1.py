@@ -154,14 +154,17 @@ class TF1Eager(TF1Words):
     reset = "import tensorflow as tf\ntf.compat.v1.reset_default_graph()"
     missing = {
         **TF1Words.missing,
-        "graph": "Eager mode has no graph to open.",
+        "graph": "Eager mode has no graph of its own: to open one is to leave eager mode, and `tf1` is asked for that.",
         "placeholder": "`tf.placeholder` refuses to run in eager mode.",
     }
 
     errors = {
         **TF1Words.errors,
-        "already_exists": (*TF1Words.errors["already_exists"], ("AttributeError", r"Tensor\.op is undefined")),
-        "bad_argument": (*TF1Words.errors["bad_argument"], ("RuntimeError", r"Session graph is empty")),
+        "bad_argument": (
+            *TF1Words.errors["bad_argument"],
+            ("RuntimeError", r"The Session graph is empty"),
+            ("TypeError", r"^Argument `fetch` = .* has invalid type"),
+        ),
     }
 
     def __init__(self, *arguments: Any, **options: Any) -> None:

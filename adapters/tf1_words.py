@@ -54,18 +54,17 @@ class TF1Words(Adapter):
     environ_on = {"cpu": {"CUDA_VISIBLE_DEVICES": "-1"}}
     functions = FUNCTIONS
     errors = {
-        "uninitialized": (("FailedPreconditionError", ""),),
+        "uninitialized": (
+            ("FailedPreconditionError", r"Attempting to use uninitialized value|Could not find variable"),
+        ),
         "not_found": (
             ("ValueError", r"does not exist, or was not created"),
             ("NotFoundError", r"not found in checkpoint"),
         ),
         "already_exists": (("ValueError", r"already exists, disallowed"),),
         "shape_mismatch": (
-            ("ValueError", r"specified shape .* and found shape|must have the same shape|Dimensions must be equal"),
-            (
-                "ValueError",
-                r"[Ss]hapes? .*(must be equal|compatible|equal rank)|Shape mismatch|both shapes must be equal",
-            ),
+            ("ValueError", r"specified shape .* and found shape|must have the same shape|^Dimensions must be equal"),
+            ("ValueError", r"^Shapes must be equal rank|: Shape mismatch\.|in both shapes must be equal"),
             ("InvalidArgumentError", r"Matrix size-incompatible"),
         ),
         "dtype_mismatch": (
@@ -76,13 +75,16 @@ class TF1Words(Adapter):
         "created_again": (("ValueError", r"only supports singleton tf\.Variables"),),
         "not_trainable": (("ValueError", r"No variables to optimize|No gradients provided"),),
         "bad_argument": (
-            ("TypeError", ""),
-            ("AttributeError", r"has no attribute 'assign'"),
-            ("ValueError", r"must be|must specify|not understood|must not|is not valid"),
+            ("TypeError", r"^get_variable\(\) got an unexpected keyword argument 'reuse'"),
+            ("AttributeError", r"Tensor' object has no attribute 'assign'"),
+            (
+                "ValueError",
+                r"^The reuse parameter must be|`?shape`? .*must be specified|^The initializer passed is not valid",
+            ),
         ),
     }
     missing = {
-        "module": "TF1 groups variables by scope names; it has no objects that own variables.",
+        "module": "Variable scopes are names and own nothing; the objects that own variables, `tf.Module` and Keras, are TensorFlow 2's way.",
         "tie": "TF1 ties by asking for the same name again; a variable cannot be put in the place of another.",
         "copy": "A TF1 graph has no copy: variables belong to their graph.",
         "freeze": "TF1 fixes `trainable` when a variable is made; what is frozen later is left out of `var_list`.",
@@ -186,7 +188,9 @@ class TF1Words(Adapter):
 
     def traced(self, step: Function) -> None:
         """Mark a function as traced."""
-        raise Unsupported("TF1 has no traced functions: Python code builds the graph each time it runs.")
+        raise Unsupported(
+            "Graph mode traces by itself: Python builds the graph once and a session runs it; `tf.function` is the word for that in eager code."
+        )
 
     def invoke(self, step: Invoke) -> None:
         """Call a function."""
@@ -194,7 +198,9 @@ class TF1Words(Adapter):
 
     def layer(self, step: Layer) -> None:
         """Make a template: a function whose variables are made at its first call and reused after."""
-        self.idiom("A layer is worded as `tf1.make_template`; `tf.layers` needs Keras 2, which TensorFlow 2 lacks.")
+        self.idiom(
+            "A layer is worded as `tf1.make_template`: `tf.layers` needs Keras 2, which TensorFlow 2.16 and later do not bring."
+        )
         kernel = self.get_words(
             Get(
                 get="kernel",

@@ -52,7 +52,7 @@ class TF2(ObjectWords):
         "created_again": (("ValueError", r"only supports singleton tf\.Variables"),),
         "uninitialized": (("AttributeError", r"must build the layer"), ("ValueError", r"has not yet been built")),
         "not_found": (
-            ("AttributeError", r"^'(?!NoneType)\w+' object has no attribute"),
+            ("AttributeError", r"^'(Module|Dense|Embedding)' object has no attribute"),
             ("ValueError", r"No such layer"),
         ),
         "already_exists": (("ValueError", r"should be unique|should have unique names"),),
@@ -60,9 +60,9 @@ class TF2(ObjectWords):
         "shape_mismatch": (
             (
                 "ValueError",
-                r"Shape mismatch|value\.shape=|incompatible with the layer|not compatible with the explicitly",
+                r": Shape mismatch\.|value\.shape=|is incompatible with the layer",
             ),
-            ("InvalidArgumentError", r"[Ii]ncompatible|ndims must be"),
+            ("InvalidArgumentError", r"Incompatible shapes|size-incompatible|ndims must be"),
         ),
         "dtype_mismatch": (
             ("ValueError", r"conversion requested dtype"),
@@ -70,9 +70,8 @@ class TF2(ObjectWords):
             ("InvalidArgumentError", r"was expected to be a"),
         ),
         "bad_argument": (
-            ("TypeError", ""),
-            ("AttributeError", r"has no attribute 'assign'"),
-            ("ValueError", r"must be"),
+            ("AttributeError", r"Tensor' object has no attribute 'assign'"),
+            ("ValueError", r"^The `initial_value` arg to `tf\.Variable` must"),
         ),
     }
     ways = {"restore": ("checkpoint", "weights", "keras", "saved-model")}

@@ -57,7 +57,10 @@ class Torch(TorchPlaces):
     errors = {
         "already_exists": (("KeyError", r"attribute .* already exists"),),
         "not_found": (
-            ("AttributeError", r"has no attribute|is not an nn\.(Parameter|Module)"),
+            (
+                "AttributeError",
+                r"^'(Module|Sequential|Linear|Embedding)' object has no attribute|^\w+ has no attribute `|is not an nn\.(Parameter|Module)",
+            ),
             ("RuntimeError", r"Missing key\(s\) in state_dict"),
         ),
         "shape_mismatch": (
@@ -73,8 +76,7 @@ class Torch(TorchPlaces):
             ("RuntimeError", r"does not require grad|floating point and complex dtype can require gradients"),
         ),
         "bad_argument": (
-            ("TypeError", ""),
-            ("ValueError", ""),
+            ("TypeError", r"^cannot assign '.*' as parameter"),
             ("RuntimeError", r"only for scalar outputs|requires_grad flags of leaf"),
         ),
     }

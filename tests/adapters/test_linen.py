@@ -146,6 +146,9 @@ def test_the_script_is_what_a_user_would_write(load_spec):
             ),
         ),
         (None, raised("ZeroDivisionError", "division by zero")),
+        (None, raised("AttributeError", "module 'flax' has no attribute 'lines'")),
+        (None, raised("TypeError", "full() missing 1 required positional argument: 'fill_value'")),
+        (None, raised("KeyError", "'kernle'")),
     ],
 )
 def test_messages_mean_kinds(kind, error):

@@ -113,6 +113,9 @@ MESSAGES = [
     ("uninitialized", "FailedPreconditionError", "Attempting to use uninitialized value w"),
     ("not_trainable", "ValueError", "No variables to optimize."),
     (None, "IndexError", "list index out of range"),
+    (None, "TypeError", "get_variable() got an unexpected keyword argument 'shpae'"),
+    (None, "TypeError", 'can only concatenate str (not "int") to str'),
+    (None, "ValueError", "Optimizer must be an instance of tf.train.Optimizer"),
 ]
 
 
@@ -129,8 +132,8 @@ def test_the_script_is_what_a_user_would_write(load_spec):
 @pytest.mark.parametrize(
     ("adapter", "steps", "reason"),
     [
-        (TF1, "[{function: f, traced: true, steps: []}]", "no traced functions"),
-        (TF1, "[{variable: v, as: v}, {module: m, members: {v: v}}]", "no objects that own variables"),
+        (TF1, "[{function: f, traced: true, steps: []}]", "traces by itself"),
+        (TF1, "[{variable: v, as: v}, {module: m, members: {v: v}}]", "own nothing"),
         (TF1, "[{variable: v, as: v}, {freeze: v}]", "when a variable is made"),
         (TF1Eager, "[{graph: other, steps: []}]", "no graph"),
         (TF1Eager, "[{variable: v, as: v}, {reinitialize: v}]", "keeps no initializer"),

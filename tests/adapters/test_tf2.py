@@ -122,6 +122,8 @@ MESSAGES = [
     ),
     ("dtype_mismatch", "ValueError", "Tensor conversion requested dtype float32 for Tensor with dtype int32"),
     ("not_trainable", "ValueError", "No gradients provided for any variable."),
+    (None, "AttributeError", "module 'tensorflow' has no attribute 'Modul'"),
+    (None, "TypeError", "Dense.__init__() missing 1 required positional argument: 'units'"),
 ]
 
 
