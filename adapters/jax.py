@@ -65,6 +65,8 @@ class Jax(Adapter):
         self.makes: set[str] = set()
         self.taken: set[str] = set()
         self.counted: set[str] = set()
+        #: import lines of Python's own modules
+        self.standard: set[str] = set()
         self.called_in_scopes = False
 
     # -- the whole script
@@ -81,6 +83,18 @@ class Jax(Adapter):
         start = len(self.lines)
         yield
         self.lines[start:start] = self.opening("\n".join(self.lines[start:]))
+        self.settle_imports()
+
+    def import_first(self, line: str) -> None:
+        """Have a module of the standard library imported above the framework."""
+        self.standard.add(line)
+
+    def settle_imports(self) -> None:
+        """Leave out the imports that the script turned out not to use, and put those of Python first."""
+        count = len(self.imports.splitlines())
+        text = "\n".join(self.lines[count:])
+        used = [line for line in self.lines[:count] if re.search(rf"\b{line.split()[-1]}\b", text)]
+        self.lines[:count] = [*sorted(self.standard), *([""] if self.standard else []), *used]
 
     def opening(self, text: str) -> list[str]:
         """Return the lines that make the state which the script uses."""
@@ -119,9 +133,11 @@ class Jax(Adapter):
         """Return the function that makes an initial value, and its arguments."""
         if isinstance(init, list):
             return "jnp.array", ", ".join([repr(init), *([repr(dtype)] if dtype else [])])
+        kind = f", {dtype!r}" if dtype else ""
         if init is None:
-            return "jnp.zeros", f"{shape or []}, {dtype or 'float32'!r}"
-        return "jnp.full", f"{shape or []}, {init!r}, {dtype or 'float32'!r}"
+            return "jnp.zeros", f"{shape or []}{kind}"
+        value = init if dtype or isinstance(init, str) else float(init)
+        return ("jnp.full", f"{shape}, {value!r}{kind}") if shape else ("jnp.array", f"{value!r}{kind}")
 
     def initializer(self, init: Initial) -> str:
         """Return the initializer of a layer's variable."""

@@ -2,6 +2,7 @@
 
 from adapters.jax import ERRORS, MISSING
 from adapters.linen_scopes import LinenScopes, Owner, Path
+from adapters.training import turns
 from conformance.translation import Unsupported
 from conformance.vocabulary import Call, Copy, Freeze, Gradient, Layer, Module, Restore, Save, Train
 
@@ -195,7 +196,7 @@ class Linen(LinenScopes):
             optimizer = f"optax.partition({{'trained': {optimizer}, 'frozen': optax.set_to_zero()}}, {labels})"
         self.write(f"optimizer = {optimizer}")
         self.write(f"{state} = optimizer.init(params)")
-        with self.block(f"for _ in range({step.times}):"):
+        with turns(self, step.times):
             self.write(f"{updates}, {state} = optimizer.update(jax.grad(loss)(params), {state}, params)")
             if not self.uses_scopes:
                 self.write(f"params = optax.apply_updates(params, {updates})")

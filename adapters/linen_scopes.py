@@ -65,6 +65,9 @@ class LinenScopes(Jax):
         if used:
             lines.append("params = {}")
         if "root" in used:
+            self.idiom(
+                "Variables by name are worded by `flax.core.Scope`, on which `nn.Module` and its `self.variable` stand."
+            )
             rngs = "rngs={'params': jax.random.key(0)}, " if self.draws else ""
             lines.append(f"root = Scope({{'params': params}}, {rngs}mutable=True)")
         return lines

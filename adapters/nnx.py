@@ -2,8 +2,9 @@
 
 from adapters.jax import ERRORS, MISSING
 from adapters.nnx_variables import NNXVariables, Owner
+from adapters.training import training_of, turns
 from conformance.translation import Unsupported
-from conformance.vocabulary import Call, Copy, Freeze, Gradient, Layer, Module, Restore, Save, Tie, Train
+from conformance.vocabulary import Call, Copy, Freeze, Function, Gradient, Layer, Module, Restore, Save, Tie, Train
 
 
 class NNX(NNXVariables):
@@ -102,7 +103,7 @@ class NNX(NNXVariables):
     def copy(self, step: Copy) -> None:
         """Copy a module with all it holds."""
         if self.way["copy"] == "deepcopy":
-            self.write("from copy import deepcopy")
+            self.import_first("from copy import deepcopy")
         call = {"clone": "nnx.clone", "deepcopy": "deepcopy"}[self.way["copy"]]
         self.write(f"{step.as_} = root.{step.as_} = {call}({step.copy_})")
         self.replicate(step.copy_, step.as_)
@@ -125,7 +126,7 @@ class NNX(NNXVariables):
     def save(self, step: Save) -> None:
         """Serialize the state of a module, or pickle the module."""
         if self.way["save"] == "pickle":
-            self.write("import pickle")
+            self.import_first("import pickle")
             self.write(f"{step.to} = pickle.dumps({self.place(step.save)})")
         else:
             self.write(
@@ -179,13 +180,33 @@ class NNX(NNXVariables):
         else:
             self.write(f"{step.gradient} = nnx.grad(loss)(root){path.removeprefix('root')}[...]")
 
+    def function(self, step: Function) -> None:
+        """Define a function; one that trains is given an optimizer that was made before it."""
+        train = training_of(step)
+        if train and step.traced and not self.frames:
+            self.make_optimizer(train)
+        super().function(step)
+
+    def state_of(self, kind: str, body: str) -> tuple[list[str], list[str]]:
+        """Return which state a function takes: an optimizer too, unless it makes its own."""
+        used, first = super().state_of(kind, body)
+        return [name for name in used if name != "optimizer" or "optimizer = " not in body], first
+
     def train(self, step: Train) -> None:
         """Update the root module by `nnx.Optimizer`."""
+        self.loss(step.steps, step.minimize, "root")
+        if step not in self.optimized:
+            self.make_optimizer(step)
+        with turns(self, step.times):
+            self.write(f"optimizer.update(root, nnx.grad(loss{self.optimized[step]})(root))")
+
+    def make_optimizer(self, step: Train) -> None:
+        """Make the optimizer for the variables that are trained."""
         wrt = [step.wrt] if isinstance(step.wrt, str) else step.wrt
         trained = [made for place in wrt for made in self.variables_at(place) if made not in self.frozen]
-        self.loss(step.steps, step.minimize, "root")
         chosen, argnums = "nnx.Param", ""
         if set(trained) != set(self.trainable):
+            self.idiom("The optimizer's filter is made of the paths under which NNX lists the variables to train.")
             chosen = self.free("trained")
             words = ", ".join(self.made_words(made) for made in dict.fromkeys(trained))
             self.write(
@@ -193,8 +214,7 @@ class NNX(NNXVariables):
             )
             argnums = f", argnums=nnx.DiffState(0, {chosen})"
         self.write(f"optimizer = nnx.Optimizer(root, {self.optimizer(step)}, wrt={chosen})")
-        with self.block(f"for _ in range({step.times}):"):
-            self.write(f"optimizer.update(root, nnx.grad(loss{argnums})(root))")
+        self.optimized[step] = argnums
 
     def made_words(self, made: str) -> str:
         """Return the words for a variable as it was made."""

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from adapters.jax import Jax
 from conformance.step import OddFlag, Reuse
 from conformance.translation import Unsupported
-from conformance.vocabulary import Assign, Function, Get, Invoke, Reenter, Scope, Variable
+from conformance.vocabulary import Assign, Function, Get, Invoke, Reenter, Scope, Train, Variable
 
 
 @dataclass
@@ -31,7 +31,7 @@ class Owner:
 class NNXVariables(Jax):
     """Words scopes and variables by modules and attributes, and keeps account of which path holds which variable."""
 
-    state = ("root",)
+    state = ("root", "optimizer")
     compiled = "@nnx.jit"
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -49,6 +49,8 @@ class NNXVariables(Jax):
         self.owners: dict[str, Owner] = {}
         self.collections: dict[str, str] = {}
         self.ties_variables = False
+        #: training steps whose optimizer has been made -> what `nnx.grad` is told to differentiate by
+        self.optimized: dict[Train, str] = {}
         #: of functions: which read variables from outside, which paths they set, and where their own names are
         self.reads: set[str] = set()
         self.creates: dict[str, set[str]] = {}
@@ -91,6 +93,9 @@ class NNXVariables(Jax):
 
     def enter(self, step: Scope | Reenter, path: str, mode: Reuse | Literal["inherited"] | None) -> None:
         """Write the steps inside a submodule."""
+        self.idiom(
+            "A scope is an `nnx.Module`, a name in it an attribute: to set it makes or replaces, to read it looks up."
+        )
         if step.as_:
             self.bound_scopes[step.as_] = path
         self.opened.append((path, mode))

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from adapters.tf1_words import TF1Words, operand
+from adapters.training import training_of, turns
 from conformance.spec import Spec
 from conformance.step import Step
 from conformance.translation import Unsupported
@@ -26,7 +27,6 @@ from conformance.vocabulary import (
     Session,
     Train,
     Variable,
-    walk,
 )
 
 
@@ -53,6 +53,7 @@ class TF1(TF1Words):
     @contextmanager
     def setting(self, spec: Spec) -> Iterator[None]:
         """Build in a fresh graph, with a session."""
+        self.import_what_is_needed(spec)
         with self.block(self.opening()):
             yield
 
@@ -129,12 +130,11 @@ class TF1(TF1Words):
         self.write(f"optimizer = tf1.train.{optimizer}({step.rate})")
         self.write(f"minimize = optimizer.minimize({self.expression(step.minimize)}, var_list={self.owned(step.wrt)})")
         self.write("session.run(tf1.variables_initializer(optimizer.variables()))")
-        with self.block(f"for _ in range({step.times}):"):
+        with turns(self, step.times):
             self.write("session.run(minimize)")
 
     def save(self, step: Save) -> None:
         """Save the variables of a template by name."""
-        self.write("import tempfile")
         self.write(f"{step.to} = tf1.train.Saver({step.save}.variables).save(session, tempfile.mkdtemp() + '/model')")
 
     def restore(self, step: Restore) -> None:
@@ -179,6 +179,7 @@ class TF1Eager(TF1Words):
     @contextmanager
     def setting(self, spec: Spec) -> Iterator[None]:
         """Write nothing on the CPU; else open the device."""
+        self.import_what_is_needed(spec)
         if self.device == "cpu":
             yield
             return
@@ -220,10 +221,10 @@ class TF1Eager(TF1Words):
 
     def traced(self, step: Function) -> None:
         """Have TensorFlow trace the function; an optimizer has variables, so it is made before."""
-        trains = [one for one in walk(step.steps) if isinstance(one, Train)]
-        if len(trains) == 1:
-            self.optimizer(trains[0])
-            self.hoisted = trains[0]
+        train = training_of(step)
+        if train:
+            self.optimizer(train)
+            self.hoisted = train
         self.write("@tf.function")
 
     def trace_count(self, function: str) -> str:
@@ -265,7 +266,7 @@ class TF1Eager(TF1Words):
             self.write(f"return {self.expression(step.minimize)}")
         if step is not self.hoisted:
             self.optimizer(step)
-        with self.block(f"for _ in range({step.times}):"):
+        with turns(self, step.times):
             self.write(f"optimizer.minimize(loss, var_list={self.owned(step.wrt)})")
 
     def get(self, step: Get) -> None:
@@ -290,7 +291,6 @@ class TF1Eager(TF1Words):
 
     def save(self, step: Save) -> None:
         """Save the variables of a template by name; there is no session to hand over."""
-        self.write("import tempfile")
         self.write(f"{step.to} = tf1.train.Saver({step.save}.variables).save(None, tempfile.mkdtemp() + '/model')")
 
     def restore(self, step: Restore) -> None:

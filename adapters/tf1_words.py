@@ -3,6 +3,7 @@
 import ast
 from typing import Any, ClassVar
 
+from conformance.spec import Spec
 from conformance.step import OddFlag, Reuse
 from conformance.translation import Adapter, Unsupported
 from conformance.vocabulary import (
@@ -15,8 +16,10 @@ from conformance.vocabulary import (
     NameScope,
     Reenter,
     ReuseVariables,
+    Save,
     Scope,
     Variable,
+    walk,
 )
 
 FUNCTIONS = {
@@ -97,6 +100,11 @@ class TF1Words(Adapter):
         super().__init__(*arguments, **options)
         #: layers by the name they are bound to
         self.templates: dict[str, Layer] = {}
+
+    def import_what_is_needed(self, spec: Spec) -> None:
+        """Import what stands above TensorFlow."""
+        if any(isinstance(step, Save) for step in walk(spec.steps)):
+            self.lines[:0] = ["import tempfile", ""]
 
     def array(self, values: str) -> str:
         """Return a constant tensor."""

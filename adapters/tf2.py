@@ -6,6 +6,7 @@ from typing import Any
 
 from adapters.tf1_words import FUNCTIONS, has, number, operand
 from adapters.tf2_objects import Net, ObjectWords
+from adapters.training import training_of, turns
 from conformance.spec import Spec
 from conformance.step import OddFlag, Reuse, Step
 from conformance.translation import Unsupported
@@ -111,6 +112,9 @@ class TF2(ObjectWords):
     def setting(self, spec: Spec) -> Iterator[None]:
         """Open the GPU if asked for, and make the modules that stand for scopes."""
         self.spec = list(walk(spec.steps))
+        verbs = {step.verb for step in self.spec}
+        needed = ["from copy import deepcopy"] * ("copy" in verbs) + ["import tempfile"] * ("save" in verbs)
+        self.lines[:0] = [*sorted(needed, reverse=True), ""] if needed else []
         if self.device == "gpu":
             with self.block("with tf.device('/GPU:0'):"):
                 self.opening(spec)
@@ -287,7 +291,7 @@ class TF2(ObjectWords):
             owned = f"{self.place(step.wrt)}.trainable_variables"
         else:
             owned = f"[{', '.join(map(self.place, [step.wrt] if isinstance(step.wrt, str) else step.wrt))}]"
-        with self.block(f"for _ in range({step.times}):"):
+        with turns(self, step.times):
             with self.block("with tf.GradientTape() as tape:"):
                 self.steps(step.steps)
                 self.write(f"loss = {self.expression(step.minimize)}")
@@ -304,10 +308,10 @@ class TF2(ObjectWords):
         if any(isinstance(one, Get) for one in walk(step.steps)):
             self.getters[step.function] = self.open[-1][0]
         if step.traced:
-            trains = [one for one in walk(step.steps) if isinstance(one, Train)]
-            if len(trains) == 1:
-                self.optimizer(trains[0])
-                self.hoisted = trains[0]
+            train = training_of(step)
+            if train:
+                self.optimizer(train)
+                self.hoisted = train
             self.write("@tf.function")
         with self.block(f"def {step.function}({', '.join(step.takes)}):"):
             self.inside(step)

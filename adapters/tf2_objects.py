@@ -198,7 +198,6 @@ class ObjectWords(Adapter):
         made = self.made[step.as_] = self.thing(step.copy_)
         if isinstance(made, Net) and made.style == "subclass":
             raise Unsupported(NEEDS_CONFIG)
-        self.write("from copy import deepcopy")
         self.write(f"{step.as_} = deepcopy({step.copy_})")
 
     @classmethod
@@ -224,7 +223,6 @@ class ObjectWords(Adapter):
         self.saved[step.to] = made
         style = made.style if isinstance(made, Net) else "layer"
         self.check_way(step.save, way, style)
-        self.write("import tempfile")
         if way == "checkpoint":
             self.write(f"{step.to} = tf.train.Checkpoint({step.save}).save(tempfile.mkdtemp() + '/model')")
             return

@@ -5,11 +5,13 @@ Scopes are worded as submodules of a root module, and names as attributes of the
 
 import ast
 import copy
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from adapters.torch_places import Thing, TorchPlaces, within
+from adapters.torch_places import NO_MODE, Thing, TorchPlaces, within
+from adapters.training import training_of, turns
 from conformance import expression
 from conformance.spec import Spec
 from conformance.step import Array
@@ -92,6 +94,8 @@ class Torch(TorchPlaces):
 
     #: functions whose traces the spec asks for
     counted: frozenset[str] = frozenset()
+    #: the training step whose optimizer was made before the function around it
+    hoisted: Train | None = None
 
     # -- the whole script
 
@@ -105,8 +109,12 @@ class Torch(TorchPlaces):
         self.counted = frozenset(step.traces for step in steps if isinstance(step, Expect) and step.traces)
         if self.device == "gpu":
             self.write("torch.set_default_device('cuda')")
-        self.write("root = nn.Module()")
+        start = len(self.lines)
         yield
+        if any(re.search(r"\broot\b", line) for line in self.lines[start:]):
+            self.lines.insert(start, "root = nn.Module()")
+        if not any(re.search(r"\bnn\.", line) for line in self.lines):
+            self.lines.remove("from torch import nn")
 
     @classmethod
     def probe(cls, device: str) -> str:
@@ -128,6 +136,8 @@ class Torch(TorchPlaces):
             raise Unsupported(
                 "`register_parameter` and `get_parameter` take no reuse flag: the one that is called says what is meant."
             )
+        if here.mode == "auto":
+            raise Unsupported(NO_MODE)
         if here.mode == "inherited":
             raise Unsupported(
                 "PyTorch modules pass no reuse mode on to the modules inside: each lookup is written as one."
@@ -170,6 +180,8 @@ class Torch(TorchPlaces):
             return f"torch.tensor({init}{dtype})"
         if init == "random":
             return f"torch.randn({step.shape or []}{dtype})"
+        if step.shape == [] and init is not None:
+            return f"torch.tensor({init}{dtype})"
         if step.shape is not None:
             return f"torch.zeros({step.shape}{dtype})" if init is None else f"torch.full({step.shape}, {init}{dtype})"
         if isinstance(step, Variable):
@@ -327,14 +339,19 @@ class Torch(TorchPlaces):
 
     def train(self, step: Train) -> None:
         """Write the training loop."""
-        optimizer = {"sgd": "SGD", "adam": "Adam"}[step.train]
-        self.write(f"optimizer = torch.optim.{optimizer}({self.owned(step.wrt)}, lr={step.rate})")
-        with self.block(f"for _ in range({step.times}):"):
+        if step is not self.hoisted:
+            self.optimizer(step)
+        with turns(self, step.times):
             self.steps(step.steps)
             self.write(f"loss = {self.expression(step.minimize)}")
             self.write("optimizer.zero_grad()")
             self.write("loss.backward()")
             self.write("optimizer.step()")
+
+    def optimizer(self, step: Train) -> None:
+        """Make the optimizer."""
+        kind = {"sgd": "SGD", "adam": "Adam"}[step.train]
+        self.write(f"optimizer = torch.optim.{kind}({self.owned(step.wrt)}, lr={step.rate})")
 
     def owned(self, wrt: str | list[str]) -> str:
         """Return what an optimizer is given: a module's own parameters, or a list of them."""
@@ -349,6 +366,9 @@ class Torch(TorchPlaces):
     def function(self, step: Function) -> None:
         """Define a Python function; `torch.compile` traces it where asked."""
         if step.traced:
+            self.hoisted = training_of(step)
+            if self.hoisted:
+                self.optimizer(self.hoisted)
             self.compiled(step)
         there = set(self.there)
         self.guarded += 1

@@ -62,6 +62,8 @@ class TorchPlaces(Adapter):
         """Return how `get` is worded in a scope: `make`, `look up`, or `inherited`, which has no words."""
         if reuse is True:
             return "look up"
+        if reuse == "auto":
+            return "auto"
         if reuse not in (None, False):
             raise Unsupported(NO_MODE)
         return "make" if around == "make" else "inherited"
