@@ -21,6 +21,8 @@ FUNCTIONS: Mapping[str, str] = {
     "transpose": "a matrix with its two axes exchanged",
     "softmax": "softmax along the last axis",
 }
+#: Nothing of this length is nested so deep that walking it, which recurses, could fail.
+LONGEST = 200
 OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.MatMult, ast.Pow)
 
 
@@ -37,12 +39,13 @@ def parse(text: str) -> ast.expr:
 
     Raises ExpressionError: what is wrong, and at which column.
     """
+    if len(text) > LONGEST:
+        raise ExpressionError(f"{text[:20]!r}... is longer than {LONGEST} characters: compute it in several steps")
     try:
         tree = ast.parse(text.strip(), mode="eval").body
-    except (SyntaxError, ValueError) as error:
-        raise ExpressionError(
-            f"{text!r} is not an expression: {error.args[0]}", (getattr(error, "offset", 1) or 1) - 1
-        ) from None
+    except (SyntaxError, ValueError, MemoryError) as error:
+        why = error.args[0] if error.args else "too deeply nested"
+        raise ExpressionError(f"{text!r} is not an expression: {why}", (getattr(error, "offset", 1) or 1) - 1) from None
     check(tree)
     return tree
 

@@ -13,10 +13,9 @@ from packaging.version import Version
 from pydantic import BaseModel, ConfigDict
 
 from conformance.hosts import Outcome
-from conformance.spec import UNOBSERVED, Divergence, Spec
+from conformance.spec import TOLERANCE, UNOBSERVED, Divergence, Spec
 from conformance.step import Answer
 from conformance.translation import Adapter
-from conformance.vocabulary import Expect, walk
 
 Verdict = Literal["conforms", "differs", "fails", "unsupported", "error", "crash", "timeout", "skipped"]
 Blame = Literal["backend", "spec", "adapter", "environment"]
@@ -24,6 +23,8 @@ Loudness = Literal["refused", "late", "warned", "silent"]
 
 #: What an exception is called in an answer when no kind is declared for it.
 UNKNOWN_ERROR = "unknown_error"
+#: Errors of a script that is worded wrongly, whatever the framework does.
+WORDED_WRONGLY = frozenset({"NameError", "SyntaxError", "IndentationError", "UnboundLocalError"})
 #: What a write probe answers when it shows neither sharing nor its absence.
 INCONCLUSIVE = "inconclusive"
 
@@ -64,9 +65,9 @@ def judge(
 ) -> Judgement:
     """Return the verdict on what a script did, given what the contract and the divergences say."""
     declared = declared_answers(spec, backend, way, packages)
-    tolerances = {step.expect: step.close for step in walk(spec.steps) if isinstance(step, Expect)}
+    tolerances = spec.tolerances
     expectations = [
-        judge_one(label, contract, declared, outcome, adapter, tolerances.get(label, 1e-5))
+        judge_one(label, contract, declared, outcome, adapter, tolerances.get(label, TOLERANCE))
         for label, contract in spec.expectations.items()
     ]
     judgement = Judgement(verdict="conforms", expectations=expectations)
@@ -74,13 +75,15 @@ def judge(
     if outcome.ending != "finished":
         message = outcome.error["message"] if outcome.error else "no answer within the time limit"
         return judgement.model_copy(update={"verdict": outcome.ending, "blame": "backend", "reason": message})
-    if outcome.error and UNOBSERVED not in declared.values():
+    if outcome.error and not (UNOBSERVED in declared.values() and may_stop(outcome)):
         return judgement.model_copy(update=script_error(outcome.error))
     if stray or outcome.repeated:
         reason = f"observed what the spec does not ask for, or twice: {', '.join(stray + outcome.repeated)}"
         return judgement.model_copy(update={"verdict": "fails", "blame": "adapter", "reason": reason})
     broken = [one for one in expectations if not one.holds]
-    departs = [one for one in expectations if not agrees(one.contract, one.observed, tolerances.get(one.label, 1e-5))]
+    departs = [
+        one for one in expectations if not agrees(one.contract, one.observed, tolerances.get(one.label, TOLERANCE))
+    ]
     loudness = how_loud(departs, outcome) if departs else None
     if broken:
         return judgement.model_copy(update={"verdict": "fails", "loudness": loudness, **why_it_fails(broken)})
@@ -127,10 +130,28 @@ def judge_one(
         observed = answer_of(raw, adapter, refusal=isinstance(contract, str))
     else:
         raw, observed = None, UNOBSERVED
+    holds = agrees(wanted, observed, tolerance)
+    if label in declared:  # an answer that the contract has as well is no divergence; nor is silence without a refusal
+        holds &= not agrees(contract, observed, tolerance) and (observed != UNOBSERVED or was_refused(outcome))
     return Judged(
         label=label, contract=contract, declared=declared.get(label), is_declared=label in declared,
-        observed=observed, raw=raw if isinstance(raw, dict) else None, holds=agrees(wanted, observed, tolerance),
+        observed=observed, raw=raw if isinstance(raw, dict) else None, holds=holds,
     )  # fmt: skip
+
+
+def was_refused(outcome: Outcome) -> bool:
+    """Return whether an error was observed, or ended the script: what comes later may then be unobserved."""
+    return bool(outcome.error) or observed_error(outcome)
+
+
+def observed_error(outcome: Outcome) -> bool:
+    """Return whether one of the observations is an error."""
+    return any(isinstance(raw, dict) and "error" in raw for raw in outcome.observations.values())
+
+
+def may_stop(outcome: Outcome) -> bool:
+    """Return whether a script's error can be the backend's doing: an unbound name is, after an observed refusal."""
+    return outcome.error is not None and (outcome.error["type"] not in WORDED_WRONGLY or observed_error(outcome))
 
 
 def answer_of(raw: Any, adapter: type[Adapter], *, refusal: bool) -> Answer:
@@ -175,7 +196,7 @@ def agrees(wanted: Any, observed: Any, tolerance: float) -> bool:
 
 def script_error(error: Mapping[str, Any]) -> dict[str, Any]:
     """Return verdict, blame and reason of a script that raised where nobody expected it."""
-    ours = error["type"] in {"NameError", "SyntaxError", "IndentationError", "UnboundLocalError"}
+    ours = error["type"] in WORDED_WRONGLY
     at = f" at line {error['line']} of the script" if error.get("line") else ""
     return {
         "verdict": "error",

@@ -8,9 +8,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from conformance import yaml
+from conformance.judge import agrees
 from conformance.problems import InputError, Problem, suggestion
 from conformance.references import check_references
-from conformance.spec import Located, Spec
+from conformance.spec import TOLERANCE, Divergence, Located, Spec
 from conformance.step import Step
 from conformance.vocabulary import VERBS
 
@@ -174,13 +175,12 @@ def explain(path: Path, error: Any, loc: yaml.Loc, owner: Any, places: yaml.Plac
         case "missing":
             return Problem(path, line, column, f"the key {key!r} is missing", f"`{key}:` with its value", "add it")
     line, column = places[loc]
+    if not loc:
+        expected = "a mapping that begins with `title:`"
+        return Problem(path, line, column, "this is no spec", expected, "see `specs/` for how specs begin")
     message = error["msg"].removeprefix("Value error, ")
     given = error.get("input")
-    shown = (
-        f"`{loc[-1]}` is {given!r}"
-        if loc and not isinstance(given, dict | list)
-        else f"`{loc[-1] if loc else 'the file'}` does not fit"
-    )
+    shown = f"`{loc[-1]}` " + ("does not fit" if isinstance(given, dict | list) else f"is {given!r}")
     return Problem(
         path, line, column, shown, message, "change the value; `docs/vocabulary.md` says what each key takes"
     )
@@ -192,32 +192,32 @@ def field_names(model: type[Spec | Step]) -> list[str]:
 
 
 def check_divergences(path: Path, spec: Spec, places: yaml.Places) -> list[Problem]:
-    """Return a problem for each label that a divergence names and no step has, and each empty one."""
+    """Return a problem for each answer of a divergence that has no label, is no other, or is another's too."""
     problems = []
-    known = spec.expectations
+    known, tolerances = spec.expectations, spec.tolerances
     for index, divergence in enumerate(spec.divergences):
         for label, answer in divergence.answers.items():
-            line, column = places["divergences", index, "answers", label, "key"]
+            clash = next((other for other in spec.divergences[:index] if clashes(other, divergence, label)), None)
             if label not in known:
-                problems.append(
-                    Problem(
-                        path,
-                        line,
-                        column,
-                        f"no step has the label {label!r}",
-                        f"one of {', '.join(known)}",
-                        suggestion(label, known, "correct the label"),
-                    )
-                )
-            elif answer == known[label] and type(answer) is type(known[label]):
-                problems.append(
-                    Problem(
-                        path,
-                        line,
-                        column,
-                        f"the answer of {label!r} is the contract's own",
-                        "an answer that differs",
-                        "remove it: a divergence says only what differs",
-                    )
-                )
+                happened, expected = f"no step has the label {label!r}", f"one of {', '.join(known)}"
+                advice = suggestion(label, known, "correct the label")
+            elif agrees(known[label], answer, tolerances.get(label, TOLERANCE)):
+                happened, expected = f"the answer of {label!r} is the contract's own", "an answer that differs"
+                advice = "remove it: a divergence says only what differs"
+            elif clash is not None:
+                happened, expected = f"{label!r} has an answer for one of these backends already", "one answer each"
+                advice = "remove one of the two, or part them by `ways` or `versions`"
+            else:
+                continue
+            line, column = places["divergences", index, "answers", label, "key"]
+            problems.append(Problem(path, line, column, happened, expected, advice))
     return problems
+
+
+def clashes(one: Divergence, other: Divergence, label: str) -> bool:
+    """Return whether two divergences answer for a label on the same backend, in the same ways and versions."""
+    parted_by_ways = one.ways is not None and other.ways is not None and not set(one.ways) & set(other.ways)
+    parted = parted_by_ways or (
+        one.versions is not None and other.versions is not None and one.versions != other.versions
+    )
+    return label in one.answers and bool(set(one.backends) & set(other.backends)) and not parted

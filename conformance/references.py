@@ -77,7 +77,7 @@ class Checker:
                 "the word of an earlier `save`",
                 "save first, or correct the word",
             )
-        if step.binding:
+        if step.binding and step.raises in {None, "nothing"}:  # what is refused binds nothing
             bound[step.binding] = step.binds
 
     def places_used(self, step: Step, loc: Loc, bound: dict[str, str]) -> None:

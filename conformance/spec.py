@@ -11,6 +11,8 @@ from conformance.vocabulary import AnyStep, Expect, walk
 
 #: The answer of an expectation that a backend never gets to, because its script stopped before.
 UNOBSERVED = "unobserved"
+#: How far numbers may be apart where the expectation does not say.
+TOLERANCE = 1e-5
 
 
 def check_versions(text: str) -> str:
@@ -28,7 +30,7 @@ def check_versions(text: str) -> str:
 class Divergence(BaseModel):
     """Where backends are known to answer otherwise than the contract, and the answers they give."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
     backends: list[str] = Field(min_length=1, description="The backends that diverge.")
     ways: list[str] | None = Field(None, description="Only these ways of the backend; all of them if left out.")
     versions: Annotated[str, AfterValidator(check_versions)] | None = Field(
@@ -42,7 +44,7 @@ class Divergence(BaseModel):
 class Spec(BaseModel):
     """One scenario: steps, and what the contract says is observed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
     title: str = Field(min_length=10, max_length=100, description="A statement in the present tense; unique.")
     about: str = Field(min_length=40, description="Why it matters to users; one short paragraph.")
     sources: list[str] = Field(min_length=1, description="Documents, documentation sections, owner/repo#n.")
@@ -61,6 +63,11 @@ class Spec(BaseModel):
             for step in walk(self.steps)
             if step.expect is not None
         }
+
+    @property
+    def tolerances(self) -> dict[str, float]:
+        """How far numbers may be apart, by the labels of `expect` steps."""
+        return {step.expect: step.close for step in walk(self.steps) if isinstance(step, Expect)}
 
 
 class Located(BaseModel):

@@ -6,31 +6,11 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, model_validator
 
 #: Names that scripts use for themselves; a spec that bound one would change what a script means.
-RESERVED = frozenset(
-    [
-        "before",
-        "error",
-        "jax",
-        "jnp",
-        "model",
-        "nn",
-        "nnx",
-        "np",
-        "observe",
-        "optax",
-        "loss",
-        "minimize",
-        "optimizer",
-        "outer",
-        "params",
-        "root",
-        "session",
-        "tape",
-        "tf",
-        "tf1",
-        "torch",
-    ]
-)
+RESERVED = frozenset({
+    "before", "error", "jax", "jnp", "labels", "loss", "minimize", "model", "nn", "nnx", "np", "observe", "optax", "optimizer",
+    "outer", "params", "rngs", "root", "session", "state", "tape", "tf", "tf1", "torch", "updates", "BytesIO", "Model", "deepcopy",
+    "flax", "pickle", "tempfile", "Exception", "any", "hasattr", "int", "len", "list", "next", "range", "sorted", "str", "super", "zip",
+})  # fmt: skip
 
 
 def check_identifier(name: str) -> str:
@@ -76,7 +56,7 @@ Answer = StrictBool | int | float | str | None | list[Any]
 class OddFlag(BaseModel):
     """A reuse flag that is no boolean: a text, a number, or a tensor bound by `placeholder`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
     text: str | None = None
     number: Number | None = None
     tensor: Name | None = None
@@ -95,7 +75,7 @@ Reuse = StrictBool | Literal["auto"] | OddFlag
 class Step(BaseModel):
     """A step of a spec; `raises` and `expect` together say that the step is to be refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, strict=True)
     verb: ClassVar[str]
     #: which fields hold places that must be bound already, and which expressions
     uses: ClassVar[tuple[str, ...]] = ()

@@ -332,7 +332,7 @@ class Expect(Step):
     )
     inside: Place | None = Field(None, description="A module or layer that `variables`, `trainable` count in.")
     is_: Answer = Field(None, alias="is", description="The contract's answer.")
-    close: float = Field(1e-5, description="How far numbers may be apart, absolute and relative.")
+    close: float = Field(1e-5, ge=0, lt=1, description="How far numbers may be apart, absolute and relative.")
 
     @model_validator(mode="after")
     def check_kind(self) -> "Expect":

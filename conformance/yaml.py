@@ -4,8 +4,9 @@ Scalars follow YAML 1.2 (`no` and `10:30` are text), duplicate keys, tags, ancho
 refused. PyYAML composes the nodes; only the walk over them is ours.
 """
 
+import math
 import re
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ import yaml
 
 from conformance.problems import InputError, Problem
 
+#: How deep mappings and lists may lie in one another; composing them recurses.
+DEEPEST = 60
+LONGEST_NUMBER = 40
 Loc = tuple[Hashable, ...]
 Places = dict[Loc, tuple[int, int]]
 
@@ -53,8 +57,14 @@ def read(path: Path) -> tuple[Any, Places, str]:
             ]
         ) from None
     try:
+        depth = 0
         for event in yaml.parse(text, Loader=Loader):
             refuse_event(path, event)
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEEPEST:
+                raise InputError(
+                    [at(path, event, f"this lies more than {DEEPEST} levels deep", "flatter data", "nest less")]
+                )
         root = yaml.compose(text, Loader=Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -89,37 +99,22 @@ def read(path: Path) -> tuple[Any, Places, str]:
     return construct(path, root, (), places), places, text
 
 
+def at(path: Path, found: yaml.Event | yaml.Node, happened: str, expected: str, advice: str) -> Problem:
+    """Return the problem that stands where an event or a node begins."""
+    mark = found.start_mark
+    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    return Problem(path, line, column, happened, expected, advice)
+
+
 def refuse_event(path: Path, event: yaml.Event) -> None:
     """Raise InputError for what YAML has and a spec must not."""
-    mark = event.start_mark
-    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-        raise InputError(
-            [
-                Problem(
-                    path,
-                    line,
-                    column,
-                    "an anchor or alias stands here",
-                    "values spelled out where they are used",
-                    "write the value again",
-                )
-            ]
-        )
+        happened, expected = "an anchor or alias stands here", "values spelled out where they are used"
+        raise InputError([at(path, event, happened, expected, "write the value again")])
     tag = getattr(event, "tag", None)
     if tag and not (isinstance(event, yaml.ScalarEvent) and event.implicit[1]):
-        raise InputError(
-            [
-                Problem(
-                    path,
-                    line,
-                    column,
-                    f"the tag {tag!r} stands here",
-                    "plain mappings, lists, texts and numbers",
-                    "remove the tag: a spec is data and makes no objects",
-                )
-            ]
-        )
+        happened, expected = f"the tag {tag!r} stands here", "plain mappings, lists, texts and numbers"
+        raise InputError([at(path, event, happened, expected, "remove the tag: a spec is data and makes no objects")])
 
 
 def construct(path: Path, node: yaml.Node, loc: Loc, places: Places) -> Any:
@@ -130,41 +125,29 @@ def construct(path: Path, node: yaml.Node, loc: Loc, places: Places) -> Any:
     if isinstance(node, yaml.MappingNode):
         mapping: dict[Any, Any] = {}
         for key_node, value_node in node.value:
-            line, column = key_node.start_mark.line + 1, key_node.start_mark.column + 1
             if not isinstance(key_node, yaml.ScalarNode):
-                raise InputError(
-                    [
-                        Problem(
-                            path,
-                            line,
-                            column,
-                            "a key that is no text stands here",
-                            "a word as key",
-                            "write a plain word before the colon",
-                        )
-                    ]
-                )
+                happened, advice = "a key that is no text stands here", "write a plain word before the colon"
+                raise InputError([at(path, key_node, happened, "a word as key", advice)])
             key = key_node.value
             if key in mapping:
-                raise InputError(
-                    [
-                        Problem(
-                            path,
-                            line,
-                            column,
-                            f"the key {key!r} stands here a second time",
-                            "each key once",
-                            "remove one of the two",
-                        )
-                    ]
-                )
+                happened = f"the key {key!r} stands here a second time"
+                raise InputError([at(path, key_node, happened, "each key once", "remove one of the two")])
             mapping[key] = construct(path, value_node, (*loc, key), places)
-            places[(*loc, key, "key")] = (line, column)
+            places[(*loc, key, "key")] = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
         return mapping
-    constructor: dict[str, Callable[[str], Any]] = {
-        "tag:yaml.org,2002:null": lambda _: None,
-        "tag:yaml.org,2002:bool": lambda v: v == "true",
-        "tag:yaml.org,2002:int": int,
-        "tag:yaml.org,2002:float": float,
-    }
-    return constructor.get(node.tag, str)(node.value)
+    return scalar(path, node)
+
+
+def scalar(path: Path, node: yaml.Node) -> Any:
+    """Return the value of a scalar; refuse a number that no results file could hold."""
+    kind = node.tag.removeprefix("tag:yaml.org,2002:")
+    if kind == "null":
+        return None
+    if kind == "bool":
+        return node.value == "true"
+    if kind in {"int", "float"}:
+        if len(node.value) > LONGEST_NUMBER or not math.isfinite(float(node.value)):
+            expected = f"a finite number of at most {LONGEST_NUMBER} characters"
+            raise InputError([at(path, node, "this number is too large", expected, "write a smaller one")])
+        return int(node.value) if kind == "int" else float(node.value)
+    return str(node.value)

@@ -170,6 +170,48 @@ def test_a_script_may_stop_only_where_that_is_declared():
     assert verdict(outcome(), divergences=divergence({"refused": "unobserved"})).verdict == "fails"
 
 
+def test_silence_is_excused_by_a_refusal_alone():
+    declared = divergence({"value": "unobserved"})
+    assert verdict(outcome(value="left out"), divergences=declared).verdict == "differs"  # `refused` was observed
+    forgotten = outcome(value="left out", refused=None)
+    declared = divergence({"value": "unobserved"}) + divergence({"refused": "nothing"})
+    assert verdict(forgotten, divergences=declared).blame == "adapter"
+
+
+@pytest.mark.parametrize(("kind", "refused", "found"), [
+    ("SyntaxError", "left out", "error"),
+    ("NameError", "left out", "error"),
+    ("NameError", error(), "differs"),
+    ("ValueError", "left out", "fails"),
+])  # fmt: skip
+def test_a_script_worded_wrongly_is_no_divergence(kind, refused, found):
+    result = outcome(value="left out", refused=refused)
+    result.error = error(kind)["error"]
+    assert verdict(result, divergences=divergence({"value": "unobserved"})).verdict == found
+
+
+def test_an_answer_within_the_contract_and_the_divergence_is_stale():
+    steps = [{"variable": "v", "as": "a"}, {"expect": "value", "value": "a", "is": 1.0, "close": 0.1}]
+    result = Outcome("finished", observations={"value": 1.08})
+    judged = verdict(result, steps=steps, divergences=divergence({"value": 1.15}))
+    assert (judged.verdict, judged.blame) == ("fails", "spec")
+
+
+def test_tolerance_is_that_of_the_expectation():
+    steps = [{"variable": "v", "as": "a"}, {"expect": "value", "value": "a", "is": 1.0, "close": 0.1}]
+    assert verdict(Outcome("finished", observations={"value": 1.09}), steps=steps).verdict == "conforms"
+    assert verdict(Outcome("finished", observations={"value": 1.2}), steps=steps).verdict == "fails"
+
+
+@pytest.mark.parametrize(("version", "wanted", "applied"), [
+    ("2.13.0+cpu", "torch==2.13.0", True), ("2.13.0+cpu", "torch<=2.13.0", True), ("2.13.0+cpu", "torch>2.13.0", False),
+    ("2.14.0.dev20260101+cu129", "torch>=2.13", True), ("1.15.5", "torch<2", True),
+])  # fmt: skip
+def test_versions_are_compared_without_their_local_part(version, wanted, applied):
+    one = Divergence.model_validate(divergence({"refused": "nothing"}, versions=wanted)[0])
+    assert applies(one, {}, {"torch": version}) is applied
+
+
 @pytest.mark.parametrize("ending", ["crash", "timeout"])
 def test_a_script_that_ends_its_host_is_a_result(ending):
     assert verdict(Outcome(ending)).verdict == ending
@@ -192,7 +234,7 @@ def test_loudness():
     [
         (1, 1.0, True), (1.0, 1.000001, True), (1.0, 1.001, False), (True, 1, False), (1, True, False), (True, True, True),
         (False, None, False), ("a", "a", True), ("1", 1, False), ([1], [1.0], True), ([1], 1, False), ([], [], True), ([], [1], False),
-        (None, None, True), (None, "nothing", False), ([[1, 2]], [[1, 2]], True), ([[1, 2]], [[2, 1]], False), (float("nan"), float("nan"), False),
+        (None, None, True), (None, "nothing", False), ([[1, 2]], [[1, 2]], True), ([[1, 2]], [[2, 1]], False), ([[True]], [[1]], False), (float("nan"), float("nan"), False),
     ],
 )  # fmt: skip
 def test_agreement_is_strict(one, other, same):

@@ -47,6 +47,15 @@ def test_a_good_spec_loads(write_spec):
         ("is: [1.0, 1.0]", "close: 0.1", 13, 5, "", ""),
         ("expect: reads-one", "expect: Reads One", 13, 13, "`expect` is 'Reads One'", ""),
         ("shape: [2]", "shape: two", 9, 12, "`shape`", ""),
+        ("init: 1.0", "init: '1.0'", 10, 11, "`init` is '1.0'", ""),
+        ("init: 1.0", "init: true", 10, 11, "`init` is True", ""),
+        ("init: 1.0", "trainable: no", 10, 16, "`trainable` is 'no'", ""),
+        ("shape: [2]", "shape: [true]", 9, 13, "`0` is True", ""),
+        ("value: first\n    is: [1.0, 1.0]", "variables: true", 14, 16, "`variables` is True", ""),
+        ("is: [1.0, 1.0]", "is: [1.0, 1.0]\n    close: inf", 16, 12, "`close` is 'inf'", ""),
+        ("is: [1.0, 1.0]", "is: [1.0, 1.0]\n    close: 1", 16, 12, "`close` is 1", ""),
+        ("value: first", "value: -first" + " + first" * 40, 14, 12, "longer than", ""),
+        ("as: first", "as: len", 11, 9, "`as` is 'len'", ""),
         ("init: 1.0", "init: lots", 10, 11, "`init` is 'lots'", ""),
         ("init: 1.0", "raises: not_found", 8, 5, "does not fit", ""),
         ("init: 1.0", "dtype: float31", 10, 12, "`dtype` is 'float31'", ""),
@@ -99,6 +108,69 @@ def test_a_divergence_that_states_the_contract_is_refused(write_spec):
     divergence = "    divergences:\n      - backends: [torch]\n        answers: {reads-one: [1.0, 1.0]}\n        because: it is long enough to be a reason\n        source: observed\n"
     (problem,) = refused(write_spec, GOOD + divergence)
     assert "the contract's own" in problem.happened
+
+
+DIVERGENCE = """
+    divergences:
+      - backends: [torch]
+        answers: {reads-one: [2.0, 2.0]}
+        because: it is long enough to be a reason
+        source: observed
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "clash"),
+    [
+        ("", "", True),
+        ("", "        ways: [pickle]\n", True),
+        ("        ways: [pickle]\n", "        ways: [pickle, assign]\n", True),
+        ("        ways: [pickle]\n", "        ways: [assign]\n", False),
+        ("        versions: torch<2\n", "        versions: torch>=2\n", False),
+    ],
+)
+def test_a_second_divergence_for_one_backend_and_label_is_refused(write_spec, first, second, clash):
+    both = (
+        DIVERGENCE
+        + first
+        + DIVERGENCE.replace("    divergences:\n", "").lstrip("\n").replace("2.0, 2.0", "3.0, 3.0")
+        + second
+    )
+    path = write_spec(GOOD + both)
+    if not clash:
+        assert len(load(path).spec.divergences) == 2
+        return
+    with pytest.raises(InputError, match="has an answer for one of these backends already"):
+        load(path)
+
+
+@pytest.mark.parametrize("answer", ["[1, 1.0]", "[1.000001, 1.0]"])
+def test_a_divergence_that_agrees_with_the_contract_is_refused(write_spec, answer):
+    (problem,) = refused(write_spec, GOOD + DIVERGENCE.replace("[2.0, 2.0]", answer))
+    assert "the contract's own" in problem.happened
+
+
+def test_what_is_refused_binds_nothing(write_spec):
+    steps = """
+    steps:
+      - get: kernel
+        raises: not_found
+        expect: missing-is-refused
+        as: kernel
+      - expect: reads-one
+        value: kernel
+        is: 1.0
+    """
+    (problem,) = refused(write_spec, steps)
+    assert "nothing is bound to 'kernel'" in problem.happened
+    assert load(write_spec(steps.replace("not_found", "nothing"))).lines
+
+
+def test_a_file_that_is_no_mapping_is_refused(write_spec):
+    path = write_spec(GOOD)
+    path.write_text("- 1\n")
+    with pytest.raises(InputError, match="this is no spec\n    expected: a mapping"):
+        load(path)
 
 
 def test_all_problems_of_all_files_come_at_once(write_spec, tmp_path):

@@ -19,6 +19,10 @@ def test_scalars_follow_yaml_1_2(tmp_path):
     assert data == {"a": "no", "b": "10:30", "c": True, "d": 1, "e": 1.5, "f": None, "g": "1", "h": "0x1F"}
 
 
+def test_every_key_is_text(tmp_path):
+    assert read(tmp_path, "1: a\ntrue: b\non: c\n")[0] == {"1": "a", "true": "b", "on": "c"}
+
+
 def test_every_value_has_its_place(tmp_path):
     _, places, _ = read(tmp_path, "a:\n  - b: 1\n    c: [2, 3]\n")
     assert places["a", 0, "c", 1] == (3, 12)
@@ -36,6 +40,9 @@ def test_every_value_has_its_place(tmp_path):
         ("a: 1\n\tb: 2\n", 2, 1, "not YAML"),
         ("? [1]\n: 2\n", 1, 3, "key that is no text"),
         ("", 1, 1, "empty"),
+        ("a: 1e999\n", 1, 4, "too large"),
+        ("a: [" + "9" * 5000 + "]\n", 1, 5, "too large"),
+        ("a: " + "[" * 2000 + "]" * 2000, 1, 63, "levels deep"),
     ],
 )
 def test_what_is_refused_is_refused_at_its_place(tmp_path, text, line, column, words):
