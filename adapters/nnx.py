@@ -195,10 +195,10 @@ class NNX(NNXVariables):
     def train(self, step: Train) -> None:
         """Update the root module by `nnx.Optimizer`."""
         self.loss(step.steps, step.minimize, "root")
-        if step not in self.optimized:
+        if id(step) not in self.optimized:
             self.make_optimizer(step)
         with turns(self, step.times):
-            self.write(f"optimizer.update(root, nnx.grad(loss{self.optimized[step]})(root))")
+            self.write(f"optimizer.update(root, nnx.grad(loss{self.optimized[id(step)]})(root))")
 
     def make_optimizer(self, step: Train) -> None:
         """Make the optimizer for the variables that are trained."""
@@ -214,7 +214,7 @@ class NNX(NNXVariables):
             )
             argnums = f", argnums=nnx.DiffState(0, {chosen})"
         self.write(f"optimizer = nnx.Optimizer(root, {self.optimizer(step)}, wrt={chosen})")
-        self.optimized[step] = argnums
+        self.optimized[id(step)] = argnums
 
     def made_words(self, made: str) -> str:
         """Return the words for a variable as it was made."""

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from adapters.jax import Jax
 from conformance.step import OddFlag, Reuse
 from conformance.translation import Unsupported
-from conformance.vocabulary import Assign, Function, Get, Invoke, Reenter, Scope, Train, Variable
+from conformance.vocabulary import Assign, Function, Get, Invoke, Reenter, Scope, Variable
 
 
 @dataclass
@@ -50,7 +50,7 @@ class NNXVariables(Jax):
         self.collections: dict[str, str] = {}
         self.ties_variables = False
         #: training steps whose optimizer has been made -> what `nnx.grad` is told to differentiate by
-        self.optimized: dict[Train, str] = {}
+        self.optimized: dict[int, str] = {}
         #: of functions: which read variables from outside, which paths they set, and where their own names are
         self.reads: set[str] = set()
         self.creates: dict[str, set[str]] = {}
