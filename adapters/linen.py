@@ -2,9 +2,9 @@
 
 from adapters.jax import ERRORS, MISSING
 from adapters.linen_scopes import LinenScopes, Owner, Path
-from adapters.training import turns
+from adapters.training import training_of, turns
 from conformance.translation import Unsupported
-from conformance.vocabulary import Call, Copy, Freeze, Gradient, Layer, Module, Restore, Save, Train
+from conformance.vocabulary import Call, Copy, Freeze, Function, Gradient, Invoke, Layer, Module, Restore, Save, Train
 
 
 class Linen(LinenScopes):
@@ -182,10 +182,33 @@ class Linen(LinenScopes):
         """Update the tree of parameters by an Optax optimizer."""
         if self.frames:
             raise Unsupported(
-                "A training step of Linen returns new parameters; inside another function they would be lost."
+                "A training step of Linen returns new parameters; inside a function that does more they would be lost."
             )
         self.loss(step.steps, step.minimize, "params")
-        optimizer, state, updates = self.optimizer(step), self.free("state"), self.free("updates")
+        state = self.make_optimizer(step)
+        with turns(self, step.times):
+            updates = self.updates(state)
+            self.take_over(f"optax.apply_updates(params, {updates})")
+
+    def updates(self, state: str) -> str:
+        """Write the call that turns gradients into updates, and return the name of those."""
+        updates = self.free("updates")
+        self.write(f"{updates}, {state} = optimizer.update(jax.grad(loss)(params), {state}, params)")
+        return updates
+
+    def take_over(self, tree: str) -> None:
+        """Make a new tree of parameters the current one, in the scope over it too."""
+        if not self.uses_scopes:
+            if tree != "params":
+                self.write(f"params = {tree}")
+            return
+        name, value = self.free("name"), self.free("value")
+        with self.block(f"for {name}, {value} in {tree}.items():"):
+            self.write(f"root.put_variable('params', {name}, {value})")
+
+    def make_optimizer(self, step: Train) -> str:
+        """Make the optimizer for the parameters that are trained, and return the name of its state."""
+        optimizer, state = self.optimizer(step), self.free("state")
         wrt = [step.wrt] if isinstance(step.wrt, str) else step.wrt
         paths = [path for place in wrt for path in self.paths_of(place) if str(path) not in self.frozen]
         if set(paths) != {path for path, collection in self.collections.items() if collection == "params"}:
@@ -196,14 +219,36 @@ class Linen(LinenScopes):
             optimizer = f"optax.partition({{'trained': {optimizer}, 'frozen': optax.set_to_zero()}}, {labels})"
         self.write(f"optimizer = {optimizer}")
         self.write(f"{state} = optimizer.init(params)")
-        with turns(self, step.times):
-            self.write(f"{updates}, {state} = optimizer.update(jax.grad(loss)(params), {state}, params)")
-            if not self.uses_scopes:
-                self.write(f"params = optax.apply_updates(params, {updates})")
-                return
-            name, value = self.free("name"), self.free("value")
-            with self.block(f"for {name}, {value} in optax.apply_updates(params, {updates}).items():"):
-                self.write(f"root.put_variable('params', {name}, {value})")
+        return state
+
+    def function(self, step: Function) -> None:
+        """Define a function; one that only trains takes and returns the parameters and the optimizer's state."""
+        train = training_of(step)
+        if train is None or step.steps != [train] or step.returns or self.frames:
+            super().function(step)
+            return
+        state = self.steppers[step.function] = self.make_optimizer(train)
+        if step.traced:
+            self.write(self.compiled)
+        with self.frame("traced" if step.traced else "plain", step.function, [state, *step.takes]):
+            self.loss(train.steps, train.minimize, "params")
+            with turns(self, train.times):
+                self.write(f"params = optax.apply_updates(params, {self.updates(state)})")
+            self.write(f"return params, {state}")
+
+    def invoke(self, step: Invoke) -> None:
+        """Call a function; what a training step returns takes the place of what it was given."""
+        if step.invoke not in self.steppers:
+            super().invoke(step)
+            return
+        if self.frames:
+            raise Unsupported(
+                "A training step of Linen returns new parameters; inside another function they would be lost."
+            )
+        state, updated = self.steppers[step.invoke], self.free("updated") if self.uses_scopes else "params"
+        given = ["params", state, *(self.new_value(value) for value in step.given)]
+        self.write(f"{updated}, {state} = {step.invoke}({', '.join(given)})")
+        self.take_over(updated)
 
     # -- observations
 
