@@ -14,8 +14,10 @@ import linecache
 import logging
 import os
 import platform
+import queue
 import re
 import sys
+import threading
 import time
 import traceback
 import warnings
@@ -134,8 +136,11 @@ def run(request, answer, listener):
     filename, text = request["filename"], request["script"]
     linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
 
+    running = [os.getpid()]
+
     def observe(label, value):
-        answer({"observed": {"label": label, "value": encode(value)}})
+        if running:  # a thread may outlive its script; what it observes then is not the next script's
+            answer({"observed": {"label": label, "value": encode(value)}})
 
     error = None
     exec(request.get("reset") or "", {"__name__": "__reset__"})
@@ -149,6 +154,8 @@ def run(request, answer, listener):
         except BaseException as raised:  # SystemExit too is an outcome of the script
             error = describe(raised, filename)
         seconds = time.perf_counter() - started
+    if os.getpid() != running.pop():  # a child that the script forked: its parent answers
+        os._exit(0)
     linecache.cache.pop(filename, None)
     packages = request.get("packages")
     answer(
@@ -165,7 +172,8 @@ def run(request, answer, listener):
 
 def main():
     """Serve requests until the standard input ends."""
-    requests, channel = os.fdopen(os.dup(0), "r", encoding="utf-8"), os.fdopen(os.dup(1), "w", encoding="utf-8")
+    requests = os.fdopen(os.dup(0), "r", encoding="utf-8")
+    channel = os.fdopen(os.dup(1), "w", encoding="utf-8", errors="replace")  # half a surrogate pair is no text
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.dup2(2, 1)
@@ -175,13 +183,22 @@ def main():
     ]
 
     def answer(message):
-        channel.write(json.dumps(message) + "\n")
+        channel.write(json.dumps(message, ensure_ascii=False) + "\n")
         channel.flush()
 
     listener = Listener()
     logging.getLogger().addHandler(listener)
+    lines = queue.Queue()
+    threading.Thread(target=receive, args=(requests, lines), daemon=True).start()
+    while True:
+        run(json.loads(lines.get()), answer, listener)
+
+
+def receive(requests, lines):
+    """Queue requests as they come, and end the process with them: a script that hangs must not outlive the run."""
     for line in iter(requests.readline, ""):
-        run(json.loads(line), answer, listener)
+        lines.put(line)
+    os._exit(0)
 
 
 if __name__ == "__main__":

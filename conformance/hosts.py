@@ -83,7 +83,7 @@ class Host:
         )  # fmt: skip
         assert self.process.stdout
         os.set_blocking(self.process.stdout.fileno(), False)
-        self._buffer = b""
+        self._buffer = bytearray()
         self._send(
             {
                 "script": f"{self.adapter.imports}\n{self.adapter.reset}",
@@ -140,13 +140,14 @@ class Host:
         return self._request({"script": script.text, "filename": filename, "reset": self.adapter.reset})
 
     def _request(self, request: Mapping[str, Any]) -> Outcome:
-        if self.process is None or self.process.poll() is not None:
-            self._restart()
-        offset = self._log.seek(0, os.SEEK_END)
+        offset = 0
         try:
+            if self.process is None or self.process.poll() is not None:
+                self._restart()
+            offset = self._log.seek(0, os.SEEK_END)
             self._send(request)
             outcome = self._receive(self.limit)
-        except (BrokenPipeError, HostGone) as gone:
+        except (OSError, HostGone) as gone:
             outcome = Outcome(
                 "crash", error={"type": "HostGone", "message": str(gone), "bases": [], "module": "", "line": None}
             )
@@ -207,19 +208,23 @@ class Host:
         assert self.process.stdout is not None
         with selectors.DefaultSelector() as selector:
             selector.register(self.process.stdout, selectors.EVENT_READ)
-            while b"\n" not in self._buffer:
+            while (end := self._buffer.find(b"\n", max(0, len(self._buffer) - (1 << 16)))) < 0:
                 if not selector.select(max(0.0, deadline - time.monotonic())):
                     return None
                 chunk = os.read(self.process.stdout.fileno(), 1 << 16)
                 if not chunk:
                     return b""
                 self._buffer += chunk
-        line, _, self._buffer = self._buffer.partition(b"\n")
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 1]
         return line
 
     def _how_it_ended(self) -> str:
         assert self.process
-        code = self.process.wait(10)
+        try:
+            code = self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            return "closed its end of the channel and went on"
         return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exited with status {code}"
 
     def stop(self) -> None:

@@ -1,7 +1,9 @@
 """Hosts: whatever a script does is a result of that script, and the next one runs."""
 
 import shutil
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -120,6 +122,74 @@ def test_a_crash_is_a_result_and_the_next_script_runs(host, death, how):
     assert how in outcome.error["message"]
     assert outcome.observations == {"a": 1}
     assert run(host, "observe('a', 2)").observations == {"a": 2}
+
+
+@pytest.mark.parametrize(
+    ("mischief", "ending"),
+    [
+        ("import os; os.close(1); os.close(2)", "finished"),
+        ("import os; os.closerange(0, 50)", "crash"),
+        ("import os\nif os.fork() == 0: raise SystemExit", "finished"),
+        ("import threading, time\nthreading.Timer(0.2, lambda: observe('late', 1)).start()", "finished"),
+    ],
+)
+def test_mischief_does_not_reach_the_next_script(host, mischief, ending):
+    assert run(host, mischief).ending == ending
+    for number in range(3):
+        assert run(host, f"import time; time.sleep(0.15); observe('a', {number})").observations == {"a": number}
+
+
+def test_a_channel_that_is_closed_while_the_script_goes_on_is_a_crash():
+    host = Host(Plain, device="cpu", limit=5.0)
+    assert host.ready() is None
+    outcome = run(host, "import os\nos.closerange(3, 50)\nwhile True: pass")
+    assert (outcome.ending, outcome.error["message"]) == ("crash", "closed its end of the channel and went on")
+    assert run(host, "observe('a', 2)").observations == {"a": 2}
+    host.stop()
+
+
+def test_huge_values_and_texts_that_are_none_come_through(host):
+    started = time.monotonic()
+    outcome = run(host, "observe('long', 'x' * 30_000_000)\nobserve('half', 'a\\ud800b')\nraise ValueError('\\udcff')")
+    assert len(outcome.observations["long"]) == 30_000_000
+    assert outcome.observations["half"] == "a?b"
+    assert outcome.error["message"] == "?"
+    assert time.monotonic() - started < 5
+
+
+def test_a_replacement_that_does_not_come_up_is_a_result():
+    host = Host(Plain, device="cpu", limit=5.0)
+    assert host.ready() is None
+    host.python = "/no/such/python"
+    assert run(host, "import os; os._exit(1)").ending == "crash"
+    assert "/no/such/python" in run(host, "observe('a', 1)").error["message"]
+    host.stop()
+
+
+def test_a_hanging_script_ends_with_the_run():
+    program = (
+        "import os, sys\nfrom test_hosts import Plain, Script, Host\nhost = Host(Plain, device='cpu')\nhost.ready()\n"
+        "print(host.process.pid, flush=True)\nhost.run(Script('while True: pass'), '<test>')"
+    )
+    run_of = subprocess.Popen(
+        [sys.executable, "-c", program], cwd=Path(__file__).parent, stdout=subprocess.PIPE, text=True
+    )
+    pid = int(run_of.stdout.readline())
+    time.sleep(0.2)
+    run_of.kill()
+    run_of.wait()
+    run_of.stdout.close()
+    deadline = time.monotonic() + 10
+    while is_running(pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not is_running(pid)
+
+
+def is_running(pid):
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
 
 
 def test_sys_exit_is_no_crash(host):
