@@ -6,6 +6,9 @@ from adapters.training import training_of, turns
 from conformance.translation import Unsupported
 from conformance.vocabulary import Call, Copy, Freeze, Function, Gradient, Invoke, Layer, Module, Restore, Save, Train
 
+#: from gradients to updates, and on to the optimizer's next state
+UPDATE = "updates, state = optimizer.update(jax.grad(loss)(params), state, params)"
+
 
 class Linen(LinenScopes):
     """Words a spec in Linen: `flax.core.Scope` for variables by name, `nn.Dense` and `nn.Embed` for layers.
@@ -185,16 +188,10 @@ class Linen(LinenScopes):
                 "A training step of Linen returns new parameters; inside a function that does more they would be lost."
             )
         self.loss(step.steps, step.minimize, "params")
-        state = self.make_optimizer(step)
+        self.make_optimizer(step)
         with turns(self, step.times):
-            updates = self.updates(state)
-            self.take_over(f"optax.apply_updates(params, {updates})")
-
-    def updates(self, state: str) -> str:
-        """Write the call that turns gradients into updates, and return the name of those."""
-        updates = self.free("updates")
-        self.write(f"{updates}, {state} = optimizer.update(jax.grad(loss)(params), {state}, params)")
-        return updates
+            self.write(UPDATE)
+            self.take_over("optax.apply_updates(params, updates)")
 
     def take_over(self, tree: str) -> None:
         """Make a new tree of parameters the current one, in the scope over it too."""
@@ -206,20 +203,18 @@ class Linen(LinenScopes):
         with self.block(f"for {name}, {value} in {tree}.items():"):
             self.write(f"root.put_variable('params', {name}, {value})")
 
-    def make_optimizer(self, step: Train) -> str:
-        """Make the optimizer for the parameters that are trained, and return the name of its state."""
-        optimizer, state = self.optimizer(step), self.free("state")
+    def make_optimizer(self, step: Train) -> None:
+        """Make the optimizer for the parameters that are trained, and its state."""
+        optimizer = self.optimizer(step)
         wrt = [step.wrt] if isinstance(step.wrt, str) else step.wrt
         paths = [path for place in wrt for path in self.paths_of(place) if str(path) not in self.frozen]
         if set(paths) != {path for path, collection in self.collections.items() if collection == "params"}:
-            labels = self.free("labels")
             self.write(
-                f"{labels} = flax.traverse_util.path_aware_map(lambda path, _: 'trained' if path in {paths} else 'frozen', params)"
+                f"labels = flax.traverse_util.path_aware_map(lambda path, _: 'trained' if path in {paths} else 'frozen', params)"
             )
-            optimizer = f"optax.partition({{'trained': {optimizer}, 'frozen': optax.set_to_zero()}}, {labels})"
+            optimizer = f"optax.partition({{'trained': {optimizer}, 'frozen': optax.set_to_zero()}}, labels)"
         self.write(f"optimizer = {optimizer}")
-        self.write(f"{state} = optimizer.init(params)")
-        return state
+        self.write("state = optimizer.init(params)")
 
     def function(self, step: Function) -> None:
         """Define a function; one that only trains takes and returns the parameters and the optimizer's state."""
@@ -227,14 +222,16 @@ class Linen(LinenScopes):
         if train is None or step.steps != [train] or step.returns or self.frames:
             super().function(step)
             return
-        state = self.steppers[step.function] = self.make_optimizer(train)
+        self.make_optimizer(train)
+        self.steppers.add(step.function)
         if step.traced:
             self.write(self.compiled)
-        with self.frame("traced" if step.traced else "plain", step.function, [state, *step.takes]):
+        with self.frame("traced" if step.traced else "plain", step.function, ["state", *step.takes]):
             self.loss(train.steps, train.minimize, "params")
             with turns(self, train.times):
-                self.write(f"params = optax.apply_updates(params, {self.updates(state)})")
-            self.write(f"return params, {state}")
+                self.write(UPDATE)
+                self.write("params = optax.apply_updates(params, updates)")
+            self.write("return params, state")
 
     def invoke(self, step: Invoke) -> None:
         """Call a function; what a training step returns takes the place of what it was given."""
@@ -245,9 +242,9 @@ class Linen(LinenScopes):
             raise Unsupported(
                 "A training step of Linen returns new parameters; inside another function they would be lost."
             )
-        state, updated = self.steppers[step.invoke], self.free("updated") if self.uses_scopes else "params"
-        given = ["params", state, *(self.new_value(value) for value in step.given)]
-        self.write(f"{updated}, {state} = {step.invoke}({', '.join(given)})")
+        updated = self.free("updated") if self.uses_scopes else "params"
+        given = ["params", "state", *(self.new_value(value) for value in step.given)]
+        self.write(f"{updated}, state = {step.invoke}({', '.join(given)})")
         self.take_over(updated)
 
     # -- observations

@@ -57,8 +57,8 @@ class LinenScopes(Jax):
         #: whether variables are made by initializers that draw from the root's keys
         self.draws = False
         self.loops = 0
-        #: functions that are a training step -> the name of the optimizer's state
-        self.steppers: dict[str, str] = {}
+        #: functions that are a training step
+        self.steppers: set[str] = set()
 
     def opening(self, text: str) -> list[str]:
         """Make the tree of parameters, and the scope over it if variables are made by name."""

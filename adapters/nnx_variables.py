@@ -59,13 +59,8 @@ class NNXVariables(Jax):
     def opening(self, text: str) -> list[str]:
         """Define the types of variables that stand for collections, and make the root module."""
         lines = [line for kind, base in self.collections.items() for line in (f"class {kind}({base}):", "    pass", "")]
-        lines += [f"{self.rngs} = nnx.Rngs(0)"] if f"{self.rngs}.params()" in text else []
+        lines += ["rngs = nnx.Rngs(0)"] if "rngs.params()" in text else []
         return lines + (["root = nnx.Module()"] if "root" in self.used(text) else [])
-
-    @property
-    def rngs(self) -> str:
-        """Return the name of the stream of random keys."""
-        return self.free("rngs")
 
     def kind_of_collection(self, collection: str, base: str = "nnx.Param") -> str:
         """Return the type of variable that stands for a collection."""
@@ -134,7 +129,7 @@ class NNXVariables(Jax):
         base = "nnx.Variable" if step.trainable is False else "nnx.Param"
         kind = self.kind_of_collection(step.collection, base) if step.collection else base
         if step.init == "random":
-            value = f"jax.random.normal({self.rngs}.params(), {step.shape or []}{f', {step.dtype!r}' if step.dtype else ''})"
+            value = f"jax.random.normal(rngs.params(), {step.shape or []}{f', {step.dtype!r}' if step.dtype else ''})"
         else:
             function, given = self.filling(step.init, step.shape, step.dtype)
             value = f"{function}({given})"

@@ -3,43 +3,31 @@
 Scopes are worded as submodules of a root module, and names as attributes of them.
 """
 
-import ast
 import copy
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
-from adapters.torch_places import NO_MODE, Thing, TorchPlaces, within
+from adapters.torch_places import NO_COLLECTIONS, Thing, TorchPlaces
 from adapters.training import training_of, turns
-from conformance import expression
 from conformance.spec import Spec
-from conformance.step import Array
 from conformance.translation import Unsupported
 from conformance.vocabulary import (
-    Assign,
     Call,
     Copy,
     Expect,
     Freeze,
     Function,
-    Get,
     Gradient,
     Invoke,
     Layer,
     Module,
-    Read,
-    Reinitialize,
     Repeat,
     Restore,
     Save,
-    Tie,
     Train,
-    Variable,
     walk,
 )
-
-FLOATS = {None, "float16", "float32", "float64"}
 
 
 class Torch(TorchPlaces):
@@ -89,7 +77,7 @@ class Torch(TorchPlaces):
         "placeholder": "PyTorch runs eagerly and has no placeholders: values are given as arguments.",
         "graph": "PyTorch has no graph that variables live in: a parameter belongs to whatever object holds it.",
         "session": "PyTorch has no sessions: a parameter holds its value itself.",
-        "collection": "PyTorch modules register parameters and buffers; there are no further collections that a variable can be put in.",
+        "collection": NO_COLLECTIONS,
     }
 
     #: functions whose traces the spec asks for
@@ -126,135 +114,6 @@ class Torch(TorchPlaces):
             else "f'{parameter.device} {torch.cuda.get_device_name(parameter.device)}'"
         )
         return f"{cls.imports}\ntorch.set_default_device({kind!r})\nparameter = nn.Parameter(torch.ones(1))\nobserve('device', {name})\n"
-
-    # -- variables
-
-    def get(self, step: Get) -> None:
-        """Register a parameter, or look one up where reuse is asked for here and now."""
-        here = self.open[-1]
-        if step.reuse is not None:
-            raise Unsupported(
-                "`register_parameter` and `get_parameter` take no reuse flag: the one that is called says what is meant."
-            )
-        if here.mode == "auto":
-            raise Unsupported(NO_MODE)
-        if here.mode == "inherited":
-            raise Unsupported(
-                "PyTorch modules pass no reuse mode on to the modules inside: each lookup is written as one."
-            )
-        thing = self.things.get(f"{here.path}.{step.get}", Thing("variable"))
-        if here.mode == "look up":
-            self.bind(step.as_, f"{here.words}.get_parameter({step.get!r})")
-        else:
-            thing = self.things[f"{here.path}.{step.get}"] = Thing(
-                "variable", initial=0.0 if step.init is None else step.init
-            )
-            self.write(f"{here.words}.register_parameter({step.get!r}, {self.parameter(step)})")
-            if step.as_:
-                self.write(f"{step.as_} = {here.words}.{step.get}")
-        if step.as_:
-            self.things[step.as_] = thing
-
-    def variable(self, step: Variable) -> None:
-        """Make a parameter and assign it to an attribute of the module."""
-        here = self.open[-1]
-        thing = self.things[f"{here.path}.{step.variable}"] = Thing("variable", initial=step.init)
-        if step.as_:
-            self.things[step.as_] = thing
-        self.bind(step.as_, f"{here.words}.{step.variable} = {self.parameter(step)}")
-
-    def parameter(self, step: Get | Variable) -> str:
-        """Return the words that make a parameter."""
-        if step.collection:
-            raise Unsupported(self.missing["collection"])
-        dtype = f", dtype=torch.{step.dtype}" if step.dtype else ""
-        value = self.initial_value(step, dtype)
-        # Only floats can have gradients; a user who wants another dtype has to say so.
-        plain = step.trainable is False or (step.trainable is None and step.dtype not in FLOATS)
-        return f"nn.Parameter({value}{', requires_grad=False' if plain else ''})"
-
-    def initial_value(self, step: Get | Variable, dtype: str) -> str:
-        """Return the words for the tensor a parameter starts from."""
-        init = self.numbers(step.init, step.dtype)
-        if isinstance(init, list):
-            return f"torch.tensor({init}{dtype})"
-        if init == "random":
-            return f"torch.randn({step.shape or []}{dtype})"
-        if step.shape == [] and init is not None:
-            return f"torch.tensor({init}{dtype})"
-        if step.shape is not None:
-            return f"torch.zeros({step.shape}{dtype})" if init is None else f"torch.full({step.shape}, {init}{dtype})"
-        if isinstance(step, Variable):
-            return f"torch.tensor({init}{dtype})"
-        raise Unsupported("A parameter is made from a tensor, so PyTorch cannot make one whose shape is not given.")
-
-    def numbers(self, init: Any, dtype: str | None) -> Any:
-        """Return initial numbers as floats where the variable is one, since Python integers would make an integer tensor."""
-        if isinstance(init, list):
-            return [self.numbers(item, dtype) for item in init]
-        return float(init) if isinstance(init, int) and dtype in FLOATS else init
-
-    def tie(self, step: Tie) -> None:
-        """Assign one parameter object to another place."""
-        owner, _, part = step.tie.rpartition(".")
-        if not owner:
-            raise Unsupported(
-                "PyTorch ties by assigning to an attribute of a module; a Python name on its own is no place."
-            )
-        old, new = self.find(step.tie), self.find(step.to)
-        if old and new and old.transposed and not new.transposed:
-            if new.kind == "variable":
-                raise Unsupported(
-                    "`nn.Linear` keeps its weight as [units, inputs], so it cannot hold a variable laid out as [inputs, units]."
-                )
-            self.idiom("`nn.Linear` multiplies by its weight transposed, so an embedding's table fits as it is.")
-        self.write(f"{self.place(step.tie)} = {self.place(step.to)}")
-        parent = self.find(owner)
-        if old and new and parent:
-            parent.parts[part] = Thing(old.kind, new.parts, old.native, new.initial, old.transposed)
-
-    def assign(self, step: Assign) -> None:
-        """Write into the parameter in place, out of autograd's sight."""
-        with self.block("with torch.no_grad():"):
-            self.fill(self.place(step.assign), step.to, transposed=self.is_transposed(step.assign))
-
-    def fill(self, place: str, value: str | Array, *, transposed: bool) -> None:
-        """Write a value into a tensor in place."""
-        words = self.expression(value)
-        if isinstance(value, int | float) or isinstance(expression.parse(str(value)), ast.Constant):
-            self.write(f"{place}.fill_({words})")
-        else:
-            self.write(f"{place}.copy_({f'{within(words)}.T' if transposed else words})")
-
-    def increment(self, place: str) -> None:
-        """Add in place."""
-        with self.block("with torch.no_grad():"):
-            self.write(f"{place}.add_(1)")
-
-    def read(self, step: Read) -> None:
-        """Read a tensor."""
-        self.write(self.data(self.value(step.read)))
-
-    def reinitialize(self, step: Reinitialize) -> None:
-        """Write the initial value again."""
-        thing = self.find(step.reinitialize)
-        if thing is None or thing.initial is None:
-            raise Unsupported("A parameter does not remember how it was made, and here its initial value is not known.")
-        self.idiom("A parameter does not remember its initializer: its initial value is written out again.")
-        self.set_initial(self.place(step.reinitialize), thing)
-
-    def set_initial(self, place: str, thing: Thing) -> None:
-        """Write the initial value of a parameter that is there already."""
-        if isinstance(thing.initial, list):
-            with self.block("with torch.no_grad():"):
-                self.fill(place, self.numbers(thing.initial, None), transposed=thing.transposed)
-        else:
-            random = thing.initial == "random"
-            self.write(
-                f"nn.init.normal_({place})"
-                if random
-                else f"nn.init.constant_({place}, {self.numbers(thing.initial, None)})"
-            )
 
     # -- layers and modules
 
