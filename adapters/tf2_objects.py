@@ -7,7 +7,7 @@ from typing import Any
 from conformance.spec import Spec
 from conformance.step import Step
 from conformance.translation import Adapter, Unsupported
-from conformance.vocabulary import Block, Call, Copy, Freeze, Layer, Module, Restore, Save, Tie
+from conformance.vocabulary import Block, Call, Copy, Freeze, Layer, Module, Restore, Save, Tie, walk
 
 NEEDS_CONFIG = (
     "Keras copies and saves a subclassed model through `get_config`, which one that is handed objects does not have."
@@ -85,10 +85,14 @@ class ObjectWords(Adapter):
             self.is_built(member)
 
     def build_for(self, step: Block) -> None:
-        """Build the layers whose variables are named inside what may run several times."""
-        for name in sorted(self.unbuilt):
-            if f"{name}." in repr(step):
-                self.place(f"{name}.kernel")
+        """Build the layers whose variables are named inside what may run several times, unless a call there builds them."""
+        called: set[str] = set()
+        for inner in [*walk(step.steps), step]:
+            for name in sorted(self.unbuilt - called):
+                if f"{name}." in repr(inner):
+                    self.place(f"{name}.kernel")
+            if isinstance(inner, Call):
+                called.add(inner.call)
 
     def module(self, step: Module) -> None:
         """Put members together: variables in a tf.Module, layers in a Keras model, both in a Keras subclass."""
