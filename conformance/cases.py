@@ -1,5 +1,6 @@
 """Cases: a spec on a backend, in one way; how they are planned, and how one is run and judged."""
 
+import traceback
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -52,6 +53,10 @@ def run_case(case: Plan, host: Host) -> Case:
         script = case.adapter(host.device, case.way, packages).translate(case.located.spec)
     except Unsupported as reason:
         return record.model_copy(update={"verdict": "unsupported", "blame": "backend", "reason": str(reason)})
+    except Exception as bug:  # noqa: BLE001  # a fault of an adapter must not lose the case
+        why = f"the adapter cannot translate this: {type(bug).__name__}: {bug}"
+        output = "".join(traceback.format_exception(bug)[-3:])
+        return record.model_copy(update={"verdict": "error", "blame": "adapter", "reason": why, "output": output})
     outcome = host.run(script, f"<{record.id}>")
     judgement: Judgement = judge(case.located.spec, case.backend, case.adapter, case.way, outcome, packages)
     return record.model_copy(

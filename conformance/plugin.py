@@ -23,8 +23,12 @@ FAILING = frozenset({"fails", "error", "crash", "timeout"})
 STATE = pytest.StashKey["State"]()
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options that `pytest` and `canireuse run` share."""
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """Add the options that `pytest` and `canireuse run` share; a project without specs may have its own of these names."""
+    parser.addini("canireuse_specs", "folders of specs", type="paths", default=[])
+    config: Any = pluginmanager.get_plugin("pytestconfig")
+    if not config.getini("canireuse_specs"):
+        return
     group = parser.getgroup("canireuse", "variable reuse and weight sharing")
     group.addoption(
         "--backend",
@@ -54,7 +58,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="SECONDS",
         help="time a script may take before its host is replaced",
     )
-    parser.addini("canireuse_specs", "folders of specs", type="paths", default=[])
 
 
 class CaseFailure(Exception):
@@ -118,13 +121,17 @@ def interpreters(given: list[str]) -> dict[str, str]:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Keep the cases of one backend on one worker; load and check every spec before anything runs."""
-    if getattr(config.option, "dist", "no") == "load":
-        config.option.dist = "loadgroup"
     asked = asked_for(config)
     if not asked or config.option.help:
         return
+    if getattr(config.option, "dist", "no") == "load":
+        config.option.dist = "loadgroup"
     try:
         state = State(config, load_all(asked))
+        if not hasattr(config, "workerinput"):
+            from conformance.recording import Recorder
+
+            config.pluginmanager.register(Recorder(config, state), "canireuse-recorder")
     except InputError as error:
         count = len(error.problems)
         raise pytest.UsageError(
@@ -133,10 +140,6 @@ def pytest_configure(config: pytest.Config) -> None:
     except UsageError as error:
         raise pytest.UsageError(str(error)) from None
     config.stash[STATE] = state
-    if not hasattr(config, "workerinput"):
-        from conformance.recording import Recorder
-
-        config.pluginmanager.register(Recorder(config, state), "canireuse-recorder")
 
 
 def asked_for(config: pytest.Config) -> list[Path]:

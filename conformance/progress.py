@@ -69,8 +69,11 @@ class Display:
         """Show the table and say where the records are."""
         if self.progress:
             self.progress.stop()
+        if exitstatus == pytest.ExitCode.INTERRUPTED:
+            self.console.print("interrupted")
         if self.cases:
             self.console.print(summary_table(self.cases))
-            self.console.print(f"records: {session.config.getoption('--results')}", markup=False)
+            recorder: Any = session.config.pluginmanager.get_plugin("canireuse-recorder")
+            self.console.print(recorder.where, markup=False)
         elif exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
             self.console.print("no case was selected")

@@ -28,6 +28,9 @@ class Recorder:
         self.cases: list[records.Case] = []
         self.environments: dict[str, records.Environment] = {}
         self.writer: records.Writer | None = None
+        self.stopped = False
+        if not config.option.collectonly:
+            records.check_place(self.path)
         self.started = time.perf_counter()
 
     def open(self) -> records.Writer:
@@ -56,9 +59,14 @@ class Recorder:
         self.cases.append(record)
         writer.write(record)
 
-    def pytest_sessionfinish(self) -> None:
-        """Close the file with the footer."""
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Close the file with the footer; leave that of a run that was stopped beside its place, without one."""
         if self.writer is None:
+            return
+        broken_off = exitstatus in {pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR}
+        if broken_off or session.shouldstop or session.shouldfail:
+            self.writer.close(keep=False)
+            self.stopped = True
             return
         verdicts = Counter(case.verdict for case in self.cases)
         self.writer.write(
@@ -70,12 +78,19 @@ class Recorder:
         )
         self.writer.close()
 
+    @property
+    def where(self) -> str:
+        """Where the records are, in words."""
+        if self.stopped and self.writer:
+            return f"stopped before its end: what had come is in {self.writer.partial}, {self.path} is as it was"
+        return f"records: {self.path}"
+
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Print the table of verdicts under pytest's own words."""
         if self.cases:
             console = Console(file=terminalreporter._tw._file)
             console.print(summary_table(self.cases))
-            console.print(f"records: {self.path}", highlight=False, soft_wrap=True)
+            console.print(self.where, markup=False, highlight=False, soft_wrap=True)
 
 
 def command_line() -> str:

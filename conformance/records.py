@@ -7,6 +7,7 @@ run that is killed loses at most the scripts in flight. Everything aligns by id,
 import datetime
 import hashlib
 import json
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from conformance.hosts import AskedDevice, Device
 from conformance.judge import Blame, Judged, Loudness, Verdict
-from conformance.problems import InputError, Problem
+from conformance.problems import InputError, Problem, UsageError
 from conformance.step import Answer
 
 SCHEMA_VERSION = 1
@@ -163,6 +164,20 @@ class Results(BaseModel):
     def complete(self) -> bool:
         """Whether every file that was read had its footer."""
         return len(self.headers) == len(self.footers)
+
+
+def check_place(path: Path) -> None:
+    """Make the folder of a results file; raise UsageError if the file could not be written there."""
+    try:
+        if path.is_dir():
+            raise IsADirectoryError("it is a folder")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise UsageError(
+            f"no results can be written to {path}: {error.strerror or error}\n    expected: a file in a folder that can be written to\n    to do: name another with --results"
+        ) from None
 
 
 class Writer:

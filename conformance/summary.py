@@ -31,8 +31,8 @@ def summary_table(cases: Sequence[Case]) -> Table:
     table.add_column("backend", no_wrap=True)
     for verdict in verdicts:
         table.add_column(verdict, justify="right", style=STYLES[verdict])
-    table.add_column("silently otherwise", justify="right")
-    table.add_column("seconds in scripts", justify="right")
+    table.add_column("silent", justify="right")
+    table.add_column("seconds", justify="right")
     for backend, counter in by_backend.items():
         seconds = sum(case.seconds or 0.0 for case in cases if case.backend == backend)
         table.add_row(

@@ -58,6 +58,7 @@ def run(
             "no:terminal",
             "-p",
             "no:cacheprovider",
+            "--noconftest",
             "-o",
             f"canireuse_specs={shlex.join(map(str, paths))}",
         ],

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from adapters.reference import Reference
 from conformance import records
+from conformance.cases import Plan, run_case
+from conformance.hosts import Host
 
 ROOT = Path(__file__).parent.parent.parent
 SOME = ("scopes", "gradients")
@@ -159,6 +162,100 @@ def test_a_run_that_selects_nothing_says_so(tmp_path):
     )
     assert ran.returncode == 5
     assert not (tmp_path / "r.jsonl").exists()
+
+
+WAITS = "steps:\n  - get: k\n    init: 1.0\n    as: a\n  - initialize:\n  - expect: one\n    value: a\n    is: {}\n"
+
+
+def test_a_run_that_is_interrupted_leaves_the_old_results_and_no_process(tmp_path):
+    results, pids = tmp_path / "r.jsonl", tmp_path / "pids"
+    results.write_text("what was there before")
+    patch = (
+        "import os, pathlib, signal, sys\nfrom conformance import cases\nran, count = cases.run_case, []\n"
+        "def run_case(case, host):\n    record = ran(case, host)\n    count.append(host.process.pid)\n"
+        f"    if len(count) == 3:\n        pathlib.Path({str(pids)!r}).write_text(str(count[0]))\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n    return record\n"
+        "cases.run_case = run_case\nfrom conformance.commands import main\nmain()"
+    )
+    command = [sys.executable, "-c", patch, "run", "scopes", "--backend", FAST, "--results", str(results)]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
+    assert ran.returncode == 2, ran.stdout + ran.stderr
+    assert results.read_text() == "what was there before"
+    assert f"what had come is in {results}.partial" in ran.stdout
+    cut_off = records.read([tmp_path / "r.jsonl.partial"])
+    assert len(cut_off.cases) == 2
+    assert not cut_off.complete
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pids.read_text()), 0)
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+def test_a_run_that_stops_at_the_first_failure_is_not_whole(tmp_path, write_spec, workers):
+    for number in range(3):
+        write_spec(WAITS.format("2.0"), f"facet/fails-{number}")
+    (tmp_path / "pytest.ini").write_text("[pytest]\ncanireuse_specs = specs\n")
+    ran = call("pytest", "specs", "--backend", FAST, "-x", *workers, cwd=tmp_path)
+    assert ran.returncode in {1, 2}, ran.stdout
+    assert "stopped before its end" in ran.stdout
+    assert not (tmp_path / "results.jsonl").exists()
+    assert not records.read([tmp_path / "results.jsonl.partial"]).complete
+
+
+@pytest.mark.parametrize("place", ["file/r.jsonl", "folder"])
+def test_results_that_could_not_be_written_stop_the_run_before_it_begins(tmp_path, place):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder").mkdir()
+    ran = call("conformance", "run", "scopes", "--backend", FAST, "--results", str(tmp_path / place))
+    assert ran.returncode == 4
+    assert "no results can be written" in ran.stderr
+    assert "to do: name another with --results" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_results_may_go_into_a_new_folder(tmp_path):
+    results = tmp_path / "a" / "b" / "r.jsonl"
+    ran = call("pytest", "specs/scopes/reuse-true-finds-existing.yaml::reference", f"--results={results}")
+    assert ran.returncode == 0, ran.stdout
+    assert list(cases(results)) == ["scopes/reuse-true-finds-existing@reference"]
+
+
+def test_a_project_without_specs_does_not_notice(tmp_path):
+    options = "('--device', '--backend', '--python', '--results', '--limit')"
+    (tmp_path / "conftest.py").write_text(
+        f"def pytest_addoption(parser):\n    for name in {options}:\n        parser.addoption(name)\n"
+    )
+    (tmp_path / "test_one.py").write_text(
+        "def test_one(request):\n    assert request.config.getoption('--device') == 'mine'\n"
+        "    assert request.config.getoption('dist') in {'no', 'load'}\n"
+    )
+    (tmp_path / "specs").mkdir()
+    (tmp_path / "specs" / "data.yaml").write_text("x: 1\n")
+    for workers in ((), ("-n", "2")):
+        ran = call("pytest", "--device=mine", *workers, cwd=tmp_path)
+        assert "1 passed" in ran.stdout, ran.stdout + ran.stderr
+    assert not (tmp_path / "results.jsonl").exists()
+
+
+def test_what_only_collects_writes_nothing(tmp_path):
+    ran = call(
+        "pytest", "specs/scopes", "--backend", FAST, "--collect-only", "-q", f"--results={tmp_path / 'a' / 'r.jsonl'}"
+    )
+    assert "reuse-true-finds-existing.yaml::reference" in ran.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_fault_of_an_adapter_is_a_result(load_spec):
+    class Faulty(Reference):
+        def variable(self, step):
+            return {}["no such word"]
+
+    host = Host(Faulty, device="cpu")
+    located = load_spec("steps:\n  - variable: v\n    as: a\n  - expect: one\n    value: a\n    is: 0.0\n")
+    record = run_case(Plan(located, "faulty", Faulty, {}), host)
+    host.stop()
+    assert (record.verdict, record.blame) == ("error", "adapter")
+    assert "no such word" in record.reason
+    assert "in variable" in record.output
 
 
 def test_our_own_tests_are_no_specs():
