@@ -27,7 +27,7 @@ jax.config.update('jax_default_device', jax.devices('cpu')[0])
 params = {}
 root = Scope({'params': params}, mutable=True)
 tower = root.push('tower')
-first = tower.variable('params', 'kernel', jnp.full, [2], 1.0, 'float32')
+first = tower.variable('params', 'kernel', jnp.full, [2], 1.0)
 tower = root.push('tower', reuse=True)
 second = tower.variable('params', 'kernel')
 tower.rewound().param('kernel', nn.initializers.zeros, [2])

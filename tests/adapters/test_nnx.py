@@ -26,7 +26,7 @@ GOLDEN = """\
 jax.config.update('jax_default_device', jax.devices('cpu')[0])
 root = nnx.Module()
 root.tower = nnx.Module()
-first = root.tower.kernel = nnx.Param(jnp.full([2], 1.0, 'float32'))
+first = root.tower.kernel = nnx.Param(jnp.full([2], 1.0))
 second = root.tower.kernel
 try:
     root.tower.bias

@@ -19,7 +19,7 @@ def spec(*steps: dict[str, Any]) -> Spec:
     """Return a spec of these steps."""
     about = "A spec of a test, which is never shown to anybody."
     return Spec.model_validate(
-        {"title": "A spec of a test", "about": about, "sources": ["none"], "contract": "sharing", "steps": steps}
+        {"title": "A spec of a test", "about": about, "sources": ["none"], "contract": "sharing", "steps": list(steps)}
     )
 
 
