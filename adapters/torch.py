@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from adapters.torch_places import NO_COLLECTIONS, Thing, TorchPlaces
 from adapters.training import training_of, turns
 from conformance.spec import Spec
+from conformance.step import Step
 from conformance.translation import Unsupported
 from conformance.vocabulary import (
     Call,
@@ -28,6 +29,17 @@ from conformance.vocabulary import (
     Train,
     walk,
 )
+
+
+def called_in(steps: list[Step]) -> frozenset[str]:
+    """Return the names of what is called: by itself, inside a module that is called, or as a copy."""
+    called = {part for step in steps if isinstance(step, Call) for part in step.call.split(".")}
+    for step in reversed(steps):
+        if isinstance(step, Copy) and step.as_ in called:
+            called.add(step.copy_)
+        if isinstance(step, Module):
+            called |= {place for name, place in step.members.items() if step.module in called or name in called}
+    return frozenset(called)
 
 
 class Torch(TorchPlaces):
@@ -82,6 +94,8 @@ class Torch(TorchPlaces):
 
     #: functions whose traces the spec asks for
     counted: frozenset[str] = frozenset()
+    #: names of what the spec calls
+    called: frozenset[str] = frozenset()
     #: the training step whose optimizer was made before the function around it
     hoisted: Train | None = None
 
@@ -94,6 +108,7 @@ class Torch(TorchPlaces):
         verbs = {step.verb for step in steps}
         needed = ["from copy import deepcopy"] * ("copy" in verbs) + ["from io import BytesIO"] * ("save" in verbs)
         self.lines[:0] = [*needed, ""] if needed else []
+        self.called = called_in(steps)
         self.counted = frozenset(step.traces for step in steps if isinstance(step, Expect) and step.traces)
         if self.device == "gpu":
             self.write("torch.set_default_device('cuda')")
@@ -151,9 +166,9 @@ class Torch(TorchPlaces):
         self.note_tensor(step.as_)
 
     def module(self, step: Module) -> None:
-        """Make a module and assign its members: a sequence where all of them can be called."""
+        """Make a module and assign its members: a sequence where it is called, and all of them can be."""
         parts = {name: self.find(place) or Thing("tensor") for name, place in step.members.items()}
-        callable_ = all(part.kind in {"layer", "sequence"} for part in parts.values())
+        callable_ = step.module in self.called and all(part.kind in {"layer", "sequence"} for part in parts.values())
         self.write(f"{step.module} = nn.{'Sequential' if callable_ else 'Module'}()")
         for name, place in step.members.items():
             self.write(f"{step.module}.{name} = {self.place(place)}")
