@@ -293,7 +293,7 @@ class LinenScopes(Jax):
         self.pure_only("write variables")
         if "traced" in self.frames:
             raise Unsupported(
-                "A function under `jax.jit` is pure: state goes in as arguments and comes out as results, it is not written."
+                "A function under `jax.jit` is pure, so Linen users return the new state from it; a write inside, as the spec asks for, is not seen outside."
             )
         self.write(f"{self.target(step.assign)} = {self.new_value(step.to)}")
 
