@@ -13,7 +13,7 @@ from packaging.version import Version
 from pydantic import BaseModel, ConfigDict
 
 from conformance.hosts import Outcome
-from conformance.spec import TOLERANCE, UNOBSERVED, Divergence, Spec
+from conformance.spec import TOLERANCE, UNOBSERVED, Divergence, Spec, package_of
 from conformance.step import Answer
 from conformance.translation import Adapter
 
@@ -109,7 +109,7 @@ def applies(divergence: Divergence, way: Mapping[str, str], packages: Mapping[st
         return False
     if divergence.versions is None:
         return True
-    package = divergence.versions.rstrip("0123456789.,<>=!~ *")
+    package = package_of(divergence.versions)
     return package in packages and Version(packages[package]) in SpecifierSet(
         divergence.versions.removeprefix(package), prereleases=True
     )

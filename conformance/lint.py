@@ -4,8 +4,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+import adapters
 from conformance.problems import Problem
-from conformance.spec import Located
+from conformance.spec import Located, package_of
 from conformance.vocabulary import Assign, Expect, Train, walk
 
 MODELINE = "# yaml-language-server: $schema=../../conformance/schemas/spec.schema.json"
@@ -103,12 +104,28 @@ def probing(located: Located) -> Found:
         )
 
 
+def backends(located: Located) -> Found:
+    """Find divergences of backends, ways and packages that there are not: they would never apply."""
+    known = {name: adapters.adapter(name) for name in adapters.names()}
+    for divergence in located.spec.divergences:
+        named = [known[name] for name in divergence.backends if name in known]
+        ways = {way for one in named for words in one.ways.values() for way in words}
+        package = divergence.versions and package_of(divergence.versions)
+        unknown = [name for name in divergence.backends if name not in known]
+        unknown += sorted(set(divergence.ways or []) - ways)
+        unknown += [package] if package and not any(package in one.packages for one in named) else []
+        for word in unknown:
+            expected = f"backends ({', '.join(known)}), and ways and packages of theirs"
+            yield line_of(located, "divergences"), f"a divergence names {word!r}", expected, "correct the name"
+
+
 RULES: dict[str, Rule] = {
     "modeline": Rule("With the modeline, editors complete and check the spec while it is written.", modeline),
     "title": Rule("A title is a statement that is true or false of a backend: it heads a row of the report.", title),
     "slug": Rule("The file name is the spec's id for ever, in permalinks and in results.", slug),
     "size": Rule("One behaviour a spec: a reader takes it in at a glance, and a failure has one meaning.", size),
     "source": Rule("Every row cites its ground, so that a reader can check it.", source),
+    "backends": Rule("A divergence of what there is not never applies, and nobody would notice.", backends),
     "judged": Rule("A spec without expectation cannot fail.", judged),
     "probing": Rule("Equal values prove nothing: two variables can start alike.", probing),
 }

@@ -77,6 +77,10 @@ class State:
         self.pythons = interpreters(config.getoption("--python"))
         self.device, self.limit = config.getoption("--device"), config.getoption("--limit")
         self.hosts: dict[str, Host] = {}
+        if not self.limit > 0:
+            raise UsageError(
+                f"--limit is {self.limit}\n    expected: a number of seconds above zero\n    to do: leave it out for 60 seconds"
+            )
 
     def host(self, backend: str) -> Host:
         """Return the warm host of a backend; start it if it is not up."""
@@ -204,7 +208,7 @@ class CaseItem(pytest.Item):
 
 def explain(record: records.Case) -> str:
     """Return a failed case in words: the reason, every broken expectation, and what to do."""
-    lines = [f"{record.id}: {record.verdict}, blame: {record.blame}", f"    {record.reason}"]
+    lines = []
     for one in record.expectations:
         if not one.holds:
             wanted = (
@@ -213,6 +217,9 @@ def explain(record: records.Case) -> str:
                 else repr(one.contract)
             )
             lines.append(f"    {one.label}: expected {wanted}, observed {one.observed!r}")
+    head = [f"{record.id}: {record.verdict}, blame: {record.blame}"]
+    head += [f"    {record.reason}"] if f"    {record.reason}" not in lines else []
+    lines = head + lines
     lines += (
         [f"    output: {record.output.strip()[-1500:]}"] if record.output.strip() and record.verdict != "fails" else []
     )

@@ -219,51 +219,32 @@ def read(paths: Iterable[Path]) -> Results:
         try:
             lines = path.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            problems.append(
-                Problem(
-                    path,
-                    0,
-                    0,
-                    f"the file cannot be read: {error}",
-                    "a results file",
-                    "make one with `canireuse run --results FILE`",
-                )
-            )
+            advice = "make one with `canireuse run --results FILE`"
+            problems.append(Problem(path, 0, 0, f"the file cannot be read: {error}", "a results file", advice))
             continue
-        for number, text in enumerate(lines, 1):
-            try:
-                line = LINE.validate_json(text)
-            except ValidationError as error:
-                first = error.errors()[0]
-                problems.append(
-                    Problem(
-                        path,
-                        number,
-                        1,
-                        f"this line is no record: {first['msg']}",
-                        "a JSON line of the results schema",
-                        "make the file anew with this version of canireuse",
-                    )
-                )
-                break
-            clash = add(results, line)
-            if clash:
-                problems.append(
-                    Problem(
-                        path,
-                        number,
-                        1,
-                        clash,
-                        "files of one set of specs, each case once",
-                        "merge only files of one state of `specs/`",
-                    )
-                )
-                break
         if not lines:
             problems.append(Problem(path, 1, 1, "the file is empty", "a header, cases and a footer", "run again"))
+        problem = next(filter(None, (read_line(results, path, *line) for line in enumerate(lines, 1))), None)
+        problems += [problem] if problem else []
     if problems:
         raise InputError(problems)
     return results
+
+
+def read_line(results: Results, path: Path, number: int, text: str) -> Problem | None:
+    """Add a line of a file to the results; return what is wrong with it, if anything is."""
+    try:
+        line = LINE.validate_json(text)
+    except ValidationError as error:
+        happened, expected = f"this line is no record: {error.errors()[0]['msg']}", "a JSON line of the results schema"
+        return Problem(path, number, 1, happened, expected, "make the file anew with this version of canireuse")
+    if number == 1 and not isinstance(line, Header):
+        return Problem(path, 1, 1, "the first line is no header", "the header of a results file", "give the whole file")
+    clash = add(results, line)
+    if clash is None:
+        return None
+    expected, advice = "files of one set of specs, each case once", "merge only files of one state of `specs/`"
+    return Problem(path, number, 1, clash, expected, advice)
 
 
 def add(results: Results, line: Line) -> str | None:

@@ -15,9 +15,14 @@ UNOBSERVED = "unobserved"
 TOLERANCE = 1e-5
 
 
+def package_of(versions: str) -> str:
+    """Return the package that a range of versions, as in `tensorflow<2`, is about."""
+    return versions.rstrip("0123456789.,<>=!~ *")
+
+
 def check_versions(text: str) -> str:
     """Return `text` if it names a package and a range of versions of it."""
-    package = text.rstrip("0123456789.,<>=!~ *")
+    package = package_of(text)
     try:
         SpecifierSet(text.removeprefix(package))
     except InvalidSpecifier:

@@ -44,18 +44,18 @@ def read(path: Path) -> tuple[Any, Places, str]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            [
-                Problem(
-                    path,
-                    0,
-                    0,
-                    f"the file cannot be read: {error}",
-                    "a text file in UTF-8",
-                    "check the path and the encoding",
-                )
-            ]
-        ) from None
+        happened, expected = f"the file cannot be read: {error}", "a text file in UTF-8"
+        raise InputError([Problem(path, 0, 0, happened, expected, "check the path and the encoding")]) from None
+    root = compose(path, text)
+    if root is None:
+        happened, expected = "the file is empty", "a mapping that begins with `title:`"
+        raise InputError([Problem(path, 1, 1, happened, expected, "write a spec, or delete the file")])
+    places: Places = {}
+    return construct(path, root, (), places), places, text
+
+
+def compose(path: Path, text: str) -> yaml.Node | None:
+    """Return the root node of a text, None if it is empty; refuse what is not strict YAML."""
     try:
         depth = 0
         for event in yaml.parse(text, Loader=Loader):
@@ -65,38 +65,16 @@ def read(path: Path) -> tuple[Any, Places, str]:
                 raise InputError(
                     [at(path, event, f"this lies more than {DEEPEST} levels deep", "flatter data", "nest less")]
                 )
-        root = yaml.compose(text, Loader=Loader)
+        return yaml.compose(text, Loader=Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        problem = Problem(
-            path,
-            line,
-            column,
-            f"this is not YAML: {error.problem}",
-            "valid YAML",
-            "check indentation, quotes and colons near this place",
-        )
+        advice = "check indentation, quotes and colons near this place"
+        problem = Problem(path, line, column, f"this is not YAML: {error.problem}", "valid YAML", advice)
         raise InputError([problem]) from None
     except yaml.YAMLError as error:
-        raise InputError(
-            [Problem(path, 1, 1, f"this is not YAML: {error}", "valid YAML", "save the file as UTF-8 text")]
-        ) from None
-    if root is None:
-        raise InputError(
-            [
-                Problem(
-                    path,
-                    1,
-                    1,
-                    "the file is empty",
-                    "a mapping that begins with `title:`",
-                    "write a spec, or delete the file",
-                )
-            ]
-        )
-    places: Places = {}
-    return construct(path, root, (), places), places, text
+        happened = f"this is not YAML: {error}"
+        raise InputError([Problem(path, 1, 1, happened, "valid YAML", "save the file as UTF-8 text")]) from None
 
 
 def at(path: Path, found: yaml.Event | yaml.Node, happened: str, expected: str, advice: str) -> Problem:

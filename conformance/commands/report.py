@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from conformance import records
+from conformance.problems import UsageError
 
 
 @click.command()
@@ -28,5 +29,10 @@ def report(results: tuple[Path, ...], output: Path) -> None:
             "warning: a results file has no footer: its run did not end, and the report lacks what it did not reach",
             err=True,
         )
-    page = build(loaded, output)
+    try:
+        page = build(loaded, output)
+    except OSError as error:
+        raise UsageError(
+            f"the page cannot be written to {output}: {error.strerror}\n    expected: a file in a folder that can be written to\n    to do: name another with --output"
+        ) from None
     click.echo(f"report: {page} ({page.stat().st_size / 1e6:.1f} MB, {len(loaded.cases)} cases)")

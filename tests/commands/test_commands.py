@@ -70,6 +70,7 @@ def test_show_prints_the_script_that_runs(canireuse):
             "torch cannot say creation/auto-creates-then-gets",
         ),
         (("report", "no-such.jsonl"), "cannot be read"),
+        (("report", "{results}", "--output", "README.md/page.html"), "the page cannot be written"),
         (("claims", "--results", "no-such.jsonl"), "cannot be read"),
         (("new", "No Slug"), "is no id of a spec"),
         (("new", "scopes/reuse-true-finds-existing"), "is there already"),
@@ -77,8 +78,10 @@ def test_show_prints_the_script_that_runs(canireuse):
         (("dance",), "No such command"),
     ],
 )
-def test_bad_input_is_told_without_a_traceback(canireuse, arguments, words):
-    ran = canireuse(*arguments)
+def test_bad_input_is_told_without_a_traceback(canireuse, tmp_path, arguments, words):
+    results = tmp_path / "r.jsonl"
+    results.write_text('{"kind": "header", "canireuse": "0", "started": "2026-01-01", "command": "canireuse run"}\n')
+    ran = canireuse(*(argument.format(results=results) for argument in arguments))
     assert ran.returncode == 4
     assert words in ran.stderr
     assert "Traceback" not in ran.stderr

@@ -59,6 +59,29 @@ def test_each_rule_finds_what_it_is_for(write_spec, rule, change):
     assert rules_broken(load(path)) == {rule}
 
 
+@pytest.mark.parametrize(
+    ("backend", "more", "found"),
+    [
+        ("torch", "", False),
+        ("torhc", "", True),
+        ("torch", "ways: [load_state_dict]", False),
+        ("torch", "ways: [pickel]", True),
+        ("torch", "versions: torch<2", False),
+        ("torch", "versions: tensorflow<2", True),
+    ],
+)
+def test_a_divergence_that_could_never_apply_is_found(load_spec, backend, more, found):
+    divergence = f"""
+    divergences:
+      - backends: [{backend}]
+        answers: {{reads-one: 2.0}}
+        because: it is long enough to be a reason
+        source: observed
+        {more}
+"""
+    assert rules_broken(load_spec(STEPS + divergence.lstrip("\n"))) == ({"backends"} if found else set())
+
+
 def test_a_file_name_that_is_no_slug_is_found(load_spec):
     assert rules_broken(load_spec(STEPS, "facet/No_Slug")) == {"slug"}
 

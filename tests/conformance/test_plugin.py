@@ -99,6 +99,7 @@ def test_verdicts_are_outcomes_of_pytest(tmp_path, write_spec):
     [
         (("--backend", "touch"), "there is no backend 'touch'"),
         (("--device", "tpu"), "tpu"),
+        (("--limit", "0"), "above zero"),
         (("--python", "tf1"), "names no interpreter"),
         (("--python", "tf9=/bin/sh"), "there is no backend 'tf9'"),
         (("--python", "tf1=/no/such/python"), "there is no such file"),

@@ -109,6 +109,11 @@ def test_a_line_that_is_no_record_is_refused(tmp_path, text):
         records.read([path])
 
 
+def test_a_file_that_does_not_begin_with_its_header_is_refused(tmp_path):
+    with pytest.raises(InputError, match="the first line is no header"):
+        records.read([write(tmp_path / "r.jsonl", case(), footer())])
+
+
 def test_another_schema_version_is_refused(tmp_path):
     newer = header().model_copy(update={"schema_version": 99})
     with pytest.raises(InputError, match="schema version 99"):
