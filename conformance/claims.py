@@ -98,7 +98,7 @@ def load_claims(folder: Path) -> list[tuple[Path, Document, yaml.Places]]:
                         line,
                         column,
                         f"{'.'.join(map(str, found['loc']))}: {found['msg']}",
-                        "a claim as docs/claims.md describes it",
+                        "a claim that fits `conformance/schemas/claims.schema.json`",
                         "correct it",
                     )
                 )
@@ -116,42 +116,23 @@ def check_claims(documents: Sequence[tuple[Path, Document, yaml.Places]], specs:
         for index, claim in enumerate(document.claims):
             if claim.id in seen:
                 line, column = places["claims", index, "id"]
-                problems.append(
-                    Problem(
-                        path,
-                        line,
-                        column,
-                        f"the id {claim.id!r} stands in {seen[claim.id]} too",
-                        "each id once",
-                        "choose another id",
-                    )
-                )
+                happened = f"the id {claim.id!r} stands in {seen[claim.id]} too"
+                problems.append(Problem(path, line, column, happened, "each id once", "choose another id"))
             seen[claim.id] = path
             for number, decision in enumerate(claim.decided_by):
                 line, column = places["claims", index, "decided_by", number]
                 if decision.spec not in known:
-                    problems.append(
-                        Problem(
-                            path,
-                            line,
-                            column,
-                            f"there is no spec {decision.spec!r}",
-                            "the id of a spec",
-                            suggestion(decision.spec, known, "write the spec first"),
-                        )
-                    )
+                    happened, expected = f"there is no spec {decision.spec!r}", "the id of a spec"
+                    advice = suggestion(decision.spec, known, "write the spec first")
+                    problems.append(Problem(path, line, column, happened, expected, advice))
                 elif decision.expect not in known[decision.spec]:
                     labels = known[decision.spec]
-                    problems.append(
-                        Problem(
-                            path,
-                            line,
-                            column,
-                            f"{decision.spec} has no label {decision.expect!r}",
-                            f"one of {', '.join(labels)}",
-                            suggestion(decision.expect, labels, "correct it"),
-                        )
+                    happened, expected = (
+                        f"{decision.spec} has no label {decision.expect!r}",
+                        f"one of {', '.join(labels)}",
                     )
+                    advice = suggestion(decision.expect, labels, "correct it")
+                    problems.append(Problem(path, line, column, happened, expected, advice))
     if problems:
         raise InputError(problems)
 

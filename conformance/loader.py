@@ -34,27 +34,11 @@ def spec_files(paths: Iterable[Path]) -> dict[str, Path]:
                 continue
             spec_id = f"{file.resolve().parent.name}/{file.stem}"
             if file.suffix != SUFFIX or not file.is_file():
-                problems.append(
-                    Problem(
-                        file,
-                        0,
-                        0,
-                        "this is no spec file",
-                        f"a folder, or a file that ends in {SUFFIX}",
-                        "check the path: `canireuse list` names all specs",
-                    )
-                )
+                expected, advice = f"a folder, or a file that ends in {SUFFIX}", "`canireuse list` names all specs"
+                problems.append(Problem(file, 0, 0, "this is no spec file", expected, f"check the path: {advice}"))
             elif spec_id in found and found[spec_id].resolve() != file.resolve():
-                problems.append(
-                    Problem(
-                        file,
-                        1,
-                        1,
-                        f"the id {spec_id!r} is taken by {found[spec_id]}",
-                        "one file an id",
-                        "rename one of the two files",
-                    )
-                )
+                happened = f"the id {spec_id!r} is taken by {found[spec_id]}"
+                problems.append(Problem(file, 1, 1, happened, "one file an id", "rename one of the two files"))
             else:
                 found[spec_id] = file
     if problems:
@@ -75,16 +59,8 @@ def load_all(paths: Iterable[Path]) -> list[Located]:
     for located in loaded:
         other = titles.setdefault(located.spec.title, located)
         if other is not located:
-            problems.append(
-                Problem(
-                    located.path,
-                    1,
-                    1,
-                    f"the title is that of {other.path} too",
-                    "a title that no other spec has",
-                    "say what sets this one apart",
-                )
-            )
+            happened, expected = f"the title is that of {other.path} too", "a title that no other spec has"
+            problems.append(Problem(located.path, 1, 1, happened, expected, "say what sets this one apart"))
     if problems:
         raise InputError(problems)
     return loaded
@@ -153,25 +129,14 @@ def explain(path: Path, error: Any, loc: yaml.Loc, owner: Any, places: yaml.Plac
         case "extra_forbidden":
             known = field_names(VERBS[verb]) if verb else field_names(Spec)
             where = f"a `{verb}` step" if verb else "a spec"
-            return Problem(
-                path,
-                line,
-                column,
-                f"{where} has no key {key!r}",
-                f"one of {', '.join(known)}",
-                suggestion(key, known, "remove the key"),
-            )
+            happened, expected = f"{where} has no key {key!r}", f"one of {', '.join(known)}"
+            return Problem(path, line, column, happened, expected, suggestion(key, known, "remove the key"))
         case "union_tag_invalid" | "union_tag_not_found":
             line, column = places[loc]
             word = str(next(iter(owner), "")) if isinstance(owner, dict) and loc and isinstance(loc[-1], int) else ""
-            return Problem(
-                path,
-                line,
-                column,
-                f"{word!r} is no verb",
-                f"a mapping whose first key is one of {', '.join(VERBS)}",
-                suggestion(word, VERBS, "write the verb first; `docs/vocabulary.md` explains each"),
-            )
+            expected = f"a mapping whose first key is one of {', '.join(VERBS)}"
+            advice = suggestion(word, VERBS, "write the verb first; `docs/vocabulary.md` explains each")
+            return Problem(path, line, column, f"{word!r} is no verb", expected, advice)
         case "missing":
             return Problem(path, line, column, f"the key {key!r} is missing", f"`{key}:` with its value", "add it")
     line, column = places[loc]

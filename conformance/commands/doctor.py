@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from contextlib import suppress
 
 import click
 from rich.console import Console
@@ -28,7 +29,8 @@ def doctor(python: tuple[str, ...], as_json: bool) -> None:
     pythons = interpreters(list(python))
     hosts = {name: Host(adapters.adapter(name), pythons.get(name)) for name in adapters.names()}
     for host in hosts.values():
-        host.start()
+        with suppress(OSError):  # `ready` says why
+            host.start()
     for host in hosts.values():
         host.ready()
         host.stop()
@@ -58,6 +60,11 @@ def doctor(python: tuple[str, ...], as_json: bool) -> None:
     for name, host in hosts.items():
         if host.absent:
             console.print(f"{name}: {host.absent}", markup=False)
+    print_advice(console, hosts)
+
+
+def print_advice(console: Console, hosts: dict[str, Host]) -> None:
+    """Say how the real TensorFlow 1 is had, if it is not among the hosts."""
     if not any(host.environment.get("packages", {}).get("tensorflow", "").startswith("1.") for host in hosts.values()):
         console.print(
             f"\n{REAL_TF1}"
