@@ -151,7 +151,7 @@ class TF1Eager(TF1Words):
     #: eager templates sort their variables by name
     parts = {"kernel": ".variables[-1]", "bias": ".variables[0]"}
     #: eager templates add to the collections of the default graph
-    reset = "import tensorflow as tf\ntf.compat.v1.reset_default_graph()"
+    reset = "import tensorflow as tf\ntf.compat.v1.reset_default_graph()\ntf.random.set_seed(0)"
     missing = {
         **TF1Words.missing,
         "graph": "Eager mode has no graph of its own: to open one is to leave eager mode, and `tf1` is asked for that.",

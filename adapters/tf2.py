@@ -45,7 +45,7 @@ class TF2(ObjectWords):
     packages = ("tensorflow", "keras")
     install = "pip install tensorflow"
     imports = "import tensorflow as tf"
-    reset = "import tensorflow as tf\ntf.keras.backend.clear_session(free_memory=False)"
+    reset = "import tensorflow as tf\ntf.keras.backend.clear_session(free_memory=False)\ntf.random.set_seed(0)"
     environ = {"TF_CPP_MIN_LOG_LEVEL": "3"}
     environ_on = {"cpu": {"CUDA_VISIBLE_DEVICES": "-1"}}
     functions = FUNCTIONS

@@ -240,9 +240,10 @@ def environment_of(case: Case, results: Results) -> Environment:
 
 
 def spec_view(line: SpecLine, cases: list[Case], backends: Iterable[str], results: Results) -> SpecView:
-    """Return a spec with its cases in the order of backends."""
+    """Return a spec with its cases in the order of backends, those of one by device and way."""
     facet, _, slug = line.id.rpartition("/")
-    ordered = [case for name in backends for case in cases if case.backend == name]
+    by_way = sorted(cases, key=lambda case: (case.device, *case.way.values()))
+    ordered = [case for name in backends for case in by_way if case.backend == name]
     divergences = [Divergence.model_validate(one) for one in line.divergences]
     views = []
     for case in ordered:

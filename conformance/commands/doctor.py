@@ -31,9 +31,10 @@ def doctor(python: tuple[str, ...], as_json: bool) -> None:
     for host in hosts.values():
         with suppress(OSError):  # `ready` says why
             host.start()
-    for host in hosts.values():
-        host.ready()
-        host.stop()
+    with Console(stderr=True).status("importing every framework"):
+        for host in hosts.values():
+            host.ready()
+            host.stop()
     if as_json:
         found = {
             name: {
