@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from adapters.variable_scopes import VariableScopes
 from conformance.spec import Spec
-from conformance.step import OddFlag, Reuse, Step
-from conformance.translation import Adapter, Script, Unsupported
+from conformance.step import Step
+from conformance.translation import Script, Unsupported
 from conformance.vocabulary import (
     Assign,
     Block,
@@ -19,15 +20,11 @@ from conformance.vocabulary import (
     Invoke,
     Layer,
     Module,
-    NameScope,
     Placeholder,
     Read,
-    Reenter,
     Reinitialize,
     Restore,
-    ReuseVariables,
     Save,
-    Scope,
     Session,
     Tie,
     Train,
@@ -42,8 +39,10 @@ KINDS = {
 FUNCTIONS = ("tanh", "relu", "sigmoid", "exp", "log", "square", "sum", "mean", "transpose", "softmax")
 
 
-class Reference(Adapter):
+class Reference(VariableScopes):
     """What the contract itself answers."""
+
+    scope_call, name_scope_call, auto_flag = "model.scope", "model.name_scope", "Model.AUTO"
 
     name = "reference"
     title = "Reference model"
@@ -86,35 +85,6 @@ class Reference(Adapter):
         super().say(step)
         if step.binding:
             self.bound.add(step.binding)
-
-    def flag(self, reuse: Reuse) -> str:
-        """Return the words for a reuse flag."""
-        if isinstance(reuse, OddFlag):
-            return reuse.tensor or repr(reuse.number if reuse.text is None else reuse.text)
-        return "Model.AUTO" if reuse == "auto" else repr(reuse)
-
-    def open_scope(self, step: Scope | Reenter, where: str) -> None:
-        """Open a scope given by name or by itself."""
-        reuse = f", reuse={self.flag(step.reuse)}" if step.reuse is not None else ""
-        with self.block(f"with model.scope({where}{reuse}){f' as {step.as_}' if step.as_ else ''}:"):
-            self.inside(step)
-
-    def scope(self, step: Scope) -> None:
-        """Open a scope by name."""
-        self.open_scope(step, repr(step.scope))
-
-    def reenter(self, step: Reenter) -> None:
-        """Open a scope again."""
-        self.open_scope(step, step.reenter)
-
-    def name_scope(self, step: NameScope) -> None:
-        """Open a name scope."""
-        with self.block(f"with model.name_scope({step.name_scope!r}):"):
-            self.inside(step)
-
-    def reuse_variables(self, step: ReuseVariables) -> None:
-        """Switch an open scope to reuse."""
-        self.write(f"{step.reuse_variables}.reuse_variables()")
 
     def registration(self, step: Get | Variable) -> list[str]:
         """Return the words for what a variable is created with."""

@@ -3,9 +3,9 @@
 import ast
 from typing import Any, ClassVar
 
+from adapters.variable_scopes import VariableScopes
 from conformance.spec import Spec
-from conformance.step import OddFlag, Reuse
-from conformance.translation import Adapter, Unsupported
+from conformance.translation import Unsupported
 from conformance.vocabulary import (
     Assign,
     Call,
@@ -13,11 +13,7 @@ from conformance.vocabulary import (
     Get,
     Invoke,
     Layer,
-    NameScope,
-    Reenter,
-    ReuseVariables,
     Save,
-    Scope,
     Variable,
     walk,
 )
@@ -47,8 +43,10 @@ def has(package: str, name: str) -> str:
     return " and ".join(f"hasattr({owner}, {part!r})" for owner, part in zip(owners, parts, strict=True))
 
 
-class TF1Words(Adapter):
+class TF1Words(VariableScopes):
     """What graph mode and eager mode of `tf.compat.v1` say alike."""
+
+    scope_call, name_scope_call, auto_flag = "tf1.variable_scope", "tf1.name_scope", "tf1.AUTO_REUSE"
 
     packages = ("tensorflow",)
     install = "pip install tensorflow"
@@ -111,37 +109,6 @@ class TF1Words(Adapter):
         return f"tf.constant({values})"
 
     # -- scopes and variables
-
-    def flag(self, reuse: Reuse) -> str:
-        """Return the words for a reuse flag."""
-        if isinstance(reuse, OddFlag):
-            return (
-                repr(reuse.text if reuse.text is not None else reuse.number) if reuse.tensor is None else reuse.tensor
-            )
-        return "tf1.AUTO_REUSE" if reuse == "auto" else repr(reuse)
-
-    def open_scope(self, step: Scope | Reenter, where: str) -> None:
-        """Open a variable scope given by name or by object."""
-        reuse = f", reuse={self.flag(step.reuse)}" if step.reuse is not None else ""
-        with self.block(f"with tf1.variable_scope({where}{reuse}){f' as {step.as_}' if step.as_ else ''}:"):
-            self.inside(step)
-
-    def scope(self, step: Scope) -> None:
-        """Open a variable scope by name."""
-        self.open_scope(step, repr(step.scope))
-
-    def reenter(self, step: Reenter) -> None:
-        """Re-enter a variable scope by the object that stands for it."""
-        self.open_scope(step, step.reenter)
-
-    def name_scope(self, step: NameScope) -> None:
-        """Open a name scope."""
-        with self.block(f"with tf1.name_scope({step.name_scope!r}):"):
-            self.inside(step)
-
-    def reuse_variables(self, step: ReuseVariables) -> None:
-        """Switch an open scope to reuse."""
-        self.write(f"{step.reuse_variables}.reuse_variables()")
 
     def get(self, step: Get) -> None:
         """Get a variable by name."""

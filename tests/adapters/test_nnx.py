@@ -6,22 +6,10 @@ from adapters.nnx import NNX
 from conformance.hosts import Host
 from conformance.judge import judge
 from conformance.translation import Unsupported
+from tests.adapters.reuse import REUSE
 
 needs_flax = pytest.mark.skipif(find_spec("flax") is None, reason="Flax is not installed")
 
-REUSE = """
-steps:
-  - scope: tower
-    steps:
-      - {get: kernel, shape: [2], init: 1.0, as: first}
-  - scope: tower
-    reuse: true
-    steps:
-      - {get: kernel, shape: [2], as: second}
-      - {get: bias, shape: [2], raises: not_found, expect: missing-name}
-  - {assign: second, to: [5.0, 6.0]}
-  - {expect: seen, value: first, is: [5.0, 6.0]}
-"""
 GOLDEN = """\
 jax.config.update('jax_default_device', jax.devices('cpu')[0])
 root = nnx.Module()
