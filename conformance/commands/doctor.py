@@ -16,7 +16,8 @@ REAL_TF1 = """\
 The real TensorFlow 1 needs Python 3.7, in an environment of its own:
     python3.7 -m venv .venv-tf115
     .venv-tf115/bin/python -m pip install tensorflow==1.15.5 'protobuf<3.21' 'numpy<1.19'
-    canireuse run --backend tf1 --python tf1=.venv-tf115/bin/python --results results-tf115.jsonl"""
+    canireuse run --backend tf1 --python tf1=.venv-tf115/bin/python --results results-tf115.jsonl
+    canireuse report results.jsonl results-tf115.jsonl   # both editions in one table"""
 
 
 @click.command()
