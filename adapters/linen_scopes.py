@@ -208,6 +208,8 @@ class LinenScopes(Jax):
         collection = self.collection_of(step, name, lookup=lookup)
         if lookup:
             call = f"{words}.variable({collection!r}, {name!r})"
+        elif isinstance(step, Variable) and step.start is not None:
+            call = f"{words}.variable({collection!r}, {name!r}, lambda: {self.expression(step.start)})"
         elif step.init == "random":
             self.draws = True
             kind = f", {step.dtype!r}" if step.dtype else ""

@@ -128,7 +128,9 @@ class NNXVariables(Jax):
         """Write the constructor of a variable."""
         base = "nnx.Variable" if step.trainable is False else "nnx.Param"
         kind = self.kind_of_collection(step.collection, base) if step.collection else base
-        if step.init == "random":
+        if isinstance(step, Variable) and step.start is not None:
+            value = self.expression(step.start)
+        elif step.init == "random":
             value = f"jax.random.normal(rngs.params(), {step.shape or []}{f', {step.dtype!r}' if step.dtype else ''})"
         else:
             function, given = self.filling(step.init, step.shape, step.dtype)

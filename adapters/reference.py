@@ -95,6 +95,10 @@ class Reference(VariableScopes):
             "trainable": step.trainable,
             "collection": step.collection,
         }
+        if isinstance(step, Variable) and step.start is not None:
+            return [f"init={self.expression(step.start)}"] + [
+                f"{word}={words[word]!r}" for word in ("trainable", "collection") if words[word] is not None
+            ]
         return [f"{word}={value!r}" for word, value in words.items() if value is not None]
 
     def get(self, step: Get) -> None:

@@ -141,7 +141,9 @@ class TF1Words(VariableScopes):
     def variable(self, step: Variable) -> None:
         """Construct a variable."""
         dtype = [f"dtype=tf.{step.dtype}"] if step.dtype else []
-        if isinstance(step.init, list):
+        if step.start is not None:
+            value = self.expression(step.start)
+        elif isinstance(step.init, list):
             value = repr(step.init)
         elif step.init == "random":
             value = f"tf1.random_normal({', '.join([str(step.shape or []), *dtype])})"

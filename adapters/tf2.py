@@ -221,6 +221,8 @@ class TF2(ObjectWords):
     def initial(self, step: Get | Variable) -> str | None:
         """Return the words for an initial value; None where the spec gives neither value nor shape."""
         dtype = f", dtype=tf.{step.dtype}" if step.dtype else ""
+        if isinstance(step, Variable) and step.start is not None:
+            return self.expression(step.start)
         if step.init is None:
             return None if step.shape is None else f"tf.keras.initializers.GlorotUniform()({step.shape}{dtype})"
         if step.init == "random":

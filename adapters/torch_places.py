@@ -140,7 +140,9 @@ class TorchPlaces(Adapter):
     def variable(self, step: Variable) -> None:
         """Make a parameter and assign it to an attribute of the module."""
         here = self.open[-1]
-        thing = self.things[f"{here.path}.{step.variable}"] = Thing("variable", initial=step.init)
+        thing = self.things[f"{here.path}.{step.variable}"] = Thing(
+            "variable", initial=step.init if step.start is None else None
+        )
         if step.as_:
             self.things[step.as_] = thing
         self.bind(step.as_, f"{here.words}.{step.variable} = {self.parameter(step)}")
@@ -157,6 +159,8 @@ class TorchPlaces(Adapter):
 
     def initial_value(self, step: Get | Variable, dtype: str) -> str:
         """Return the words for the tensor a parameter starts from."""
+        if isinstance(step, Variable) and step.start is not None:
+            return self.expression(step.start)
         init = self.numbers(step.init, step.dtype)
         if isinstance(init, list):
             return f"torch.tensor({init}{dtype})"

@@ -73,13 +73,22 @@ class Variable(Step):
     """Construct a variable; it is never looked up by name."""
 
     verb = "variable"
+    expressions = ("start",)
     variable: Name = Field(description="The name given to the constructor.")
     shape: list[int] | None = None
     dtype: Dtype | None = None
     init: Initial = Field(0.0, description="A number to fill with, the values themselves, or `random`.")
+    start: str | None = Field(None, description="An expression whose value it starts from, in place of `init`.")
     trainable: bool | None = None
     collection: Name | None = None
     as_: Name | None = Field(None, alias="as", description="Bind the variable.")
+
+    @model_validator(mode="after")
+    def check_start(self) -> "Variable":
+        """Refuse a second word for the start value beside an expression that has shape and dtype already."""
+        if self.start is not None and self.model_fields_set & {"init", "shape", "dtype"}:
+            raise ValueError("`start` gives the value, its shape and its dtype: leave out `init`, `shape`, `dtype`")
+        return self
 
 
 class Placeholder(Step):

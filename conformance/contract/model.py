@@ -285,6 +285,8 @@ class Model:
                 return shape, dtype, lambda: Array.full(shape, converter(dtype)(0))
             spread = 1.0 if init else 1.0 / math.sqrt(max(1, size(shape[-2:])))
             return shape, dtype, lambda: Array([self._random.gauss(0.0, spread) for _ in range(size(shape))], shape)
+        if isinstance(init, tape.Tensor):
+            return init.shape, init.dtype, lambda: tape.evaluate(init)
         given = tape.constant(init)
         dtype = dtype or given.dtype
         if given.shape and shape is not None and given.shape != tuple(shape):
