@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import click
+from rich.console import Console
 
 from conformance import records
 from conformance.problems import UsageError
@@ -30,7 +31,8 @@ def report(results: tuple[Path, ...], output: Path) -> None:
             err=True,
         )
     try:
-        page = build(loaded, output)
+        with Console(stderr=True).status("building the page"):
+            page = build(loaded, output)
     except OSError as error:
         raise UsageError(
             f"the page cannot be written to {output}: {error.strerror}\n    expected: a file in a folder that can be written to\n    to do: name another with --output"
