@@ -217,7 +217,7 @@ class NNXVariables(Jax):
             )
         if self.opened[-1][0] != "root" and step.invoke in self.makes & self.reads:
             raise Unsupported(
-                "This function reads variables outside of the module that it is given, which a function under `nnx.grad` or `nnx.jit` cannot reach."
+                "This function reads variables outside of the module that it is given, which `nnx.grad` and `nnx.jit` take for constants."
             )
         # what the function sets anew is no longer what names were bound to before
         self.paths = {name: at for name, at in self.paths.items() if at not in self.creates.get(step.invoke, ())}

@@ -156,6 +156,7 @@ class TF1Eager(TF1Words):
         **TF1Words.missing,
         "graph": "Eager mode has no graph of its own: to open one is to leave eager mode, and `tf1` is asked for that.",
         "placeholder": "`tf.placeholder` refuses to run in eager mode.",
+        "copy": "The calls of TF1 have no word for a copy; `copy.deepcopy`, which graph mode refuses, copies a template and its variables here.",
     }
 
     errors = {

@@ -87,7 +87,7 @@ class TF1Words(VariableScopes):
     missing = {
         "module": "Variable scopes are names and own nothing; the objects that own variables, `tf.Module` and Keras, are TensorFlow 2's way.",
         "tie": "TF1 ties by asking for the same name again; a variable cannot be put in the place of another.",
-        "copy": "A TF1 graph has no copy: variables belong to their graph.",
+        "copy": "A variable of a graph cannot be copied: `copy.deepcopy` refuses it, and TF1 has no other word for a copy of a layer.",
         "freeze": "TF1 fixes `trainable` when a variable is made; what is frozen later is left out of `var_list`.",
     }
 
