@@ -172,7 +172,9 @@ class TorchPlaces(Adapter):
             return f"torch.zeros({step.shape}{dtype})" if init is None else f"torch.full({step.shape}, {init}{dtype})"
         if isinstance(step, Variable):
             return f"torch.tensor({init}{dtype})"
-        raise Unsupported("A parameter is made from a tensor, which has a shape; an `UninitializedParameter` has none, but cannot be used before it gets one.")
+        raise Unsupported(
+            "A parameter is made from a tensor, which has a shape; an `UninitializedParameter` has none, but cannot be used before it gets one."
+        )
 
     def numbers(self, init: Any, dtype: str | None) -> Any:
         """Return initial numbers as floats where the variable is one, since Python integers would make an integer tensor."""
