@@ -117,12 +117,12 @@ class Reference(VariableScopes):
     def graph(self, step: Graph) -> None:
         """Open another graph."""
         with self.block("with model.graph():"):
-            self.inside(step)
+            self.steps(step.steps)
 
     def session(self, step: Session) -> None:
         """Open another session."""
         with self.block("with model.session():"):
-            self.inside(step)
+            self.steps(step.steps)
 
     # -- layers, modules, functions
 
@@ -182,7 +182,7 @@ class Reference(VariableScopes):
         """Write a function; what it binds is its own."""
         outer, self.bound = self.bound, set(self.bound)
         with self.block(header):
-            self.inside(step)
+            self.steps(step.steps)
             if returns:
                 self.write(f"return {self.expression(returns)}")
         self.bound = outer

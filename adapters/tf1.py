@@ -83,14 +83,14 @@ class TF1(TF1Words):
         """Open another graph with a session of its own; the first session's name is taken meanwhile."""
         self.write("outer = session")
         with self.block(self.opening()):
-            self.inside(step)
+            self.steps(step.steps)
         self.write("session = outer")
 
     def session(self, step: Session) -> None:
         """Open another session over the same graph."""
         self.write("outer = session")
         with self.block("with tf1.Session() as session:"):
-            self.inside(step)
+            self.steps(step.steps)
         self.write("session = outer")
 
     def placeholder(self, step: Placeholder) -> None:
@@ -205,7 +205,7 @@ class TF1Eager(TF1Words):
         """Open a session, as TF1 code does; an eager variable is in no graph that it could run."""
         with self.block("with tf1.Session() as session:"):
             self.in_session = True
-            self.inside(step)
+            self.steps(step.steps)
             self.in_session = False
 
     def run(self, words: str) -> str:

@@ -159,7 +159,7 @@ class TF1Words(VariableScopes):
         if step.traced:
             self.traced(step)
         with self.block(f"def {step.function}({', '.join(step.takes)}):"):
-            self.inside(step)
+            self.steps(step.steps)
             if step.returns:
                 self.write(f"return {self.expression(step.returns)}")
 

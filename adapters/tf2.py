@@ -161,7 +161,7 @@ class TF2(ObjectWords):
         if step.as_:
             self.bound_scopes[step.as_] = (path, own)
         self.open.append((path, own))
-        self.inside(step)
+        self.steps(step.steps)
         self.open.pop()
 
     def scope(self, step: Scope) -> None:
@@ -176,7 +176,7 @@ class TF2(ObjectWords):
     def name_scope(self, step: NameScope) -> None:
         """Open a name scope, which prefixes the names of variables too."""
         with self.block(f"with tf.name_scope({step.name_scope!r}):"):
-            self.inside(step)
+            self.steps(step.steps)
 
     def get(self, step: Get) -> None:
         """Assign an attribute of the module, or read it where the scope says reuse."""
@@ -316,7 +316,7 @@ class TF2(ObjectWords):
                 self.hoisted = train
             self.write("@tf.function")
         with self.block(f"def {step.function}({', '.join(step.takes)}):"):
-            self.inside(step)
+            self.steps(step.steps)
             if step.returns:
                 self.write(f"return {self.expression(step.returns)}")
 

@@ -247,7 +247,7 @@ class Torch(TorchPlaces):
         there = set(self.there)
         self.guarded += 1
         with self.block(f"def {step.function}({', '.join(step.takes)}):"):
-            self.inside(step)
+            self.steps(step.steps)
             if step.returns:
                 self.write(f"return {self.expression(step.returns)}")
         self.guarded -= 1

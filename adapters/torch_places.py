@@ -106,7 +106,7 @@ class TorchPlaces(Adapter):
             self.write(f"{step.as_} = {here.words}")
             self.bound[step.as_] = here
         self.open.append(here)
-        self.inside(step)
+        self.steps(step.steps)
         self.open.pop()
 
     # -- variables

@@ -25,7 +25,7 @@ class VariableScopes(Adapter):
         """Open a scope given by name or by object."""
         reuse = f", reuse={self.flag(step.reuse)}" if step.reuse is not None else ""
         with self.block(f"with {self.scope_call}({where}{reuse}){f' as {step.as_}' if step.as_ else ''}:"):
-            self.inside(step)
+            self.steps(step.steps)
 
     def scope(self, step: Scope) -> None:
         """Open a scope by name."""
@@ -38,7 +38,7 @@ class VariableScopes(Adapter):
     def name_scope(self, step: NameScope) -> None:
         """Open a name scope."""
         with self.block(f"with {self.name_scope_call}({step.name_scope!r}):"):
-            self.inside(step)
+            self.steps(step.steps)
 
     def reuse_variables(self, step: ReuseVariables) -> None:
         """Switch an open scope to reuse."""

@@ -15,7 +15,7 @@ from typing import ClassVar
 from conformance import expression
 from conformance.spec import Spec
 from conformance.step import Array, Step
-from conformance.vocabulary import Block, Compute, Expect, Repeat, walk
+from conformance.vocabulary import Compute, Expect, Repeat, walk
 
 INDENT = "    "
 OBSERVE = "def observe(label, value):\n    print(label, repr(value), sep=': ')\n"
@@ -80,8 +80,6 @@ class Adapter:
         self.lines: list[str] = []
         self.depth = 0
         self.idioms: list[str] = []
-        #: open scopes, outermost first
-        self.scopes: list[Step] = []
 
     # -- the whole script
 
@@ -181,10 +179,6 @@ class Adapter:
         """Write a Python loop."""
         with self.block(f"for _ in range({step.repeat}):"):
             self.steps(step.steps)
-
-    def inside(self, step: Block) -> None:
-        """Write the steps inside a block whose opening line has been written."""
-        self.steps(step.steps)
 
     # -- values
 

@@ -44,9 +44,8 @@ class Wrapped(Reference):
     before = ""
 
     def steps(self, steps):
-        if not self.scopes:
-            for line in self.before.splitlines():
-                self.write(line)
+        for line in self.before.splitlines():
+            self.write(line)
         super().steps(steps)
 
 

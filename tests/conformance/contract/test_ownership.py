@@ -1,0 +1,134 @@
+"""Layers, modules and learning: what owns variables, what one training step does to them, and what is refused."""
+
+import pytest
+
+from conformance.contract import tape
+from conformance.contract.refusals import (
+    BadArgument,
+    NotFound,
+    NotTrainable,
+    ShapeMismatch,
+)
+
+
+def get(model, name="w", **words):
+    return model.get(name, **{"shape": [2], "init": 1.0, **words})
+
+
+# -- layers and modules
+
+
+def test_a_layer_makes_its_variables_once_at_its_first_call(model):
+    layer = model.layer("dense", "d", inputs=2, units=1, kernel=2.0, bias=1.0)
+    assert model.variables(layer) == model.variables() == []
+    answers = [layer([[1.0, 1.0]]), layer([[0.0, 1.0]])]
+    model.initialize()
+    assert [model.value(answer) for answer in answers] == [[[5.0]], [[3.0]]]
+    assert [cell.name for cell in model.variables(layer)] == ["d/kernel", "d/bias"]
+
+
+def test_layers_of_one_name_have_scopes_of_their_own(model):
+    with model.scope("d"):
+        get(model)
+    layers = [model.layer("embedding", "d", inputs=2, units=1) for _ in range(2)]
+    for layer in layers:
+        layer([0])
+    assert model.names() == ["d/w", "d_1/kernel", "d_2/kernel"]
+    with model.scope("a"):
+        late = model.layer("dense", "d", inputs=1, units=1)
+    late([[1.0]])
+    assert "d_3/kernel" in model.names()
+    with model.scope("b", reuse=True), pytest.raises(NotFound):
+        model.layer("dense", "d", inputs=1, units=1).build()
+
+
+def test_a_tie_is_one_variable(model):
+    first, second = (model.layer("dense", name, inputs=2, units=2, bias=0.0) for name in ("a", "b"))
+    second.kernel = first.kernel
+    both = model.module(first=first, second=second)
+    model.initialize()
+    assert second.kernel is first.kernel
+    assert (len(model.variables(both)), len(model.variables())) == (3, 3)
+    scalar = tape.sum(both([[1.0, 0.0]]))
+    assert model.value(tape.gradient(scalar, first.kernel)) == [[3.0, 3.0], [1.0, 1.0]]
+
+
+def test_a_tie_fits_the_place(model):
+    layer, w = model.layer("dense", "a", inputs=2, units=2), get(model)
+    with pytest.raises(ShapeMismatch):
+        layer.kernel = w
+    with pytest.raises(NotFound):
+        layer.bias = w
+
+
+def test_a_copy_keeps_ties_inside_and_none_to_the_source(model):
+    w = get(model)
+    inner = model.module(w=w)
+    source = model.module(one=inner, two=inner, three=w)
+    model.initialize()
+    w.assign([7.0, 8.0])
+    twin = model.copy(source)
+    assert twin.one.w is twin.two.w is twin.three
+    assert twin.one is twin.two
+    assert twin.three is not w
+    assert model.value(twin.three) == [7.0, 8.0]
+    w.assign([0.0, 0.0])
+    assert model.value(twin.three) == [7.0, 8.0]
+
+
+def test_a_copied_layer_is_a_layer_of_its_own(model):
+    layer = model.layer("dense", "d", inputs=1, units=1, kernel=3.0)
+    twin = model.copy(layer)
+    model.initialize()
+    layer.kernel.assign([[5.0]])
+    assert model.value(twin([[1.0]])) == [[3.0]]
+
+
+def test_a_restored_tie_is_a_tie(model):
+    layers = [model.layer("embedding", name, inputs=2, units=1) for name in ("a", "b")]
+    layers[1].kernel = layers[0].kernel
+    module = model.module(a=layers[0], b=layers[1])
+    model.initialize()
+    saved = model.save(module)
+    module.a.kernel.assign([[5.0], [6.0]])
+    model.restore(module, saved)
+    assert module.a.kernel is module.b.kernel
+    assert model.value(module.b.kernel) == [[1.0], [1.0]]
+    with pytest.raises(NotFound):
+        model.restore(model.module(c=layers[0]), saved)
+
+
+def test_a_module_calls_its_members_in_order_and_no_variable(model):
+    w = get(model)
+    with pytest.raises(BadArgument):
+        model.module(w=w)([1.0])
+    with pytest.raises(NotFound):
+        _ = model.module(w=w).missing
+
+
+# -- learning
+
+
+def test_one_step_for_all_uses_and_names(model):
+    w = get(model, shape=[], init=1.0)
+    model.initialize()
+    model.train("sgd", lambda: w * 2.0 + w * 3.0, [w, w], rate=0.1)
+    assert model.value(w) == pytest.approx(0.5)
+
+
+def test_adam_moves_by_its_rate(model):
+    w = get(model)
+    model.initialize()
+    model.train("adam", lambda: tape.sum(w * tape.constant([2.0, -50.0])), w, rate=0.1, times=2)
+    assert model.value(w) == pytest.approx([0.8, 1.2], abs=1e-6)
+
+
+def test_what_is_frozen_stays(model):
+    layer, w = model.layer("dense", "d", inputs=1, units=1), get(model, shape=[])
+    model.freeze(layer)
+    model.initialize()
+    model.train("sgd", lambda: tape.sum(layer([[1.0]])) * w, [layer.kernel, w], rate=0.5)
+    assert (model.value(layer.kernel), model.value(w)) == ([[1.0]], 0.5)
+    assert model.trainable() == [w]
+    with pytest.raises(NotTrainable):
+        model.train("sgd", lambda: tape.sum(layer([[1.0]])), layer)
