@@ -43,6 +43,7 @@ class Jax(Adapter):
         "tanh": "jnp.tanh({})", "relu": "jax.nn.relu({})", "sigmoid": "jax.nn.sigmoid({})", "exp": "jnp.exp({})",
         "log": "jnp.log({})", "square": "jnp.square({})", "sum": "jnp.sum({})", "mean": "jnp.mean({})",
         "transpose": "jnp.transpose({})", "softmax": "jax.nn.softmax({})",
+        "stop_gradient": "jax.lax.stop_gradient({})",
     }  # fmt: skip
     missing = MISSING
     #: the names under which functions take the state, in the order of the arguments
@@ -65,8 +66,6 @@ class Jax(Adapter):
         self.makes: set[str] = set()
         self.taken: set[str] = set()
         self.counted: set[str] = set()
-        #: import lines of Python's own modules
-        self.standard: set[str] = set()
         self.called_in_scopes = False
 
     # -- the whole script
@@ -85,16 +84,12 @@ class Jax(Adapter):
         self.lines[start:start] = self.opening("\n".join(self.lines[start:]))
         self.settle_imports()
 
-    def import_first(self, line: str) -> None:
-        """Have a module of the standard library imported above the framework."""
-        self.standard.add(line)
-
     def settle_imports(self) -> None:
-        """Leave out the imports that the script turned out not to use, and put those of Python first."""
+        """Leave out the imports that the script turned out not to use."""
         count = len(self.imports.splitlines())
         text = "\n".join(self.lines[count:])
         used = [line for line in self.lines[:count] if re.search(rf"\b{line.split()[-1]}\b", text)]
-        self.lines[:count] = [*sorted(self.standard), *([""] if self.standard else []), *used]
+        self.lines[:count] = used
 
     def opening(self, text: str) -> list[str]:
         """Return the lines that make the state which the script uses."""

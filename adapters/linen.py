@@ -2,8 +2,8 @@
 
 from adapters.jax import ERRORS, MISSING
 from adapters.linen_scopes import LinenScopes, Owner, Path
-from adapters.training import training_of, turns
-from conformance.translation import Unsupported
+from adapters.training import training_of
+from conformance.translation import Unsupported, turns
 from conformance.vocabulary import Call, Copy, Freeze, Function, Gradient, Invoke, Layer, Module, Restore, Save, Train
 
 #: from gradients to updates, and on to the optimizer's next state
@@ -277,7 +277,7 @@ class Linen(LinenScopes):
             else "jax.tree.leaves(params)"
         )
 
-    def names(self) -> str:
+    def names(self, inside: str | None) -> str:
         """Return the paths of the leaves."""
         if self.uses_scopes:
             return "sorted(path for tree in root.variables().values() for path in flax.traverse_util.flatten_dict(tree, sep='/'))"

@@ -2,8 +2,8 @@
 
 from adapters.jax import ERRORS, MISSING
 from adapters.nnx_variables import NNXVariables, Owner
-from adapters.training import training_of, turns
-from conformance.translation import Unsupported
+from adapters.training import training_of
+from conformance.translation import Unsupported, turns
 from conformance.vocabulary import Call, Copy, Freeze, Function, Gradient, Layer, Module, Restore, Save, Tie, Train
 
 
@@ -235,7 +235,7 @@ class NNX(NNXVariables):
             raise Unsupported("An `nnx.Param` has no flag: what is frozen, only the optimizer's filter knows.")
         return f"jax.tree.leaves(nnx.state({self.place(inside) if inside else 'root'}{', nnx.Param' if only_trainable else ''}))"
 
-    def names(self) -> str:
+    def names(self, inside: str | None) -> str:
         """Return the paths in the state of the root."""
         return "sorted('/'.join(path) for path, _ in nnx.to_flat_state(nnx.state(root)))"
 

@@ -249,7 +249,7 @@ class Reference(VariableScopes):
         """Return the variables of the graph, or those in a layer or module."""
         return f"model.{'trainable' if only_trainable else 'variables'}({inside or ''})"
 
-    def names(self) -> str:
+    def names(self, inside: str | None) -> str:
         """Return the names of all variables."""
         return "model.names()"
 

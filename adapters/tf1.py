@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from adapters.tf1_words import TF1Words, operand
-from adapters.training import training_of, turns
+from adapters.training import training_of
 from conformance.spec import Spec
 from conformance.step import Step
-from conformance.translation import Unsupported
+from conformance.translation import Unsupported, turns
 from conformance.vocabulary import (
     Assign,
     Compute,

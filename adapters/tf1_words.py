@@ -21,7 +21,7 @@ from conformance.vocabulary import (
 FUNCTIONS = {
     "tanh": "tf.tanh({})", "relu": "tf.nn.relu({})", "sigmoid": "tf.sigmoid({})", "exp": "tf.exp({})",
     "log": "tf.math.log({})", "square": "tf.square({})", "sum": "tf.reduce_sum({})", "mean": "tf.reduce_mean({})",
-    "transpose": "tf.transpose({})", "softmax": "tf.nn.softmax({})",
+    "transpose": "tf.transpose({})", "softmax": "tf.nn.softmax({})", "stop_gradient": "tf.stop_gradient({})",
 }  # fmt: skip
 
 
@@ -102,7 +102,7 @@ class TF1Words(VariableScopes):
     def import_what_is_needed(self, spec: Spec) -> None:
         """Import what stands above TensorFlow."""
         if any(isinstance(step, Save) for step in walk(spec.steps)):
-            self.lines[:0] = ["import tempfile", ""]
+            self.import_first("import tempfile")
 
     def array(self, values: str) -> str:
         """Return a constant tensor."""
@@ -243,7 +243,7 @@ class TF1Words(VariableScopes):
             return f"{inside}.{'trainable_' if only_trainable else ''}variables"
         return f"tf1.{'trainable' if only_trainable else 'global'}_variables()"
 
-    def names(self) -> str:
+    def names(self, inside: str | None) -> str:
         """Return the names in the collection of variables."""
         return "sorted(variable.name.split(':')[0] for variable in tf1.global_variables())"
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from adapters.tf1_words import FUNCTIONS, has, number, operand
 from adapters.tf2_objects import Net, ObjectWords
-from adapters.training import training_of, turns
+from adapters.training import training_of
 from conformance.spec import Spec
 from conformance.step import OddFlag, Reuse, Step
-from conformance.translation import Unsupported
+from conformance.translation import Unsupported, turns
 from conformance.vocabulary import (
     Assign,
     Block,
@@ -113,8 +113,10 @@ class TF2(ObjectWords):
         """Open the GPU if asked for, and make the modules that stand for scopes."""
         self.spec = list(walk(spec.steps))
         verbs = {step.verb for step in self.spec}
-        needed = ["from copy import deepcopy"] * ("copy" in verbs) + ["import tempfile"] * ("save" in verbs)
-        self.lines[:0] = [*sorted(needed, reverse=True), ""] if needed else []
+        if "copy" in verbs:
+            self.import_first("from copy import deepcopy")
+        if "save" in verbs:
+            self.import_first("import tempfile")
         if self.device == "gpu":
             with self.block("with tf.device('/GPU:0'):"):
                 self.opening(spec)
@@ -358,7 +360,7 @@ class TF2(ObjectWords):
             raise Unsupported("What a SavedModel loads as has its attributes, but no list of its variables.")
         return f"{self.place(inside) if inside else 'root'}.{'trainable_' if only_trainable else ''}variables"
 
-    def names(self) -> str:
+    def names(self, inside: str | None) -> str:
         """Return the names of the variables below the root module."""
         return f"sorted(variable.name.split(':')[0] for variable in {self.listing(None, only_trainable=False)})"
 

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from adapters.torch_places import NO_COLLECTIONS, Thing, TorchPlaces
-from adapters.training import training_of, turns
+from adapters.training import training_of
 from conformance.spec import Spec
 from conformance.step import Step
-from conformance.translation import Unsupported
+from conformance.translation import Unsupported, turns
 from conformance.vocabulary import (
     Call,
     Copy,
@@ -106,8 +106,10 @@ class Torch(TorchPlaces):
         """Import what the steps need, choose the device, and make the root module."""
         steps = list(walk(spec.steps))
         verbs = {step.verb for step in steps}
-        needed = ["from copy import deepcopy"] * ("copy" in verbs) + ["from io import BytesIO"] * ("save" in verbs)
-        self.lines[:0] = [*needed, ""] if needed else []
+        if "copy" in verbs:
+            self.import_first("from copy import deepcopy")
+        if "save" in verbs:
+            self.import_first("from io import BytesIO")
         self.called = called_in(steps)
         self.counted = frozenset(step.traces for step in steps if isinstance(step, Expect) and step.traces)
         if self.device == "gpu":
@@ -320,7 +322,7 @@ class Torch(TorchPlaces):
             else f"list({parameters})"
         )
 
-    def names(self) -> str:
+    def names(self, inside: str | None) -> str:
         """Return the paths of the root's parameters."""
         return "sorted(path.replace('.', '/') for path, _ in root.named_parameters())"
 

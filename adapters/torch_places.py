@@ -50,6 +50,7 @@ class TorchPlaces(Adapter):
         "tanh": "torch.tanh({})", "relu": "torch.relu({})", "sigmoid": "torch.sigmoid({})", "exp": "torch.exp({})",
         "log": "torch.log({})", "square": "torch.square({})", "sum": "torch.sum({})", "mean": "torch.mean({})",
         "transpose": "torch.t({})", "softmax": "torch.softmax({}, dim=-1)",
+        "stop_gradient": "({}).detach()",
     }  # fmt: skip
 
     def __init__(self, *arguments: Any, **options: Any) -> None:

@@ -26,6 +26,16 @@ class Plan:
         """The backend and its way, as in `torch+pickle`."""
         return case_id("", self.backend, self.way, "cpu").removeprefix("@")
 
+    @property
+    def engine(self) -> str | None:
+        """What the framework runs on, where it can run on several: such cases have a host of their own."""
+        return self.way.get("engine")
+
+    @property
+    def group(self) -> str:
+        """The cases that one host runs."""
+        return f"{self.backend}+{self.engine}" if self.engine else self.backend
+
 
 def plan(specs: Iterable[Located], backends: Iterable[str]) -> Iterator[Plan]:
     """Yield every case of the specs on the backends; raise UsageError for an unknown backend."""
@@ -80,7 +90,7 @@ def edition_of(host: Host) -> str:
 
 def environment_id(backend: str, host: Host) -> str:
     """Return the id under which the host's environment is recorded."""
-    edition = edition_of(host)
+    edition = edition_of(host) or host.engine
     return f"{backend}@{host.device}" + (f"+{edition}" if edition else "")
 
 

@@ -20,6 +20,7 @@ FUNCTIONS: Mapping[str, str] = {
     "mean": "mean of all elements, a scalar",
     "transpose": "a matrix with its two axes exchanged",
     "softmax": "softmax along the last axis",
+    "stop_gradient": "the same value, through which no gradient goes",
 }
 #: Nothing of this length is nested so deep that walking it, which recurses, could fail.
 LONGEST = 200

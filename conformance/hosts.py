@@ -48,13 +48,19 @@ class Host:
     """A warm process that runs the scripts of one adapter on one device.
 
     `device` is `cpu`, `gpu` or `auto` (a GPU where there is one). Nothing is started before `start`;
-    `ready` waits for the framework and says why the backend cannot be used, if it cannot.
+    `ready` waits for the framework and says why the backend cannot be used, if it cannot. `engine` is
+    one of the adapter's engines, if it has any.
     """
 
     def __init__(
-        self, adapter: type[Adapter], python: str | None = None, device: AskedDevice = "auto", limit: float = 60.0
+        self,
+        adapter: type[Adapter],
+        python: str | None = None,
+        device: AskedDevice = "auto",
+        limit: float = 60.0,
+        engine: str | None = None,
     ) -> None:
-        self.adapter, self.python, self.limit = adapter, python or sys.executable, limit
+        self.adapter, self.python, self.limit, self.engine = adapter, python or sys.executable, limit, engine
         self.asked: AskedDevice = device
         self.device: Device = "cpu" if device == "auto" else device
         self.device_name = ""
@@ -71,6 +77,7 @@ class Host:
         environ = {
             **os.environ,
             **self.adapter.environ,
+            **self.adapter.engines.get(self.engine or "", {}),
             **self.adapter.environ_on.get(self.asked, {}),
             "PYTHONPATH": os.pathsep.join(self._path()),
             "PYTHONUNBUFFERED": "1",

@@ -82,14 +82,14 @@ class State:
                 f"--limit is {self.limit}\n    expected: a number of seconds above zero\n    to do: leave it out for 60 seconds"
             )
 
-    def host(self, backend: str) -> Host:
-        """Return the warm host of a backend; start it if it is not up."""
-        if backend not in self.hosts:
-            host = Host(adapters.adapter(backend), self.pythons.get(backend), self.device, self.limit)
-            self.hosts[backend] = host
+    def host(self, case: cases.Plan) -> Host:
+        """Return the warm host that a case belongs to; start it if it is not up."""
+        if case.group not in self.hosts:
+            host = Host(case.adapter, self.pythons.get(case.backend), self.device, self.limit, case.engine)
+            self.hosts[case.group] = host
             with suppress(OSError):  # `ready` says so, as a result of each case
                 host.start()
-        return self.hosts[backend]
+        return self.hosts[case.group]
 
     def stop(self) -> None:
         """Stop every host."""
@@ -183,11 +183,11 @@ class CaseItem(pytest.Item):
         self.case = case
         self.record: records.Case | None = None
         self.extra_keyword_matches.update({case.backend, case.located.id, case.located.facet})
-        self.add_marker(pytest.mark.xdist_group(case.backend))
+        self.add_marker(pytest.mark.xdist_group(case.group))
 
     def runtest(self) -> None:
         """Run the script and turn the verdict into an outcome."""
-        self.record = record = cases.run_case(self.case, self.config.stash[STATE].host(self.case.backend))
+        self.record = record = cases.run_case(self.case, self.config.stash[STATE].host(self.case))
         if record.verdict in {"unsupported", "skipped"}:
             pytest.skip(f"{record.verdict}: {record.reason}")
         if record.verdict == "differs":
@@ -232,7 +232,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     """Put the record on the report, which also travels from a worker to the controller."""
     report: Any = yield
     if isinstance(item, CaseItem) and call.when == "call" and item.record is not None:
-        host = item.config.stash[STATE].host(item.case.backend)
+        host = item.config.stash[STATE].host(item.case)
         report.canireuse_case = item.record.model_dump(mode="json")
         report.canireuse_environment = cases.environment_line(item.case.backend, host).model_dump(mode="json")
     return report
@@ -242,7 +242,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> None:
     """Start the next backend's host while this one's scripts run."""
     if isinstance(nextitem, CaseItem):
-        item.config.stash[STATE].host(nextitem.case.backend)
+        item.config.stash[STATE].host(nextitem.case)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -251,7 +251,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if state is None:
         return
     order = {name: number for number, name in enumerate(state.backends)}
-    items.sort(key=lambda item: order[item.case.backend] if isinstance(item, CaseItem) else -1)
+    items.sort(key=lambda item: (order[item.case.backend], item.case.group) if isinstance(item, CaseItem) else (-1, ""))
     if (
         not hasattr(config, "workerinput")
         and not getattr(config.option, "numprocesses", None)
@@ -259,7 +259,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     ):
         for item in items:
             if isinstance(item, CaseItem):
-                state.host(item.case.backend)
+                state.host(item.case)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

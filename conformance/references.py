@@ -8,22 +8,40 @@ from conformance import expression
 from conformance.problems import Problem, suggestion
 from conformance.spec import Spec
 from conformance.step import Step, check_identifier
-from conformance.vocabulary import Block, Compute, Function, Gradient, Module, Restore, Save, Train
+from conformance.vocabulary import (
+    Block,
+    Compute,
+    Drop,
+    Function,
+    Gradient,
+    Intercept,
+    Module,
+    Parallel,
+    Restore,
+    Save,
+    Scan,
+    Train,
+    Update,
+    Vectorize,
+)
 from conformance.yaml import Loc, Places
 
+#: What may hold variables: what a function returned may be anything.
+OWNERS = frozenset({"layer", "module", "copy", "result"})
 #: What kind of thing a field must hold; a field that is not here takes any kind but scopes and functions.
 KINDS: dict[tuple[str, str], frozenset[str]] = {
     ("reenter", "reenter"): frozenset({"scope"}),
     ("reuse_variables", "reuse_variables"): frozenset({"scope"}),
     ("invoke", "invoke"): frozenset({"function"}),
+    ("thread", "thread"): frozenset({"function"}),
+    ("update", "update"): frozenset({"optimizer"}),
+    ("wrap", "wrap"): frozenset({"layer"}),
     ("expect", "traces"): frozenset({"function"}),
-    ("call", "call"): frozenset({"layer", "module", "copy"}),
-    ("copy", "copy_"): frozenset({"layer", "module"}),
-    ("save", "save"): frozenset({"layer", "module", "copy"}),
-    ("restore", "restore"): frozenset({"layer", "module", "copy"}),
-    ("expect", "inside"): frozenset({"layer", "module", "copy", "result"}),
-}
-VALUES = frozenset({"variable", "tensor", "layer", "module", "copy", "result"})
+    ("expect", "slots"): frozenset({"optimizer"}),
+    ("expect", "alive"): frozenset({"dropped"}),
+    **dict.fromkeys((("call", "call"), ("copy", "copy_"), ("save", "save"), ("restore", "restore"), ("expect", "inside"), ("average", "average"), ("track", "track"), ("cast", "cast"), ("move", "move"), ("materialize", "materialize"), ("parallel", "parallel"), ("quantize", "quantize")), OWNERS),
+}  # fmt: skip
+VALUES = OWNERS | {"variable", "tensor"}
 
 
 @dataclass
@@ -48,24 +66,15 @@ class Checker:
 
     def step(self, step: Step, loc: Loc, bound: dict[str, str]) -> None:
         """Check one step and what stands inside it."""
-        if step.expect is not None:
-            if step.expect in self.lines:
-                self.problem(
-                    (*loc, "expect"),
-                    f"the label {step.expect!r} stands here a second time",
-                    "each label once in a spec",
-                    "choose another label",
-                )
-            self.lines.setdefault(step.expect, self.places.get((*loc, "expect"), (1, 1))[0])
+        self.label(step, loc)
         if step.binds == "scope" and step.binding:
             bound[step.binding] = step.binds
-        inner = dict(bound) if isinstance(step, Function | Gradient | Train) else bound
-        if isinstance(step, Function):
-            inner.update(dict.fromkeys(step.takes, "tensor"))
-        else:
+        if not isinstance(step, Function):
             self.places_used(step, loc, bound)
+        own = own_names(step)
+        inner = bound if own is None else {**bound, **dict.fromkeys(own, "tensor")}
         if isinstance(step, Block):
-            self.steps(step.steps, (*loc, "steps"), inner)
+            self.steps(step.steps, (*loc, "steps"), bound if isinstance(step, Intercept) else inner)
         for text, text_loc in self.expressions(step, loc):
             self.expression(text, text_loc, inner)
         if isinstance(step, Save):
@@ -77,8 +86,23 @@ class Checker:
                 "the word of an earlier `save`",
                 "save first, or correct the word",
             )
+        if isinstance(step, Drop):
+            bound[step.drop] = "dropped"
         if step.binding and step.raises in {None, "nothing"}:  # what is refused binds nothing
             bound[step.binding] = step.binds
+
+    def label(self, step: Step, loc: Loc) -> None:
+        """Note the line of a step's label; it stands once in a spec."""
+        if step.expect is None:
+            return
+        if step.expect in self.lines:
+            self.problem(
+                (*loc, "expect"),
+                f"the label {step.expect!r} stands here a second time",
+                "each label once in a spec",
+                "choose another label",
+            )
+        self.lines.setdefault(step.expect, self.places.get((*loc, "expect"), (1, 1))[0])
 
     def places_used(self, step: Step, loc: Loc, bound: dict[str, str]) -> None:
         """Check each place that the step's own fields name."""
@@ -132,15 +156,14 @@ class Checker:
                     "`name = expression`",
                     "put a name and `=` in front",
                 )
-        for name in step.expressions:
-            value = getattr(step, name)
+        for name in (*step.expressions, "returns", "given"):
+            value = getattr(step, name, None)
+            parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
             if isinstance(value, str):
                 yield value, (*loc, name)
-        if isinstance(step, Function) and step.returns:
-            yield step.returns, (*loc, "returns")
-        for index, text in enumerate(getattr(step, "given", [])):
-            if isinstance(text, str):
-                yield text, (*loc, "given", index)
+            for at, part in parts:
+                if isinstance(part, str):
+                    yield part, (*loc, name, at)
 
     def expression(self, text: str, loc: Loc, bound: dict[str, str]) -> None:
         """Check that an expression is in the language and reads only what is bound."""
@@ -158,6 +181,22 @@ class Checker:
             return
         for place, column in expression.places(tree):
             self.place(place, loc, bound, VALUES, indent + column)
+
+
+def own_names(step: Step) -> list[str] | None:
+    """Return the names that only the step's inside sees; None if what is bound inside is bound outside too."""
+    match step:
+        case Function():
+            return step.takes
+        case Parallel():
+            return list(step.split)
+        case Vectorize():
+            return [step.each]
+        case Intercept():
+            return [step.intercept]
+        case Gradient() | Train() | Update() | Scan():
+            return []
+    return None
 
 
 def check_references(path: Path, spec: Spec, places: Places) -> tuple[dict[str, int], list[Problem]]:

@@ -1,7 +1,7 @@
 """What a step of a spec is: its base model, and the types that the keys of steps take."""
 
 import keyword
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, model_validator
 
@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, m
 RESERVED = frozenset({
     "before", "error", "jax", "jnp", "labels", "loss", "minimize", "model", "nn", "nnx", "np", "observe", "optax", "optimizer",
     "outer", "params", "rngs", "root", "session", "state", "tape", "tf", "tf1", "torch", "updates", "BytesIO", "Model", "deepcopy",
-    "flax", "pickle", "tempfile", "Exception", "any", "hasattr", "int", "len", "list", "next", "range", "sorted", "str", "super", "zip",
+    "flax", "pickle", "tempfile", "keras", "hk", "haiku", "eqx", "equinox", "gc", "weakref", "threading", "futures", "copy", "scale", "Exception", "any", "hasattr", "int", "len", "list", "next", "range", "sorted", "str", "super", "zip",
 })  # fmt: skip
 
 
@@ -48,7 +48,7 @@ Dtype = Literal["float16", "float32", "float64", "int32", "int64", "bool"]
 Initial = Number | list[Any] | Literal["random"]
 RaiseKind = Literal[
     "already_exists", "not_found", "shape_mismatch", "dtype_mismatch", "bad_argument", "uninitialized",
-    "not_trainable", "created_again", "nothing",
+    "not_trainable", "created_again", "sharing_refused", "nothing",
 ]  # fmt: skip
 Answer = StrictBool | int | float | str | None | list[Any]
 
@@ -100,3 +100,13 @@ class Step(BaseModel):
     def binding(self) -> str | None:
         """The name that the step binds, if any."""
         return getattr(self, self.bound_by, None)
+
+
+if TYPE_CHECKING:
+    AnyStep = Step
+
+
+class Block(Step):
+    """A step that holds further steps."""
+
+    steps: "list[AnyStep]" = Field(description="The steps inside.")

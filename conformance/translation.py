@@ -15,9 +15,24 @@ from typing import ClassVar
 from conformance import expression
 from conformance.spec import Spec
 from conformance.step import Array, Step
-from conformance.vocabulary import Compute, Expect, Repeat, walk
+from conformance.vocabulary import Compute, Drop, Expect, Layer, Repeat, Thread, walk
 
 INDENT = "    "
+#: Options of verbs that an adapter has to claim in `options` before a spec with them is given to it: verb -> fields.
+OPTIONS: Mapping[str, frozenset[str]] = {
+    **dict.fromkeys(
+        ("scope", "default_scope", "reenter"), frozenset({"init", "dtype", "penalty", "auxiliary_name_scope"})
+    ),
+    "get": frozenset({"penalty", "local", "partitions"}),
+    "layer": frozenset({"penalty"}),
+    "call": frozenset({"given", "training"}),
+    "copy": frozenset({"shallow"}),
+    "save": frozenset({"only"}),
+    "restore": frozenset({"partial"}),
+    "gradient": frozenset({"remat"}),
+    "function": frozenset({"template"}),
+    "invoke": frozenset({"abstract"}),
+}
 OBSERVE = "def observe(label, value):\n    print(label, repr(value), sep=': ')\n"
 
 
@@ -60,6 +75,8 @@ class Adapter:
     reset: ClassVar[str] = ""
     #: environment variables of the host
     environ: ClassVar[Mapping[str, str]] = {}
+    #: what the framework can run on -> environment variables that choose it; each is a way of every spec, with hosts of its own
+    engines: ClassVar[Mapping[str, Mapping[str, str]]] = {}
     #: device asked for -> further environment variables, such as those that hide a GPU from `cpu`
     environ_on: ClassVar[Mapping[str, Mapping[str, str]]] = {}
     #: what each function of the expression language is called: a format string
@@ -68,7 +85,9 @@ class Adapter:
     errors: ClassVar[Mapping[str, tuple[tuple[str, str], ...]]] = {}
     #: verb -> names of the ways to say it; each is a case of its own
     ways: ClassVar[Mapping[str, tuple[str, ...]]] = {}
-    #: verb or kind of observation -> why the framework cannot say it
+    #: options of verbs that this adapter words, as `verb.option`; of a layer also `layer.norm`, `layer.cell` and `layer.unnamed`
+    options: ClassVar[frozenset[str]] = frozenset()
+    #: verb, `verb.option` or kind of observation -> why the framework cannot say it
     missing: ClassVar[Mapping[str, str]] = {}
 
     def __init__(
@@ -79,6 +98,8 @@ class Adapter:
         self.versions = dict(versions or {})
         self.lines: list[str] = []
         self.depth = 0
+        #: import lines of Python's own modules, which stand above the framework's
+        self.standard: set[str] = set()
         self.idioms: list[str] = []
 
     # -- the whole script
@@ -90,6 +111,7 @@ class Adapter:
         self.write("")
         with self.setting(spec):
             self.steps(spec.steps)
+        self.lines[:0] = [*sorted(self.standard), ""] if self.standard else []
         return Script(text="\n".join(self.lines).rstrip() + "\n", idioms=tuple(dict.fromkeys(self.idioms)))
 
     @contextmanager
@@ -110,13 +132,17 @@ class Adapter:
     @classmethod
     def ways_of(cls, spec: Spec) -> list[dict[str, str]]:
         """Return each combination of ways in which this backend can say the spec; one empty if none."""
-        combinations: list[dict[str, str]] = [{}]
+        combinations: list[dict[str, str]] = [{"engine": name} for name in cls.engines] or [{}]
         for verb in dict.fromkeys(step.verb for step in walk(spec.steps)):
             if verb in cls.ways:
                 combinations = [{**made, verb: way} for made in combinations for way in cls.ways[verb]]
         return combinations
 
     # -- writing
+
+    def import_first(self, line: str) -> None:
+        """Have a module of Python's own imported above the framework."""
+        self.standard.add(line)
 
     def write(self, line: str = "") -> None:
         """Write one line at the current depth."""
@@ -165,6 +191,9 @@ class Adapter:
         method = getattr(self, step.verb, None)
         if step.verb in self.missing or method is None:
             raise Unsupported(self.missing.get(step.verb, f"{self.title} has no words for `{step.verb}`."))
+        for option in options_of(step):
+            if option not in self.options:
+                raise Unsupported(self.missing.get(option, f"{self.title} has no words for `{option}`."))
         method(step)
 
     def initialize(self, step: Step) -> None:
@@ -179,6 +208,24 @@ class Adapter:
         """Write a Python loop."""
         with self.block(f"for _ in range({step.repeat}):"):
             self.steps(step.steps)
+
+    def thread(self, step: Thread) -> None:
+        """Call a function in a thread, which ends before the next one begins."""
+        self.import_first("from concurrent import futures")
+        with turns(self, step.times), self.block("with futures.ThreadPoolExecutor(1) as pool:"):
+            self.bind(step.as_, f"pool.submit({self.threaded(step.thread)}).result()")
+
+    def threaded(self, function: str) -> str:
+        """Return what a thread is given to call a function: the function, and its arguments if it takes any."""
+        return function
+
+    def drop(self, step: Drop) -> None:
+        """Delete the Python name, and keep a weak reference that tells whether the object is still there."""
+        for module in ("gc", "weakref"):
+            self.import_first(f"import {module}")
+        self.write(f"{step.drop}_watch = weakref.ref({step.drop})")
+        self.write(f"del {step.drop}")
+        self.write("gc.collect()")
 
     # -- values
 
@@ -223,27 +270,9 @@ class Adapter:
         after, written = self.data(self.value(first)), self.data(self.value(second))
         self.write(f"observe({step.expect!r}, {{'before': before, 'after': {after}, 'written': {written}}})")
 
-    def reading(self, step: Expect) -> str:  # noqa: PLR0911  # one case a kind
+    def reading(self, step: Expect) -> str:
         """Return the words that read what a step observes."""
-        match step.kind:
-            case "value":
-                return self.data(self.expression(step.value or ""))
-            case "identical":
-                first, second = step.identical or []
-                return f"{self.place(first)} is {self.place(second)}"
-            case "name" | "shape" | "dtype":
-                word: Callable[[str], str] = getattr(self, f"{step.kind}_of")
-                return word(getattr(step, step.kind))
-            case "variables" | "trainable":
-                return f"len({self.listing(step.inside, only_trainable=step.kind == 'trainable')})"
-            case "names":
-                return self.names()
-            case "collection":
-                return f"len({self.collected(step.collection or '')})"
-            case "traces":
-                return self.trace_count(step.traces or "")
-            case _:
-                return self.offered(step.offers or "")
+        return READINGS[step.kind](self, step)
 
     def increment(self, place: str) -> None:
         """Write one to every element of a variable on top of what it holds."""
@@ -265,13 +294,33 @@ class Adapter:
         """Return the words for the list of variables, in all or inside a module or layer."""
         raise Unsupported(f"{self.title} keeps no list of variables.")
 
-    def names(self) -> str:
-        """Return the words for the sorted paths of all variables."""
+    def names(self, inside: str | None) -> str:
+        """Return the words for the sorted paths of the variables, in all or inside a module or layer."""
         raise Unsupported(f"{self.title} keeps no list of names.")
+
+    def paths_of(self, place: str, inside: str) -> str:
+        """Return the words for the sorted list of every path under which a module lists a variable."""
+        raise Unsupported(f"{self.title} lists a variable once, and has no call for its other paths.")
+
+    def slot_count(self, optimizer: str) -> str:
+        """Return the words for how many variables an optimizer keeps state for."""
+        raise Unsupported(f"{self.title} does not say what its optimizers keep.")
+
+    def penalties(self, inside: str | None) -> str:
+        """Return the words for the list of terms that regularizers add, in all or inside a module or layer."""
+        raise Unsupported(f"{self.title} keeps no list of regularization terms.")
+
+    def penalty(self, inside: str | None) -> str:
+        """Return the words for the sum of these terms."""
+        return f"sum({self.penalties(inside)})"
 
     def collected(self, collection: str) -> str:
         """Return the words for the list of variables in a collection."""
         raise Unsupported(f"{self.title} has no collections of variables.")
+
+    def lives(self, name: str) -> str:
+        """Return the words that ask whether what a dropped name stood for is still there."""
+        return f"{name}_watch() is not None"
 
     def trace_count(self, function: str) -> str:
         """Return the words for how often a traced function was traced."""
@@ -292,3 +341,44 @@ class Adapter:
             if any(name in bases and re.search(pattern, message, re.DOTALL) for name, pattern in patterns):
                 return kind
         return None
+
+
+#: kind of observation -> the words that read it
+READINGS: Mapping[str, Callable[[Adapter, Expect], str]] = {
+    "value": lambda adapter, step: adapter.data(adapter.expression(step.value or "")),
+    "identical": lambda adapter, step: " is ".join(map(adapter.place, step.identical or [])),
+    "name": lambda adapter, step: adapter.name_of(step.name or ""),
+    "shape": lambda adapter, step: adapter.shape_of(step.shape or ""),
+    "dtype": lambda adapter, step: adapter.dtype_of(step.dtype or ""),
+    "variables": lambda adapter, step: f"len({adapter.listing(step.inside, only_trainable=False)})",
+    "trainable": lambda adapter, step: f"len({adapter.listing(step.inside, only_trainable=True)})",
+    "names": lambda adapter, step: adapter.names(step.inside),
+    "collection": lambda adapter, step: f"len({adapter.collected(step.collection or '')})",
+    "traces": lambda adapter, step: adapter.trace_count(step.traces or ""),
+    "offers": lambda adapter, step: adapter.offered(step.offers or ""),
+    "alive": lambda adapter, step: adapter.lives(step.alive or ""),
+    "paths": lambda adapter, step: adapter.paths_of(step.paths or "", step.inside or ""),
+    "slots": lambda adapter, step: adapter.slot_count(step.slots or ""),
+    "penalties": lambda adapter, step: f"len({adapter.penalties(step.inside)})",
+    "penalty": lambda adapter, step: adapter.data(adapter.penalty(step.inside)),
+}
+
+
+def options_of(step: Step) -> list[str]:
+    """Return the options that a step uses, of those that an adapter has to claim."""
+    defaults = {name: type(step).model_fields[name].default for name in OPTIONS.get(step.verb, ())}
+    used = [f"{step.verb}.{name}" for name, default in sorted(defaults.items()) if getattr(step, name) != default]
+    if isinstance(step, Layer):
+        used += [f"layer.{step.layer}"] if step.layer in {"norm", "cell"} else []
+        used += ["layer.unnamed"] if step.name is None else []
+    return used
+
+
+@contextmanager
+def turns(adapter: Adapter, times: int) -> Iterator[None]:
+    """Write what stands inside once, or in a loop if it is to run more often."""
+    if times == 1:
+        yield
+        return
+    with adapter.block(f"for _ in range({times}):"):
+        yield

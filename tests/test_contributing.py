@@ -45,10 +45,10 @@ def test_a_spec(tmp_path):
 @pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="torch is not installed")
 def test_a_verb():
     from adapters.torch import Torch
-    from conformance import vocabulary
+    from conformance import step, vocabulary
 
     model, method = blocks("python")[:2]
-    names = dict(vars(vocabulary))
+    names = {**vars(step), **vars(vocabulary)}
     exec(model, names)
     exec(method, names)
     doubling = type("Doubling", (Torch,), {"double": names["double"]})

@@ -28,7 +28,11 @@ The real TensorFlow 1 needs Python 3.7, in an environment of its own:
 def doctor(python: tuple[str, ...], as_json: bool) -> None:
     """Import each backend's framework in a process of its own and say what is there."""
     pythons = interpreters(list(python))
-    hosts = {name: Host(adapters.adapter(name), pythons.get(name)) for name in adapters.names()}
+    hosts = {
+        f"{name} on {engine}" if engine else name: Host(adapters.adapter(name), pythons.get(name), engine=engine)
+        for name in adapters.names()
+        for engine in (*adapters.adapter(name).engines, *([] if adapters.adapter(name).engines else [None]))
+    }
     for host in hosts.values():
         with suppress(OSError):  # `ready` says why
             host.start()

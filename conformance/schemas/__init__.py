@@ -49,7 +49,7 @@ def vocabulary_page() -> str:
     lines = [
         "# The vocabulary of specs",
         "",
-        "Generated from `conformance/vocabulary.py` by `python -m conformance.schemas`; do not edit.",
+        "Generated from `conformance/vocabulary/` by `python -m conformance.schemas`; do not edit.",
         "",
         "A step is a mapping whose first key is its verb. On any step but `expect`, `raises: KIND` with",
         "`expect: LABEL` says that the step is to be answered with that kind of error, or with `nothing`.",

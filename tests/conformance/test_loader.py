@@ -225,3 +225,34 @@ def test_claims_are_no_specs(write_spec, tmp_path):
     write_spec(GOOD, "facet/one")
     write_spec("x: 1", "claims/document")
     assert list(spec_files([tmp_path / "specs"])) == ["facet/one"]
+
+
+@pytest.mark.parametrize(
+    ("steps", "words"),
+    [
+        ("[{vectorize: y, over: v, each: row, returns: row * v}, {compute: z = row}]", "nothing is bound to 'row'"),
+        ("[{intercept: raw, returns: other * 2, steps: [{get: k, shape: [1]}]}]", "nothing is bound to 'other'"),
+        ("[{intercept: raw, returns: raw * 2, steps: [{compute: z = raw}]}]", "nothing is bound to 'raw'"),
+        ("[{scan: v, times: 2, to: v + w, steps: [{compute: w = v}]}, {compute: z = w}]", "nothing is bound to 'w'"),
+        ("[{module: m, members: {a: v}}, {parallel: m, split: {x: [[1.0], [2.0]]}, minimize: sum(x)}, {compute: z = x}]",
+         "nothing is bound to 'x'"),
+        ("[{optimizer: o, over: v}, {update: v, minimize: sum(v)}]", "'v' is a variable"),
+        ("[{optimizer: o, over: v}, {update: o, minimize: [sum(v), sum(w)]}]", "nothing is bound to 'w'"),
+        ("[{drop: v}, {expect: gone, value: v, is: [1.0]}]", "'v' is a dropped"),
+        ("[{expect: gone, alive: v, is: true}]", "'v' is a variable"),
+    ],
+)  # fmt: skip
+def test_names_of_a_step_of_its_own_are_told_from_those_outside(write_spec, steps, words):
+    first = "steps:\n  - {variable: v, init: [1.0], as: v}\n"
+    rest = "".join(f"  - {step}\n" for step in split(steps))
+    problems = refused(write_spec, f"{first}{rest}  - {{expect: there, variables: 1}}\n")
+    assert any(words in problem.happened for problem in problems), problems
+
+
+def split(steps):
+    """Return the steps of a list in YAML's flow style, each as its own text."""
+    import json
+
+    import yaml
+
+    return [json.dumps(step) for step in yaml.safe_load(steps)]
