@@ -9,7 +9,22 @@ from typing import Any, ClassVar, Literal
 from conformance.spec import Spec
 from conformance.step import RESERVED, Array, Initial, Reuse, Step
 from conformance.translation import INDENT, Adapter, Unsupported
-from conformance.vocabulary import Expect, Function, Get, Invoke, NameScope, Read, Reenter, Scope, Train, Variable, walk
+from conformance.vocabulary import (
+    Expect,
+    Function,
+    Get,
+    Invoke,
+    NameScope,
+    Optimizer,
+    Read,
+    Reenter,
+    Scan,
+    Scope,
+    Train,
+    Variable,
+    Vectorize,
+    walk,
+)
 
 ERRORS = {
     "shape_mismatch": (
@@ -26,7 +41,19 @@ MISSING = {
     "session": "JAX has no sessions: an array holds its value itself.",
     "placeholder": "JAX has no placeholders: what is given later is an argument of a function.",
     "reuse_variables": "Flax has no reuse mode that an open scope could be switched to.",
+    "hook": "JAX has no hooks on variables: a gradient is a value that `jax.grad` returns, and the user scales it before the update.",
+    "quantize": "JAX and its module libraries have no call that quantizes a module: libraries beside them, such as Qwix, do.",
+    "penalties": "JAX's module libraries collect no regularization terms: a loss adds them up itself.",
+    "penalty": "JAX's module libraries collect no regularization terms: a loss adds them up itself.",
+    "get.penalty": "No module library of JAX takes a regularizer with a variable: a loss adds its terms up itself.",
+    "layer.penalty": "No layer of JAX's module libraries takes a regularizer: a loss adds its terms up itself.",
+    "get.partitions": "JAX cuts no variable into parts that are variables: one array may be sharded over devices, see `shard`.",
+    "get.local": "JAX has no list of local variables that saving and training leave out: both are given what they are to take.",
 }
+#: What XLA is told so that the CPU counts as two devices.
+TWO_DEVICES = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
+#: kind of optimizer -> what Optax calls the state that it keeps for each variable
+MOMENTS = {"sgd": "trace", "momentum": "trace", "adam": "mu", "adamw": "mu"}
 
 
 class Jax(Adapter):
@@ -46,6 +73,7 @@ class Jax(Adapter):
         "stop_gradient": "jax.lax.stop_gradient({})",
     }  # fmt: skip
     missing = MISSING
+    environ = TWO_DEVICES
     #: the names under which functions take the state, in the order of the arguments
     state: ClassVar[tuple[str, ...]] = ()
     compiled: ClassVar[str] = "@jax.jit"
@@ -67,6 +95,8 @@ class Jax(Adapter):
         self.taken: set[str] = set()
         self.counted: set[str] = set()
         self.called_in_scopes = False
+        #: whether the mesh of two devices is made
+        self.meshed = False
 
     # -- the whole script
 
@@ -248,9 +278,57 @@ class Jax(Adapter):
         if "loss" in self.frames:
             raise Unsupported(f"A loss that is differentiated is a pure function of its parameters; it cannot {doing}.")
 
-    def optimizer(self, step: Train) -> str:
-        """Return the optimizer as Optax makes it."""
-        return f"optax.{step.train}({step.rate})"
+    def optimizer(self, step: Any) -> Any:
+        """Return the optimizer of a training step; adapters word the verb `optimizer` here."""
+        if isinstance(step, Optimizer):
+            raise Unsupported(f"The words of {self.title} for an optimizer by itself are not written yet.")
+        return self.optax_words(step)
+
+    def optax_words(self, step: Train | Optimizer) -> str:
+        """Return the optimizer as Optax makes it: clipping and classic weight decay are links of a chain before it."""
+        kind, rate = (step.train if isinstance(step, Train) else step.kind), step.rate
+        decay, clip = (step.decay, step.clip) if isinstance(step, Optimizer) else (None, None)
+        made = f"optax.{'sgd' if kind == 'momentum' else kind}({rate}{', momentum=0.9' if kind == 'momentum' else ''})"
+        if kind == "adamw" and decay is not None:
+            made, decay = f"optax.adamw({rate}, weight_decay={decay})", None
+        links = [] if clip is None else [f"optax.clip_by_global_norm({clip})"]
+        links += [] if decay is None else [f"optax.add_decayed_weights({decay})"]
+        return f"optax.chain({', '.join([*links, made])})" if links else made
+
+    def slot_words(self, kind: str, state: str) -> str:
+        """Return the words for how many variables an optimizer's state holds moments for."""
+        return f"len(jax.tree.leaves(optax.tree.get({state}, {MOMENTS[kind]!r})))"
+
+    # -- loops, batches and devices
+
+    def scan(self, step: Scan) -> None:
+        """Run a loop that is traced once."""
+        turn = self.free("turn")
+        with self.block(f"def {turn}(_, {step.scan}):"):
+            self.steps(step.steps)
+            self.write(f"return {self.expression(step.to)}")
+        self.write(f"{step.scan} = jax.lax.fori_loop(0, {step.times}, {turn}, {step.scan})")
+
+    def vectorize(self, step: Vectorize) -> None:
+        """Map an expression over the first axis."""
+        words = f"jax.vmap(lambda {step.each}: {self.expression(step.returns)})({self.expression(step.over)})"
+        self.write(f"{step.vectorize} = {words}")
+
+    def device_words(self, index: int) -> str:
+        """Return the words for a device."""
+        return f"jax.devices({self.device!r})[{index}]"
+
+    def mesh(self) -> str:
+        """Make the mesh of two devices where it is first used; return its name."""
+        name = self.free("mesh")
+        if not self.meshed:
+            self.meshed = True
+            self.write(f"{name} = jax.make_mesh((2,), ('parts',), devices=jax.devices({self.device!r})[:2])")
+        return name
+
+    def cut(self, value: str) -> str:
+        """Return the words for a value laid out over the mesh, cut along its first axis."""
+        return f"jax.device_put({value}, jax.NamedSharding({self.mesh()}, jax.P('parts')))"
 
     # -- the rest
 
