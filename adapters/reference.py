@@ -6,29 +6,44 @@ from contextlib import contextmanager
 from adapters.variable_scopes import VariableScopes
 from conformance.spec import Spec
 from conformance.step import Step
-from conformance.translation import Script, Unsupported
+from conformance.translation import Script, Unsupported, turns
 from conformance.vocabulary import (
     Assign,
+    Average,
     Block,
     Call,
+    Cast,
     Copy,
+    CurrentScope,
+    DefaultScope,
     Freeze,
     Function,
     Get,
     Gradient,
     Graph,
+    Intercept,
     Invoke,
     Layer,
+    Materialize,
     Module,
+    Optimizer,
+    Parallel,
     Placeholder,
     Read,
     Reinitialize,
+    Replace,
     Restore,
     Save,
+    Scan,
+    ScopeOptions,
     Session,
     Tie,
+    Track,
     Train,
+    Unfreeze,
+    Update,
     Variable,
+    Vectorize,
     walk,
 )
 
@@ -36,7 +51,7 @@ KINDS = {
     "already_exists": "AlreadyExists", "not_found": "NotFound", "shape_mismatch": "ShapeMismatch", "dtype_mismatch": "DtypeMismatch",
     "bad_argument": "BadArgument", "uninitialized": "Uninitialized", "not_trainable": "NotTrainable",
 }  # fmt: skip
-FUNCTIONS = ("tanh", "relu", "sigmoid", "exp", "log", "square", "sum", "mean", "transpose", "softmax")
+FUNCTIONS = ("tanh", "relu", "sigmoid", "exp", "log", "square", "sum", "mean", "transpose", "softmax", "stop_gradient")
 
 
 class Reference(VariableScopes):
@@ -51,7 +66,21 @@ class Reference(VariableScopes):
     imports = "from conformance.contract import Model, tape"
     functions = {name: f"tape.{name}({{}})" for name in FUNCTIONS}
     errors = {kind: ((name, ""),) for kind, name in KINDS.items()}
+    options = frozenset({
+        *(f"{verb}.{option}" for verb in ("scope", "default_scope", "reenter") for option in ("init", "dtype", "penalty", "auxiliary_name_scope")),
+        "get.penalty", "get.local", "layer.penalty", "layer.unnamed", "call.given", "copy.shallow", "save.only", "restore.partial",
+        "gradient.remat", "function.template", "invoke.abstract",
+    })  # fmt: skip
     missing = {
+        "get.partitions": "The contract does not cover in how many parts a variable is kept.",
+        "layer.norm": "The contract does not cover normalization: what a layer keeps besides its weights is a matter of each framework.",
+        "layer.cell": "The contract does not cover what a framework's layers do with a cell.",
+        "wrap": "The contract does not cover what a framework's layers do with a layer that is put into them.",
+        "reparametrize": "The contract does not cover places that give a function of the variable they hold.",
+        "quantize": "The contract does not cover numbers of 8 bits.",
+        "hook": "The contract does not cover what users hang on a gradient.",
+        "move": "The model has one device.",
+        "shard": "The contract does not cover where the parts of a variable lie.",
         "offers": "The contract does not cover what a framework's package offers.",
         "traces": "The contract does not cover how often a function is traced: a traced function behaves as the Python function.",
     }
@@ -104,11 +133,39 @@ class Reference(VariableScopes):
     def get(self, step: Get) -> None:
         """Get a variable."""
         reuse = [f"reuse={self.flag(step.reuse)}"] if step.reuse is not None else []
+        reuse += [f"penalty={step.penalty!r}"] if step.penalty is not None else []
+        reuse += ["local=True"] if step.local else []
         self.bind(step.as_, f"model.get({', '.join([repr(step.get), *self.registration(step), *reuse])})")
 
     def variable(self, step: Variable) -> None:
         """Construct a variable."""
         self.bind(step.as_, f"model.variable({', '.join([repr(step.variable), *self.registration(step)])})")
+
+    def open_scope(self, step: ScopeOptions, where: str) -> None:
+        """Open a scope given by name or by object, with what holds inside."""
+        words = {
+            "init": step.init,
+            "dtype": step.dtype,
+            "penalty": step.penalty,
+            "auxiliary_name_scope": step.auxiliary_name_scope,
+        }
+        given = [where] + ([f"reuse={self.flag(step.reuse)}"] if step.reuse is not None else [])
+        given += [f"{word}={value!r}" for word, value in words.items() if value is not None]
+        with self.block(f"with model.scope({', '.join(given)}){f' as {step.as_}' if step.as_ else ''}:"):
+            self.steps(step.steps)
+
+    def default_scope(self, step: DefaultScope) -> None:
+        """Open a scope under a name made unique."""
+        self.open_scope(step, f"{step.default_scope!r}, unique=True")
+
+    def current_scope(self, step: CurrentScope) -> None:
+        """Bind the scope that is open."""
+        self.write(f"{step.current_scope} = model.current_scope()")
+
+    def intercept(self, step: Intercept) -> None:
+        """Have a function hand out what is got."""
+        with self.block(f"with model.intercept(lambda {step.intercept}: {self.expression(step.returns)}):"):
+            self.steps(step.steps)
 
     def placeholder(self, step: Placeholder) -> None:
         """Make a placeholder."""
@@ -136,12 +193,19 @@ class Reference(VariableScopes):
             f"kernel={step.kernel!r}",
         ]
         words += [f"bias={step.bias!r}"] if step.bias is not None else []
+        words += [f"penalty={step.penalty!r}"] if step.penalty is not None else []
         words += [] if step.trainable else ["trainable=False"]
         self.write(f"{step.as_} = model.layer({', '.join(words)})")
 
     def call(self, step: Call) -> None:
         """Call a layer or a module."""
-        self.bind(step.as_, f"{step.call}({self.expression(step.on)})")
+        values = {
+            place: self.array(repr(value)) if not isinstance(value, str) else self.expression(value)
+            for place, value in step.given.items()
+        }
+        words = ", ".join(f"{place!r}: {value}" for place, value in values.items())
+        called = f"model.given({step.call}, {{{words}}})" if values else step.call
+        self.bind(step.as_, f"{called}({self.expression(step.on)})")
 
     def module(self, step: Module) -> None:
         """Put members together."""
@@ -153,9 +217,28 @@ class Reference(VariableScopes):
         """Have a place hold another's variable."""
         self.write(f"{step.tie} = {step.to}")
 
+    def replace(self, step: Replace) -> None:
+        """Put something else in a member's place."""
+        owner, _, place = step.replace.rpartition(".")
+        if not owner:
+            raise Unsupported("A name of the script is no place: a member of a module is replaced.")
+        self.write(f"model.replace({owner}, {place!r}, {step.by})")
+
     def copy(self, step: Copy) -> None:
         """Copy a layer or a module."""
-        self.write(f"{step.as_} = model.copy({step.copy_})")
+        self.write(f"{step.as_} = model.copy({step.copy_}{', shallow=True' if step.shallow else ''})")
+
+    def cast(self, step: Cast) -> None:
+        """Change the dtype of what a layer or a module holds."""
+        self.write(f"{step.as_} = model.cast({step.cast}, {step.to!r})")
+
+    def materialize(self, step: Materialize) -> None:
+        """Go on with the module: it had its memory all the time, as the contract knows no other module."""
+        self.write(f"{step.as_} = {step.materialize}")
+
+    def unfreeze(self, step: Unfreeze) -> None:
+        """Take a variable, a layer or a module into training again."""
+        self.write(f"model.unfreeze({step.unfreeze})")
 
     def freeze(self, step: Freeze) -> None:
         """Freeze a variable, a layer or a module."""
@@ -163,11 +246,11 @@ class Reference(VariableScopes):
 
     def save(self, step: Save) -> None:
         """Keep the values of a module."""
-        self.write(f"{step.to} = model.save({step.save})")
+        self.write(f"{step.to} = model.save({step.save}{f', only={step.only}' if step.only else ''})")
 
     def restore(self, step: Restore) -> None:
         """Put kept values back."""
-        self.write(f"model.restore({step.restore}, {step.given_by})")
+        self.write(f"model.restore({step.restore}, {step.given_by}{', partial=True' if step.partial else ''})")
 
     def header(self, name: str, takes: list[str], step: Block) -> str:
         """Return the line that defines a function; names bound outside and rebound inside are handed in."""
@@ -177,6 +260,8 @@ class Reference(VariableScopes):
     def function(self, step: Function) -> None:
         """Define a Python function: to the contract, a traced one is no other."""
         self.define(self.header(step.function, step.takes, step), step, step.returns)
+        if step.template:
+            self.write(f"{step.function} = model.template({step.function!r}, {step.function})")
 
     def define(self, header: str, step: Block, returns: str | None) -> None:
         """Write a function; what it binds is its own."""
@@ -223,9 +308,53 @@ class Reference(VariableScopes):
     def train(self, step: Train) -> None:
         """Minimize a scalar."""
         self.define(self.header("loss", [], step), step, step.minimize)
-        wrt = f"[{', '.join(step.wrt)}]" if isinstance(step.wrt, list) else step.wrt
         times = f", times={step.times}" if step.times > 1 else ""
-        self.write(f"model.train({step.train!r}, loss, {wrt}, rate={step.rate}{times})")
+        self.write(f"model.train({step.train!r}, loss, {self.owned(step.wrt)}, rate={step.rate}{times})")
+
+    def owned(self, over: str | list[str]) -> str:
+        """Return the words for what is trained."""
+        return f"[{', '.join(over)}]" if isinstance(over, list) else over
+
+    def optimizer(self, step: Optimizer) -> None:
+        """Make an optimizer."""
+        words = [repr(step.kind), self.owned(step.over), f"rate={step.rate}"]
+        words += [f"{name}={value}" for name in ("decay", "clip") if (value := getattr(step, name)) is not None]
+        self.write(f"{step.optimizer} = model.optimizer({', '.join(words)})")
+
+    def update(self, step: Update) -> None:
+        """Take steps with an optimizer; a function leads up to each scalar."""
+        losses = [step.minimize] if isinstance(step.minimize, str) else step.minimize
+        names = ["loss"] if len(losses) == 1 else [f"loss_{number}" for number in range(1, len(losses) + 1)]
+        for name, loss in zip(names, losses, strict=True):
+            self.define(self.header(name, [], step), step, loss)
+        times = f", times={step.times}" if step.times > 1 else ""
+        self.write(f"model.update({', '.join([step.update, *names])}{times})")
+
+    def parallel(self, step: Parallel) -> None:
+        """Take one step on the mean over the parts."""
+        self.define(self.header("loss", list(step.split), step), step, step.minimize)
+        self.write(f"model.parallel({step.parallel}, {step.split}, loss, rate={step.rate})")
+
+    def average(self, step: Average) -> None:
+        """Make a copy that keeps averages."""
+        self.write(f"{step.as_} = model.average({step.average}, {step.decay})")
+
+    def track(self, step: Track) -> None:
+        """Move averages towards what is held now."""
+        self.write(f"model.track({step.track})")
+
+    # -- loops
+
+    def scan(self, step: Scan) -> None:
+        """Carry a value from turn to turn."""
+        self.define(self.header("turn", [step.scan], step), step, step.to)
+        with turns(self, step.times):
+            self.write(f"{step.scan} = turn({step.scan})")
+
+    def vectorize(self, step: Vectorize) -> None:
+        """Map over rows."""
+        over, returns = self.expression(step.over), self.expression(step.returns)
+        self.write(f"{step.vectorize} = model.vectorize({over}, lambda {step.each}: {returns})")
 
     # -- observations
 
@@ -250,8 +379,24 @@ class Reference(VariableScopes):
         return f"model.{'trainable' if only_trainable else 'variables'}({inside or ''})"
 
     def names(self, inside: str | None) -> str:
-        """Return the names of all variables."""
-        return "model.names()"
+        """Return the names of all variables, or paths in a layer or module."""
+        return f"model.names({inside or ''})"
+
+    def paths_of(self, place: str, inside: str) -> str:
+        """Return every path of a variable in a layer or module."""
+        return f"model.paths({place}, {inside})"
+
+    def slot_count(self, optimizer: str) -> str:
+        """Return for how many variables an optimizer keeps state."""
+        return f"{optimizer}.slots"
+
+    def penalties(self, inside: str | None) -> str:
+        """Return the terms of regularizers."""
+        return f"model.penalties({inside or ''})"
+
+    def penalty(self, inside: str | None) -> str:
+        """Return the sum of these terms."""
+        return f"model.penalty({inside or ''})"
 
     def collected(self, collection: str) -> str:
         """Return a collection."""

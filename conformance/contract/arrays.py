@@ -172,4 +172,5 @@ UNARY = {
     "exp": ("Exp", exponential, lambda a, out: out),
     "log": ("Log", logarithm, lambda a, out: divide(1.0, a)),
     "square": ("Square", lambda a: a * a, lambda a, out: 2 * a),
+    "stop_gradient": ("StopGradient", lambda a: a, lambda a, out: 0.0),
 }

@@ -13,165 +13,17 @@ from contextlib import contextmanager
 
 from conformance.contract import tape
 from conformance.contract.arrays import Array, size
-from conformance.contract.optimizers import Adam, descend
+from conformance.contract.batches import Stack
+from conformance.contract.graphs import Graph, Placeholder, Scope, Session, converter
+from conformance.contract.learning import Learning
 from conformance.contract.ownership import Layer, Module, cells_of, clone
-from conformance.contract.refusals import (
-    AlreadyExists,
-    BadArgument,
-    DtypeMismatch,
-    NotFound,
-    NotTrainable,
-    ShapeMismatch,
-    Uninitialized,
-)
+from conformance.contract.refusals import AlreadyExists, BadArgument, DtypeMismatch, NotFound, ShapeMismatch
 
 #: A reuse mode: look a variable up, or create it where there is none.
 AUTO = "look up or create"
 
 
-class Cell(tape.Tensor):
-    """A variable: a place for a value, which each session has or has not; it is the same as itself alone."""
-
-    inputs = ()
-
-    def __init__(self, graph, name, shape, dtype, draw, trainable):
-        self.graph, self.name, self.shape, self.dtype = graph, name, tuple(shape), dtype
-        self.draw, self.trainable, self.frozen = draw, trainable, False
-
-    def forward(self):
-        """Return the value in the current session."""
-        value = self.session().values.get(self)
-        if value is None:
-            raise Uninitialized(
-                f"{self.name} is read and has no value here", "a value in this session", "initialize first"
-            )
-        return value
-
-    def session(self):
-        """Return the current session; raise BadArgument if it runs another graph."""
-        session = self.graph.model.current
-        if session.graph is not self.graph:
-            raise BadArgument(
-                f"{self.name} is used in a session of another graph", "a session of its own", "leave that graph"
-            )
-        return session
-
-    def assign(self, value):
-        """Write a value: numbers, or what an expression is worth now."""
-        array = tape.evaluate(tape.tensor(value))
-        if array.shape != self.shape:
-            raise ShapeMismatch(
-                f"{list(array.shape)} is assigned to {self.name}", list(self.shape), "assign that shape"
-            )
-        if isinstance(value, tape.Tensor) and not value.gives_way and value.dtype != self.dtype:
-            raise DtypeMismatch(f"{value.dtype} is assigned to {self.name}", self.dtype, "assign that dtype")
-        self.session().values[self] = array.map(converter(self.dtype))
-
-    def initialize(self):
-        """Write the initial value."""
-        self.session().values[self] = self.draw()
-
-
-def converter(dtype):
-    """Return the function that makes a number one of a dtype; an integer takes no fraction."""
-    if dtype == "bool":
-        return bool
-    if dtype.startswith("float"):
-        return float
-
-    def whole(number):
-        if number != int(number):
-            raise DtypeMismatch(f"{number!r} is written as {dtype}", "a whole number", "write whole numbers")
-        return int(number)
-
-    return whole
-
-
-class Scope:
-    """An open variable scope, and what stands for it to enter it again."""
-
-    def __init__(self, path, reuse):
-        self.path, self.reuse = path, reuse
-
-    def reuse_variables(self):
-        """Switch to looking up, from here on."""
-        self.reuse = True
-
-    def under(self, name):
-        """Return the full name of what has a name in this scope."""
-        return f"{self.path}/{name}" if self.path else name
-
-
-class Graph:
-    """A store of variables with its own scopes and names."""
-
-    def __init__(self, model):
-        self.model, self.immediate = model, model.immediate
-        self.cells = []
-        #: full name -> the variable that `get` finds under it; a constructed one is not here
-        self.by_name = {}
-        self.collections = {}
-        self.scope = Scope("", False)
-        #: path -> how often a scope was opened there, which tells whether a layer's name is taken
-        self.opened = {}
-        self.name_scope = ""
-        self._taken = {}
-
-    def unique_name(self, name):
-        """Return a name in the current name scope that nothing has had, and take it; case does not tell names apart."""
-        name = f"{self.name_scope}/{name}" if self.name_scope else name
-        key = name.lower()
-        count = self._taken.get(key, 0)
-        self._taken[key] = count + 1
-        if not count:
-            return name
-        while f"{key}_{count}" in self._taken:
-            count += 1
-        self._taken[f"{key}_{count}"] = 1
-        return f"{name}_{count}"
-
-    @contextmanager
-    def naming(self, name_scope):
-        """Name in a name scope given by its full name, for a while."""
-        outer, self.name_scope = self.name_scope, name_scope
-        try:
-            yield
-        finally:
-            self.name_scope = outer
-
-    def add(self, name, start, trainable, collection):
-        """Create a variable; `start` has its shape, its dtype and a function that draws its initial value."""
-        cell = Cell(self, self.unique_name(name), *start, trainable=trainable is not False)
-        self.cells.append(cell)
-        if self.immediate:
-            cell.initialize()
-        if collection:
-            self.collections.setdefault(collection, []).append(cell)
-        return cell
-
-    def free_scope_name(self, name):
-        """Return the name, numbered if a scope of it was opened in the current scope."""
-        free, number = name, 0
-        while self.opened.get(self.scope.under(free), 0):
-            number += 1
-            free = f"{name}_{number}"
-        return free
-
-    def close_below(self, path):
-        """Forget how often scopes were opened below a path."""
-        for opened in self.opened:
-            if opened.startswith(path + "/"):
-                self.opened[opened] = 0
-
-
-class Session:
-    """Values of the variables of one graph."""
-
-    def __init__(self, graph):
-        self.graph, self.values = graph, {}
-
-
-class Model:
+class Model(Learning):
     """A world of the contract: graphs, the session that runs, and all that scripts ask for."""
 
     AUTO = AUTO
@@ -211,23 +63,24 @@ class Model:
             self.current = outer
 
     @contextmanager
-    def scope(self, where, reuse=None, unique=False):
+    def scope(self, where, reuse=None, unique=False, auxiliary_name_scope=True, **defaults):
         """Open a scope, by name below the current one or by the scope itself where it lies.
 
         `reuse` is True, `Model.AUTO`, or None to inherit: by name from the scope around, by scope from
-        what that scope was. False is no way out of reuse: it inherits too.
+        what that scope was. False is no way out of reuse: it inherits too. `unique` has a number put behind
+        a name that is taken; a name nobody knows cannot be looked up. `defaults` are `init`, `dtype`, `penalty`.
         """
         if reuse is not None and reuse is not True and reuse is not False and reuse is not AUTO:
             raise BadArgument(f"the reuse flag is {reuse!r}", "True, AUTO or None", "give one of them")
+        if unique and reuse:
+            raise BadArgument("a scope is to be reused under a name made unique", "a name", "name the scope")
         graph, again = self.now, isinstance(where, Scope)
         name = where.path.rpartition("/")[2] if again else where
-        with graph.naming(graph.unique_name(name)):
-            if again:
-                path, inherited = where.path, where.reuse
-            else:
-                path = graph.scope.under(graph.free_scope_name(name) if unique else name)
-                inherited = graph.scope.reuse
-            outer, graph.scope = graph.scope, Scope(path, reuse or inherited)
+        free = graph.free_scope_name(name) if unique else name
+        with graph.naming(graph.unique_name(free) if auxiliary_name_scope else graph.name_scope):
+            outer, source = graph.scope, where if again else graph.scope
+            path = where.path if again else graph.scope.under(free)
+            graph.scope = Scope(path, reuse or source.reuse, {**source.defaults, **defaults}, source.getters)
             graph.opened[path] = graph.opened.get(path, 0) + 1
             before = dict(graph.opened)
             try:
@@ -238,6 +91,21 @@ class Model:
                 if again:
                     graph.opened = before
 
+    def current_scope(self):
+        """Return the scope that is open here."""
+        return self.now.scope
+
+    @contextmanager
+    def intercept(self, getter):
+        """Have a function of the variable handed out in place of each that is got inside."""
+        graph = self.now
+        outer = graph.scope
+        graph.scope = Scope(outer.path, outer.reuse, outer.defaults, (*outer.getters, getter))
+        try:
+            yield
+        finally:
+            graph.scope = outer
+
     @contextmanager
     def name_scope(self, name):
         """Open a scope for names alone; what `get` finds and makes does not see it."""
@@ -246,14 +114,35 @@ class Model:
 
     # -- variables
 
-    def get(self, name, shape=None, dtype=None, init=None, trainable=None, collection=None, **others):
-        """Look a variable up or create it, as the reuse mode of the current scope says."""
+    def get(
+        self,
+        name,
+        shape=None,
+        dtype=None,
+        init=None,
+        trainable=None,
+        collection=None,
+        penalty=None,
+        local=False,
+        **others,
+    ):
+        """Look a variable up or create it, as the reuse mode of the current scope says, and hand it to the getters."""
         if others:
             raise BadArgument(
                 f"get is given {', '.join(others)}", "name, shape, dtype and what to create", "open a scope with it"
             )
-        graph = self.now
-        full, reuse = graph.scope.under(name), graph.scope.reuse
+        scope = self.now.scope
+        given = {"init": init, "dtype": dtype, "penalty": penalty}
+        given = {**scope.defaults, **{key: value for key, value in given.items() if value is not None}}
+        found = self._get(scope, name, shape, given, trainable, collection, local)
+        for getter in scope.getters:
+            found = getter(found)
+        return found
+
+    def _get(self, scope, name, shape, given, trainable, collection, local):
+        """Look a variable up or create it."""
+        graph, full, reuse = self.now, scope.under(name), scope.reuse
+        init, dtype = given.get("init"), given.get("dtype")
         values = isinstance(init, list)
         found = graph.by_name.get(full)
         if found is not None:
@@ -270,8 +159,13 @@ class Model:
             raise BadArgument(f"{full} is created without shape", "a shape", "give one")
         start = self._start(shape, dtype or (None if values else "float32"), init)
         with graph.naming(""):
-            graph.by_name[full] = graph.add(full, start, trainable, collection)
-        return graph.by_name[full]
+            cell = graph.by_name[full] = graph.add(full, start, False if local else trainable, collection)
+            if given.get("penalty") is not None:
+                graph.penalties.append((cell, given["penalty"] * tape.sum(tape.square(cell))))
+        if local:
+            cell.local = True
+            graph.collections.setdefault("local_variables", []).append(cell)
+        return cell
 
     def variable(self, name, init=0.0, shape=None, dtype=None, trainable=None, collection=None):
         """Create a variable whatever the reuse mode; it is numbered if its name is taken, and `get` does not find it."""
@@ -306,17 +200,20 @@ class Model:
 
     # -- sharing
 
-    def layer(self, kind, name, inputs, units, kernel=1.0, bias=None, trainable=True):
+    def layer(self, kind, name, inputs, units, kernel=1.0, bias=None, trainable=True, penalty=None):
         """Construct a layer; it makes its variables once, when first called or looked into."""
-        return Layer(self, kind, name, inputs, units, kernel, bias, trainable)
+        return Layer(self, kind, name, inputs, units, kernel, bias, trainable, penalty)
 
     def module(self, **members):
         """Put variables, layers and modules together under names."""
         return Module(members)
 
-    def copy(self, owner):
-        """Return a deep copy: what is one variable inside stays one, and none is that of the source."""
-        return clone(owner, self._twin)
+    def copy(self, owner, shallow=False):
+        """Return a deep copy: what is one variable inside stays one, and none is that of the source.
+
+        A shallow copy is another owner of the same members.
+        """
+        return clone(owner, lambda cell: cell, deep=False) if shallow else clone(owner, self._twin)
 
     def _twin(self, cell):
         with cell.graph.naming(""):
@@ -327,40 +224,58 @@ class Model:
             values[twin] = values[cell]
         return twin
 
-    def freeze(self, owner):
-        """Take a variable, or all that a layer or module owns, out of training."""
-        for cell in cells_of(owner, build=True):
-            cell.frozen = True
+    def replace(self, owner, place, by):
+        """Put something else in a member's place."""
+        getattr(owner, place)
+        owner.held[place] = by
 
-    def save(self, owner):
-        """Return the values that a layer or module holds, by their paths in it."""
-        return {path: cell.forward() for path, cell in owner.paths()}
+    def template(self, name, function):
+        """Return the function such that later calls find by name what the first call made."""
+        known = []
 
-    def restore(self, owner, saved):
+        def call(*given):
+            with self.scope(known[0], reuse=True) if known else self.scope(name, unique=True) as scope:
+                known.append(scope)
+                return function(*given)
+
+        return call
+
+    def given(self, owner, values):
+        """Return the owner as it computes with other values, by their paths; the owner itself stays as it is."""
+        cells = {path.replace("/", "."): cell for path, cell in owner.paths()}
+        for path in values:
+            if path not in cells:
+                raise NotFound(f"{path} is given a value", f"one of {', '.join(cells)}", "name a path in the owner")
+        others = {cells[path]: tape.tensor(value) for path, value in values.items()}
+        return clone(owner, lambda cell: others.get(cell, cell))
+
+    def save(self, owner, only=()):
+        """Return the values that a layer or module holds, by their paths in it; all of them, or only some."""
+        wanted = [place.replace(".", "/") for place in only]
+        return {
+            path: cell.forward()
+            for path, cell in owner.paths()
+            if not only or any(path == place or path.startswith(place + "/") for place in wanted)
+        }
+
+    def restore(self, owner, saved, partial=False):
         """Write saved values into the variables that are there, so that ties stay what they are."""
         for path, cell in owner.paths():
-            if path not in saved:
+            if path in saved:
+                cell.assign(saved[path].tolist())
+            elif not partial:
                 raise NotFound(f"{path} is restored", f"one of {', '.join(saved)}", "restore what was saved")
-            cell.assign(saved[path].tolist())
 
-    # -- learning
+    def cast(self, owner, dtype):
+        """Change the dtype of every variable of a layer or module, each once, where it is."""
+        for cell in cells_of(owner, build=True):
+            cell.cast(dtype)
+        return owner
 
-    def train(self, optimizer, minimize, wrt, rate=0.1, times=1):
-        """Take steps down the gradient; a variable takes one a time, however many uses and names it has.
-
-        `minimize` is a function: a deferred model calls it once, to build the scalar, an immediate one for each step.
-        """
-        scalar = None if self.immediate else minimize()
-        named = wrt if isinstance(wrt, list) else [cell for cell in cells_of(wrt) if cell is wrt or cell.trainable]
-        cells = [cell for cell in dict.fromkeys(named) if not cell.frozen]
-        if not cells:
-            raise NotTrainable("nothing is left to train", "a variable that is not frozen", "name one")
-        step = {"sgd": descend, "adam": Adam}[optimizer](rate)
-        for _ in range(times):
-            for cell, slope in zip(
-                cells, tape.slopes(tape.tensor(scalar if scalar is not None else minimize()), cells)
-            ):
-                cell.assign(cell.forward().map(lambda a, b: a - b, step(cell, slope)).tolist())
+    def vectorize(self, over, function):
+        """Return a function of each row, stacked."""
+        rows = tape.tensor(over)
+        return Stack([tape.tensor(function(rows[index])) for index in range(rows.shape[0])])
 
     # -- observations
 
@@ -369,31 +284,39 @@ class Model:
         return tape.evaluate(tape.tensor(expression)).tolist()
 
     def variables(self, inside=None):
-        """Return every variable of the graph, or those in a layer or module; each once."""
-        return list(self.now.cells) if inside is None else cells_of(inside)
+        """Return every variable of the graph that is not local, or those in a layer or module; each once."""
+        return [cell for cell in self.now.cells if not cell.local] if inside is None else cells_of(inside)
 
     def trainable(self, inside=None):
         """Return those that training changes."""
         return [cell for cell in self.variables(inside) if cell.trainable and not cell.frozen]
 
-    def names(self):
-        """Return the sorted names of all variables of the graph."""
-        return sorted(cell.name for cell in self.now.cells)
+    def names(self, inside=None):
+        """Return the sorted names of all variables, or the paths in a layer or module, each variable once."""
+        if inside is None:
+            return sorted(cell.name for cell in self.variables())
+        first = {}
+        for path, cell in inside.paths():
+            first.setdefault(cell, path)
+        return sorted(first.values())
+
+    def paths(self, cell, inside):
+        """Return every path under which a layer or module holds a variable, sorted."""
+        return sorted(path for path, one in inside.paths() if one is cell)
+
+    def penalties(self, inside=None):
+        """Return the terms that regularizers add, one a variable, in all or for a layer or module."""
+        cells = self.now.cells if inside is None else cells_of(inside)
+        return [term for cell, term in self.now.penalties if cell in cells]
+
+    def penalty(self, inside=None):
+        """Return what these terms add up to."""
+        total = tape.constant(0.0)
+        for term in self.penalties(inside):
+            total += term
+        return total
 
     def collection(self, name):
         """Return the variables in a collection."""
         kept = {"global_variables": self.variables, "variables": self.variables, "trainable_variables": self.trainable}
         return kept[name]() if name in kept else self.now.collections.get(name, [])
-
-
-class Placeholder(tape.Tensor):
-    """A tensor whose value is given from outside, which the model never does."""
-
-    inputs = ()
-
-    def __init__(self, name, shape, dtype):
-        self.name, self.shape, self.dtype = name, tuple(shape), dtype
-
-    def forward(self):
-        """Refuse: there is no value."""
-        raise BadArgument(f"the placeholder {self.name} is read", "a value from outside", "use a variable")

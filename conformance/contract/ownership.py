@@ -52,12 +52,14 @@ class Owner:
 class Layer(Owner):
     """A layer: its variables are made once, in a scope of its own, when it is first called or looked into."""
 
-    def __init__(self, model, kind, name, inputs, units, kernel, bias, trainable):
+    def __init__(self, model, kind, name, inputs, units, kernel, bias, trainable, penalty=None):
         super().__init__({})
         wanted = {"kernel": ([inputs, units], kernel)}
         if bias is not None:
             wanted["bias"] = ([units], bias)
-        self.__dict__.update(model=model, kind=kind, name=name, wanted=wanted, trainable=trainable, made=[])
+        self.__dict__.update(
+            model=model, kind=kind, name=name or kind, wanted=wanted, trainable=trainable, penalty=penalty, made=[]
+        )
 
     def build(self):
         """Make kernel and bias, unless they are there."""
@@ -66,7 +68,11 @@ class Layer(Owner):
         with self.model.scope(self.name, unique=True):
             for place, (shape, init) in self.wanted.items():
                 self.held[place] = self.model.get(
-                    place, None if isinstance(init, list) else shape, init=init, trainable=self.trainable
+                    place,
+                    None if isinstance(init, list) else shape,
+                    init=init,
+                    trainable=self.trainable,
+                    penalty=self.penalty if place == "kernel" else None,
                 )
         self.made.extend(self.held.values())
 
@@ -108,8 +114,8 @@ def cells_of(owner, build=False):
     return list(dict.fromkeys(found))
 
 
-def clone(owner, twin, memory=None):
-    """Return a copy of an owner, in which `twin` makes each variable once."""
+def clone(owner, twin, memory=None, deep=True):
+    """Return a copy of an owner, in which `twin` makes each variable once; or one that holds the same members."""
     memory = {} if memory is None else memory
     if owner not in memory:
         if not isinstance(owner, Owner):
@@ -118,7 +124,9 @@ def clone(owner, twin, memory=None):
             owner.build()
             memory[owner] = copied = object.__new__(type(owner))
             copied.__dict__.update(owner.__dict__)
-            copied.__dict__["held"] = {place: clone(value, twin, memory) for place, value in owner.held.items()}
+            copied.__dict__["held"] = {
+                place: clone(value, twin, memory) if deep else value for place, value in owner.held.items()
+            }
             if "made" in owner.__dict__:
                 copied.__dict__["made"] = list(copied.held.values())
     return memory[owner]

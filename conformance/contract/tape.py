@@ -389,7 +389,8 @@ def _unary(name):
     return function
 
 
-tanh, relu, sigmoid, exp, log, square = map(_unary, ("tanh", "relu", "sigmoid", "exp", "log", "square"))
+tanh, relu, sigmoid, exp = map(_unary, ("tanh", "relu", "sigmoid", "exp"))
+log, square, stop_gradient = map(_unary, ("log", "square", "stop_gradient"))
 transpose, softmax = Transpose, Softmax
 
 

@@ -326,7 +326,7 @@ def test_an_immediate_model_differentiates_through_constants():
 # -- the modules themselves
 
 
-MODULES = ("arrays", "model", "optimizers", "ownership", "refusals", "tape")
+MODULES = ("arrays", "batches", "graphs", "learning", "model", "optimizers", "ownership", "refusals", "tape")
 
 
 @pytest.mark.parametrize("name", MODULES)

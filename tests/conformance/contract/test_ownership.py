@@ -2,7 +2,7 @@
 
 import pytest
 
-from conformance.contract import tape
+from conformance.contract import Model, tape
 from conformance.contract.refusals import (
     BadArgument,
     NotFound,
@@ -132,3 +132,52 @@ def test_what_is_frozen_stays(model):
     assert model.trainable() == [w]
     with pytest.raises(NotTrainable):
         model.train("sgd", lambda: tape.sum(layer([[1.0]])), layer)
+
+
+def test_a_shallow_copy_holds_the_same_variables():
+    model = Model(immediate=True)
+    w = model.variable("w", init=[1.0])
+    source = model.module(a=w)
+    copied = model.copy(source, shallow=True)
+    assert copied.a is w
+    model.replace(copied, "a", model.variable("v", init=[2.0, 3.0]))
+    assert source.a is w
+
+
+def test_given_values_hold_wherever_the_variable_does_and_for_that_call_alone():
+    model = Model(immediate=True)
+    layer = model.layer("dense", "d", 1, 1, kernel=3.0)
+    both = model.module(a=layer, b=layer)
+    assert model.value(model.given(both, {"a.kernel": [[2.0]]})([[1.0]])) == [[4.0]]
+    assert model.value(both([[1.0]])) == [[9.0]]
+    with pytest.raises(NotFound):
+        model.given(both, {"a.kernle": [[2.0]]})
+
+
+def test_only_a_part_is_saved_and_a_part_is_enough_where_that_is_said():
+    model = Model(immediate=True)
+    module = model.module(a=model.variable("a", init=[1.0]), b=model.variable("b", init=[2.0]))
+    saved = model.save(module, only=["a"])
+    module.a.assign([5.0])
+    with pytest.raises(NotFound):
+        model.restore(module, saved)
+    model.restore(module, saved, partial=True)
+    assert [model.value(module.a), model.value(module.b)] == [[1.0], [2.0]]
+
+
+def test_a_cast_keeps_the_tie_and_paths_tell_it():
+    model = Model(immediate=True)
+    w = model.variable("w", init=[1.0])
+    module = model.cast(model.module(a=w, b=w), "float16")
+    assert module.a is module.b
+    assert module.a.dtype == "float16"
+    assert model.paths(module.a, module) == ["a", "b"]
+    assert model.names(module) == ["a"]
+
+
+def test_rows_are_mapped_and_stacked_and_their_gradients_added_up():
+    model = Model(immediate=True)
+    w = model.variable("w", init=[2.0])
+    rows = model.vectorize([[1.0], [3.0]], lambda row: row * w)
+    assert model.value(rows) == [[2.0], [6.0]]
+    assert model.value(tape.gradient(tape.sum(rows), w)) == [4.0]

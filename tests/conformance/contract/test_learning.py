@@ -1,0 +1,82 @@
+"""Learning in the reference model: one step a variable, however many names, with what an optimizer keeps."""
+
+import pytest
+
+from conformance.contract import Model, tape
+from conformance.contract.refusals import NotTrainable
+
+
+@pytest.fixture
+def model():
+    return Model(immediate=True)
+
+
+def test_a_variable_given_twice_takes_one_step(model):
+    w = model.variable("w", init=[1.0])
+    optimizer = model.optimizer("sgd", [w, w], rate=0.1)
+    model.update(optimizer, lambda: tape.sum(w))
+    assert model.value(w) == [pytest.approx(0.9)]
+
+
+def test_momentum_lasts_from_update_to_update(model):
+    w = model.variable("w", init=[1.0])
+    optimizer = model.optimizer("momentum", [w], rate=0.1)
+    model.update(optimizer, lambda: tape.sum(w))
+    model.update(optimizer, lambda: tape.sum(w))
+    assert model.value(w) == [pytest.approx(1.0 - 0.1 - 0.19)]
+    assert optimizer.slots == 1
+
+
+def test_gradients_of_several_losses_are_one_step(model):
+    w = model.variable("w", init=[1.0])
+    model.update(model.optimizer("sgd", [w], rate=0.1), lambda: tape.sum(w), lambda: tape.sum(2 * w))
+    assert model.value(w) == [pytest.approx(0.7)]
+
+
+def test_clipping_counts_a_variable_once_in_the_norm(model):
+    w, v = model.variable("w", init=[1.0]), model.variable("v", init=[1.0])
+    optimizer = model.optimizer("sgd", [w, v, w], rate=1.0, clip=1.0)
+    model.update(optimizer, lambda: tape.sum(3 * w + 4 * v))
+    assert model.value(w) == [pytest.approx(1.0 - 3 / 5)]
+    assert model.value(v) == [pytest.approx(1.0 - 4 / 5)]
+
+
+@pytest.mark.parametrize(("kind", "after"), [("sgd", 1.0 - 0.1 * (1.0 + 0.5)), ("adamw", 1.0 - 0.1 * 0.5 - 0.1)])
+def test_decay_joins_the_gradient_or_goes_its_own_way(model, kind, after):
+    w = model.variable("w", init=[1.0])
+    model.update(model.optimizer(kind, [w], rate=0.1, decay=0.5), lambda: tape.sum(w))
+    assert model.value(w) == [pytest.approx(after, abs=1e-6)]
+
+
+def test_what_is_frozen_later_stays_where_it_is(model):
+    w = model.variable("w", init=[1.0])
+    optimizer = model.optimizer("sgd", [w], rate=0.1)
+    model.freeze(w)
+    with pytest.raises(NotTrainable):
+        model.update(optimizer, lambda: tape.sum(w))
+    model.unfreeze(w)
+    model.update(optimizer, lambda: tape.sum(w))
+    assert model.value(w) == [pytest.approx(0.9)]
+
+
+def test_one_step_on_several_parts_follows_the_mean(model):
+    w = model.variable("w", init=[0.0])
+    tied = model.module(a=w, b=w)
+    model.parallel(tied, {"x": [[1.0], [3.0]]}, lambda x: tape.sum(x * tied.a), rate=1.0)
+    assert model.value(w) == [pytest.approx(-2.0)]
+
+
+def test_an_average_keeps_the_tie_and_moves_once(model):
+    w = model.variable("w", init=[0.0])
+    tied = model.module(a=w, b=w)
+    average = model.average(tied, 0.5)
+    w.assign([4.0])
+    model.track(average)
+    assert model.value(average.a) == [2.0]
+    assert average.a is average.b
+    assert average.a is not w
+
+
+def test_no_gradient_goes_through_a_stop(model):
+    w = model.variable("w", init=[3.0])
+    assert model.value(tape.gradient(tape.sum(tape.stop_gradient(w) * w), w)) == [3.0]
