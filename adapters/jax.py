@@ -264,14 +264,14 @@ class Jax(Adapter):
 
     # -- losses
 
-    def loss(self, steps: list[Step], scalar: str, argument: str) -> None:
+    def loss(self, steps: list[Step], scalar: str, argument: str, name: str = "loss") -> None:
         """Write the function that leads up to a scalar."""
         start = len(self.lines)
-        with self.frame("loss", "loss", []):
+        with self.frame("loss", name, []):
             self.steps(steps)
             self.write(f"return {self.expression(scalar)}")
-        at = next(at for at in range(start, len(self.lines)) if self.lines[at].lstrip().startswith("def loss("))
-        self.lines[at] = f"{INDENT * self.depth}def loss({argument}):"
+        at = next(at for at in range(start, len(self.lines)) if self.lines[at].lstrip().startswith(f"def {name}("))
+        self.lines[at] = f"{INDENT * self.depth}def {name}({argument}):"
 
     def pure_only(self, doing: str) -> None:
         """Refuse what a function under a transformation cannot do."""
@@ -323,7 +323,10 @@ class Jax(Adapter):
         name = self.free("mesh")
         if not self.meshed:
             self.meshed = True
-            self.write(f"{name} = jax.make_mesh((2,), ('parts',), devices=jax.devices({self.device!r})[:2])")
+            # automatic axes: XLA moves data where an operation needs it, also along an axis that is cut
+            self.write(
+                f"{name} = jax.make_mesh((2,), ('parts',), (jax.sharding.AxisType.Auto,), devices=jax.devices({self.device!r})[:2])"
+            )
         return name
 
     def cut(self, value: str) -> str:
