@@ -7,7 +7,9 @@ from conformance.translation import Adapter
 
 GROUP = "canireuse.adapters"
 #: the backends of this project, in the order in which they are shown
-ORDER = ("reference", "tf1", "tf1-eager", "tf2", "linen", "nnx", "torch")
+ORDER = ("reference", "tf1", "tf1-eager", "tf2", "keras", "linen", "nnx", "haiku", "equinox", "torch")
+#: those that most people come with: of their cells, what share is worded is counted
+CORE = ("tf1", "tf2", "keras", "linen", "nnx", "torch")
 
 
 def names() -> list[str]:

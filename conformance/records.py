@@ -67,6 +67,7 @@ class SpecLine(Line):
     id: str
     title: str
     about: str
+    symptom: str | None = None
     sources: list[str]
     contract: str
     text: str

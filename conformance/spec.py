@@ -52,6 +52,9 @@ class Spec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
     title: str = Field(min_length=10, max_length=100, description="A statement in the present tense; unique.")
     about: str = Field(min_length=40, description="Why it matters to users; one short paragraph.")
+    symptom: str | None = Field(
+        None, min_length=15, max_length=120, description="What somebody says whom this hit, in their own words."
+    )
     sources: list[str] = Field(min_length=1, description="Documents, documentation sections, owner/repo#n.")
     contract: Literal["by-name", "sharing", "none"] = Field(
         description="by-name: TensorFlow 1's variable scopes; sharing: one variable with many uses; none: "

@@ -37,6 +37,15 @@ def test_list_counts_facets_and_labels(canireuse):
         == len(listed["specs"])
         == len(list((ROOT / "specs").glob("[!c]*/*.yaml")) + list((ROOT / "specs").glob("c[!l]*/*.yaml")))
     )
+    counts = listed["counts"]
+    assert counts["specs"] == len(listed["specs"])
+    assert counts["facets"] == len(listed["facets"])
+    assert (
+        0
+        < counts["core"]["said"]
+        < counts["core"]["cells"]
+        == sum(counts["cells"][name]["cells"] for name in counts["core"]["backends"])
+    )
     one = next(spec for spec in listed["specs"] if spec["id"] == "scopes/reuse-true-finds-existing")
     assert "one-variable" in one["labels"]
     assert "scopes/reuse-true-finds-existing" in canireuse("list", "scopes").stdout
