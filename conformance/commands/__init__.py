@@ -10,6 +10,7 @@ from conformance.commands.doctor import doctor
 from conformance.commands.lint import lint
 from conformance.commands.list import list_specs
 from conformance.commands.new import new
+from conformance.commands.port import port
 from conformance.commands.report import report
 from conformance.commands.run import run
 from conformance.commands.show import show
@@ -29,7 +30,7 @@ def commands() -> None:
     """
 
 
-for _command in (run, report, show, claims, list_specs, lint, new, doctor):
+for _command in (run, report, port, show, claims, list_specs, lint, new, doctor):
     commands.add_command(_command)
 
 
