@@ -36,10 +36,11 @@ KINDS: dict[tuple[str, str], frozenset[str]] = {
     ("thread", "thread"): frozenset({"function"}),
     ("update", "update"): frozenset({"optimizer"}),
     ("wrap", "wrap"): frozenset({"layer"}),
+    ("expect", "inside"): OWNERS | {"scope"},
     ("expect", "traces"): frozenset({"function"}),
     ("expect", "slots"): frozenset({"optimizer"}),
     ("expect", "alive"): frozenset({"dropped"}),
-    **dict.fromkeys((("call", "call"), ("copy", "copy_"), ("save", "save"), ("restore", "restore"), ("expect", "inside"), ("average", "average"), ("track", "track"), ("cast", "cast"), ("move", "move"), ("materialize", "materialize"), ("parallel", "parallel"), ("quantize", "quantize")), OWNERS),
+    **dict.fromkeys((("call", "call"), ("copy", "copy_"), ("save", "save"), ("restore", "restore"), ("average", "average"), ("track", "track"), ("cast", "cast"), ("move", "move"), ("materialize", "materialize"), ("parallel", "parallel"), ("quantize", "quantize")), OWNERS),
 }  # fmt: skip
 VALUES = OWNERS | {"variable", "tensor"}
 

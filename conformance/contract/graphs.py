@@ -87,6 +87,10 @@ class Scope:
         """Switch to looking up, from here on."""
         self.reuse = True
 
+    def holds(self, name):
+        """Return whether what has the full name lies in this scope or below it."""
+        return not self.path or name.startswith(f"{self.path}/")
+
     def under(self, name):
         """Return the full name of what has a name in this scope."""
         return f"{self.path}/{name}" if self.path else name

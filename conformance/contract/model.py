@@ -284,8 +284,10 @@ class Model(Learning):
         return tape.evaluate(tape.tensor(expression)).tolist()
 
     def variables(self, inside=None):
-        """Return every variable of the graph that is not local, or those in a layer or module; each once."""
-        return [cell for cell in self.now.cells if not cell.local] if inside is None else cells_of(inside)
+        """Return every variable of the graph that is not local, or those in a scope, layer or module; each once."""
+        if inside is None or isinstance(inside, Scope):
+            return [cell for cell in self.now.cells if not cell.local and (inside is None or inside.holds(cell.name))]
+        return cells_of(inside)
 
     def trainable(self, inside=None):
         """Return those that training changes."""
@@ -293,8 +295,8 @@ class Model(Learning):
 
     def names(self, inside=None):
         """Return the sorted names of all variables, or the paths in a layer or module, each variable once."""
-        if inside is None:
-            return sorted(cell.name for cell in self.variables())
+        if inside is None or isinstance(inside, Scope):
+            return sorted(cell.name for cell in self.variables(inside))
         first = {}
         for path, cell in inside.paths():
             first.setdefault(cell, path)
@@ -306,7 +308,7 @@ class Model(Learning):
 
     def penalties(self, inside=None):
         """Return the terms that regularizers add, one a variable, in all or for a layer or module."""
-        cells = self.now.cells if inside is None else cells_of(inside)
+        cells = self.now.cells if inside is None else self.variables(inside)
         return [term for cell, term in self.now.penalties if cell in cells]
 
     def penalty(self, inside=None):

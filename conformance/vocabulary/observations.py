@@ -54,7 +54,7 @@ class Expect(Step):
     )
     penalty: Number | None = Field(None, description="What these terms add up to.")
     inside: Place | None = Field(
-        None, description="A module or layer that `variables`, `trainable`, `names` and `penalties` look in."
+        None, description="A module, layer or scope that `variables`, `trainable`, `names` and `penalties` look in."
     )
     is_: Answer = Field(None, alias="is", description="The contract's answer.")
     close: float = Field(1e-5, ge=0, lt=1, description="How far numbers may be apart, absolute and relative.")

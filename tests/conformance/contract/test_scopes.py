@@ -100,3 +100,15 @@ def test_a_local_variable_is_neither_trained_nor_listed_with_the_others(model):
     assert model.names() == ["w"]
     assert model.collection("local_variables") == [local]
     assert local not in model.trainable()
+
+
+def test_a_scope_lists_what_is_under_it_and_nothing_of_a_sibling_that_begins_alike(model):
+    with model.scope("foo") as foo:
+        model.get("a", shape=[1], init=1.0)
+        with model.scope("bar"):
+            model.get("b", shape=[1], init=1.0, trainable=False)
+    with model.scope("foo_"):
+        model.get("c", shape=[1], init=1.0)
+    assert model.names(foo) == ["foo/a", "foo/bar/b"]
+    assert len(model.trainable(foo)) == 1
+    assert len(model.variables(model.current_scope())) == 3
