@@ -218,8 +218,12 @@ class Jax(Adapter):
             if counter:
                 self.write(f"{counter}.append('traced')")
             self.steps(step.steps)
-            if step.returns:
-                self.write(f"return {self.result(step)}")
+            self.answer(step)
+
+    def answer(self, step: Function) -> None:
+        """Write what a function returns."""
+        if step.returns:
+            self.write(f"return {self.result(step)}")
 
     def bodies(self, step: Function) -> None:
         """Note what calls need to know about a function's body."""
