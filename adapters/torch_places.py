@@ -1,13 +1,24 @@
 """Scopes and variables of PyTorch: submodules and their parameters, and what each name of a script stands for."""
 
 import ast
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from conformance import expression
 from conformance.step import Array, Initial, Reuse
 from conformance.translation import Adapter, Unsupported
-from conformance.vocabulary import Assign, Compute, Get, Read, Reenter, Reinitialize, Scope, Tie, Variable
+from conformance.vocabulary import (
+    Assign,
+    Compute,
+    CurrentScope,
+    Get,
+    Read,
+    Reenter,
+    Reinitialize,
+    Scope,
+    Variable,
+)
 
 NO_MODE = "PyTorch has no reuse mode: `register_parameter` makes, `get_parameter` looks up, and the caller says which."
 
@@ -19,22 +30,40 @@ FLOATS = {None, "float16", "float32", "float64"}
 
 @dataclass
 class Thing:
-    """What is known of a thing when the script is written: its parts, its name in PyTorch, its first value."""
+    """What is known of a thing when the script is written.
+
+    `kind` is variable, buffer, tensor, layer, sequence, module, or packed: the quantized weight of a layer.
+    """
 
     kind: str
     parts: "dict[str, Thing]" = field(default_factory=dict)
+    #: its attribute in PyTorch, and the one that gives its value where that is another
     native: str | None = None
+    reads: str | None = None
+    #: the attribute under which its parts stand
+    inner: str | None = None
     initial: Initial | None = None
+    dtype: str | None = None
     transposed: bool = False
+    #: whether it acts otherwise in training, and whether no module holds it but its Python name
+    moody: bool = False
+    loose: bool = False
+
+    def walk(self) -> "Iterator[Thing]":
+        """Yield the thing and all that is inside."""
+        yield self
+        for part in self.parts.values():
+            yield from part.walk()
 
 
 @dataclass
 class Place:
-    """An open scope: the words for its module, its path from the root, and how `get` is worded in it."""
+    """An open scope: its module, its path from the root, how `get` is worded in it, and the default dtype."""
 
     words: str
     path: str
     mode: str = "make"
+    dtype: str = "float32"
 
 
 def within(value: str) -> str:
@@ -62,6 +91,18 @@ class TorchPlaces(Adapter):
         self.perhaps: set[str] = set()
         self.guarded = 0
         self.things: dict[str, Thing] = {}
+        #: names that the spec binds, those it drops, and whether it looks at the root module
+        self.taken: frozenset[str] = frozenset()
+        self.dropped: frozenset[str] = frozenset()
+        self.rooted = False
+        #: whether something is held by its Python name alone
+        self.loose = False
+        #: import lines that stand below the framework's own
+        self.further: set[str] = set()
+
+    def fresh(self, name: str) -> str:
+        """Return a name for the script's own use that the spec does not bind."""
+        return f"{name}_" if name in self.taken else name
 
     # -- scopes
 
@@ -78,7 +119,12 @@ class TorchPlaces(Adapter):
     def scope(self, step: Scope) -> None:
         """Add a submodule, unless it is there or is to be looked up, and work in it."""
         around = self.open[-1]
-        here = Place(f"{around.words}.{step.scope}", f"{around.path}.{step.scope}", self.mode(step.reuse, around.mode))
+        here = Place(
+            f"{around.words}.{step.scope}",
+            f"{around.path}.{step.scope}",
+            self.mode(step.reuse, around.mode),
+            step.dtype or around.dtype,
+        )
         if here.path not in self.there and here.mode != "look up":
             self.add_submodule(around.words, step.scope, here.path)
         self.enter(step, here)
@@ -99,16 +145,45 @@ class TorchPlaces(Adapter):
     def reenter(self, step: Reenter) -> None:
         """Work in a submodule that a name stands for."""
         known = self.bound[step.reenter]
-        self.enter(step, Place(step.reenter, known.path, self.mode(step.reuse, known.mode)))
+        self.enter(
+            step, Place(step.reenter, known.path, self.mode(step.reuse, known.mode), step.dtype or self.open[-1].dtype)
+        )
+
+    def current_scope(self, step: CurrentScope) -> None:
+        """Bind the module that is worked in."""
+        here = self.open[-1]
+        self.write(f"{step.current_scope} = {here.words}")
+        self.bound[step.current_scope] = replace(here, words=step.current_scope)
 
     def enter(self, step: Scope | Reenter, here: Place) -> None:
         """Write the steps inside a scope."""
         if step.as_:
             self.write(f"{step.as_} = {here.words}")
             self.bound[step.as_] = here
+        around = self.open[-1].dtype
         self.open.append(here)
-        self.steps(step.steps)
+        if step.dtype is None:
+            self.steps(step.steps)
+        else:
+            self.with_default_dtype(step, around)
         self.open.pop()
+
+    def with_default_dtype(self, step: Scope | Reenter, around: str) -> None:
+        """Write the steps with another default dtype, which is global: it is put back afterwards."""
+        if step.dtype not in FLOATS:
+            raise Unsupported(
+                "`torch.set_default_dtype` takes floating-point types alone; another is said at each tensor."
+            )
+        self.idiom("PyTorch's default dtype is global: it is set before, and put back afterwards.")
+        self.write(f"torch.set_default_dtype(torch.{step.dtype})")
+        if step.raises is None:
+            self.steps(step.steps)
+            self.write(f"torch.set_default_dtype(torch.{around})")
+            return
+        with self.block("try:"):
+            self.steps(step.steps)
+        with self.block("finally:"):
+            self.write(f"torch.set_default_dtype(torch.{around})")
 
     # -- variables
 
@@ -127,26 +202,35 @@ class TorchPlaces(Adapter):
             )
         thing = self.things.get(f"{here.path}.{step.get}", Thing("variable"))
         if here.mode == "look up":
-            self.bind(step.as_, f"{here.words}.get_parameter({step.get!r})")
+            kind = "buffer" if step.local or thing.kind == "buffer" else "parameter"
+            self.bind(step.as_, f"{here.words}.get_{kind}({step.get!r})")
         else:
             thing = self.things[f"{here.path}.{step.get}"] = Thing(
-                "variable", initial=0.0 if step.init is None else step.init
+                "buffer" if step.local else "variable", initial=0.0 if step.init is None else step.init
             )
-            self.write(f"{here.words}.register_parameter({step.get!r}, {self.parameter(step)})")
+            self.write(f"{here.words}.{self.registered(step)}")
             if step.as_:
                 self.write(f"{step.as_} = {here.words}.{step.get}")
         if step.as_:
             self.things[step.as_] = thing
 
+    def registered(self, step: Get) -> str:
+        """Return the words that register a parameter, or a buffer that is neither trained nor saved."""
+        if not step.local:
+            return f"register_parameter({step.get!r}, {self.parameter(step)})"
+        value = self.initial_value(step, f", dtype=torch.{step.dtype}" if step.dtype else "")
+        return f"register_buffer({step.get!r}, {value}, persistent=False)"
+
     def variable(self, step: Variable) -> None:
         """Make a parameter and assign it to an attribute of the module."""
         here = self.open[-1]
+        loose = step.as_ in self.dropped and not self.rooted
         thing = self.things[f"{here.path}.{step.variable}"] = Thing(
-            "variable", initial=step.init if step.start is None else None
+            "variable", initial=step.init if step.start is None else None, loose=loose
         )
         if step.as_:
             self.things[step.as_] = thing
-        self.bind(step.as_, f"{here.words}.{step.variable} = {self.parameter(step)}")
+        self.bind(step.as_, f"{'' if loose else f'{here.words}.{step.variable} = '}{self.parameter(step)}")
 
     def parameter(self, step: Get | Variable) -> str:
         """Return the words that make a parameter."""
@@ -183,27 +267,9 @@ class TorchPlaces(Adapter):
             return [self.numbers(item, dtype) for item in init]
         return float(init) if isinstance(init, int) and dtype in FLOATS else init
 
-    def tie(self, step: Tie) -> None:
-        """Assign one parameter object to another place."""
-        owner, _, part = step.tie.rpartition(".")
-        if not owner:
-            raise Unsupported(
-                "PyTorch ties by assigning to an attribute of a module; a Python name on its own is no place."
-            )
-        old, new = self.find(step.tie), self.find(step.to)
-        if old and new and old.transposed and not new.transposed:
-            if new.kind == "variable":
-                raise Unsupported(
-                    "`nn.Linear` keeps its weight as [units, inputs], so it cannot hold a variable laid out as [inputs, units]."
-                )
-            self.idiom("`nn.Linear` multiplies by its weight transposed, so an embedding's table fits as it is.")
-        self.write(f"{self.place(step.tie)} = {self.place(step.to)}")
-        parent = self.find(owner)
-        if old and new and parent:
-            parent.parts[part] = Thing(old.kind, new.parts, old.native, new.initial, old.transposed)
-
     def assign(self, step: Assign) -> None:
         """Write into the parameter in place, out of autograd's sight."""
+        self.check_written(step.assign)
         with self.block("with torch.no_grad():"):
             self.fill(self.place(step.assign), step.to, transposed=self.is_transposed(step.assign))
 
@@ -217,8 +283,15 @@ class TorchPlaces(Adapter):
 
     def increment(self, place: str) -> None:
         """Add in place."""
+        self.check_written(place)
         with self.block("with torch.no_grad():"):
-            self.write(f"{place}.add_(1)")
+            self.write(f"{self.place(place)}.add_(1)")
+
+    def check_written(self, place: str) -> None:
+        """Refuse a write to what is no tensor of its own."""
+        thing = self.find(place)
+        if thing and thing.kind == "packed":
+            raise Unsupported("A quantized layer keeps its weight packed: it is made anew, and never written in place.")
 
     def read(self, step: Read) -> None:
         """Read a tensor."""
@@ -270,18 +343,26 @@ class TorchPlaces(Adapter):
         thing = self.find(place)
         return thing is not None and thing.transposed
 
-    def place(self, place: str) -> str:
-        """Return the parameter itself; a layer's kernel is called `weight`."""
+    def words(self, place: str, *, reading: bool = False) -> str:
+        """Return the attributes that lead to a place; a layer's kernel is called `weight`."""
         first, *rest = place.split(".")
         words, thing = [first], self.things.get(first)
         for part in rest:
+            words += [thing.inner] if thing and thing.inner else []
             known, thing = thing is not None, thing.parts.get(part) if thing else None
-            words.append(thing.native or part if thing else "weight" if part == "kernel" and not known else part)
+            if thing:
+                words.append((thing.reads if reading else None) or thing.native or part)
+            else:
+                words.append("weight" if part == "kernel" and not known else part)
         return ".".join(words)
+
+    def place(self, place: str) -> str:
+        """Return the parameter itself."""
+        return self.words(place)
 
     def value(self, place: str) -> str:
         """Return the parameter as it stands in arithmetic, laid out as [inputs, units]."""
-        return self.place(place) + (".T" if self.is_transposed(place) else "")
+        return self.words(place, reading=True) + (".T" if self.is_transposed(place) else "")
 
     def array(self, values: str) -> str:
         """Return a tensor."""

@@ -111,6 +111,8 @@ def test_each_way_to_restore_is_a_case_and_has_words() -> None:
         "one.load_state_dict(torch.load(word))",
         "one.load_state_dict(torch.load(word), assign=True)",
         "one = torch.load(word, weights_only=False)",
+        "safetensors.torch.load_model(one, word)",
+        "one.load_state_dict(safetensors.torch.load_file(word))",
     ]
 
 
