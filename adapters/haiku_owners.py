@@ -1,0 +1,434 @@
+"""Haiku's layers and modules: objects that live while a transformed function runs, and what stands for them outside."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from adapters.haiku_sections import Bound, HaikuSections, Opened
+from conformance.step import Step
+from conformance.translation import Unsupported
+from conformance.vocabulary import Initialize, Layer, Module, Wrap
+
+#: kind of layer -> the default name that Haiku derives from the class
+DEFAULT_NAMES = {"dense": "linear", "embedding": "embed", "norm": "batch_norm", "cell": "cell"}
+#: kind of layer -> part -> tree, module below the layer's own, name there
+LEAVES = {
+    "dense": {"kernel": ("params", "", "w"), "bias": ("params", "", "b")},
+    "embedding": {"kernel": ("params", "", "embeddings")},
+    "norm": {
+        "kernel": ("params", "", "scale"),
+        "bias": ("params", "", "offset"),
+        "mean": ("state", "/~/mean_ema", "average"),
+        "var": ("state", "/~/var_ema", "average"),
+    },
+    "cell": {
+        "kernel": ("params", "/input_to_hidden", "w"),
+        "bias": ("params", "/input_to_hidden", "b"),
+        "recurrent": ("params", "/hidden_to_hidden", "w"),
+    },
+}
+CELL = """\
+class Cell(hk.RNNCore):
+    def __init__(self, units, kernel, recurrent, bias=None, name=None):
+        super().__init__(name)
+        self.units, self.kernel, self.recurrent, self.bias = units, kernel, recurrent, bias
+
+    def __call__(self, inputs, hidden):
+        moved = hk.Linear(self.units, self.bias is not None, self.kernel, self.bias, name='input_to_hidden')(inputs)
+        kept = hk.Linear(self.units, False, self.recurrent, name='hidden_to_hidden')(hidden)
+        hidden = jnp.tanh(moved + kept)
+        return hidden, hidden
+
+    def initial_state(self, batch_size):
+        return jnp.zeros([batch_size, self.units])
+"""
+
+
+@dataclass
+class Owner:
+    """A layer or module: how a function makes it, where its variables are, and the words that apply it."""
+
+    word: str
+    kind: str
+    #: the constructor up to its name, and the name that it is given, empty for the default one
+    make: str = ""
+    given: str = ""
+    #: the scope that it is made in, and then its path
+    path: str = ""
+    #: an input of the right shape
+    sample: str = ""
+    leaves: dict[str, Bound] = field(default_factory=dict)
+    members: "dict[str, Owner | Bound]" = field(default_factory=dict)
+    #: the contexts around its calls
+    around: tuple[str, ...] = ()
+    #: the words for its pure function, and for the one that returns the variables among its members
+    function: str = ""
+    holder: str = ""
+    trees: tuple[str, str] = ("params", "state")
+
+    def within(self) -> "Iterator[Owner]":
+        """Yield itself and all owners inside, as often as they are there."""
+        yield self
+        for member in self.members.values():
+            if isinstance(member, Owner):
+                yield from member.within()
+
+    def layers(self) -> "list[Owner]":
+        """Return the layers inside, each once."""
+        return list({id(one): one for one in self.within() if one.make}.values())
+
+    def held(self) -> list[Bound]:
+        """Return the variables among the members, each once."""
+        found = [one for owner in self.within() for one in owner.members.values() if isinstance(one, Bound)]
+        return list({id(one): one for one in found}.values())
+
+    def spots(self) -> list[Bound]:
+        """Return all variables inside, each once."""
+        found = [*self.held(), *(leaf for layer in self.layers() for leaf in layer.leaves.values())]
+        return list({one.entry: one for one in found}.values())
+
+    @property
+    def stateful(self) -> bool:
+        """Return whether a call reads and writes state."""
+        return any(one.kind == "norm" for one in self.within())
+
+
+class HaikuOwners(HaikuSections):
+    """Words layers and modules.
+
+    A run of layers and modules is one function: `hk.transform` for a single one, `hk.multi_transform` for
+    several, so that a module object may be called by itself and by a module that holds it. A later function
+    that calls a layer made before makes it again under the same name: what is shared are its parameters.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.owners: dict[str, Owner] = {}
+        self.pending: list[Owner] = []
+
+    # -- runs of layers
+
+    def step(self, step: Step) -> None:
+        """Write a step; layers and modules are put together until something else follows."""
+        joined = isinstance(step, Layer | Module | Wrap | Initialize) and step.raises is None
+        if self.pending and (not joined or (isinstance(step, Layer) and self.way.get("layer") == "apart")):
+            self.declare()
+        super().step(step)
+        if self.pending and step.raises is not None:
+            self.declare()
+
+    def say(self, step: Step) -> None:
+        """Write a step; what it noted is made at once if that may be refused."""
+        super().say(step)
+        if self.pending and step.raises is not None:
+            self.declare()
+
+    def steps(self, steps: list[Step]) -> None:
+        """Write steps, and the layers that they end with."""
+        super().steps(steps)
+        if self.pending:
+            self.declare()
+
+    def make(self, steps: list[Step]) -> None:
+        """Write a transformed function after the one for the layers noted so far."""
+        if self.pending:
+            self.declare()
+        super().make(steps)
+
+    def layer(self, step: Layer) -> None:
+        """Note a layer for the function that is to make it."""
+        self.outside_functions()
+        owner = Owner(step.as_, step.layer, given=step.name or "", path=self.opened[-1].path)
+        owner.make, owner.sample, shapes = self.layer_words(step)
+        for part, (tree, below, name) in LEAVES[step.layer].items():
+            if part in shapes:
+                owner.leaves[part] = Bound(tree, below, name, f"hk.get_parameter({name!r}, {shapes[part]})")
+        self.owners[step.as_] = owner
+        self.pending.append(owner)
+        if not step.trainable:
+            self.declare()
+            self.frozen += [known.entry for known in owner.leaves.values() if known.tree == "params"]
+
+    def outside_functions(self) -> None:
+        """Refuse layers in a function that is applied."""
+        if self.frames or self.section or self.loops:
+            raise Unsupported(
+                "A Haiku layer is made anew inside each run of a transformed function and finds its parameters by name; "
+                "`init` makes them once, before the function that applies it."
+            )
+
+    def layer_words(self, step: Layer) -> tuple[str, str, dict[str, list[int]]]:
+        """Return the constructor of a layer, an input of the right shape, and the shapes of its variables."""
+        kernel = self.initializer(step.kernel)
+        flat = f"jnp.zeros([1, {step.inputs}])"
+        start = "" if step.bias is None else self.initializer(step.bias)
+        shapes = {"kernel": [step.inputs, step.units], **({} if step.bias is None else {"bias": [step.units]})}
+        if step.layer == "dense":
+            bias = f", b_init={start}" if start else ", with_bias=False"
+            return f"hk.Linear({step.units}{bias}, w_init={kernel}", flat, shapes
+        if step.layer == "embedding":
+            return f"hk.Embed({step.inputs}, {step.units}, w_init={kernel}", "jnp.zeros([1], int)", {"kernel": shapes["kernel"]}
+        if step.layer == "norm":
+            words = [f"scale_init={kernel}", *([f"offset_init={start}"] if start else [])]
+            made = f"hk.BatchNorm(True, True, 0.9, eps=1e-3, {', '.join(words)}"
+            return made, flat, dict.fromkeys(LEAVES["norm"], [step.inputs])
+        self.cell_class()
+        words = [str(step.units), kernel, self.initializer(step.recurrent), *([start] if start else [])]
+        return f"Cell({', '.join(words)}", flat, {**shapes, "recurrent": [step.units, step.units]}
+
+    def cell_class(self) -> None:
+        """Define a core of the user's own, once."""
+        self.idiom("`hk.VanillaRNN` applies relu, so a core with tanh is a subclass of `hk.RNNCore`.")
+        if "class Cell(hk.RNNCore):" not in self.lines:
+            for line in [*CELL.splitlines(), ""]:
+                self.write(line)
+
+    def wrap(self, step: Wrap) -> None:
+        """Note a way to call a layer that is there."""
+        if step.inside == "bidirectional":
+            raise Unsupported("Haiku has no bidirectional wrapper: users unroll two cores and turn the time of one around.")
+        inner = self.owners[step.wrap]
+        if (inner.kind == "cell") != (step.inside == "rnn"):
+            raise Unsupported("`hk.dynamic_unroll` runs a core over time, and no other layer.")
+        owner = Owner(step.as_, step.inside, members={"cell" if step.inside == "rnn" else "layer": inner}, trees=inner.trees)
+        self.owners[step.as_] = owner
+        self.pending.append(owner)
+
+    def module(self, step: Module) -> None:
+        """Note a module: a function of the layers that it holds."""
+        members = {name: self.held_at(place) for name, place in step.members.items()}
+        trees = {one.trees for one in members.values() if isinstance(one, Owner)} or {("params", "state")}
+        trees |= {tuple(("params", "state")) for one in members.values() if isinstance(one, Bound)}
+        if len(trees) > 1:
+            raise Unsupported("A Haiku function is applied to one tree of parameters; these members have theirs in two.")
+        owner = Owner(step.module, "module", members=members, trees=trees.pop())
+        self.owners[step.module] = owner
+        self.pending.append(owner)
+
+    def held_at(self, place: str) -> Owner | Bound:
+        """Return what a place holds as the member of a module."""
+        if place in self.variables:
+            return self.variables[place]
+        owner, rest = self.owner(place)
+        return self.spot(place) if rest else owner
+
+    # -- places
+
+    def owner(self, place: str) -> tuple[Owner, list[str]]:
+        """Return the layer or module that a place leads to, and what is left of the place."""
+        first, *rest = place.split(".")
+        if first not in self.owners:
+            raise Unsupported(f"In Haiku `{first}` is no object outside of a function: only its entry in the tree is there.")
+        owner = self.owners[first]
+        while rest and isinstance(owner.members.get(rest[0]), Owner):
+            inner = owner.members[rest.pop(0)]
+            assert isinstance(inner, Owner)
+            owner = inner
+        return owner, rest
+
+    def owned(self, place: str) -> bool:
+        """Return whether a place begins with a layer or module."""
+        return place.partition(".")[0] in self.owners
+
+    def spot(self, place: str) -> Bound:
+        """Return where the variable at a place is."""
+        if place in self.variables:
+            return self.variables[place]
+        owner, rest = self.owner(place)
+        found = owner.leaves.get(rest[0]) or owner.members.get(rest[0]) if len(rest) == 1 else None
+        if not isinstance(found, Bound):
+            raise Unsupported(f"`{place}` is no variable of its own in Haiku.")
+        return found
+
+    def spots(self, place: str) -> list[Bound]:
+        """Return the variables at a place: one, or all that a layer or module owns."""
+        if self.owned(place):
+            owner, rest = self.owner(place)
+            if not rest:
+                return owner.spots()
+        return [self.spot(place)]
+
+    def place(self, place: str) -> str:
+        """Return the words for a variable, or for the function that a layer or module is."""
+        if not self.owned(place):
+            return super().place(place)
+        owner, rest = self.owner(place)
+        if not rest:
+            return owner.function or owner.word
+        known = self.spot(place)
+        top = self.owners[place.partition(".")[0]]
+        if rest[0] in owner.leaves or not top.holder:
+            return known.entry
+        path = "".join(f"[{part!r}]" for part in place.split(".")[1:])
+        return f"{top.holder}{path}"
+
+    def entry(self, place: str) -> str:
+        """Return the words for what a write goes to."""
+        if place in self.variables or self.owned(place):
+            return self.spot(place).entry
+        return f"{place}[...]"
+
+    # -- writing functions
+
+    def declare(self) -> None:
+        """Write the function that makes the layers noted so far, and have its `init` make their variables."""
+        pending, self.pending = self.pending, []
+        fresh = [one for one in pending if one.make]
+        called = [one for one in pending if not one.held()]
+        needed = {id(layer): layer for one in called for layer in one.layers()}.values()
+        self.settle([one for one in needed if all(one is not new for new in fresh)], fresh)
+        if len(called) == 1:
+            self.single(called[0], fresh)
+        elif called:
+            self.several(called, list(needed), fresh)
+        for owner in pending:
+            if owner.held():
+                self.hold(owner)
+
+    def settle(self, known: list[Owner], fresh: list[Owner]) -> None:
+        """Give layers that are made for the first time the paths that Haiku gives them."""
+        scope = Opened()
+        for owner in known:
+            scope.unique(owner.path)
+        for owner in fresh:
+            inner = scope if not owner.path else Opened(owner.path)
+            owner.path = inner.unique(owner.given or DEFAULT_NAMES[owner.kind])
+            for leaf in owner.leaves.values():
+                leaf.module = owner.path + leaf.module
+
+    def constructor(self, owner: Owner, fresh: list[Owner]) -> str:
+        """Return the words that make a layer: with the name it was given, or, when made again, the one it got."""
+        if "/" in owner.path:
+            name = f"hk.force_name({owner.path!r})"
+        elif any(owner is one for one in fresh):
+            name = repr(owner.given) if owner.given else ""
+        else:
+            name = repr(owner.path)
+        return f"{owner.make}, name={name})" if name else f"{owner.make})"
+
+    def single(self, owner: Owner, fresh: list[Owner]) -> None:
+        """Write a function that is transformed by itself."""
+        function = self.function_name(owner.word)
+        layers = owner.layers()
+        transform = "hk.transform_with_state" if owner.stateful else "hk.transform"
+        self.write(f"@{transform}")
+        with self.block(f"def {function}(inputs{', is_training' if owner.stateful else ''}):"):
+            for layer in layers:
+                self.write(f"{layer.word} = {self.constructor(layer, fresh)}")
+            self.calls(owner)
+            self.write("return inputs")
+        self.write()
+        owner.function = f"{function}.apply"
+        if fresh:
+            sample = f", {layers[0].sample}{', False' if owner.stateful else ''}"
+            self.initialise(f"{function}.init({self.key()}{sample})", stateful=owner.stateful)
+
+    def several(self, called: list[Owner], needed: list[Owner], fresh: list[Owner]) -> None:
+        """Write one function for several layers and modules, each of which can be applied by itself."""
+        function = self.function_name("net")
+        stateful = any(one.stateful for one in called)
+        self.write("@hk.multi_transform_with_state" if stateful else "@hk.multi_transform")
+        with self.block(f"def {function}():"):
+            for layer in needed:
+                self.write(f"{layer.word} = {self.constructor(layer, fresh)}")
+            for owner in called:
+                if not owner.make or owner.around or owner.kind == "cell":
+                    self.inner_function(owner)
+            self.write()
+            with self.block("def make(*_):"):
+                for layer in fresh:
+                    self.write(self.call_of(layer, layer.sample, "False"))
+            self.write()
+            names = ", ".join(f"{one.word!r}: {self.inner_name(one)}" for one in called)
+            self.write(f"return make, {{{names}}}")
+        self.write()
+        for owner in called:
+            owner.function = f"{function}.apply[{owner.word!r}]"
+        if fresh:
+            self.initialise(f"{function}.init({self.key()})", stateful=stateful)
+
+    def inner_name(self, owner: Owner) -> str:
+        """Return the name of what applies an owner inside a function for several."""
+        return f"call_{owner.word}" if owner.make and (owner.around or owner.kind == "cell") else owner.word
+
+    def inner_function(self, owner: Owner) -> None:
+        """Write a function of the layers that stand around it."""
+        self.write()
+        with self.block(f"def {self.inner_name(owner)}(inputs{', is_training' if owner.stateful else ''}):"):
+            self.calls(owner)
+            self.write("return inputs")
+
+    def calls(self, owner: Owner) -> None:
+        """Write the calls of what is inside, one after the other."""
+        if owner.kind == "module":
+            for member in owner.members.values():
+                if isinstance(member, Owner):
+                    self.calls(member)
+            return
+        with self.contexts(owner):
+            self.write(f"inputs = {self.call_of(owner, 'inputs', 'is_training')}")
+
+    @contextmanager
+    def contexts(self, owner: Owner) -> Iterator[None]:
+        """Write the getters around a call."""
+        around = list(dict.fromkeys(context for one in owner.within() for context in one.around))
+        if not around:
+            yield
+            return
+        with self.block(f"with {', '.join(around)}:"):
+            yield
+
+    def call_of(self, owner: Owner, inputs: str, training: str) -> str:
+        """Return the words for the call of a layer inside a function."""
+        inner = next((one for one in owner.members.values() if isinstance(one, Owner)), owner)
+        match owner.kind:
+            case "norm":
+                return f"{owner.word}({inputs}, {training})"
+            case "cell":
+                return f"{owner.word}({inputs}, {owner.word}.initial_state({inputs}.shape[0]))[0]"
+            case "rnn":
+                start = f"{inner.word}.initial_state({inputs}.shape[0])"
+                return f"hk.dynamic_unroll({inner.word}, {inputs}, {start}, time_major=False)[0]"
+            case "time_distributed":
+                return f"hk.BatchApply({inner.word})({inputs}{f', {training}' if inner.kind == 'norm' else ''})"
+            case _:
+                return f"{owner.word}({inputs})"
+
+    def hold(self, owner: Owner) -> None:
+        """Write the function that gets the variables among a module's members."""
+        function = self.function_name(owner.word)
+        held = owner.held()
+        stateful = any(one.tree == "state" for one in held)
+        self.write("@hk.transform_with_state" if stateful else "@hk.transform")
+        local: dict[int, str] = {}
+        with self.block(f"def {function}():"):
+            for known in held:
+                name = known.name
+                while name in local.values():
+                    name += "_"
+                local[id(known)] = name
+                self.get_again(known, name)
+            self.write(f"return {self.held_words(owner, local)}")
+        self.write()
+        for one in owner.within():
+            one.holder = one.holder if one is not owner else self.applied(function, stateful=stateful)
+
+    def get_again(self, known: Bound, name: str) -> None:
+        """Write how a function gets a variable that was made before."""
+        contexts = [] if known.module == "~" else [f"hk.name_scope(hk.force_name({known.module!r}))"]
+        if not contexts:
+            self.write(f"{name} = {known.words}")
+            return
+        with self.block(f"with {', '.join(contexts)}:"):
+            self.write(f"{name} = {known.words}")
+
+    def held_words(self, owner: Owner, local: dict[int, str]) -> str:
+        """Return the words for the variables among the members, as a dictionary."""
+        entries = []
+        for name, member in owner.members.items():
+            if isinstance(member, Bound):
+                entries.append(f"{name!r}: {local[id(member)]}")
+            elif member.held():
+                entries.append(f"{name!r}: {self.held_words(member, local)}")
+        return f"{{{', '.join(entries)}}}"

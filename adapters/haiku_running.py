@@ -1,0 +1,145 @@
+"""Functions around Haiku: those that get variables, those that are compiled, and what runs them."""
+
+from typing import Any
+
+from adapters.haiku_sections import Bound, Opened, finds
+from adapters.haiku_trees import HaikuTrees
+from adapters.training import training_of
+from conformance.translation import Unsupported, turns
+from conformance.vocabulary import Assign, Function, Get, Invoke, Parallel, Scope, Thread, Variable, walk
+
+PURE = "A function under `jax.jit` is pure, so Haiku users return the new parameters from it; a write inside is not seen outside."
+
+
+class HaikuRunning(HaikuTrees):
+    """Words functions, threads and several devices."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        #: functions that are transformed by themselves -> whether they keep state, and whether they are initialised
+        self.transforms: dict[str, bool] = {}
+        self.ready: set[str] = set()
+        self.traced: set[str] = set()
+
+    def function(self, step: Function) -> None:
+        """Define a function: one that makes variables is called inside transformed functions, or transformed itself."""
+        steps = list(walk(step.steps))
+        gets = any(isinstance(one, Get | Variable) for one in steps)
+        if not gets:
+            super().function(step)
+            return
+        if any(isinstance(one, Assign) for one in steps) and (step.traced or not self.looks_up(step)):
+            raise Unsupported(PURE if step.traced else INSIDE)
+        if not self.transformed(step) and self.looks_up(step):
+            super().function(step)
+            return
+        if step.function in self.counted:
+            raise Unsupported("`init` runs the body of a Haiku function too, so its lines of Python run more often than it is traced.")
+        self.maker(step)
+
+    def looks_up(self, step: Function) -> bool:
+        """Return whether a function only looks variables up."""
+        inner = [one for one in step.steps if isinstance(one, Scope | Get | Variable)]
+        return bool(inner) and all(finds(one) for one in inner)
+
+    def maker(self, step: Function) -> None:
+        """Write a function that gets variables by name, as they stand in a transformed function."""
+        for inner in step.steps:
+            self.prepare(inner)
+        around = self.section, self.opened, self.stateful
+        self.sections += 1
+        self.section, self.opened, self.stateful = self.sections, [Opened()], False
+        at = len(self.lines)
+        with self.block(f"def {step.function}({', '.join(step.takes)}):"):
+            self.steps(step.steps)
+            if step.returns:
+                known = self.variables.get(step.returns)
+                self.write(f"return {step.returns if known else self.expression(step.returns)}")
+        self.write()
+        if self.transformed(step):
+            self.lines.insert(at, "@hk.transform_with_state" if self.stateful else "@hk.transform")
+            self.transforms[step.function] = self.stateful
+            if step.traced:
+                self.traced.add(step.function)
+        self.section, self.opened, self.stateful = around
+        self.makers[step.function] = step
+
+    def makes_variables(self, step: Any) -> bool:
+        """Return whether a step belongs into the body of a function that makes variables."""
+        if isinstance(step, Invoke | Thread):
+            called = step.invoke if isinstance(step, Invoke) else step.thread
+            return called in self.makers and called not in self.transforms and not self.frames
+        return super().makes_variables(step)
+
+    def invoke(self, step: Invoke) -> None:
+        """Call a function; apply it to the parameters if it is transformed."""
+        if step.invoke not in self.makers:
+            super().invoke(step)
+            return
+        given = [self.new_value(value) for value in step.given]
+        if self.section:
+            self.bind(step.as_, f"{step.invoke}({', '.join(given)})")
+            self.made_by(step.invoke, step.as_)
+            return
+        arguments = ", ".join(given)
+        stateful = self.transforms.get(step.invoke, False)
+        if step.invoke not in self.transforms:
+            words = self.applied(f"hk.transform({step.invoke})", arguments)
+        else:
+            if step.invoke not in self.ready and not self.frames and not self.looks_up(self.makers[step.invoke]):
+                self.ready.add(step.invoke)
+                made = f"{step.invoke}.init({', '.join([self.key(), *given])})"
+                self.initialise(made, stateful=stateful)
+            words = self.applied(step.invoke, arguments, stateful=stateful)
+            if step.invoke in self.traced:
+                words = words.replace(f"{step.invoke}.apply(", f"jax.jit({step.invoke}.apply)(", 1)
+        self.bind(step.as_, words)
+        returned = self.makers[step.invoke].returns
+        if step.as_ and returned in self.variables:
+            known = self.variables[returned]
+            self.variables[step.as_] = Bound(known.tree, known.module, known.name, known.words, words)
+
+    def made_by(self, function: str, name: str | None) -> None:
+        """Follow a function that is called inside a transformed one: which names it takes, and what it returns."""
+        step = self.makers[function]
+        self.unwritten(step.steps)
+        known = self.variables.get(step.returns or "")
+        if name and known:
+            self.variables[name] = Bound(known.tree, known.module, known.name, known.words, name, self.section)
+            self.bound_at[name] = len(self.frames)
+        elif name:
+            self.computed.append(name)
+        for inner in walk(step.steps):
+            if inner.binding and inner.binding != name:
+                self.variables.pop(inner.binding, None)
+
+    def thread(self, step: Thread) -> None:
+        """Call a function in a thread."""
+        super().thread(step)
+        if self.section and step.thread in self.makers:
+            self.made_by(step.thread, step.as_)
+
+    def compute(self, step: Any) -> None:
+        """Bind the value of an expression."""
+        super().compute(step)
+        if self.section:
+            self.computed.append(step.binding)
+        self.variables.pop(step.binding, None)
+
+    def parallel(self, step: Parallel) -> None:
+        """Map a step over two devices; each has its part of the data, and gradients are averaged."""
+        owner, _ = self.owner(step.parallel)
+        tree = owner.trees[0]
+        names = ", ".join(step.split)
+        self.loss(step.steps, step.minimize, f"{tree}, {names}")
+        with self.block(f"def take_step({tree}, {names}):"):
+            self.write(f"gradients = jax.lax.pmean(jax.grad(loss)({tree}, {names}), 'parts')")
+            self.write(f"return jax.tree.map(lambda value, slope: value - {step.rate} * slope, {tree}, gradients)")
+        self.write()
+        data = ", ".join(f"jnp.array({values})" for values in step.split.values())
+        axes = ", ".join(["None", *("0" for _ in step.split)])
+        self.write(f"stepped = jax.pmap(take_step, 'parts', in_axes=({axes}))({tree}, {data})")
+        self.write(f"{tree} = jax.tree.map(lambda value: value[0], stepped)")
+
+
+INSIDE = "Inside a transformed function a parameter is an array that cannot be written; Haiku users write into the tree outside."

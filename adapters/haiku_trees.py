@@ -1,0 +1,250 @@
+"""What Haiku users do with the tree of parameters as a whole: copy it, save it, cast it, move it, average it."""
+
+from dataclasses import replace
+
+from adapters.haiku_learning import HaikuLearning
+from adapters.haiku_owners import Owner
+from adapters.haiku_sections import Bound
+from conformance.translation import Unsupported
+from conformance.vocabulary import (
+    Average,
+    Call,
+    Cast,
+    Copy,
+    Move,
+    Read,
+    Reinitialize,
+    Replace,
+    Restore,
+    Save,
+    Shard,
+    Tie,
+    Track,
+)
+
+
+class HaikuTrees(HaikuLearning):
+    """Words copies, checkpoints, casts and moves: each is a new tree that the same functions are applied to."""
+
+    def call(self, step: Call) -> None:
+        """Apply a layer or module to the parameters."""
+        owner, rest = self.owner(step.call)
+        if rest or owner.held():
+            raise Unsupported("A Haiku module that gets parameters itself says in its own code what a call computes.")
+        if not owner.function:
+            self.single(owner, [])
+        params, state = owner.trees
+        for path, value in step.given.items():
+            known = self.spot(f"{step.call}.{path}")
+            given = f"{{{known.module!r}: {{{known.name!r}: {self.new_value(value)}}}}}"
+            params = f"hk.data_structures.merge({params}, {given})"
+        on = self.expression(step.on)
+        if not owner.stateful:
+            self.bind(step.as_, f"{owner.function}({params}, None, {on})")
+        elif step.training:
+            if self.frames:
+                raise Unsupported("Under `jax.grad` or `jax.jit` the new state is a result of its own, which the user takes out.")
+            self.write(f"{step.as_ or '_'}, {state} = {owner.function}({params}, {state}, None, {on}, True)")
+        else:
+            self.bind(step.as_, f"{owner.function}({params}, {state}, None, {on}, False)[0]")
+
+    # -- copies
+
+    def part(self, owner: Owner, tree: str) -> str:
+        """Return the words for the part of a tree that an owner's variables are in."""
+        spots = [one for one in owner.spots() if one.tree == tree]
+        if {one.entry for one in self.all_of(tree)} == {one.entry for one in spots}:
+            return tree
+        modules = list(dict.fromkeys(one.module for one in spots))
+        if {one.entry for one in self.all_of(tree) if one.module in modules} == {one.entry for one in spots}:
+            return f"hk.data_structures.filter(lambda module, name, value: module in {modules}, {tree})"
+        paths = [f"{one.module}/{one.name}" for one in spots]
+        return f"hk.data_structures.filter(lambda module, name, value: f'{{module}}/{{name}}' in {paths}, {tree})"
+
+    def replica(self, owner: Owner, trees: tuple[str, str], seen: dict[int, Owner | Bound]) -> Owner:
+        """Return an owner of the same functions, whose variables are in other trees."""
+        if id(owner) in seen:
+            found = seen[id(owner)]
+            assert isinstance(found, Owner)
+            return found
+        moved = dict(zip(owner.trees, trees, strict=True))
+
+        def twin(known: Bound) -> Bound:
+            made = seen.setdefault(id(known), replace(known, tree=moved[known.tree], reader=""))
+            assert isinstance(made, Bound)
+            return made
+
+        made = replace(owner, trees=trees, leaves={part: twin(one) for part, one in owner.leaves.items()})
+        made.members = {
+            name: twin(one) if isinstance(one, Bound) else self.replica(one, trees, seen)
+            for name, one in owner.members.items()
+        }
+        made.holder = owner.holder.replace(f"({owner.trees[0]},", f"({trees[0]},").replace(f" {owner.trees[1]},", f" {trees[1]},")
+        seen[id(owner)] = made
+        return made
+
+    def new_trees(self, name: str, source: str, words: str) -> None:
+        """Bind a tree made of another, and an owner whose variables are there; `words` say how, with a place for the tree."""
+        owner, rest = self.owner(source)
+        if rest:
+            raise Unsupported("A parameter of Haiku is an array; it is no module that could be taken by itself.")
+        stateful = any(one.tree == owner.trees[1] for one in owner.spots())
+        trees = (name, f"{name}_state" if stateful else "state")
+        self.write(f"{name} = {words.format(self.part(owner, owner.trees[0]))}")
+        if stateful:
+            self.write(f"{trees[1]} = {words.format(self.part(owner, owner.trees[1]))}")
+        self.state = tuple(dict.fromkeys([*self.state, *trees]))  # type: ignore[misc]  # functions take this tree too
+        if not owner.function and not owner.held():
+            self.single(owner, [])
+        self.owners[name] = self.replica(owner, trees, {})
+        frozen = {one.entry for one in owner.spots()} & set(self.frozen)
+        moved = dict(zip([one.entry for one in owner.spots()], [one.entry for one in self.owners[name].spots()], strict=True))
+        self.frozen += [moved[entry] for entry in frozen]
+
+    def copy(self, step: Copy) -> None:
+        """Copy the tree of parameters; the functions hold no values."""
+        self.idiom("Haiku's functions hold no values, so what is copied is the tree of parameters that they are applied to.")
+        self.new_trees(step.as_, step.copy_, "dict({})" if step.shallow else "jax.tree.map(jnp.copy, {})")
+
+    def cast(self, step: Cast) -> None:
+        """Cast every array of the tree."""
+        self.new_trees(step.as_, step.cast, f"jax.tree.map(lambda value: value.astype({step.to!r}), {{}})")
+
+    def move(self, step: Move) -> None:
+        """Put the tree on another device."""
+        self.new_trees(step.as_, step.move, f"jax.device_put({{}}, {self.device_words(step.device)})")
+
+    def shard(self, step: Shard) -> None:
+        """Lay an entry of the tree out over two devices."""
+        entry = self.entry(step.shard)
+        self.write(f"{entry} = {self.cut(entry)}")
+
+    def average(self, step: Average) -> None:
+        """Copy the tree, to move the copy later."""
+        self.new_trees(step.as_, step.average, "jax.tree.map(jnp.copy, {})")
+        self.averages[step.as_] = (step.average, step.decay)
+
+    def track(self, step: Track) -> None:
+        """Move the average by Optax."""
+        source, decay = self.averages[step.track]
+        owner = self.owners[source]
+        self.write(f"{step.track} = optax.incremental_update({self.part(owner, owner.trees[0])}, {step.track}, {round(1 - decay, 10)})")
+
+    # -- checkpoints
+
+    def save(self, step: Save) -> None:
+        """Pickle the part of the tree that a module's variables are in."""
+        self.import_first("import pickle")
+        owner, _ = self.owner(step.save)
+        if step.only:
+            spots = [one for place in step.only for one in self.spots(place if self.owned(place) else f"{step.save}.{place}")]
+            owner = Owner("", "module", members={str(at): one for at, one in enumerate(spots)}, trees=owner.trees)
+        trees = [tree for tree in owner.trees if any(one.tree == tree for one in owner.spots())]
+        parts = [self.part(owner, tree) for tree in trees]
+        self.write(f"{step.to} = pickle.dumps({tupled(parts)})")
+
+    def restore(self, step: Restore) -> None:
+        """Put what was saved in place of the modules' entries, or merge it over what is there."""
+        self.import_first("import pickle")
+        owner, _ = self.owner(step.restore)
+        trees = [tree for tree in owner.trees if any(one.tree == tree for one in owner.spots())]
+        loaded = f"pickle.loads({step.given_by})"
+        merged = self.way.get("restore") == "merge"
+        if step.partial and not merged:
+            raise Unsupported("Entries that are replaced lack what the checkpoint lacks; Haiku users merge it over what is there.")
+        if len(trees) > 1:
+            names = [self.free(f"saved_{tree}") for tree in trees]
+            self.write(f"{', '.join(names)} = {loaded}")
+        else:
+            names = [loaded]
+        for tree, name in zip(trees, names, strict=True):
+            self.write(f"{tree} = hk.data_structures.merge({tree}, {name})" if merged else f"{tree} |= {name}")
+
+    def reinitialize(self, step: Reinitialize) -> None:
+        """Run `init` again and take one entry of what it makes."""
+        known = self.spot(step.reinitialize)
+        maker = known.reader.partition(".apply(")[0] if ".apply(" in known.reader else ""
+        if not maker or known.tree != "params":
+            raise Unsupported("Haiku keeps no initializer beside a parameter: `init` makes a whole tree anew.")
+        picked = known.entry.removeprefix(known.tree)
+        self.idiom("`init` runs once more, and one entry is taken from what it makes.")
+        self.write(f"{known.entry} = {maker}.init(jax.random.key(0)){picked}")
+
+    # -- ties
+
+    def tie(self, step: Tie) -> None:
+        """Write the function anew, so that it gets the other parameter."""
+        self.idiom("What is shared is said in the function: it is written anew, and finds the other's parameter by name.")
+        owner, rest = self.owner(step.tie)
+        if not rest:
+            self.swap(step.tie, self.held_at(step.to))
+            return
+        other = self.spot(step.to)
+        if rest[0] in owner.members:
+            owner.members[rest[0]] = other
+            self.redo(owner)
+            return
+        giver = next((one for one in self.owners.values() if any(leaf is other for leaf in one.leaves.values())), None)
+        if giver is None or giver.kind != owner.kind or len(owner.leaves) > 1 or giver.leaves.get(rest[0]) is not other:
+            self.hand_over(owner, rest[0], other)
+        else:
+            self.write(f"del {owner.trees[0]}[{owner.path!r}]")
+            owner.path, owner.leaves = giver.path, {rest[0]: other}
+        self.redo(owner)
+
+    def hand_over(self, owner: Owner, part: str, other: Bound) -> None:
+        """Write a creator and a getter that hand another parameter to a layer in place of its own."""
+        if other.tree != owner.trees[0]:
+            raise Unsupported("A Haiku function is applied to one tree of parameters; this one is in another.")
+        own = owner.leaves[part]
+        path = f"{own.module}/{own.name}"
+        creator, getter = self.function_name("leave_out"), self.function_name("hand_over")
+        self.idiom("A creator that stores nothing and a getter that hands out another parameter, as `hk.DO_NOT_STORE` says.")
+        with self.block(f"def {creator}(next_creator, shape, dtype, init, context):"):
+            self.write(f"return hk.DO_NOT_STORE if context.full_name == {path!r} else next_creator(shape, dtype, init)")
+        self.write()
+        with self.block(f"def {getter}(next_getter, value, context):"):
+            found = f"hk.get_params()[{other.module!r}][{other.name!r}]"
+            self.write(f"return next_getter({found} if context.full_name == {path!r} else value)")
+        self.write()
+        self.write(f"del {own.entry}")
+        owner.leaves[part] = other
+        owner.around = (*owner.around, f"hk.custom_creator({creator})", f"hk.custom_getter({getter})")
+
+    def replace(self, step: Replace) -> None:
+        """Write the module's function anew with another member."""
+        self.idiom("A member is replaced by writing the function anew.")
+        self.swap(step.replace, self.held_at(step.by))
+
+    def swap(self, place: str, new: Owner | Bound) -> None:
+        """Put another member in a place."""
+        top, _, name = place.rpartition(".")
+        owner = self.owner(top)[0] if top else None
+        if owner is None or name not in owner.members:
+            raise Unsupported("In Haiku a layer by itself is a function; another one is used by calling it.")
+        trees = new.trees[0] if isinstance(new, Owner) else new.tree
+        if trees not in owner.trees:
+            raise Unsupported("A Haiku function is applied to one tree of parameters; this one is in another.")
+        owner.members[name] = new
+        self.redo(owner)
+
+    def redo(self, changed: Owner) -> None:
+        """Write anew every function that what changed takes part in."""
+        for owner in dict.fromkeys(self.owners):
+            found = self.owners[owner]
+            if any(one is changed for one in found.within()):
+                if found.held():
+                    self.hold(found)
+                else:
+                    self.single(found, [])
+
+    # -- the rest
+
+    def read(self, step: Read) -> None:
+        """Read a variable."""
+        self.write(self.data(self.value(step.read)))
+
+
+def tupled(words: list[str]) -> str:
+    """Return the words for one value, or for a tuple of several."""
+    return words[0] if len(words) == 1 else f"({', '.join(words)})"
