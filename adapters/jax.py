@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar, Literal
 
+from conformance.references import own_names
 from conformance.spec import Spec
 from conformance.step import RESERVED, Array, Initial, Reuse, Step
 from conformance.translation import INDENT, Adapter, Unsupported
@@ -95,7 +96,7 @@ class Jax(Adapter):
         self.taken: set[str] = set()
         self.counted: set[str] = set()
         self.called_in_scopes = False
-        #: whether the mesh of two devices is made
+        #: whether the script uses the mesh of two devices
         self.meshed = False
 
     # -- the whole script
@@ -105,13 +106,15 @@ class Jax(Adapter):
         """State the device, then what the steps turn out to need."""
         steps = list(walk(spec.steps))
         self.taken = {name for step in steps if (name := step.binding)} | set(RESERVED)
+        self.taken |= {name for step in steps for name in own_names(step) or ()}
         self.counted = {step.traces for step in steps if isinstance(step, Expect) and step.traces}
         scopes = [step for step in steps if isinstance(step, Scope | Reenter)]
         self.called_in_scopes = any(isinstance(inner, Invoke) for scope in scopes for inner in walk(scope.steps))
         self.write(f"jax.config.update('jax_default_device', jax.devices({self.device!r})[0])")
         start = len(self.lines)
         yield
-        self.lines[start:start] = self.opening("\n".join(self.lines[start:]))
+        made = self.opening("\n".join(self.lines[start:]))
+        self.lines[start:start] = [*self.mesh_lines(), *made]
         self.settle_imports()
 
     def settle_imports(self) -> None:
@@ -323,15 +326,17 @@ class Jax(Adapter):
         return f"jax.devices({self.device!r})[{index}]"
 
     def mesh(self) -> str:
-        """Make the mesh of two devices where it is first used; return its name."""
-        name = self.free("mesh")
-        if not self.meshed:
-            self.meshed = True
-            # automatic axes: XLA moves data where an operation needs it, also along an axis that is cut
-            self.write(
-                f"{name} = jax.make_mesh((2,), ('parts',), (jax.sharding.AxisType.Auto,), devices=jax.devices({self.device!r})[:2])"
-            )
-        return name
+        """Return the name of the mesh of two devices, which is made at the top of a script that uses it."""
+        self.meshed = True
+        return self.free("mesh")
+
+    def mesh_lines(self) -> list[str]:
+        """Return the line that makes the mesh, if the script uses one."""
+        # automatic axes: XLA moves data where an operation needs it, also along an axis that is cut
+        made = (
+            f"jax.make_mesh((2,), ('parts',), (jax.sharding.AxisType.Auto,), devices=jax.devices({self.device!r})[:2])"
+        )
+        return [f"{self.free('mesh')} = {made}"] if self.meshed else []
 
     def cut(self, value: str) -> str:
         """Return the words for a value laid out over the mesh, cut along its first axis."""

@@ -1,34 +1,15 @@
 """Flax NNX's variables: attributes of modules, and how functions reach them from the root that they are given."""
 
-from dataclasses import dataclass, field
+import re
 from typing import Any, Literal
 
-from adapters.jax import Jax
+from adapters.nnx_accounts import NO_PATH, NNXAccounts, Record
 from conformance.step import OddFlag, Reuse
 from conformance.translation import Unsupported
-from conformance.vocabulary import Assign, Function, Get, Invoke, Reenter, Scope, Variable
+from conformance.vocabulary import Assign, CurrentScope, Function, Get, Invoke, Reenter, Scope, Thread, Variable, walk
 
 
-@dataclass
-class Owner:
-    """A layer or module: its words, the names of its own variables, and its members."""
-
-    words: str
-    leaves: dict[str, str] = field(default_factory=dict)
-    members: "dict[str, Owner]" = field(default_factory=dict)
-
-    def inner(self) -> list[str]:
-        """Return every place inside it that holds a variable, as specs name places."""
-        return [*self.leaves, *(f"{name}.{place}" for name, member in self.members.items() for place in member.inner())]
-
-    def renamed(self, words: str) -> "Owner":
-        """Return an owner of the same make under other words."""
-        return Owner(
-            words, dict(self.leaves), {name: member.renamed(f"{words}.{name}") for name, member in self.members.items()}
-        )
-
-
-class NNXVariables(Jax):
+class NNXVariables(NNXAccounts):
     """Words scopes and variables by modules and attributes, and keeps account of which path holds which variable."""
 
     state = ("root", "optimizer")
@@ -40,21 +21,17 @@ class NNXVariables(Jax):
         self.opened: list[tuple[str, Reuse | Literal["inherited"] | None]] = [("root", None)]
         self.bound_scopes: dict[str, str] = {}
         self.made: set[str] = set()
-        #: name of a variable -> its path from the root
-        self.paths: dict[str, str] = {}
-        #: path or place of a variable -> the one it was made as
-        self.ties: dict[str, str] = {}
-        self.trainable: list[str] = []
-        self.fixed: set[str] = set()
-        self.owners: dict[str, Owner] = {}
         self.collections: dict[str, str] = {}
-        self.ties_variables = False
-        #: training steps whose optimizer has been made -> what `nnx.grad` is told to differentiate by
-        self.optimized: dict[int, str] = {}
+        #: optimizers and averages, which functions take as arguments beside the root
+        self.holders: list[str] = []
+        #: paths of variables that were constructed, not registered in a scope
+        self.constructed: set[str] = set()
         #: of functions: which read variables from outside, which paths they set, and where their own names are
         self.reads: set[str] = set()
         self.creates: dict[str, set[str]] = {}
         self.local_paths: dict[str, str] = {}
+        #: of functions that return an owner: what it is like, and which names it was made under
+        self.returns: dict[str, tuple[Record, set[str]]] = {}
 
     def opening(self, text: str) -> list[str]:
         """Define the types of variables that stand for collections, and make the root module."""
@@ -97,8 +74,15 @@ class NNXVariables(Jax):
         self.steps(step.steps)
         self.opened.pop()
 
+    def current_scope(self, step: CurrentScope) -> None:
+        """Note which module a name stands for."""
+        self.bound_scopes[step.current_scope] = self.opened[-1][0]
+
     def get(self, step: Get) -> None:
         """Set an attribute to a new variable, or read the one that is there."""
+        if self.making:
+            self.create(step, step.as_ or step.get)
+            return
         around, mode = self.opened[-1]
         path = f"{around}.{step.get}"
         if step.reuse is not None:
@@ -119,9 +103,13 @@ class NNXVariables(Jax):
 
     def variable(self, step: Variable) -> None:
         """Make a variable, and an attribute for it: NNX variables have no names of their own."""
+        if self.making:
+            self.create(step, step.as_ or step.variable)
+            return
         path = f"{self.opened[-1][0]}.{step.variable}"
         if path in self.made:
             path = f"{self.opened[-1][0]}.{step.as_ or self.free(step.variable)}"
+        self.constructed.add(path)
         self.create(step, path)
 
     def create(self, step: Get | Variable, path: str) -> None:
@@ -139,10 +127,12 @@ class NNXVariables(Jax):
         self.paths = {name: at for name, at in self.paths.items() if at != path}
         self.trainable = [at for at in self.trainable if at != path]
         self.made.add(path)
+        self.deleted.discard(path)
+        self.ties.pop(path, None)
         self.fixed.discard(path)
-        if self.frames:
+        if self.frames and not self.making:
             self.creates.setdefault(self.writing[0], set()).add(path)
-        self.write(f"{f'{step.as_} = ' if step.as_ else ''}{path} = {kind}({value})")
+        self.write(f"{f'{step.as_} = ' if step.as_ and step.as_ != path else ''}{path} = {kind}({value})")
         if step.trainable is False:
             self.fixed.add(path)
         else:
@@ -152,7 +142,8 @@ class NNXVariables(Jax):
 
     def known_as(self, name: str, path: str) -> None:
         """Note which variable a name is bound to."""
-        self.paths[name] = path
+        if path != name:
+            self.paths[name] = path
         self.bound_at[name] = len(self.frames)
 
     def alias(self, name: str, variable: str) -> None:
@@ -161,34 +152,31 @@ class NNXVariables(Jax):
         if variable in self.local_paths:
             self.paths[name] = self.local_paths[variable]
 
-    def owner(self, place: str) -> tuple[Owner, list[str]]:
-        """Return the layer or module that a place begins with or ends in, and what is left of the place."""
-        first, *rest = place.split(".")
-        owner = self.owners[first]
-        while rest and rest[0] in owner.members:
-            owner = owner.members[rest.pop(0)]
-        return owner, rest
-
     def path_of(self, place: str) -> str:
         """Return the words for a place from the root module on."""
-        first, *rest = place.split(".")
+        first = place.partition(".")[0]
+        if first in self.rootless:
+            raise Unsupported("This module has shapes alone and no values, so no function can compute with it.")
         if first in self.owners:
-            owner, left = self.owner(place)
-            inner = rest[: len(rest) - len(left)]
-            return ".".join(["root", first, *inner, *(owner.leaves.get(part, part) for part in left)])
+            if self.owned_at[first] and self.maker is not None:
+                raise Unsupported("What a function makes is in no module that a loss inside could be given.")
+            return self.spelled(place, f"root.{self.owners[first].words}")
         if place not in self.paths:
-            raise Unsupported(
-                "Nothing in the root module holds this variable any more, so a function that takes the module does not reach it."
-            )
+            raise Unsupported(NO_PATH)
         return self.paths[place]
 
     def place(self, place: str) -> str:
         """Return a variable or module; inside a function, by its path from the root that it is given."""
         first = place.partition(".")[0]
-        if self.frames and (first in self.owners or self.outer(place)):
+        if first in self.owners:
+            if self.owned_at[first] == len(self.frames):
+                return self.spelled(place, first)
             self.reads.add(self.writing[0])
             return self.path_of(place)
-        return self.path_of(place).removeprefix("root.") if first in self.owners else place
+        if self.frames and self.outer(place):
+            self.reads.add(self.writing[0])
+            return self.path_of(place)
+        return place
 
     def is_variable(self, place: str) -> bool:
         """Return whether a place holds a variable, not a tensor."""
@@ -209,29 +197,111 @@ class NNXVariables(Jax):
 
     # -- functions
 
-    def invoke(self, step: Invoke) -> None:
-        """Call a function; one that sets attributes is given the module of the current scope."""
-        if self.opened[-1][1] is not None and step.invoke in self.makes:
-            raise Unsupported(
-                "NNX has no reuse mode that a called function would inherit: it sets attributes, or it reads them."
-            )
-        if self.opened[-1][0] != "root" and step.invoke in self.makes & self.reads:
-            raise Unsupported(
-                "This function reads variables outside of the module that it is given, which `nnx.grad` and `nnx.jit` take for constants."
-            )
-        # what the function sets anew is no longer what names were bound to before
-        self.paths = {name: at for name, at in self.paths.items() if at not in self.creates.get(step.invoke, ())}
-        super().invoke(step)
+    def used(self, text: str) -> list[str]:
+        """Return the state that occurs in a text: the root, optimizers and averages."""
+        return super().used(text) + [name for name in self.holders if re.search(rf"(?<![\w'.]){name}\b(?!')", text)]
 
-    def given_state(self, function: str) -> list[str]:
-        """Give a function the current module for its root if it makes variables there."""
-        return [self.opened[-1][0] if function in self.makes else name for name in self.takes.get(function, [])]
+    def state_of(self, kind: str, body: str) -> tuple[list[str], list[str]]:
+        """Return which state a function takes: an optimizer too, unless it makes its own."""
+        used, first = super().state_of(kind, body)
+        return [name for name in used if name == "root" or not re.search(rf"^ *{name} = ", body, re.MULTILINE)], first
 
     def function(self, step: Function) -> None:
-        """Define a function whose own root is the module it is given."""
+        """Define a function whose own root is the module it is given, or one that makes a module and returns it."""
+        if step.template:
+            raise Unsupported(self.missing["function.template"])
+        local = {inner.binding for inner in walk(step.steps) if inner.binds in {"layer", "module", "copy"}}
+        if step.returns in local and not self.frames:
+            self.make(step)
+            return
         self.opened.append(("root", None))
         made, self.made = self.made, set(self.made) if not self.called_in_scopes else set()
         super().function(step)
         self.made |= made
         self.opened.pop()
         self.local_paths |= {name: path for name, path in self.paths.items() if self.bound_at[name] > len(self.frames)}
+
+    def make(self, step: Function) -> None:
+        """Define a function that makes an owner; what it binds is its own, and forgotten afterwards."""
+        owned, at, bound = dict(self.owners), dict(self.owned_at), dict(self.bound_at)
+        ties, trained, fixed, frozen = dict(self.ties), list(self.trainable), set(self.fixed), list(self.frozen)
+        self.maker, self.local = len(self.frames) + 1, {name for one in walk(step.steps) if (name := one.binding)}
+        super().function(step)
+        self.maker, self.local = None, set()
+        self.owners, self.owned_at, self.bound_at = owned, at, bound
+        self.ties, self.trainable, self.fixed, self.frozen = ties, trained, fixed, frozen
+
+    def bodies(self, step: Function) -> None:
+        """Note whether calls give a function the current module to make variables in."""
+        if self.maker is None:
+            super().bodies(step)
+
+    def result(self, step: Function) -> str:
+        """Return the words for what a function returns; note what it is like if it is an owner."""
+        if step.returns and "." not in step.returns and step.returns in self.owners:
+            self.returns[step.function] = (self.record(step.returns), set(self.local))
+            return self.place(step.returns)
+        return super().result(step)
+
+    def invoke(self, step: Invoke) -> None:
+        """Call a function; one that sets attributes is given the module of the current scope."""
+        self.check_call(step.invoke)
+        if step.invoke not in self.returns:
+            if step.abstract:
+                raise Unsupported(
+                    "`nnx.eval_shape` gives the shapes of what a function returns, and this one returns no module."
+                )
+            super().invoke(step)
+            return
+        given = [*self.given_state(step.invoke), *(self.new_value(value) for value in step.given)]
+        called = f"{step.invoke}({', '.join(given)})"
+        if step.abstract:
+            self.outside_functions()
+            called = f"nnx.eval_shape({', '.join([step.invoke, *given])})"
+        self.returned_owner(step, called)
+
+    def returned_owner(self, step: Invoke, called: str) -> None:
+        """Bind an owner that a function returns."""
+        if not step.as_:
+            self.write(called)
+            return
+        self.rootless.discard(step.as_)
+        if step.abstract:
+            self.rootless.add(step.as_)
+        record, names = self.returns[step.invoke]
+        if names:
+            self.write(f"{self.attached(step.as_)} = {called}")
+            self.stand(record, step.as_, kept=names)
+        else:  # the function handed on what was there before
+            self.write(f"{step.as_} = {called}")
+            self.owners[step.as_], self.owned_at[step.as_] = record.owner, len(self.frames)
+
+    def check_call(self, function: str) -> None:
+        """Refuse to call a function in a place where it would mean something else; forget what it sets anew."""
+        if self.opened[-1][1] is not None and function in self.makes:
+            raise Unsupported(
+                "NNX has no reuse mode that a called function would inherit: it sets attributes, or it reads them."
+            )
+        if self.opened[-1][0] != "root" and function in self.makes & self.reads:
+            raise Unsupported(
+                "This function reads variables outside of the module that it is given, which `nnx.grad` and `nnx.jit` take for constants."
+            )
+        # what the function sets anew is no longer what names were bound to before
+        self.paths = {name: at for name, at in self.paths.items() if at not in self.creates.get(function, ())}
+
+    def given_state(self, function: str) -> list[str]:
+        """Give a function the current module for its root if it makes variables there."""
+        return [self.opened[-1][0] if function in self.makes else name for name in self.takes.get(function, [])]
+
+    def thread(self, step: Thread) -> None:
+        """Call a function in a thread; its state are the same objects there."""
+        self.check_call(step.thread)
+        if step.thread in self.returns:
+            raise Unsupported("What a thread makes and returns is a module that no function of the script was given.")
+        super().thread(step)
+        if step.as_ and step.thread in self.returned:
+            self.alias(step.as_, self.returned[step.thread])
+
+    def threaded(self, function: str) -> str:
+        """Return a function and the state it takes."""
+        return ", ".join([function, *self.given_state(function)])
