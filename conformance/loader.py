@@ -17,6 +17,8 @@ from conformance.vocabulary import VERBS
 
 SUFFIX = ".yaml"
 CLAIMS = "claims"
+#: the list of what users report, beside the specs
+SCENARIOS = Path("reported", "scenarios.yaml")
 
 
 def spec_files(paths: Iterable[Path]) -> dict[str, Path]:
@@ -30,7 +32,7 @@ def spec_files(paths: Iterable[Path]) -> dict[str, Path]:
     for path in paths:
         files = sorted(path.rglob(f"*{SUFFIX}")) if path.is_dir() else [path]
         for file in files:
-            if file.parent.name == CLAIMS:
+            if file.parent.name in {CLAIMS, SCENARIOS.parent.name}:
                 continue
             spec_id = f"{file.resolve().parent.name}/{file.stem}"
             if file.suffix != SUFFIX or not file.is_file():

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from conformance import cases, records
 from conformance.claims import claim_lines
+from conformance.scenarios import scenario_lines
 from conformance.summary import summary_table
 
 if TYPE_CHECKING:
@@ -42,8 +43,8 @@ class Recorder:
             self.writer.write(records.Header(canireuse=VERSION, started=records.now(), command=command_line()))
             for located in sorted(self.state.specs.values(), key=lambda located: located.id):
                 self.writer.write(cases.spec_line(located))
-            for claim in claim_lines(self.state.specs.values()):
-                self.writer.write(claim)
+            for line in (*claim_lines(self.state.specs.values()), *scenario_lines(self.state.specs.values())):
+                self.writer.write(line)
         return self.writer
 
     def pytest_runtest_logreport(self, report: Any) -> None:

@@ -127,6 +127,18 @@ class ClaimLine(Line):
     not_checkable: str | None = None
 
 
+class ScenarioLine(Line):
+    """Something that users report, the specs that put it to runs, and why not every part of it is tested."""
+
+    kind: Literal["scenario"] = "scenario"
+    id: str
+    scenario: str
+    expects: str
+    sources: list[str] = []
+    specs: list[str] = []
+    not_tested: str | None = None
+
+
 class Footer(Line):
     """The last line; a file without one was cut off."""
 
@@ -136,7 +148,9 @@ class Footer(Line):
     verdicts: dict[str, int]
 
 
-AnyLine = Annotated[Header | Environment | SpecLine | ClaimLine | Case | Footer, Field(discriminator="kind")]
+AnyLine = Annotated[
+    Header | Environment | SpecLine | ClaimLine | ScenarioLine | Case | Footer, Field(discriminator="kind")
+]
 LINE: TypeAdapter[Any] = TypeAdapter(AnyLine)
 
 
@@ -158,6 +172,7 @@ class Results(BaseModel):
     environments: dict[str, Environment] = {}
     specs: dict[str, SpecLine] = {}
     claims: dict[str, ClaimLine] = {}
+    scenarios: dict[str, ScenarioLine] = {}
     cases: dict[str, Case] = {}
     footers: list[Footer] = []
 
@@ -263,8 +278,9 @@ def add(results: Results, line: Line) -> str | None:
             if line.id in results.specs and results.specs[line.id].digest != line.digest:
                 return f"the spec {line.id} is here in two versions"
             results.specs[line.id] = line
-        case ClaimLine():
-            results.claims[line.id] = line
+        case ClaimLine() | ScenarioLine():
+            kept: dict[str, Any] = results.claims if isinstance(line, ClaimLine) else results.scenarios
+            kept[line.id] = line
         case Case():
             if line.id in results.cases:
                 return f"the case {line.id} is here twice"

@@ -1,4 +1,4 @@
-"""`canireuse lint`: the house style of specs and claims, each rule explained where it is broken."""
+"""`canireuse lint`: the house style of specs, claims and scenarios, each rule explained where it is broken."""
 
 import json
 
@@ -7,7 +7,8 @@ import click
 from conformance.claims import check_claims, load_claims
 from conformance.commands.places import spec_paths, specs_folder
 from conformance.lint import RULES, lint_specs
-from conformance.loader import CLAIMS, load_all
+from conformance.loader import CLAIMS, SCENARIOS, load_all
+from conformance.scenarios import check_scenarios
 
 
 @click.command()
@@ -15,7 +16,7 @@ from conformance.loader import CLAIMS, load_all
 @click.option("--rules", is_flag=True, help="Print every rule and why it is there.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
 def lint(specs: tuple[str, ...], rules: bool, as_json: bool) -> int:
-    """Check SPECS (all, and the claims, if none is named) against the house style."""
+    """Check SPECS (all, and claims and scenarios, if none is named) against the house style."""
     if rules:
         for name, rule in RULES.items():
             click.echo(f"{name}: {rule.explanation}")
@@ -24,6 +25,7 @@ def lint(specs: tuple[str, ...], rules: bool, as_json: bool) -> int:
     problems = lint_specs(loaded)
     if not specs:
         check_claims(load_claims(specs_folder() / CLAIMS), loaded)
+        check_scenarios(specs_folder() / SCENARIOS, loaded)
     if as_json:
         click.echo(json.dumps([{**vars(problem), "path": str(problem.path)} for problem in problems], indent=2))
     else:

@@ -11,6 +11,7 @@ from typing import Any
 from conformance import expression
 from conformance.claims import Document
 from conformance.records import LINE
+from conformance.scenarios import Scenarios
 from conformance.spec import Spec
 from conformance.step import Step
 from conformance.vocabulary import VERBS, Expect
@@ -24,6 +25,7 @@ def schemas() -> Mapping[str, dict[str, Any]]:
     return {
         "spec.schema.json": titled(Spec.model_json_schema(), "A spec of canireuse"),
         "claims.schema.json": titled(Document.model_json_schema(), "Claims of a document"),
+        "scenarios.schema.json": titled(Scenarios.model_json_schema(), "What users report"),
         "results.schema.json": titled(LINE.json_schema(), "A line of a results file"),
     }
 
