@@ -81,7 +81,7 @@ class Haiku(HaikuRunning):
             owner, rest = self.owner(inside)
             if rest:
                 raise Unsupported("A parameter of Haiku is an array; nothing is listed inside.")
-            trees = [tree for tree in owner.trees if any(one.tree == tree for one in owner.spots())]
+            trees = self.trees_of(owner)
             parts = [self.part(owner, tree) for tree in (trees[:1] if only_trainable else trees)]
         else:
             parts = ["params", *(["state"] if self.has["state"] and not only_trainable else [])]
@@ -90,7 +90,7 @@ class Haiku(HaikuRunning):
     def names(self, inside: str | None) -> str:
         """Return the paths in the tree."""
         owner = self.owner(inside)[0] if inside else None
-        trees = [tree for tree in owner.trees if any(one.tree == tree for one in owner.spots())] if owner else ["params"]
+        trees = self.trees_of(owner) if owner else ["params"]
         trees += ["state"] if owner is None and self.has["state"] else []
         parts = [self.part(owner, tree) if owner else tree for tree in trees]
         words = parts[0] if len(parts) == 1 else f"hk.data_structures.merge({', '.join(parts)})"

@@ -119,6 +119,10 @@ class HaikuLearning(HaikuOwners):
         """Take steps with an optimizer that was made before."""
         if self.frames or self.section:
             raise Unsupported("A training step returns new parameters; inside a function that does more they would be lost.")
+        self.take_steps(step)
+
+    def take_steps(self, step: Update) -> None:
+        """Write the loss and the updates of a tree."""
         _, tree, picker = self.optimizers[step.update]
         scalars = [step.minimize] if isinstance(step.minimize, str) else step.minimize
         gradients = []

@@ -219,7 +219,7 @@ class HaikuOwners(HaikuSections):
         """Return the layer or module that a place leads to, and what is left of the place."""
         first, *rest = place.split(".")
         if first not in self.owners:
-            raise Unsupported(f"In Haiku `{first}` is no object outside of a function: only its entry in the tree is there.")
+            raise Unsupported("An array in JAX is a value: it has no name, and nothing can be written into it.")
         owner = self.owners[first]
         while rest and isinstance(owner.members.get(rest[0]), Owner):
             inner = owner.members[rest.pop(0)]

@@ -4,9 +4,22 @@ from typing import Any
 
 from adapters.haiku_sections import Bound, Opened, finds
 from adapters.haiku_trees import HaikuTrees
-from adapters.training import training_of
-from conformance.translation import Unsupported, turns
-from conformance.vocabulary import Assign, Function, Get, Invoke, Parallel, Scope, Thread, Variable, walk
+from conformance.translation import Unsupported
+from conformance.vocabulary import (
+    Assign,
+    Call,
+    Compute,
+    Function,
+    Get,
+    Invoke,
+    Parallel,
+    Scope,
+    Thread,
+    Train,
+    Update,
+    Variable,
+    walk,
+)
 
 PURE = "A function under `jax.jit` is pure, so Haiku users return the new parameters from it; a write inside is not seen outside."
 
@@ -20,12 +33,18 @@ class HaikuRunning(HaikuTrees):
         self.transforms: dict[str, bool] = {}
         self.ready: set[str] = set()
         self.traced: set[str] = set()
+        #: functions that are a training step -> the tree and the optimizer's state that they take and return
+        self.steppers: dict[str, tuple[str, str]] = {}
 
     def function(self, step: Function) -> None:
         """Define a function: one that makes variables is called inside transformed functions, or transformed itself."""
         steps = list(walk(step.steps))
         gets = any(isinstance(one, Get | Variable) for one in steps)
+        if not gets and self.stepper(step):
+            return
         if not gets:
+            if step.returns in self.variables:
+                raise Unsupported("A Haiku parameter is handed on as an array, its value of that moment; only its name leads to what it holds now.")
             super().function(step)
             return
         if any(isinstance(one, Assign) for one in steps) and (step.traced or not self.looks_up(step)):
@@ -37,6 +56,38 @@ class HaikuRunning(HaikuTrees):
             raise Unsupported("`init` runs the body of a Haiku function too, so its lines of Python run more often than it is traced.")
         self.maker(step)
 
+    def stepper(self, step: Function) -> bool:
+        """Write a training step, which takes and returns the parameters and the optimizer's state; return whether it is one."""
+        *before, last = step.steps or [step]
+        if self.frames or not isinstance(last, Train | Update) or not all(isinstance(one, Compute | Call) for one in before):
+            return False
+        if isinstance(last, Train):
+            tree, trained = self.chosen(last.wrt)
+            picker, kind = self.picker(tree, trained), last.train
+            optimizer = f"{step.function}_optimizer"
+            self.write(f"{optimizer} = {self.optax_words(last)}")
+            self.write(f"{optimizer}_moments = {optimizer}.init({self.picked(tree, picker)})")
+            self.optimizers[optimizer] = (kind, tree, picker)
+            last = Update(update=optimizer, minimize=last.minimize, times=last.times, steps=last.steps)
+        optimizer, tree = last.update, self.optimizers[last.update][1]
+        if step.function in self.counted:
+            self.idiom("JAX has no public count of traces: a line of Python in the body runs once for each trace.")
+            self.write(f"traces_of_{step.function} = []")
+        if step.traced:
+            self.write(self.compiled)
+        moments = f"{optimizer}_moments"
+        with self.frame("traced" if step.traced else "plain", step.function, [moments, *step.takes]):
+            if step.function in self.counted:
+                self.write(f"traces_of_{step.function}.append('traced')")
+            self.steps(before)
+            self.take_steps(last)
+            result = [self.expression(step.returns)] if step.returns else []
+            self.write(f"return {', '.join([tree, moments, *result])}")
+        if self.takes[step.function] != [tree]:
+            raise Unsupported("A training step of Haiku takes one tree of parameters and returns it anew; this one reads another too.")
+        self.steppers[step.function] = (tree, moments)
+        return True
+
     def looks_up(self, step: Function) -> bool:
         """Return whether a function only looks variables up."""
         inner = [one for one in step.steps if isinstance(one, Scope | Get | Variable)]
@@ -46,7 +97,8 @@ class HaikuRunning(HaikuTrees):
         """Write a function that gets variables by name, as they stand in a transformed function."""
         for inner in step.steps:
             self.prepare(inner)
-        around = self.section, self.opened, self.stateful
+        around = self.section, self.opened, self.stateful, self.finding
+        self.finding = self.transformed(step) and self.looks_up(step)
         self.sections += 1
         self.section, self.opened, self.stateful = self.sections, [Opened()], False
         at = len(self.lines)
@@ -61,7 +113,7 @@ class HaikuRunning(HaikuTrees):
             self.transforms[step.function] = self.stateful
             if step.traced:
                 self.traced.add(step.function)
-        self.section, self.opened, self.stateful = around
+        self.section, self.opened, self.stateful, self.finding = around
         self.makers[step.function] = step
 
     def makes_variables(self, step: Any) -> bool:
@@ -73,10 +125,18 @@ class HaikuRunning(HaikuTrees):
 
     def invoke(self, step: Invoke) -> None:
         """Call a function; apply it to the parameters if it is transformed."""
+        if step.abstract:
+            raise Unsupported(ABSTRACT)
+        given = [self.new_value(value) for value in step.given]
+        if step.invoke in self.steppers:
+            if self.frames:
+                raise Unsupported("A training step returns new parameters; inside another function they would be lost.")
+            state = ", ".join(self.steppers[step.invoke])
+            self.write(f"{state}{f', {step.as_}' if step.as_ else ''} = {step.invoke}({', '.join([state, *given])})")
+            return
         if step.invoke not in self.makers:
             super().invoke(step)
             return
-        given = [self.new_value(value) for value in step.given]
         if self.section:
             self.bind(step.as_, f"{step.invoke}({', '.join(given)})")
             self.made_by(step.invoke, step.as_)
@@ -113,6 +173,10 @@ class HaikuRunning(HaikuTrees):
             if inner.binding and inner.binding != name:
                 self.variables.pop(inner.binding, None)
 
+    def threaded(self, function: str) -> str:
+        """Return a function and the trees that it takes."""
+        return ", ".join([function, *self.given_state(function)])
+
     def thread(self, step: Thread) -> None:
         """Call a function in a thread."""
         super().thread(step)
@@ -143,3 +207,4 @@ class HaikuRunning(HaikuTrees):
 
 
 INSIDE = "Inside a transformed function a parameter is an array that cannot be written; Haiku users write into the tree outside."
+ABSTRACT = "Haiku makes shapes without memory by `jax.eval_shape` on an `init`; this function is no such."

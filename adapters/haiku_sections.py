@@ -104,6 +104,8 @@ class HaikuSections(Jax):
         self.has = {"params": False, "state": False}
         #: whether the function being written keeps state
         self.stateful = False
+        #: whether the function being written is only ever applied
+        self.finding = False
         self.keys = 0
         self.loops = 0
 
@@ -116,7 +118,9 @@ class HaikuSections(Jax):
             return
         run: list[Step] = []
         for step in steps:
-            if isinstance(step, Initialize) or (isinstance(step, Function) and not self.transformed(step)):
+            if isinstance(step, Initialize):
+                continue
+            if isinstance(step, Function) and not self.transformed(step) and any(map(self.makes_variables, step.steps)):
                 self.step(step)
             elif self.makes_variables(step) or (run and isinstance(step, Compute)):
                 run.append(step)
@@ -241,11 +245,9 @@ class HaikuSections(Jax):
     def opening(self, text: str) -> list[str]:
         """Make empty trees of variables where the script asks for one before any is made."""
         lines = []
-        for tree in self.state:
-            uses = [line for line in text.splitlines() if re.search(rf"(?<![\w'.]){tree}\b(?!')", line)]
-            makes = [line for line in uses if re.match(rf"(params, )?{tree}(, state)? = (?!.*[(, ]{tree}\b)", line)]
-            outside = [line for line in uses if not line.startswith((" ", "def ", "@"))]
-            if uses and (not makes or not outside or outside[0] != makes[0]):
+        for tree in ("params", "state"):
+            uses = [line for line in at_once(text) if re.search(rf"(?<![\w'.]){tree}\b(?!')", line)]
+            if uses and not re.match(rf"(params, )?{tree}(, state)? = (?!.*[(, ]{tree}\b)", uses[0]):
                 lines.append(f"{tree} = {{}}")
         return lines
 
@@ -346,6 +348,9 @@ class HaikuSections(Jax):
         """Write what is inside a scope in which names are only looked up."""
         if step.as_:
             self.bound_scopes[step.as_] = path
+        if self.section and self.finding:
+            self.enter(step, FORCED.format(path), path)
+            return
         if self.section:
             raise Unsupported(
                 "In Haiku `init` makes variables and `apply` finds them, each for a whole function; no scope inside one switches."
@@ -404,7 +409,8 @@ class HaikuSections(Jax):
             raise Unsupported("Haiku has no collections but two: the parameters, and the state, which is not trained.")
         here = self.opened[-1]
         known = Bound("params", here.path or TOP, name, section=self.section)
-        if step.trainable is False or (self.kept(known) and step.trainable is None):
+        made = self.made_as(known)
+        if made == "state" or (step.trainable is False and made is None):
             known.tree, self.stateful = "state", True
         getter = "hk.get_state" if known.tree == "state" else "hk.get_parameter"
         known.words = f"{getter}({', '.join([repr(name), *self.asked(step)])})"
@@ -419,15 +425,16 @@ class HaikuSections(Jax):
             self.variables[step.as_] = known
             self.bound_at[step.as_] = len(self.frames)
 
-    def kept(self, asked: Bound) -> bool:
-        """Return whether what is asked for was made as state."""
-        return any((one.tree, one.module, one.name) == ("state", asked.module, asked.name) for one in self.variables.values())
+    def made_as(self, asked: Bound) -> str | None:
+        """Return the tree that what is asked for was made in, None if it was not."""
+        known = (one for one in [*self.variables.values(), *self.unnamed] if (one.module, one.name) == (asked.module, asked.name))
+        return next((one.tree for one in known), None)
 
     def asked(self, step: Get | Variable) -> list[str]:
         """Return the shape, the dtype and the initializer that a parameter is asked for with."""
         if isinstance(step, Variable) and step.start is not None:
             value = self.expression(step.start)
-            return [f"{value}.shape", f"{value}.dtype", f"lambda *_: {value}"]
+            return [f"jnp.shape({value})", f"init=lambda *_: {value}"]
         shape = step.shape if step.shape is not None else shape_of(step.init)
         if shape is None:
             raise Unsupported(NEEDS_SHAPE)
@@ -510,3 +517,17 @@ def shape_of(init: Initial | None) -> list[int] | None:
         shape.append(len(inner))
         inner = inner[0] if inner else 0
     return shape
+
+
+def at_once(text: str) -> list[str]:
+    """Return the lines of a script that run as it does, without the bodies of functions."""
+    lines: list[str] = []
+    inside: int | None = None
+    for line in text.splitlines():
+        depth = len(line) - len(line.lstrip())
+        if inside is not None and (depth > inside or not line):
+            continue
+        inside = depth if line.lstrip().startswith("def ") else None
+        if inside is None:
+            lines.append(line.lstrip())
+    return lines

@@ -1,6 +1,7 @@
 """What Haiku users do with the tree of parameters as a whole: copy it, save it, cast it, move it, average it."""
 
 from dataclasses import replace
+from typing import Any
 
 from adapters.haiku_learning import HaikuLearning
 from adapters.haiku_owners import Owner
@@ -25,6 +26,11 @@ from conformance.vocabulary import (
 
 class HaikuTrees(HaikuLearning):
     """Words copies, checkpoints, casts and moves: each is a new tree that the same functions are applied to."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        #: word of a checkpoint -> whether it is one layer's entry, in place of a tree
+        self.saved: dict[str, bool] = {}
 
     def call(self, step: Call) -> None:
         """Apply a layer or module to the parameters."""
@@ -133,32 +139,42 @@ class HaikuTrees(HaikuLearning):
     # -- checkpoints
 
     def save(self, step: Save) -> None:
-        """Pickle the part of the tree that a module's variables are in."""
+        """Pickle a layer's entry, or the part of the tree that a module's variables are in."""
         self.import_first("import pickle")
         owner, _ = self.owner(step.save)
+        self.saved[step.to] = simple(owner) and not step.only
+        if self.saved[step.to]:
+            self.write(f"{step.to} = pickle.dumps({owner.trees[0]}[{owner.path!r}])")
+            return
         if step.only:
             spots = [one for place in step.only for one in self.spots(place if self.owned(place) else f"{step.save}.{place}")]
             owner = Owner("", "module", members={str(at): one for at, one in enumerate(spots)}, trees=owner.trees)
-        trees = [tree for tree in owner.trees if any(one.tree == tree for one in owner.spots())]
-        parts = [self.part(owner, tree) for tree in trees]
-        self.write(f"{step.to} = pickle.dumps({tupled(parts)})")
+        self.write(f"{step.to} = pickle.dumps({tupled([self.part(owner, tree) for tree in self.trees_of(owner)])})")
 
     def restore(self, step: Restore) -> None:
         """Put what was saved in place of the modules' entries, or merge it over what is there."""
         self.import_first("import pickle")
         owner, _ = self.owner(step.restore)
-        trees = [tree for tree in owner.trees if any(one.tree == tree for one in owner.spots())]
+        trees = self.trees_of(owner)
         loaded = f"pickle.loads({step.given_by})"
         merged = self.way.get("restore") == "merge"
         if step.partial and not merged:
             raise Unsupported("Entries that are replaced lack what the checkpoint lacks; Haiku users merge it over what is there.")
+        if self.saved.get(step.given_by) and simple(owner):
+            self.write(f"{owner.trees[0]}[{owner.path!r}] {'|=' if merged else '='} {loaded}")
+            return
+        if self.saved.get(step.given_by) or (simple(owner) and not step.partial):
+            raise Unsupported("Haiku saves parameters by name: a layer's entry by itself is not the tree of a module.")
+        names = [loaded]
         if len(trees) > 1:
             names = [self.free(f"saved_{tree}") for tree in trees]
             self.write(f"{', '.join(names)} = {loaded}")
-        else:
-            names = [loaded]
         for tree, name in zip(trees, names, strict=True):
             self.write(f"{tree} = hk.data_structures.merge({tree}, {name})" if merged else f"{tree} |= {name}")
+
+    def trees_of(self, owner: Owner) -> list[str]:
+        """Return the trees that an owner's variables are in."""
+        return [tree for tree in owner.trees if any(one.tree == tree for one in owner.spots())]
 
     def reinitialize(self, step: Reinitialize) -> None:
         """Run `init` again and take one entry of what it makes."""
@@ -248,3 +264,8 @@ class HaikuTrees(HaikuLearning):
 def tupled(words: list[str]) -> str:
     """Return the words for one value, or for a tuple of several."""
     return words[0] if len(words) == 1 else f"({', '.join(words)})"
+
+
+def simple(owner: Owner) -> bool:
+    """Return whether all variables of an owner are one entry of the tree: a layer without others inside."""
+    return bool(owner.make) and all(leaf.module == owner.path for leaf in owner.leaves.values())
