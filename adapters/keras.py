@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from adapters.keras_owners import KerasOwners, NeedsOwnClass
+from adapters.keras_devices import TWO_DEVICES, KerasDevices
+from adapters.keras_owners import NeedsOwnClass
 from adapters.keras_running import KerasRunning
-from adapters.keras_saving import KerasSaving
 from adapters.keras_scopes import KerasScopes
 from adapters.tf1_words import has
 from conformance.spec import Spec
@@ -20,7 +20,7 @@ ENGINE_IMPORTS = {
 }
 
 
-class Keras(KerasScopes, KerasOwners, KerasSaving, KerasRunning):
+class Keras(KerasScopes, KerasDevices, KerasRunning):
     """Keras 3 with TensorFlow, JAX or PyTorch below."""
 
     name = "keras"
@@ -31,6 +31,10 @@ class Keras(KerasScopes, KerasOwners, KerasSaving, KerasRunning):
     imports = "import keras"
     reset = (
         "import keras\n"
+        "if keras.backend.backend() == 'tensorflow':\n"
+        "    import tensorflow as tf\n"
+        f"    {TWO_DEVICES}\n"
+        "keras.distribution.set_distribution(None)\n"
         "keras.utils.clear_session(free_memory=False)\n"
         "keras.utils.set_random_seed(0)\n"
         "import sys\n"
@@ -55,8 +59,8 @@ class Keras(KerasScopes, KerasOwners, KerasSaving, KerasRunning):
         ),
         "uninitialized": (("AttributeError", r"must build the layer"), ("ValueError", r"has not yet been built")),
         "not_found": (
-            ("AttributeError", r"^'\w+' object has no attribute"),
-            ("ValueError", r"No such layer"),
+            ("AttributeError", r"^'(?!Tensor)\w+' object has no attribute '(?!assign)"),
+            ("ValueError", r"No such layer|with a weight list of length"),
         ),
         "already_exists": (("ValueError", r"should be unique|should have unique names"),),
         "not_trainable": (
@@ -83,7 +87,7 @@ class Keras(KerasScopes, KerasOwners, KerasSaving, KerasRunning):
     options = frozenset(
         {
             "scope.dtype", "get.penalty", "layer.penalty", "layer.norm", "layer.cell", "layer.unnamed", "call.given",
-            "call.training", "copy.shallow", "restore.partial", "gradient.remat", "function.template",
+            "call.training", "copy.shallow", "restore.partial", "gradient.remat", "invoke.abstract",
         }
     )  # fmt: skip
     missing = {
@@ -92,6 +96,20 @@ class Keras(KerasScopes, KerasOwners, KerasSaving, KerasRunning):
         "graph": "Keras builds no graph by hand: variables are Python objects, and the engine compiles functions itself.",
         "session": "Keras has no sessions: a variable holds its value itself.",
         "collection": "Keras has no collections: the layers that hold variables are the lists of them.",
+        "default_scope": "Keras numbers the default names of layers by their class, over the whole process; a scope's name is an attribute that the user picks.",
+        "reparametrize": "Keras has no reparametrization of a layer that is there: a subclass computes with a function of its kernel, or a `kernel_constraint` rewrites it after each step.",
+        "paths": "A Keras variable has one `path`, that of the layer which made it; no call lists the other ways to it.",
+        "get.local": "Keras has no local variables: what is neither trained nor saved is no variable of a layer.",
+        "get.partitions": "Keras keeps a variable in one piece; `keras.distribution` lays it out over devices on JAX.",
+        "scope.init": "Keras layers hand no initializer down to what is made inside: each `add_weight` says its own.",
+        "scope.penalty": "Keras layers hand no regularizer down to what is made inside: each `add_weight` says its own.",
+        "scope.auxiliary_name_scope": "A Keras layer always opens the name scope of its name when it makes variables.",
+        "reenter.init": "Keras layers hand no initializer down to what is made inside: each `add_weight` says its own.",
+        "reenter.dtype": "The dtype of a Keras layer is fixed when it is made, not when it is used again.",
+        "reenter.penalty": "Keras layers hand no regularizer down to what is made inside: each `add_weight` says its own.",
+        "reenter.auxiliary_name_scope": "A Keras layer always opens the name scope of its name when it makes variables.",
+        "save.only": "Keras saves the weights of a whole object: save those of the layer or submodel that is wanted.",
+        "function.template": "Keras has no templates: a layer makes its variables once, and each call of it uses them again.",
         "intercept": "Keras has no getter that could be exchanged: a layer computes with what its `call` reads.",
     }
 
@@ -121,8 +139,9 @@ class Keras(KerasScopes, KerasOwners, KerasSaving, KerasRunning):
         """Choose the engine, import it where its own words are used, and make the layers that stand for scopes."""
         self.look(spec)
         start = len(self.lines)
-        self.opening(spec)
-        yield
+        with self.devices():
+            self.opening(spec)
+            yield
         name, line = ENGINE_IMPORTS[self.engine]
         if any(f"{name}." in written for written in self.lines[start:]):
             self.lines.insert(0, line)
@@ -153,7 +172,7 @@ class Keras(KerasScopes, KerasOwners, KerasSaving, KerasRunning):
         """Return the variables that an object holds, or the root layer."""
         if inside is None and self.loose:
             raise Unsupported("Keras keeps no list of all variables: only the layers that hold them can be asked.")
-        return f"{self.place(inside) if inside else 'root'}.{'trainable_' if only_trainable else ''}variables"
+        return f"{self.place(inside) if inside else 'root'}.{'trainable_variables' if only_trainable else 'weights'}"
 
     def names(self, inside: str | None) -> str:
         """Return the paths of the variables inside an object, or below the root layer."""

@@ -32,6 +32,11 @@ class NeedsOwnClass(Exception):  # noqa: N818  # no error: the script is worded 
 class KerasOwners(KerasPlaces):
     """What Keras says about objects that own variables."""
 
+    #: what is called under another name for now, as in a replica
+    stand_ins: dict[str, str]
+    #: whether a function is being written that is called without memory
+    abstract: bool = False
+
     def layer(self, step: Layer) -> None:
         """Construct a layer; it makes its variables when it is first called."""
         self.loose = True
@@ -67,7 +72,7 @@ class KerasOwners(KerasPlaces):
     def initial(self, value: Any) -> str:
         """Return the words for an initializer of a layer."""
         if value == "random":
-            return "'random_normal'"
+            return "keras.initializers.RandomNormal(stddev=1.0)"
         if value in (0, 1) and not isinstance(value, list):
             return "'ones'" if value else "'zeros'"
         return f"keras.initializers.Constant({value})"
@@ -75,6 +80,10 @@ class KerasOwners(KerasPlaces):
     def own_layer(self, step: Layer, thing: Thing) -> None:
         """Write a layer class of the user's own, and make one."""
         self.idiom(OWN_CLASS)
+        if self.abstract:
+            raise Unsupported(
+                "A Keras layer that is handed another's variable has made its own already, memory and all."
+            )
         if step.penalty is not None:
             raise Unsupported(
                 "A layer of the user's own, which a tie needs in Keras, is worded here without a regularizer."
@@ -110,10 +119,14 @@ class KerasOwners(KerasPlaces):
             self.call_with(step, thing)
         else:
             words = [self.expression(step.on), *(["training=True"] if step.training else [])]
-            self.bind(step.as_, f"{self.place(step.call)}({', '.join(words)})")
+            self.bind(step.as_, f"{self.callee(step.call)}({', '.join(words)})")
         if thing:
             thing.mark_built()
         self.note_tensor(step.as_)
+
+    def callee(self, place: str) -> str:
+        """Return what is called: the layer, or what stands in for it."""
+        return self.stand_ins.get(place) or self.place(place)
 
     def note_tensor(self, name: str | None) -> None:
         """Note that a name is bound to a tensor."""
@@ -198,7 +211,7 @@ class KerasOwners(KerasPlaces):
             for one in self.spec
             if isinstance(one, Tie | Replace)
         }
-        if step.module in changed or not all(chained(member) for member in members.values()):
+        if self.abstract or step.module in changed or not all(chained(member) for member in members.values()):
             return "subclass"
         widths = [widths_of(member) for member in members.values()]
         fit = all(one[1] == other[0] for one, other in pairwise(widths))

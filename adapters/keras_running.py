@@ -3,14 +3,14 @@
 from typing import Any
 
 from adapters.keras_learning import KerasLearning
-from adapters.keras_owners import copied
+from adapters.keras_owners import KerasOwners, copied
 from adapters.keras_places import TENSOR, Thing
 from adapters.training import training_of
 from conformance.translation import Unsupported
 from conformance.vocabulary import Expect, Function, Get, Invoke, Repeat, Scan, Thread, Variable, Vectorize, walk
 
 
-class KerasRunning(KerasLearning):
+class KerasRunning(KerasLearning, KerasOwners):
     """What Keras, or the engine below, says about loops and functions."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -28,13 +28,13 @@ class KerasRunning(KerasLearning):
 
     def function(self, step: Function) -> None:
         """Define a function; the engine traces or compiles it if asked."""
-        if step.template:
-            raise Unsupported(
-                "Keras has no templates: a layer makes its variables once, and each call of it uses them again."
-            )
         self.build_for(step, calls_build=False)
         if any(isinstance(one, Get) for one in walk(step.steps)):
             self.getters[step.function] = self.open[-1][0]
+        if any(isinstance(one, Invoke) and one.abstract and one.invoke == step.function for one in self.spec):
+            if any(isinstance(one, Get | Variable) for one in walk(step.steps)):
+                raise Unsupported("Keras gives a variable its memory at once; layers alone wait until they are built.")
+            self.abstract = True
         if step.traced:
             self.before_traced(step)
         if step.traced and self.engine == "jax":
@@ -45,6 +45,7 @@ class KerasRunning(KerasLearning):
             with self.block(f"def {step.function}({', '.join(step.takes)}):"):
                 self.body(step)
         self.hoisted = None
+        self.abstract = False
 
     def body(self, step: Function) -> None:
         """Write what a function does and returns."""
@@ -83,10 +84,6 @@ class KerasRunning(KerasLearning):
 
     def jitted(self, step: Function) -> None:
         """Write a function of values that JAX compiles, and one around it that reads and writes the variables."""
-        if any(isinstance(one, Get | Variable) for one in walk(step.steps)):
-            raise Unsupported(
-                "`jax.jit` compiles functions without side effects: Keras makes no variables inside; make them before."
-            )
         self.idiom(
             "JAX compiles a function of values; another around it reads the variables and writes what they become."
         )
@@ -97,6 +94,8 @@ class KerasRunning(KerasLearning):
         ]
         if self.hoisted:
             used.append("*optimizer.variables")
+        if any(isinstance(one, Get) for one in walk(step.steps)):
+            used.append("*root.variables")
         self.write(f"{state} = [{', '.join(used)}]")
         self.write("@jax.jit")
         with self.block(f"def {step.function}_of({', '.join(['values', *step.takes])}):"):

@@ -36,6 +36,8 @@ class KerasSaving(KerasPlaces):
             )
         if self.lacks_config(thing):
             raise Unsupported(NO_CONFIG)
+        if way == "pickle" and style == "subclass":
+            raise OtherKind("Pickle finds a class by the module that it is imported from; a script's own has none.")
         if way == "clone":
             self.write(f"{step.as_} = keras.models.clone_model({words})")
             self.write(f"{step.as_}.set_weights({words}.get_weights())")
@@ -161,7 +163,7 @@ class KerasSaving(KerasPlaces):
             else f"{name}.__class__"
         )
         self.write(f"{name} = {kind}.from_config({step.given_by}[0])")
-        if thing and self.style_of(thing) != "functional":
+        if thing and thing.kind != "module":
             fresh = copied(thing)
             unbuilt(fresh)
             self.build(name, fresh)

@@ -24,6 +24,11 @@ from conformance.vocabulary import (
 
 NO_FLAG = "Keras takes no reuse flag anywhere: an attribute is read or assigned."
 SCOPE = "A scope is a layer that holds variables, a name in it an attribute: to assign it makes or replaces, to read it looks up."
+#: attributes that every layer has already
+PROPERTIES = frozenset({
+    "weights", "variables", "losses", "metrics", "name", "path", "input", "output", "dtype", "build", "call", "built",
+    "quantize", "trainable", "trainable_weights", "trainable_variables", "compute_dtype", "input_spec",
+})  # fmt: skip
 DEFAULTS = "Keras layers hand no {} down to what is made inside: each `add_weight` says its own."
 
 
@@ -52,7 +57,7 @@ class KerasScopes(KerasPlaces):
         for step in steps:
             below = path
             if isinstance(step, Scope):
-                below = f"{path}.{step.scope}"
+                below = f"{path}.{attribute(step.scope)}"
                 makes = step.reuse is not True and any(isinstance(one, Get) for one in walk(step.steps))
                 if makes and below not in known:
                     known.add(below)
@@ -80,7 +85,7 @@ class KerasScopes(KerasPlaces):
     def scope(self, step: Scope) -> None:
         """Stand in the layer of that name."""
         path, mode = self.open[-1]
-        self.open_scope(step, f"{path}.{step.scope}", mode)
+        self.open_scope(step, f"{path}.{attribute(step.scope)}", mode)
 
     def reenter(self, step: Reenter) -> None:
         """Stand in a layer that was bound before."""
@@ -101,7 +106,7 @@ class KerasScopes(KerasPlaces):
     def get(self, step: Get) -> None:
         """Add a weight to the layer, or read the attribute where the scope says reuse."""
         scope, mode = self.open[-1]
-        path = f"{scope}.{step.get}"
+        path = f"{scope}.{attribute(step.get)}"
         if step.reuse is not None:
             raise Unsupported(NO_FLAG)
         if mode == "auto":
@@ -159,7 +164,7 @@ class KerasScopes(KerasPlaces):
     def initializer(self, value: Initial | None) -> str:
         """Return the words for an initializer."""
         if value == "random":
-            return "'random_normal'"
+            return "keras.initializers.RandomNormal(stddev=1.0)"
         if value in (0, 1) and not isinstance(value, list):
             return "'ones'" if value else "'zeros'"
         return f"keras.initializers.Constant({value})"
@@ -202,6 +207,11 @@ class KerasScopes(KerasPlaces):
         self.tensors.add(step.binding or "")
         self.things.pop(step.binding or "", None)
         self.things[step.binding or ""] = Thing(TENSOR)
+
+
+def attribute(name: str) -> str:
+    """Return the attribute for a name; what layers have as properties themselves gets an underscore behind."""
+    return f"{name}_" if name in PROPERTIES else name
 
 
 def shape_of(values: Any) -> list[int]:
