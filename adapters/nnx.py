@@ -46,7 +46,10 @@ class NNX(NNXTraining):
         ),
         "not_found": (
             ("AttributeError", r"^'(Module|Linear|Embed|BatchNorm|SimpleCell|RNN)' object has no attribute"),
-            ("ValueError", r"^Incorrect number of leaves|^Found data on value of type .* assigned to static attribute"),
+            (
+                "ValueError",
+                r"^Incorrect number of leaves|^Found data on value of type .* assigned to static attribute|tree structures do not match",
+            ),
         ),
         **ERRORS,
     }  # fmt: skip

@@ -89,9 +89,15 @@ class NNXAccounts(Jax):
 
     def own(self, name: str, kind: str, leaves: dict[str, str] | None = None) -> Owner:
         """Note an owner that a name is bound to."""
+        self.check_name(name)
         owner = self.owners[name] = Owner(name, self.new_key(name), kind, leaves or {})
         self.owned_at[name] = len(self.frames)
         return owner
+
+    def check_name(self, name: str) -> None:
+        """Refuse to bind a name of the script anew inside a function, where it is one of the function's own."""
+        if not self.making and self.owned_at.get(name, len(self.frames)) < len(self.frames):
+            raise Unsupported("In a function of Python this name would be one of its own: bind it anew outside.")
 
     def new_key(self, key: str) -> str:
         """Return a key that no owner has had."""
@@ -193,6 +199,7 @@ class NNXAccounts(Jax):
         Its variables are new ones, tied among themselves as the recorded ones were unless `tied` says
         no; with `kept` they, or those not made by one of the names in it, are the recorded ones themselves.
         """
+        self.check_name(name)
         self.owners[name] = self.like(record.owner, name)
         self.owned_at[name] = len(self.frames)
         self.dropped.discard(name)

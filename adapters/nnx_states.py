@@ -21,6 +21,8 @@ class NNXStates(NNXOwners):
         super().__init__(*arguments, **options)
         #: whether modules hold random keys
         self.keyed = False
+        #: whether a module was moved to a device of its own
+        self.moved = False
         #: checkpoint -> what was saved in it
         self.saved: dict[str, Record] = {}
         #: average -> the module it follows
@@ -50,6 +52,7 @@ class NNXStates(NNXOwners):
 
     def save(self, step: Save) -> None:
         """Serialize the state of a module, or pickle the module."""
+        self.check_values()
         words = self.place(step.save)
         self.saved[step.to] = self.record(step.save)
         if self.way["save"] == "pickle":
@@ -66,6 +69,11 @@ class NNXStates(NNXOwners):
             self.write("checkpointer.wait_until_finished()")
         else:
             self.write(f"{step.to} = flax.serialization.msgpack_serialize(nnx.to_pure_dict({state}))")
+
+    def check_values(self) -> None:
+        """Refuse what needs values where there are none."""
+        if "traced" in self.frames or "loss" in self.frames:
+            raise Unsupported("A function that is traced has no values that could be saved: it saves nothing itself.")
 
     def check_pickle(self, step: Save, kinds: set[str]) -> None:
         """Refuse what cannot be pickled, or not in part."""
@@ -88,6 +96,7 @@ class NNXStates(NNXOwners):
 
     def restore(self, step: Restore) -> None:
         """Restore the state of a module, or unpickle the module."""
+        self.check_values()
         way = self.way["save"]
         if way == "pickle":
             self.write(f"{step.restore} = root.{step.restore} = pickle.loads({step.given_by})")
@@ -95,7 +104,7 @@ class NNXStates(NNXOwners):
         elif way == "orbax":
             if step.partial:
                 raise Unsupported(
-                    "Orbax's `StandardCheckpointer` restores all of a tree: a part of it is one more tree."
+                    "Orbax refuses a checkpoint that lacks variables of the tree it restores into: take one of what was saved."
                 )
             words = self.place(step.restore)
             self.write(f"nnx.update({words}, checkpointer.restore({step.given_by}, {self.state_of_owner(words)}))")
@@ -116,6 +125,7 @@ class NNXStates(NNXOwners):
 
     def move(self, step: Move) -> None:
         """Put every array on another device."""
+        self.moved = True
         self.recast(step.move, step.as_, self.way["move"], f"jax.device_put({{}}, {self.device_words(step.device)})")
 
     def materialize(self, step: Materialize) -> None:

@@ -167,7 +167,13 @@ class NNXTraining(NNXStates):
             raise Unsupported(
                 "A loss that is mapped over devices is pure: each would write values of its own into one variable."
             )
+        if self.way["parallel"] == "shard-map" and "rnn" in self.owner(step.parallel)[0].kinds():
+            raise Unsupported(
+                "An `nnx.RNN` starts from a state that is alike on all devices, and `jax.shard_map` refuses the loop that makes it differ."
+            )
         parts = list(step.split)
+        if self.moved:
+            self.write(f"nnx.update(root, jax.device_put(nnx.state(root), jax.NamedSharding({self.mesh()}, jax.P())))")
         chosen, argnums = self.chosen([step.parallel], "trained")
         self.write(f"optimizer = nnx.Optimizer(root, optax.sgd({step.rate}), wrt={chosen})")
         self.loss(step.steps, step.minimize, ", ".join(["root", *parts]))
