@@ -7,27 +7,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from adapters.tf1_eager import EagerWords
+from adapters.tf1_graph import GraphWords
 from adapters.tf1_words import TF1Words, operand
-from adapters.training import training_of
 from conformance.spec import Spec
 from conformance.step import Step
-from conformance.translation import Unsupported, turns
-from conformance.vocabulary import (
-    Assign,
-    Compute,
-    Function,
-    Get,
-    Gradient,
-    Graph,
-    Placeholder,
-    Read,
-    Reinitialize,
-    Restore,
-    Save,
-    Session,
-    Train,
-    Variable,
-)
+from conformance.translation import Unsupported
+from conformance.vocabulary import Assign, Graph, Placeholder, Read, Reinitialize, Restore, Save, Session
 
 
 def name_the_gpu(device: str) -> str:
@@ -38,7 +24,7 @@ def name_the_gpu(device: str) -> str:
     return f"from tensorflow.python.client import device_lib\ngpu = ' ' + ' '.join({listed})\n"
 
 
-class TF1(TF1Words):
+class TF1(GraphWords):
     """Graph mode: the contract of by-name reuse."""
 
     name = "tf1"
@@ -48,12 +34,18 @@ class TF1(TF1Words):
     def opening(self) -> str:
         """Return the line that opens a graph with a session on the device."""
         where = ", tf.device('/GPU:0')" if self.device == "gpu" else ""
-        return f"with tf.Graph().as_default(){where}, tf1.Session() as session:"
+        return f"with tf.Graph().as_default(){where}, {self.new_session()} as session:"
+
+    def new_session(self) -> str:
+        """Return the words for a session, with two virtual devices where a spec needs them."""
+        devices = "config=tf1.ConfigProto(device_count={'CPU': 2})" if "parallel" in self.verbs else ""
+        return f"tf1.Session({devices})"
 
     @contextmanager
     def setting(self, spec: Spec) -> Iterator[None]:
         """Build in a fresh graph, with a session."""
-        self.import_what_is_needed(spec)
+        self.resource = any(getattr(step, "traced", False) or getattr(step, "remat", False) for step in self.spec)
+        self.prepare(spec)
         with self.block(self.opening()):
             yield
 
@@ -89,7 +81,7 @@ class TF1(TF1Words):
     def session(self, step: Session) -> None:
         """Open another session over the same graph."""
         self.write("outer = session")
-        with self.block("with tf1.Session() as session:"):
+        with self.block(f"with {self.new_session()} as session:"):
             self.steps(step.steps)
         self.write("session = outer")
 
@@ -99,50 +91,51 @@ class TF1(TF1Words):
 
     def initialize(self, step: Step) -> None:
         """Run the initializers of all variables made so far."""
-        self.write("session.run(tf1.global_variables_initializer())")
+        if self.has_locals:
+            self.write("session.run([tf1.global_variables_initializer(), tf1.local_variables_initializer()])")
+        else:
+            self.write("session.run(tf1.global_variables_initializer())")
 
     def reinitialize(self, step: Reinitialize) -> None:
         """Run one variable's initializer again."""
-        self.write(f"session.run({self.place(step.reinitialize)}.initializer)")
+        place = self.place(step.reinitialize)
+        words = f"[part.initializer for part in {place}]" if place in self.partitioned else f"{place}.initializer"
+        self.write(f"session.run({words})")
 
     def assign(self, step: Assign) -> None:
         """Run an assignment."""
-        self.write(f"session.run(tf1.assign({self.place(step.assign)}, {self.values(step)}))")
+        self.write(self.run(self.assignment(step.assign, self.values(step))))
 
     def increment(self, place: str) -> None:
         """Run an assignment of the value plus one."""
-        self.write(f"session.run(tf1.assign_add({self.place(place)}, tf.ones_like({self.place(place)})))")
+        self.write(self.run(self.assignment(place, self.ones(place), adds=True)))
 
     def read(self, step: Read) -> None:
         """Fetch a variable."""
-        self.write(f"session.run({self.place(step.read)})")
+        self.write(f"session.run({self.value(step.read)})")
 
-    def gradient(self, step: Gradient) -> None:
-        """Build the gradient into the graph."""
-        self.steps(step.steps)
-        words = f"tf.gradients({self.expression(step.of)}, {self.place(step.wrt)})[0]"
-        self.write(f"{step.gradient} = {f'tf.convert_to_tensor({words})' if self.is_table(step.wrt) else words}")
-
-    def train(self, step: Train) -> None:
-        """Build one optimizer step into the graph and run it as often as asked."""
-        self.steps(step.steps)
-        optimizer = {"sgd": "GradientDescentOptimizer", "adam": "AdamOptimizer"}[step.train]
-        self.write(f"optimizer = tf1.train.{optimizer}({step.rate})")
-        self.write(f"minimize = optimizer.minimize({self.expression(step.minimize)}, var_list={self.owned(step.wrt)})")
-        self.write("session.run(tf1.variables_initializer(optimizer.variables()))")
-        with turns(self, step.times):
-            self.write("session.run(minimize)")
+    def trace_count(self, function: str) -> str:
+        """Ask the traced function."""
+        if self.edition(self.versions):
+            raise Unsupported("TensorFlow 1.15 does not say how often it has traced a function.")
+        return f"{function}.experimental_get_tracing_count()"
 
     def save(self, step: Save) -> None:
-        """Save the variables of a template by name."""
-        self.write(f"{step.to} = tf1.train.Saver({step.save}.variables).save(session, tempfile.mkdtemp() + '/model')")
+        """Save the variables of an owner."""
+        self.save_with(step, "session")
 
     def restore(self, step: Restore) -> None:
-        """Restore the variables of a template by name."""
-        self.write(f"tf1.train.Saver({step.restore}.variables).restore(session, {step.given_by})")
+        """Restore the variables of an owner."""
+        self.restore_with(step, "session")
 
 
-class TF1Eager(TF1Words):
+NO_LIST = "`trainable` is fixed when a variable is made, and eager variables are in no collection that could be changed; leave them out of `var_list`."
+NO_ABSTRACT = (
+    "An eager variable has its memory and its value from the start; a graph that is not yet initialized has not."
+)
+
+
+class TF1Eager(EagerWords):
     """The same calls in TensorFlow 2's default mode: the classic trap."""
 
     name = "tf1-eager"
@@ -156,7 +149,11 @@ class TF1Eager(TF1Words):
         **TF1Words.missing,
         "graph": "Eager mode has no graph of its own: to open one is to leave eager mode, and `tf1` is asked for that.",
         "placeholder": "`tf.placeholder` refuses to run in eager mode.",
-        "copy": "The calls of TF1 have no word for a copy; `copy.deepcopy`, which graph mode refuses, copies a template and its variables here.",
+        "freeze": NO_LIST,
+        "unfreeze": NO_LIST,
+        "parallel": "A tower on each device needs a graph whose session has several; eager code uses `tf.distribute.MirroredStrategy`, and `tf2` is asked for that.",
+        "materialize": NO_ABSTRACT,
+        "invoke.abstract": NO_ABSTRACT,
     }
 
     errors = {
@@ -172,15 +169,11 @@ class TF1Eager(TF1Words):
         super().__init__(*arguments, **options)
         #: whether a session is open, which is asked for values then
         self.in_session = False
-        #: names bound to what a tape does not watch by itself
-        self.unwatched: set[str] = set()
-        #: the training step whose optimizer was made before the function around it
-        self.hoisted: Train | None = None
 
     @contextmanager
     def setting(self, spec: Spec) -> Iterator[None]:
         """Write nothing on the CPU; else open the device."""
-        self.import_what_is_needed(spec)
+        self.prepare(spec)
         if self.device == "cpu":
             yield
             return
@@ -215,18 +208,12 @@ class TF1Eager(TF1Words):
     def initialize(self, step: Step) -> None:
         """Say what TF1 code says; it has nothing to do."""
         self.write(self.run("tf1.global_variables_initializer()"))
+        if self.has_locals:
+            self.write(self.run("tf1.local_variables_initializer()"))
 
     def reinitialize(self, step: Reinitialize) -> None:
         """Refuse: an eager variable has no initializer operation."""
         raise Unsupported("An eager variable keeps no initializer to run again; assign the value instead.")
-
-    def traced(self, step: Function) -> None:
-        """Have TensorFlow trace the function; an optimizer has variables, so it is made before."""
-        train = training_of(step)
-        if train:
-            self.optimizer(train)
-            self.hoisted = train
-        self.write("@tf.function")
 
     def trace_count(self, function: str) -> str:
         """Ask the traced function."""
@@ -234,66 +221,21 @@ class TF1Eager(TF1Words):
 
     def assign(self, step: Assign) -> None:
         """Assign at once."""
-        self.write(self.run(f"tf1.assign({self.place(step.assign)}, {self.values(step)})"))
+        self.write(self.run(self.assignment(step.assign, self.values(step))))
 
     def increment(self, place: str) -> None:
         """Add at once."""
-        self.write(self.run(f"tf1.assign_add({self.place(place)}, tf.ones_like({self.place(place)}))"))
+        self.write(self.run(self.assignment(place, self.ones(place), adds=True)))
 
     def read(self, step: Read) -> None:
         """Read a variable."""
-        self.write(self.run(self.place(step.read)) if self.in_session else f"{self.place(step.read)}.numpy()")
-
-    def gradient(self, step: Gradient) -> None:
-        """Record on a tape."""
-        with self.block("with tf.GradientTape() as tape:"):
-            if step.wrt in self.unwatched:
-                self.idiom("A tape watches trainable variables only; anything else is watched by a call of its own.")
-                self.write(f"tape.watch({step.wrt})")
-            self.steps(step.steps)
-            self.write(f"loss = {self.expression(step.of)}")
-        words = f"tape.gradient(loss, {self.place(step.wrt)})"
-        self.write(f"{step.gradient} = {f'tf.convert_to_tensor({words})' if self.is_table(step.wrt) else words}")
-
-    def optimizer(self, step: Train) -> None:
-        """Make the optimizer."""
-        kind = {"sgd": "GradientDescentOptimizer", "adam": "AdamOptimizer"}[step.train]
-        self.write(f"optimizer = tf1.train.{kind}({step.rate})")
-
-    def train(self, step: Train) -> None:
-        """Hand the optimizer a function that computes the loss, as eager mode demands."""
-        with self.block("def loss():"):
-            self.steps(step.steps)
-            self.write(f"return {self.expression(step.minimize)}")
-        if step is not self.hoisted:
-            self.optimizer(step)
-        with turns(self, step.times):
-            self.write(f"optimizer.minimize(loss, var_list={self.owned(step.wrt)})")
-
-    def get(self, step: Get) -> None:
-        """Get a variable by name, and note one that no tape watches."""
-        super().get(step)
-        self.note(step)
-
-    def variable(self, step: Variable) -> None:
-        """Construct a variable, and note one that no tape watches."""
-        super().variable(step)
-        self.note(step)
-
-    def note(self, step: Get | Variable) -> None:
-        """Note a variable that is not trainable."""
-        if step.trainable is False and step.as_:
-            self.unwatched.add(step.as_)
-
-    def compute(self, step: Compute) -> None:
-        """Bind the value of an expression, which no tape watches."""
-        super().compute(step)
-        self.unwatched.add(step.binding or "")
+        words = self.value(step.read)
+        self.write(self.run(words) if self.in_session else f"{words}.numpy()")
 
     def save(self, step: Save) -> None:
-        """Save the variables of a template by name; there is no session to hand over."""
-        self.write(f"{step.to} = tf1.train.Saver({step.save}.variables).save(None, tempfile.mkdtemp() + '/model')")
+        """Save the variables of an owner; there is no session to hand over."""
+        self.save_with(step, "None")
 
     def restore(self, step: Restore) -> None:
-        """Restore the variables of a template by name."""
-        self.write(f"tf1.train.Saver({step.restore}.variables).restore(None, {step.given_by})")
+        """Restore the variables of an owner."""
+        self.restore_with(step, "None")

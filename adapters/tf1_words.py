@@ -1,52 +1,32 @@
 """What graph mode and eager mode of `tf.compat.v1` say alike; and what TensorFlow 2 shares with them."""
 
-import ast
-from typing import Any, ClassVar
+from typing import Any
 
-from adapters.variable_scopes import VariableScopes
+from adapters.tf1_objects import TF1Objects
+from adapters.tf_text import FUNCTIONS, has, number, operand
 from conformance.spec import Spec
 from conformance.translation import Unsupported
-from conformance.vocabulary import (
-    Assign,
-    Call,
-    Function,
-    Get,
-    Invoke,
-    Layer,
-    Save,
-    Variable,
-    walk,
+from conformance.vocabulary import Assign, Average, Get, Optimizer, Restore, Save, Update, Vectorize
+
+__all__ = ["FUNCTIONS", "TF1Words", "has", "number", "operand"]
+
+SCOPE_OPTIONS = frozenset(
+    f"{verb}.{option}"
+    for verb in ("scope", "default_scope", "reenter")
+    for option in ("init", "dtype", "penalty", "auxiliary_name_scope")
 )
-
-FUNCTIONS = {
-    "tanh": "tf.tanh({})", "relu": "tf.nn.relu({})", "sigmoid": "tf.sigmoid({})", "exp": "tf.exp({})",
-    "log": "tf.math.log({})", "square": "tf.square({})", "sum": "tf.reduce_sum({})", "mean": "tf.reduce_mean({})",
-    "transpose": "tf.transpose({})", "softmax": "tf.nn.softmax({})", "stop_gradient": "tf.stop_gradient({})",
-}  # fmt: skip
+NO_DTYPE = "A variable of TensorFlow keeps the dtype it was made with: users make the network anew in the other dtype and assign the cast values."
+NO_MOVE = "A variable of TensorFlow stays on the device it was made on: users open `tf.device` around what makes it."
+ONLY_DECOUPLED = "`tf1.train` has no optimizer with decoupled weight decay: AdamW was in `tf.contrib`, which TensorFlow 2 does not bring."
 
 
-def operand(value: str) -> str:
-    """Return an expression as it stands before a dot: in brackets if it is an operation."""
-    return f"({value})" if isinstance(ast.parse(value, mode="eval").body, ast.BinOp | ast.UnaryOp) else value
+def session_argument(session: str) -> str:
+    """Return the argument that hands a session over, where there is one."""
+    return "" if session == "None" else f", session={session}"
 
 
-def number(value: float, dtype: str | None) -> str:
-    """Return a number as the dtype writes it; a variable is made of floats if none is given."""
-    kind = {"int": int, "boo": bool}.get((dtype or "float")[:3], float)
-    return repr(kind(value))
-
-
-def has(package: str, name: str) -> str:
-    """Return the words that ask a package for a dotted name, part by part."""
-    parts = name.split(".")
-    owners = [".".join([package, *parts[:index]]) for index in range(len(parts))]
-    return " and ".join(f"hasattr({owner}, {part!r})" for owner, part in zip(owners, parts, strict=True))
-
-
-class TF1Words(VariableScopes):
+class TF1Words(TF1Objects):
     """What graph mode and eager mode of `tf.compat.v1` say alike."""
-
-    scope_call, name_scope_call, auto_flag = "tf1.variable_scope", "tf1.name_scope", "tf1.AUTO_REUSE"
 
     packages = ("tensorflow",)
     install = "pip install tensorflow"
@@ -54,6 +34,11 @@ class TF1Words(VariableScopes):
     environ = {"TF_CPP_MIN_LOG_LEVEL": "3"}
     environ_on = {"cpu": {"CUDA_VISIBLE_DEVICES": "-1"}}
     functions = FUNCTIONS
+    ways = {"restore": ("saver", "checkpoint")}
+    options = SCOPE_OPTIONS | {
+        "get.penalty", "get.local", "get.partitions", "layer.penalty", "layer.norm", "layer.cell", "layer.unnamed",
+        "call.training", "copy.shallow", "save.only", "restore.partial", "gradient.remat", "function.template",
+    }  # fmt: skip
     errors = {
         "uninitialized": (
             ("FailedPreconditionError", r"Attempting to use uninitialized value|Could not find variable"),
@@ -61,12 +46,18 @@ class TF1Words(VariableScopes):
         "not_found": (
             ("ValueError", r"does not exist, or was not created"),
             ("NotFoundError", r"not found in checkpoint"),
+            ("AssertionError", r"not bound to checkpointed values|Object not assigned a value from checkpoint"),
         ),
-        "already_exists": (("ValueError", r"already exists, disallowed"),),
+        "already_exists": (
+            ("ValueError", r"already exists, disallowed"),
+            ("ValueError", r"^At least two variables have the same name"),
+        ),
         "shape_mismatch": (
             ("ValueError", r"specified shape .* and found shape|must have the same shape|^Dimensions must be equal"),
             ("ValueError", r"^Shapes must be equal rank|: Shape mismatch\.|in both shapes must be equal"),
-            ("InvalidArgumentError", r"Matrix size-incompatible"),
+            ("ValueError", r"^Received incompatible tensor with shape"),
+            ("ValueError", r"^Trying to reuse partitioned variable .* but specified shape"),
+            ("InvalidArgumentError", r"Matrix size-incompatible|requires shapes of both tensors to match"),
         ),
         "dtype_mismatch": (
             ("ValueError", r"specified dtype .* and found dtype|with a different dtype"),
@@ -82,142 +73,154 @@ class TF1Words(VariableScopes):
                 "ValueError",
                 r"^The reuse parameter must be|`?shape`? .*must be specified|^The initializer passed is not valid",
             ),
+            ("ValueError", r"^Trying to reuse partitioned variable .* but specified partitions"),
         ),
     }
     missing = {
-        "module": "Variable scopes are names and own nothing; the objects that own variables, `tf.Module` and Keras, are TensorFlow 2's way.",
-        "tie": "TF1 ties by asking for the same name again; a variable cannot be put in the place of another.",
-        "copy": "A variable of a graph cannot be copied: `copy.deepcopy` refuses it, and TF1 has no other word for a copy of a layer.",
-        "freeze": "TF1 fixes `trainable` when a variable is made; what is frozen later is left out of `var_list`.",
+        "cast": NO_DTYPE,
+        "move": NO_MOVE,
+        "call.given": "A network of TF1 reads the variables that were got when it was built; a custom getter can hand out other values there (`intercept`), a call cannot.",
+        "reparametrize": "TF1 has no word that changes how a variable is read once a layer has it; a custom getter does so when it is got (`intercept`).",
+        "quantize": "TensorFlow quantizes when it converts a saved model for TensorFlow Lite; `tf.compat.v1` has no call that quantizes the weights of a network in place.",
+        "hook": "A variable of TensorFlow has no hooks: gradients are values that `compute_gradients` hands out, and users change them before `apply_gradients`.",
+        "shard": "TF1 cuts a variable by a partitioner when it is got (`partitions`), and never afterwards.",
+        "paths": "A `tf.Module` lists each variable once, and has no public call for the other paths to it.",
     }
 
-    #: where a template's variables stand in its list: in the order in which it made them
-    parts: ClassVar[dict[str, str]] = {"kernel": ".variables[0]", "bias": ".variables[1]"}
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        #: layers by the name they are bound to
-        self.templates: dict[str, Layer] = {}
-
-    def import_what_is_needed(self, spec: Spec) -> None:
-        """Import what stands above TensorFlow."""
-        if any(isinstance(step, Save) for step in walk(spec.steps)):
+    def prepare(self, spec: Spec) -> None:
+        """Import what stands above TensorFlow, and note where classes go."""
+        if "save" in self.verbs:
             self.import_first("import tempfile")
+        self.has_locals = any(isinstance(step, Get) and step.local for step in self.spec)
+        self.preamble = len(self.lines)
 
     def array(self, values: str) -> str:
         """Return a constant tensor."""
         return f"tf.constant({values})"
 
-    # -- scopes and variables
-
-    def get(self, step: Get) -> None:
-        """Get a variable by name."""
-        self.bind(step.as_, self.get_words(step))
-
-    def get_words(self, step: Get) -> str:
-        """Return the call that gets a variable."""
-        words = [repr(step.get)]
-        if step.shape is not None and not isinstance(step.init, list):
-            words.append(f"shape={step.shape}")
-        if step.dtype:
-            words.append(f"dtype=tf.{step.dtype}")
-        if isinstance(step.init, list):
-            words.append(f"initializer=tf.constant({step.init}{f', dtype=tf.{step.dtype}' if step.dtype else ''})")
-        elif step.init == "random":
-            words.append("initializer=tf1.random_normal_initializer()")
-        elif step.init is not None:
-            words.append(f"initializer=tf1.constant_initializer({number(step.init, step.dtype)})")
-        if step.reuse is not None:
-            words.append(f"reuse={self.flag(step.reuse)}")
-        return f"tf1.get_variable({', '.join(words + self.registration(step))})"
-
-    def registration(self, step: Get | Variable) -> list[str]:
-        """Return the words for trainable and collections."""
-        words = [] if step.trainable is None else [f"trainable={step.trainable}"]
-        if step.collection:
-            words.append(f"collections=[tf1.GraphKeys.GLOBAL_VARIABLES, {step.collection!r}]")
-        return words
-
-    def variable(self, step: Variable) -> None:
-        """Construct a variable."""
-        dtype = [f"dtype=tf.{step.dtype}"] if step.dtype else []
-        if step.start is not None:
-            value = self.expression(step.start)
-        elif isinstance(step.init, list):
-            value = repr(step.init)
-        elif step.init == "random":
-            value = f"tf1.random_normal({', '.join([str(step.shape or []), *dtype])})"
-        elif step.shape:
-            value = f"tf.constant({', '.join([number(step.init, step.dtype), f'shape={step.shape}', *dtype])})"
-        else:
-            value = number(step.init, step.dtype)
-        words = [value, f"name={step.variable!r}", *dtype, *self.registration(step)]
-        self.bind(step.as_, f"tf1.Variable({', '.join(words)})")
-
-    def function(self, step: Function) -> None:
-        """Define a Python function; in a graph it builds anew whenever it is called."""
-        if step.traced:
-            self.traced(step)
-        with self.block(f"def {step.function}({', '.join(step.takes)}):"):
-            self.steps(step.steps)
-            if step.returns:
-                self.write(f"return {self.expression(step.returns)}")
-
-    def traced(self, step: Function) -> None:
-        """Mark a function as traced."""
-        raise Unsupported(
-            "Graph mode traces by itself: Python builds the graph once and a session runs it; `tf.function` is the word for that in eager code."
-        )
-
-    def invoke(self, step: Invoke) -> None:
-        """Call a function."""
-        self.bind(step.as_, f"{step.invoke}({', '.join(self.expression(given) for given in step.given)})")
-
-    def layer(self, step: Layer) -> None:
-        """Make a template: a function whose variables are made at its first call and reused after."""
-        self.idiom(
-            "A layer is worded as `tf1.make_template`: `tf.layers` needs Keras 2, which TensorFlow 2.16 and later do not bring."
-        )
-        kernel = self.get_words(
-            Get(
-                get="kernel",
-                shape=[step.inputs, step.units],
-                init=step.kernel,
-                trainable=None if step.trainable else False,
-            )
-        )
-        bias = self.get_words(
-            Get(get="bias", shape=[step.units], init=step.bias, trainable=None if step.trainable else False)
-        )
-        added = f" + {bias}" if step.bias is not None else ""
-        body = f"inputs @ {kernel}{added}" if step.layer == "dense" else f"tf.gather({kernel}, inputs)"
-        self.templates[step.as_] = step
-        self.write(f"{step.as_} = tf1.make_template({step.name!r}, lambda inputs: {body})")
-
-    def call(self, step: Call) -> None:
-        """Call a template."""
-        self.bind(step.as_, f"{self.place(step.call)}({self.expression(step.on)})")
-
     def is_table(self, place: str) -> bool:
         """Return whether a place is the table of an embedding, whose gradient holds only the rows looked up."""
+        if self.objects:
+            return any(getattr(step, "layer", None) == "embedding" for step in self.spec)
         first, _, rest = place.partition(".")
         return rest == "kernel" and first in self.templates and self.templates[first].layer == "embedding"
 
     def values(self, step: Assign) -> str:
-        """Return the new values of a variable."""
-        return repr(step.to) if isinstance(step.to, list) else self.expression(step.to)
+        """Return the new values of a variable; one in parts is written as a tensor that is cut."""
+        if not isinstance(step.to, list):
+            return self.expression(step.to)
+        return self.array(repr(step.to)) if step.assign in self.partitioned else repr(step.to)
 
-    def place(self, place: str) -> str:
-        """Return a variable; those of a template are found by where they stand in its list."""
-        first, _, rest = place.partition(".")
-        index = {"": "", **self.parts}
-        return first + index[rest] if rest in index else place
+    def assignment(self, place: str, values: str, *, adds: bool = False) -> str:
+        """Return the call that writes into a variable, or adds to it."""
+        call = "assign_add" if adds else "assign"
+        if place in self.partitioned:
+            return f"{self.place(place)}.{call}({values})"
+        return f"tf1.{call}({self.place(place)}, {values})"
 
-    def owned(self, wrt: str | list[str]) -> str:
-        """Return the list of variables that are trained: those named, or a template's own."""
-        if isinstance(wrt, list):
-            return f"[{', '.join(map(self.place, wrt))}]"
-        return f"{wrt}.trainable_variables" if wrt in self.templates else f"[{self.place(wrt)}]"
+    def ones(self, place: str) -> str:
+        """Return ones in the shape of a variable."""
+        return f"tf.ones_like({self.value(place)})"
+
+    def vectorize(self, step: Vectorize) -> None:
+        """Map over the first axis."""
+        over = self.expression(step.over)
+        outer, self.bound = self.bound, self.bound - {step.each}
+        self.write(f"{step.vectorize} = tf.vectorized_map(lambda {step.each}: {self.expression(step.returns)}, {over})")
+        self.bound = outer
+
+    # -- optimizers
+
+    def make_optimizer(self, name: str, kind: str, rate: float) -> None:
+        """Write the line that makes an optimizer."""
+        call = {
+            "sgd": f"GradientDescentOptimizer({rate})",
+            "momentum": f"MomentumOptimizer({rate}, momentum=0.9)",
+            "adam": f"AdamOptimizer({rate})",
+        }[kind]
+        self.write(f"{name} = tf1.train.{call}")
+
+    def optimizer(self, step: Optimizer) -> None:
+        """Make an optimizer; what it trains is said at each update."""
+        if step.kind == "adamw":
+            raise Unsupported(ONLY_DECOUPLED)
+        if step.decay is not None and step.clip is not None:
+            raise Unsupported(
+                "`tf1.train` has no weight decay: the term that users add to the loss is clipped with the rest of its gradient."
+            )
+        self.make_optimizer(step.optimizer, step.kind, step.rate)
+        self.optimizers[step.optimizer] = step
+
+    def scalars(self, update: Update) -> list[str]:
+        """Return the scalars that an update minimizes, with the term for weight decay."""
+        step = self.optimizers[update.update]
+        words = [
+            self.expression(one) for one in ([update.minimize] if isinstance(update.minimize, str) else update.minimize)
+        ]
+        if step.decay is not None:
+            self.idiom("`tf1.train` has no weight decay; users add half the squares of the variables to the loss.")
+            squares = f"{step.decay} * tf.add_n([tf.nn.l2_loss(variable) for variable in {self.owned(step.over)}])"
+            words[0] = f"{words[0]} + {squares}"
+        return words
+
+    def slot_count(self, optimizer: str) -> str:
+        """Ask the optimizer for the slot of each variable."""
+        step = self.optimizers[optimizer]
+        if step.kind == "sgd":
+            return f"len({optimizer}.get_slot_names())"
+        slot = {"momentum": "momentum", "adam": "m"}[step.kind]
+        return f"len({{id(variable) for variable in {self.owned(step.over)} if {optimizer}.get_slot(variable, {slot!r}) is not None}})"
+
+    def average(self, step: Average) -> None:
+        """Make an average, which keeps a shadow of each variable."""
+        self.idiom(
+            "An average is no module in TF1: it keeps a shadow variable for each variable, and is asked by that."
+        )
+        self.averages[step.as_] = step.average
+        self.write(f"{step.as_} = tf1.train.ExponentialMovingAverage({step.decay})")
+
+    # -- checkpoints
+
+    @classmethod
+    def ways_of(cls, spec: Spec) -> list[dict[str, str]]:
+        """Return the ways; what saves an object whole leaves nothing out."""
+        ways = super().ways_of(spec)
+        steps = spec.steps
+        only = any(isinstance(step, Save) and step.only for step in steps)
+        return [way for way in ways if not only or way.get("restore") != "checkpoint"] or ways
+
+    @property
+    def by_name(self) -> bool:
+        """Whether checkpoints are keyed by the names of variables, not by the paths of objects."""
+        return self.way.get("restore", "saver") == "saver"
+
+    def save_with(self, step: Save, session: str) -> None:
+        """Save by name, or the object."""
+        if step.only:
+            chosen = f"[{', '.join(self.parts_of(f'{step.save}.{path}') for path in step.only)}]"
+        else:
+            chosen = self.listing(step.save, only_trainable=False)
+        target = "tempfile.mkdtemp() + '/model'"
+        if self.by_name:
+            self.write(f"{step.to} = tf1.train.Saver({chosen}).save({session}, {target})")
+        else:
+            self.write(
+                f"{step.to} = tf1.train.Checkpoint(root={self.place(step.save)}).save({target}{session_argument(session)})"
+            )
+
+    def restore_with(self, step: Restore, session: str) -> None:
+        """Restore by name, or the object."""
+        if self.by_name:
+            chosen = self.listing(step.restore, only_trainable=False)
+            if step.partial:
+                self.idiom("A Saver has no partial mode; users ask the checkpoint for its names.")
+                self.write(f"{step.given_by}_names = [name for name, _ in tf1.train.list_variables({step.given_by})]")
+                chosen = f"[variable for variable in {chosen} if variable.name.split(':')[0] in {step.given_by}_names]"
+            self.write(f"tf1.train.Saver({chosen}).restore({session}, {step.given_by})")
+            return
+        words = f"tf1.train.Checkpoint(root={self.place(step.restore)}).restore({step.given_by})"
+        words += "" if step.partial else ".assert_existing_objects_matched()"
+        self.write(f"{words}.run_restore_ops({session})" if session != "None" else words)
 
     # -- observations
 
@@ -237,16 +240,33 @@ class TF1Words(VariableScopes):
         """Ask the top-level package, with no compat in between."""
         return has("tf", name)
 
-    def listing(self, inside: str | None, *, only_trainable: bool) -> str:
-        """Return the collection of variables, or what a template made."""
-        if inside:
-            return f"{inside}.{'trainable_' if only_trainable else ''}variables"
-        return f"tf1.{'trainable' if only_trainable else 'global'}_variables()"
-
     def names(self, inside: str | None) -> str:
-        """Return the names in the collection of variables."""
-        return "sorted(variable.name.split(':')[0] for variable in tf1.global_variables())"
+        """Return the names of all variables, or of an owner's."""
+        return f"sorted(variable.name.split(':')[0] for variable in {self.listing(inside, only_trainable=False)})"
 
     def collected(self, collection: str) -> str:
         """Return a collection by its key."""
         return f"tf1.get_collection({collection!r})"
+
+    def penalties(self, inside: str | None) -> str:
+        """Return the collected terms of regularizers, or those named after an owner's variables."""
+        if inside is None:
+            return "tf1.losses.get_regularization_losses()"
+        self.idiom("Penalties are collected by graph; those of an owner are found by the names of its variables.")
+        owned = self.listing(inside, only_trainable=False) if self.owns(inside) else f"[{self.parts_of(inside)}]"
+        return f"[term for variable in {owned} for term in tf1.losses.get_regularization_losses(variable.name.split(':')[0] + '/')]"
+
+    def penalty(self, inside: str | None) -> str:
+        """Return their sum."""
+        if inside is None:
+            return "tf1.losses.get_regularization_loss()"
+        return f"tf.reduce_sum({self.penalties(inside)})"
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        #: optimizers by the name they are bound to
+        self.optimizers: dict[str, Optimizer] = {}
+        #: where in the script classes are written
+        self.preamble = 0
+        #: whether the spec has local variables
+        self.has_locals = False
