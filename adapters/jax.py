@@ -65,7 +65,7 @@ class Jax(Adapter):
     that was bound outside is read by its path in that state.
     """
 
-    packages = ("flax", "jax", "jaxlib", "optax")
+    packages: ClassVar[tuple[str, ...]] = ("flax", "jax", "jaxlib", "optax")
     install = "pip install flax optax"
     functions = {
         "tanh": "jnp.tanh({})", "relu": "jax.nn.relu({})", "sigmoid": "jax.nn.sigmoid({})", "exp": "jnp.exp({})",

@@ -2,15 +2,25 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Any, Literal
 
-from adapters.jax import Jax
+from adapters.linen_state import LinenState, Path
 from conformance.step import OddFlag, Reuse
 from conformance.translation import Unsupported
-from conformance.vocabulary import Assign, Get, Reenter, Repeat, Scope, Variable
+from conformance.vocabulary import (
+    CurrentScope,
+    DefaultScope,
+    Function,
+    Get,
+    Reenter,
+    Repeat,
+    Scope,
+    Variable,
+)
 
-Path = tuple[str, ...]
+BY_NAME = Get | Variable | Scope | DefaultScope | Reenter | CurrentScope
 
 
 @dataclass
@@ -23,27 +33,11 @@ class Opened:
     frame: int = 0
     loop: int = 0
     asked: set[str] = field(default_factory=set)
+    pushed: set[str] = field(default_factory=set)
 
 
-@dataclass
-class Owner:
-    """A layer or module: the words for its definition, and where its variables are in the tree."""
-
-    words: str
-    path: Path
-    leaves: dict[str, str] = field(default_factory=dict)
-    members: "dict[str, Owner]" = field(default_factory=dict)
-
-    def paths(self) -> list[Path]:
-        """Return the path of every variable in it, each once."""
-        inner = [path for member in self.members.values() for path in member.paths()]
-        return list(dict.fromkeys([*((*self.path, leaf) for leaf in self.leaves.values()), *inner]))
-
-
-class LinenScopes(Jax):
+class LinenScopes(LinenState):
     """Words scopes and variables by `flax.core.Scope`, and keeps account of where in the tree each variable is."""
-
-    state = ("params", "root")
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -51,38 +45,41 @@ class LinenScopes(Jax):
         self.bound_scopes: dict[str, Opened] = {}
         #: name of a variable -> its collection and its path, None if that depends on the caller
         self.variables: dict[str, tuple[str, Path | None]] = {}
-        self.collections: dict[Path, str] = {}
-        self.owners: dict[str, Owner] = {}
-        self.uses_scopes = False
-        #: whether variables are made by initializers that draw from the root's keys
-        self.draws = False
         self.loops = 0
-        #: functions that are a training step
-        self.steppers: set[str] = set()
-
-    def opening(self, text: str) -> list[str]:
-        """Make the tree of parameters, and the scope over it if variables are made by name."""
-        lines = []
-        used = self.used(text)
-        if used:
-            lines.append("params = {}")
-        if "root" in used:
-            self.idiom(
-                "Variables by name are worded by `flax.core.Scope`, on which `nn.Module` and its `self.variable` stand."
-            )
-            rngs = "rngs={'params': jax.random.key(0)}, " if self.draws else ""
-            lines.append(f"root = Scope({{'params': params}}, {rngs}mutable=True)")
-        return lines
+        #: functions under `jax.jit`, and those whose later calls find what the first one made
+        self.pure: set[str] = set()
+        self.templates: set[str] = set()
 
     # -- scopes
 
     def scope(self, step: Scope) -> None:
         """Push a scope."""
         around = self.here()
+        around.pushed.add(step.scope)
         path = None if around.path is None else (*around.path, step.scope)
         mode = self.scope_mode(step.reuse, around.mode)
-        flag = "" if step.reuse is None else f", reuse={self.flag(step.reuse)}"
-        self.open(step, f"{around.words}.push({step.scope!r}{flag})", path, mode)
+        self.open(step, f"{around.words}.push({step.scope!r}{self.reusing(step)})", path, mode)
+
+    def default_scope(self, step: DefaultScope) -> None:
+        """Push a scope without a name: Linen puts the first number that is free behind the prefix."""
+        around = self.here()
+        number = next(at for at in count() if f"{step.default_scope}{at}" not in around.pushed)
+        name = f"{step.default_scope}{number}"
+        around.pushed.add(name)
+        known = around.path is not None and self.loops == around.loop
+        path = (*(around.path or ()), name) if known else None
+        mode = self.scope_mode(step.reuse, around.mode)
+        self.open(step, f"{around.words}.push(prefix={step.default_scope!r}{self.reusing(step)})", path, mode)
+
+    def current_scope(self, step: CurrentScope) -> None:
+        """Bind the scope that is open here."""
+        around = self.here()
+        self.write(f"{step.current_scope} = {around.words}")
+        self.bound_scopes[step.current_scope] = replace(around, words=step.current_scope)
+
+    def reusing(self, step: Scope | DefaultScope) -> str:
+        """Return the words for the flag that a scope is opened with."""
+        return "" if step.reuse is None else f", reuse={self.flag(step.reuse)}"
 
     def reenter(self, step: Reenter) -> None:
         """Use a scope object again, rewound if its variables are to be reused."""
@@ -92,7 +89,11 @@ class LinenScopes(Jax):
         self.open(step, f"{words}.rewound()" if mode else words, known.path, mode)
 
     def open(
-        self, step: Scope | Reenter, words: str, path: Path | None, mode: Reuse | Literal["inherited"] | None
+        self,
+        step: Scope | DefaultScope | Reenter,
+        words: str,
+        path: Path | None,
+        mode: Reuse | Literal["inherited"] | None,
     ) -> None:
         """Bind a scope and write what is inside."""
         name = step.as_ or self.free("_".join(path or ("inner",)))
@@ -111,6 +112,8 @@ class LinenScopes(Jax):
         """Return a scope as it is reached here: one opened outside a function is pushed again from its root."""
         if scope.frame == len(self.frames) or scope.words == "root":
             return scope
+        if scope.frame > len(self.frames):
+            raise Unsupported("A Linen scope belongs to the function that it is given to, and ends with it.")
         if scope.path is None:
             raise Unsupported(
                 "A Linen scope belongs to the function that it is given to; another function is given its own."
@@ -126,26 +129,45 @@ class LinenScopes(Jax):
             )
         return repr(bool(reuse))
 
+    # -- functions
+
+    def bodies(self, step: Function) -> None:
+        """Note what a function does with scopes, and which kind of function it is."""
+        if any(isinstance(inner, BY_NAME) for inner in step.steps):
+            self.makes.add(step.function)
+        if step.traced:
+            self.pure.add(step.function)
+        if step.template:
+            self.templates.add(step.function)
+
     @contextmanager
     def function_scope(self) -> Iterator[None]:
-        """Take the scope that a function is given for its root."""
-        self.opened.append(Opened("root", None if self.called_in_scopes else (), None, len(self.frames)))
+        """Take the scope that a function is given for its root; a template opens one that it finds again."""
+        name = self.writing[-1]
+        from_caller = self.called_in_scopes and name not in self.pure
+        opened = Opened("root", None if from_caller else (), None, len(self.frames))
+        if name in self.templates:
+            if name not in self.makes or opened.path is None:
+                raise Unsupported(
+                    "What a later call of a Linen function finds stands in a scope of its own, which is pushed from the one that the function is given."
+                )
+            words = self.free("inner")
+            self.write(f"{words} = root.push({name!r}, reuse=True)")
+            opened = Opened(words, (name,), None, len(self.frames))
+        self.opened.append(opened)
         yield
         self.opened.pop()
 
     def given_state(self, function: str) -> list[str]:
         """Give a function the current scope for its root."""
+        here = self.here()
+        if function in self.pure & self.makes and here.path != ():
+            raise Unsupported(
+                "A function under `jax.jit` takes a tree and makes a scope over it; a scope that is open around the call is not seen inside."
+            )
         return [
-            self.here().words if name == "root" and function in self.makes else name
-            for name in self.takes.get(function, [])
+            here.words if name == "root" and function in self.makes else name for name in self.takes.get(function, [])
         ]
-
-    def state_of(self, kind: str, body: str) -> tuple[list[str], list[str]]:
-        """Let a function under a transformation take the parameters and make its own scope over them."""
-        used = self.used(body)
-        if kind == "plain" or "root" not in used:
-            return used, []
-        return ["params"], ["root = Scope({'params': params})"]
 
     # -- variables
 
@@ -157,10 +179,8 @@ class LinenScopes(Jax):
             raise Unsupported(
                 "Linen's `reuse` is an argument of `push`, which opens a scope; getting a variable takes none."
             )
-        if mode == "inherited":
-            raise Unsupported(
-                "Linen's `reuse` is an argument of each `push`; a scope does not inherit it from the scope around it."
-            )
+        # Linen's `reuse` is an argument of each `push`: a scope inside says nothing of what is around it
+        mode = None if mode == "inherited" else mode
         again = mode and (step.get in around.asked or self.loops > around.loop)
         words = around.words + (".rewound()" if again else "")
         around.asked.add(step.get)
@@ -185,6 +205,7 @@ class LinenScopes(Jax):
             self.write(f"{rewound}.{param}")
         else:
             self.draws = True
+            self.making("params")
             self.write(f"{words}.{param}")
             if step.as_:
                 self.idiom(
@@ -206,6 +227,8 @@ class LinenScopes(Jax):
     def make(self, step: Get | Variable, name: str, words: str, *, lookup: bool) -> None:
         """Bind a reference to a variable of the current scope."""
         collection = self.collection_of(step, name, lookup=lookup)
+        if not lookup:
+            self.making(collection)
         if lookup:
             call = f"{words}.variable({collection!r}, {name!r})"
         elif isinstance(step, Variable) and step.start is not None:
@@ -218,6 +241,11 @@ class LinenScopes(Jax):
             call = f"{words}.variable({collection!r}, {name!r}, {', '.join(self.filling(step.init, step.shape, step.dtype))})"
         self.bind(step.as_, call)
         self.known_as(step, name, collection)
+
+    def making(self, collection: str) -> None:
+        """Note that a function makes a variable; under a transformation it cannot, which the scope itself refuses."""
+        if self.frames and self.frames[-1] in {"plain", "traced"}:
+            self.note(self.tree_of(collection))
 
     def inner_path(self, name: str) -> Path | None:
         """Return the path of a name in the current scope, None if that depends on the caller."""
@@ -236,7 +264,6 @@ class LinenScopes(Jax):
 
     def known_as(self, step: Get | Variable, name: str, collection: str) -> None:
         """Note which variable a step binds a name to."""
-        self.uses_scopes = True
         if step.as_:
             self.bound_at[step.as_] = len(self.frames)
             self.variables[step.as_] = (collection, self.inner_path(name))
@@ -245,66 +272,3 @@ class LinenScopes(Jax):
         """Note that a function returned a variable of its own."""
         super().alias(name, variable)
         self.variables[name] = self.variables[variable]
-
-    def tree(self, path: Path) -> str:
-        """Return the words for an entry of the tree of parameters."""
-        return "params" + "".join(f"[{part!r}]" for part in path)
-
-    def owner(self, place: str) -> tuple[Owner, list[str]]:
-        """Return the layer or module that a place begins with, and what is left of the place."""
-        first, *rest = place.split(".")
-        owner = self.owners[first]
-        while rest and rest[0] in owner.members:
-            owner = owner.members[rest.pop(0)]
-        return owner, rest
-
-    def path_of(self, place: str) -> Path:
-        """Return the path of a variable among the parameters."""
-        if place.partition(".")[0] in self.owners:
-            owner, rest = self.owner(place)
-            return (*owner.path, *(owner.leaves.get(part, part) for part in rest))
-        path = self.variables[place][1]
-        if path is None:
-            raise Unsupported("Which entry of the tree this variable is depends on the scope its function was given.")
-        return path
-
-    def place(self, place: str) -> str:
-        """Return a reference, a layer, or an entry of the tree."""
-        first = place.partition(".")[0]
-        if first in self.owners:
-            owner, rest = self.owner(place)
-            return self.tree(self.path_of(place)) if rest else owner.words
-        return place
-
-    def value(self, place: str) -> str:
-        """Return the value behind a reference; of one bound outside a function, the entry that it was given."""
-        if place not in self.variables:
-            return self.place(place)
-        if not self.outer(place):
-            return f"{place}.value"
-        if self.variables[place][0] == "params":
-            return self.tree(self.path_of(place))
-        if "traced" in self.frames:
-            raise Unsupported(
-                "`jax.jit` takes what it captures for a constant; a collection other than the parameters is an argument of its own."
-            )
-        return f"{place}.value"
-
-    def assign(self, step: Assign) -> None:
-        """Write through a reference, or replace an entry of the tree."""
-        self.pure_only("write variables")
-        if "traced" in self.frames:
-            raise Unsupported(
-                "A function under `jax.jit` is pure, so Linen users return the new state from it; a write inside, as the spec asks for, is not seen outside."
-            )
-        self.write(f"{self.target(step.assign)} = {self.new_value(step.to)}")
-
-    def target(self, place: str) -> str:
-        """Return the words for what a write goes to; an array itself is written in place, if at all."""
-        if place in self.variables:
-            return f"{place}.value"
-        return self.place(place) if place.partition(".")[0] in self.owners else f"{place}[...]"
-
-    def increment(self, place: str) -> None:
-        """Add to the value."""
-        self.write(f"{self.target(place)} = {self.target(place)} + 1")
