@@ -68,6 +68,8 @@ class KerasSaving(KerasPlaces):
     def ways_of(cls, spec: Spec) -> list[dict[str, str]]:
         """Return the ways that fit the kind of object which the spec copies or saves; one if none does."""
         ways = super().ways_of(spec)
+        if any("restore" in way for way in ways):  # each way of copying with each of restoring would be many
+            ways = [way for way in ways if way.get("copy", "deepcopy") == "deepcopy"]
         fitting = [way for way in ways if cls.fits(spec, way)]
         engines = dict.fromkeys(way["engine"] for way in ways)
         return [
