@@ -41,6 +41,9 @@ class NNX(NNXTraining):
         "sharing_refused": (
             ("ValueError", r"does not support (shared references|Variable aliasing)|^Inconsistent aliasing detected"),
         ),
+        "uninitialized": (
+            *((kind, r"ShapeDtypeStruct") for kind in ("TypeError", "AttributeError", "ValueError")),
+        ),
         "not_trainable": (
             ("AttributeError", r"No attribute .* in State"), ("TypeError", r"grad requires real- or complex-valued"),
         ),
@@ -48,7 +51,7 @@ class NNX(NNXTraining):
             ("AttributeError", r"^'(Module|Linear|Embed|BatchNorm|SimpleCell|RNN)' object has no attribute"),
             (
                 "ValueError",
-                r"^Incorrect number of leaves|^Found data on value of type .* assigned to static attribute|tree structures do not match",
+                r"^Incorrect number of leaves|^Expected a subgraph for|assigned to static attribute|tree structures do not match",
             ),
         ),
         **ERRORS,
@@ -71,15 +74,19 @@ class NNX(NNXTraining):
 
     @classmethod
     def ways_of(cls, spec: Spec) -> list[dict[str, str]]:
-        """Return the ways, of calls and copies only where they are not all alike."""
+        """Return the first way of every verb, and each further way of one with the first of the others.
+
+        Calls and copies have ways only where these are not all alike.
+        """
         steps = list(walk(spec.steps))
         alike = set()
         if not any(isinstance(step, Call) and step.given for step in steps):
             alike.add("call")
         if all(step.shallow for step in steps if isinstance(step, Copy)):
             alike.add("copy")
-        kept = [{verb: way for verb, way in ways.items() if verb not in alike} for ways in super().ways_of(spec)]
-        return [ways for at, ways in enumerate(kept) if ways not in kept[:at]]
+        verbs = [verb for verb in dict.fromkeys(step.verb for step in steps) if verb in cls.ways and verb not in alike]
+        usual = {verb: cls.ways[verb][0] for verb in verbs}
+        return [usual, *({**usual, verb: way} for verb in verbs for way in cls.ways[verb][1:])]
 
     # -- observations
 

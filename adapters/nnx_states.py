@@ -166,8 +166,9 @@ class NNXStates(NNXOwners):
             self.owners[name], self.owned_at[name] = self.owners[new], self.owned_at[new]
             return
         if new != name:
-            self.write(f"{new} = {name}")
-            self.owners[new], self.owned_at[new] = self.owners[name], self.owned_at[name]
+            self.check_name(new)
+            self.write(f"{new} = {self.place(name)}")
+            self.owners[new], self.owned_at[new] = self.owners[name], len(self.frames)
 
     def shard(self, step: Shard) -> None:
         """Lay a variable's array out over a mesh of two devices."""

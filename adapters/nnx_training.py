@@ -114,11 +114,20 @@ class NNXTraining(NNXStates):
             return "nnx.Param", ""
         self.idiom("The optimizer's filter is made of the paths under which NNX lists the variables to train.")
         chosen = self.free(name)
-        words = ", ".join(self.made_words(made) for made in dict.fromkeys(trained))
+        listed = ", ".join(dict.fromkeys(self.listed(places)))
         self.write(
-            f"{chosen} = nnx.filterlib.PathIn(*[path for path, node in nnx.iter_graph(root) if any(node is one for one in [{words}])])"
+            f"{chosen} = nnx.filterlib.PathIn(*[path for path, node in nnx.iter_graph(root) if any(node is one for one in [{listed}])])"
         )
         return chosen, f", argnums=nnx.DiffState(0, {chosen})"
+
+    def listed(self, places: list[str]) -> list[str]:
+        """Return the words for each variable to train: a place that was named itself, and what owners hold."""
+        words = []
+        for place in places:
+            named = place.partition(".")[0] in self.owners and not self.is_owner(place)
+            made = [one for one in self.variables_at(place) if one not in self.frozen]
+            words += [self.place(place) for _ in made] if named else [self.made_words(one) for one in made]
+        return words
 
     def made_words(self, made: str) -> str:
         """Return the words for a variable where it stands now."""

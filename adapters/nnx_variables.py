@@ -208,8 +208,6 @@ class NNXVariables(NNXAccounts):
 
     def function(self, step: Function) -> None:
         """Define a function whose own root is the module it is given, or one that makes a module and returns it."""
-        if step.template:
-            raise Unsupported(self.missing["function.template"])
         local = {inner.binding for inner in walk(step.steps) if inner.binds in {"layer", "module", "copy"}}
         if step.returns in local and not self.frames:
             self.make(step)
