@@ -1,14 +1,17 @@
 """Haiku: parameters by name in a tree that `init` makes, and functions that find them there when they are applied."""
 
-from adapters.haiku_running import HaikuRunning
+from adapters.haiku_builders import HaikuBuilders
 from adapters.haiku_trees import tupled
 from adapters.jax import ERRORS, MISSING
 from conformance.spec import Spec
 from conformance.translation import Unsupported
 from conformance.vocabulary import Layer, walk
 
+PENALTY = "Haiku collects no regularization terms: a loss adds them up from the tree of parameters itself."
+NAMES = "`hk.name_scope` names parameters, and operations with them: it opens no second scope that could be left out."
 
-class Haiku(HaikuRunning):
+
+class Haiku(HaikuBuilders):
     """Words a spec in Haiku.
 
     What stands together and makes variables is one transformed function. A scope is `hk.name_scope`, whose name
@@ -30,13 +33,14 @@ class Haiku(HaikuRunning):
             ("ValueError", r"^Initializer must be specified"),
         ),
         "already_exists": (("ValueError", r"^Module name .* is not unique"),),
+        "bad_argument": (("ValueError", r"must be used as part of an `hk.transform`"), *ERRORS["bad_argument"]),
         "not_trainable": (("TypeError", r"grad requires real- or complex-valued"),),
-        **ERRORS,
         "shape_mismatch": (("ValueError", r"with retrieved shape .* does not match"), *ERRORS["shape_mismatch"]),
     }
-    ways = {"restore": ("replace", "merge")}
+    ways = {"restore": ("replace", "merge"), "materialize": ("init", "zeros")}
     options = frozenset({
-        "call.given", "call.training", "copy.shallow", "save.only", "restore.partial", "gradient.remat", "function.template",
+        *(f"{verb}.{option}" for verb in ("scope", "default_scope", "reenter") for option in ("init", "dtype")),
+        "call.given", "call.training", "copy.shallow", "save.only", "restore.partial", "gradient.remat", "function.template", "invoke.abstract",
         "layer.norm", "layer.cell", "layer.unnamed",
     })  # fmt: skip
     missing = {
@@ -44,7 +48,8 @@ class Haiku(HaikuRunning):
         "reuse_variables": "Haiku has no reuse mode that an open scope could be switched to: a whole function is run by `init` or by `apply`.",
         "drop": "No Python object stands for a Haiku parameter: it is in the tree until its entry is deleted.",
         "alive": "No Python object stands for a Haiku parameter: it is in the tree until its entry is deleted.",
-        "scope.penalty": "Haiku collects no regularization terms: a loss adds them up from the tree of parameters itself.",
+        **dict.fromkeys(("scope.penalty", "default_scope.penalty", "reenter.penalty"), PENALTY),
+        **dict.fromkeys((f"{verb}.auxiliary_name_scope" for verb in ("scope", "default_scope", "reenter")), NAMES),
         "collection": "Haiku has no collections but two: the parameters, and the state, which is not trained.",
     }
 

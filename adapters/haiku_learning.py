@@ -4,6 +4,7 @@ from typing import Any
 
 from adapters.haiku_owners import HaikuOwners
 from adapters.haiku_sections import Bound
+from conformance.step import Step
 from conformance.translation import Unsupported, turns
 from conformance.vocabulary import Freeze, Gradient, Optimizer, Train, Unfreeze, Update
 
@@ -14,6 +15,8 @@ class HaikuLearning(HaikuOwners):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         #: average -> what it follows, and how much of it is kept
+        #: the state that the loss being written changes, empty if none
+        self.changed = ""
         self.averages: dict[str, tuple[str, float]] = {}
         #: optimizer -> its kind, the tree it is over, and the function that picks what it moves, empty for all
         self.optimizers: dict[str, tuple[str, str, str]] = {}
@@ -73,14 +76,32 @@ class HaikuLearning(HaikuOwners):
         known = step.wrt in self.variables or self.owned(step.wrt)
         if known:
             spot = self.spot(step.wrt)
-            argument, picked = spot.tree, spot.entry.removeprefix(spot.tree)
+            argument, picked = spot.tree, spot.entry.removeprefix(spot.tree) + ("[0]" if spot.row else "")
         else:
             argument, picked = step.wrt, ""
         if self.section:
             raise Unsupported("Inside a transformed function parameters are arrays already; Haiku users differentiate its `apply`.")
         self.loss(step.steps, step.of, argument)
-        function = "jax.checkpoint(loss)" if step.remat else "loss"
-        self.write(f"{step.gradient} = jax.grad({function})({argument}){picked}")
+        slope = self.slope(argument, "jax.checkpoint(loss)" if step.remat else "loss")
+        self.write(f"{step.gradient} = {slope}{picked}")
+
+    def loss(self, steps: list[Step], scalar: str, argument: str, name: str = "loss") -> None:
+        """Write the function that leads up to a scalar; state that it changes is an argument and a result."""
+        self.changed = ""
+        super().loss(steps, scalar, argument, name)
+        if not self.changed:
+            return
+        at = next(at for at in reversed(range(len(self.lines))) if self.lines[at].lstrip().startswith(f"def {name}("))
+        self.lines[at] = self.lines[at].replace("):", f", {self.changed}):")
+        self.lines[-1] += f", {self.changed}"
+
+    def slope(self, tree: str, function: str = "loss") -> str:
+        """Return the words for the gradient of a loss; one with state is written as a line that takes the state over."""
+        if not self.changed:
+            return f"jax.grad({function})({tree})"
+        gradients = self.free("gradients")
+        self.write(f"{gradients}, {self.changed} = jax.grad({function}, has_aux=True)({tree}, {self.changed})")
+        return gradients
 
     def train(self, step: Train) -> None:
         """Take steps with an optimizer that is made for them."""
@@ -89,11 +110,11 @@ class HaikuLearning(HaikuOwners):
         tree, trained = self.chosen(step.wrt)
         self.loss(step.steps, step.minimize, tree)
         picker = self.picker(tree, trained)
-        optimizer, moments = "optimizer", self.free("moments")
-        self.write(f"{optimizer} = {self.optax_words(step)}")
-        self.write(f"{moments} = {optimizer}.init({self.picked(tree, picker)})")
+        moments = self.free("moments")
+        self.write(f"optimizer = {self.optax_words(step)}")
+        self.write(f"{moments} = optimizer.init({self.picked(tree, picker)})")
         with turns(self, step.times):
-            self.move_once(optimizer, moments, tree, picker, f"jax.grad(loss)({tree})")
+            self.move_once("optimizer", moments, tree, picker, self.slope(tree))
 
     def move_once(self, optimizer: str, moments: str, tree: str, picker: str, gradients: str) -> None:
         """Write one update of a tree."""
@@ -125,19 +146,15 @@ class HaikuLearning(HaikuOwners):
         """Write the loss and the updates of a tree."""
         _, tree, picker = self.optimizers[step.update]
         scalars = [step.minimize] if isinstance(step.minimize, str) else step.minimize
-        gradients = []
-        for number, scalar in enumerate(scalars):
-            self.loss(step.steps, scalar, tree)
-            if len(scalars) > 1:
-                name = self.free(f"gradients_{number}")
-                self.write(f"{name} = jax.grad(loss)({tree})")
-                gradients.append(name)
-        if len(gradients) > 1 and step.times > 1:
-            raise Unsupported("Steps that accumulate gradients are written one by one.")
-        words = f"jax.grad(loss)({tree})"
-        for number, name in enumerate(gradients):
-            words = name if not number else f"jax.tree.map(jnp.add, {words}, {name})"
+        names = ["loss"] if len(scalars) == 1 else [self.free(f"loss_{number}") for number in range(len(scalars))]
+        for name, scalar in zip(names, scalars, strict=True):
+            self.loss(step.steps, scalar, tree, name)
+        if len(names) > 1 and self.changed:
+            raise Unsupported("Each of several losses would take the state from before and return another.")
         with turns(self, step.times):
+            words = self.slope(tree, names[0])
+            for name in names[1:]:
+                words = f"jax.tree.map(jnp.add, {words}, {self.slope(tree, name)})"
             self.move_once(step.update, f"{step.update}_moments", tree, picker, words)
 
     def slot_count(self, optimizer: str) -> str:

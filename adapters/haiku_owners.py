@@ -8,7 +8,7 @@ from typing import Any
 from adapters.haiku_sections import Bound, HaikuSections, Opened
 from conformance.step import Step
 from conformance.translation import Unsupported
-from conformance.vocabulary import Initialize, Layer, Module, Wrap
+from conformance.vocabulary import Assign, Initialize, Layer, Module, Wrap
 
 #: kind of layer -> the default name that Haiku derives from the class
 DEFAULT_NAMES = {"dense": "linear", "embedding": "embed", "norm": "batch_norm", "cell": "cell"}
@@ -65,6 +65,8 @@ class Owner:
     #: the words for its pure function, and for the one that returns the variables among its members
     function: str = ""
     holder: str = ""
+    #: whether that function keeps state, its own or that of others beside it
+    keeps: bool = False
     trees: tuple[str, str] = ("params", "state")
 
     def within(self) -> "Iterator[Owner]":
@@ -112,7 +114,7 @@ class HaikuOwners(HaikuSections):
     def step(self, step: Step) -> None:
         """Write a step; layers and modules are put together until something else follows."""
         joined = isinstance(step, Layer | Module | Wrap | Initialize) and step.raises is None
-        if self.pending and (not joined or (isinstance(step, Layer) and self.way.get("layer") == "apart")):
+        if self.pending and (not joined or (isinstance(step, Layer) and self.way.get("layer") == "transforms-apart")):
             self.declare()
         super().step(step)
         if self.pending and step.raises is not None:
@@ -143,7 +145,8 @@ class HaikuOwners(HaikuSections):
         owner.make, owner.sample, shapes = self.layer_words(step)
         for part, (tree, below, name) in LEAVES[step.layer].items():
             if part in shapes:
-                owner.leaves[part] = Bound(tree, below, name, f"hk.get_parameter({name!r}, {shapes[part]})")
+                words = f"hk.get_parameter({name!r}, {shapes[part]})"
+                owner.leaves[part] = Bound(tree, below, name, words, row=step.layer == "norm")
         self.owners[step.as_] = owner
         self.pending.append(owner)
         if not step.trainable:
@@ -171,8 +174,8 @@ class HaikuOwners(HaikuSections):
             return f"hk.Embed({step.inputs}, {step.units}, w_init={kernel}", "jnp.zeros([1], int)", {"kernel": shapes["kernel"]}
         if step.layer == "norm":
             words = [f"scale_init={kernel}", *([f"offset_init={start}"] if start else [])]
-            made = f"hk.BatchNorm(True, True, 0.9, eps=1e-3, {', '.join(words)}"
-            return made, flat, dict.fromkeys(LEAVES["norm"], [step.inputs])
+            made = f"hk.BatchNorm(create_scale=True, create_offset=True, decay_rate=0.9, eps=1e-3, {', '.join(words)}"
+            return made, flat, dict.fromkeys(LEAVES["norm"], [1, step.inputs])
         self.cell_class()
         words = [str(step.units), kernel, self.initializer(step.recurrent), *([start] if start else [])]
         return f"Cell({', '.join(words)}", flat, {**shapes, "recurrent": [step.units, step.units]}
@@ -263,6 +266,22 @@ class HaikuOwners(HaikuSections):
         path = "".join(f"[{part!r}]" for part in place.split(".")[1:])
         return f"{top.holder}{path}"
 
+    def value(self, place: str) -> str:
+        """Return the words for the value of a variable; a norm keeps its own as a matrix of one row."""
+        words = self.place(place)
+        return f"{words}[0]" if self.in_a_row(place) else words
+
+    def in_a_row(self, place: str) -> bool:
+        """Return whether Haiku keeps a variable with a further axis in front."""
+        if not self.owned(place):
+            return False
+        owner, rest = self.owner(place)
+        return len(rest) == 1 and rest[0] in owner.leaves and owner.leaves[rest[0]].row
+
+    def written(self, step: Assign) -> str:
+        """Return the words for what is written."""
+        return f"{super().written(step)}[None]" if self.in_a_row(step.assign) else super().written(step)
+
     def entry(self, place: str) -> str:
         """Return the words for what a write goes to."""
         if place in self.variables or self.owned(place):
@@ -297,6 +316,14 @@ class HaikuOwners(HaikuSections):
             for leaf in owner.leaves.values():
                 leaf.module = owner.path + leaf.module
 
+    def constructors(self, layers: list[Owner], fresh: list[Owner]) -> None:
+        """Write how a function makes its layers; two of one name are one object."""
+        made: dict[str, str] = {}
+        for layer in layers:
+            again = made.get(layer.path) if all(layer is not one for one in fresh) else None
+            self.write(f"{layer.word} = {again or self.constructor(layer, fresh)}")
+            made.setdefault(layer.path, layer.word)
+
     def constructor(self, owner: Owner, fresh: list[Owner]) -> str:
         """Return the words that make a layer: with the name it was given, or, when made again, the one it got."""
         if "/" in owner.path:
@@ -309,19 +336,20 @@ class HaikuOwners(HaikuSections):
 
     def single(self, owner: Owner, fresh: list[Owner]) -> None:
         """Write a function that is transformed by itself."""
-        function = self.function_name(owner.word)
+        function = self.function_name(owner.word, own=True)
         layers = owner.layers()
-        transform = "hk.transform_with_state" if owner.stateful else "hk.transform"
-        self.write(f"@{transform}")
+        self.write("@hk.transform_with_state" if owner.stateful else "@hk.transform")
         with self.block(f"def {function}(inputs{', is_training' if owner.stateful else ''}):"):
-            for layer in layers:
-                self.write(f"{layer.word} = {self.constructor(layer, fresh)}")
-            self.calls(owner)
-            self.write("return inputs")
+            if owner.make and not owner.around and owner.kind != "cell":
+                self.write(f"return {self.call_of(owner, 'inputs', 'is_training', self.constructor(owner, fresh))}")
+            else:
+                self.constructors(layers, fresh)
+                self.calls(owner)
+                self.write("return inputs")
         self.write()
-        owner.function = f"{function}.apply"
+        owner.function, owner.keeps = f"{function}.apply", owner.stateful
         if fresh:
-            sample = f", {layers[0].sample}{', False' if owner.stateful else ''}"
+            sample = f", {layers[0].sample}{', True' if owner.stateful else ''}"
             self.initialise(f"{function}.init({self.key()}{sample})", stateful=owner.stateful)
 
     def several(self, called: list[Owner], needed: list[Owner], fresh: list[Owner]) -> None:
@@ -330,21 +358,20 @@ class HaikuOwners(HaikuSections):
         stateful = any(one.stateful for one in called)
         self.write("@hk.multi_transform_with_state" if stateful else "@hk.multi_transform")
         with self.block(f"def {function}():"):
-            for layer in needed:
-                self.write(f"{layer.word} = {self.constructor(layer, fresh)}")
+            self.constructors(needed, fresh)
             for owner in called:
                 if not owner.make or owner.around or owner.kind == "cell":
                     self.inner_function(owner)
             self.write()
             with self.block("def make(*_):"):
                 for layer in fresh:
-                    self.write(self.call_of(layer, layer.sample, "False"))
+                    self.write(self.call_of(layer, layer.sample, "True"))
             self.write()
             names = ", ".join(f"{one.word!r}: {self.inner_name(one)}" for one in called)
             self.write(f"return make, {{{names}}}")
         self.write()
         for owner in called:
-            owner.function = f"{function}.apply[{owner.word!r}]"
+            owner.function, owner.keeps = f"{function}.apply[{owner.word!r}]", stateful
         if fresh:
             self.initialise(f"{function}.init({self.key()})", stateful=stateful)
 
@@ -379,12 +406,13 @@ class HaikuOwners(HaikuSections):
         with self.block(f"with {', '.join(around)}:"):
             yield
 
-    def call_of(self, owner: Owner, inputs: str, training: str) -> str:
-        """Return the words for the call of a layer inside a function."""
+    def call_of(self, owner: Owner, inputs: str, training: str, layer: str = "") -> str:
+        """Return the words for the call of a layer inside a function: of its name there, or of the words that make it."""
+        layer = layer or owner.word
         inner = next((one for one in owner.members.values() if isinstance(one, Owner)), owner)
         match owner.kind:
             case "norm":
-                return f"{owner.word}({inputs}, {training})"
+                return f"{layer}({inputs}, {training})"
             case "cell":
                 return f"{owner.word}({inputs}, {owner.word}.initial_state({inputs}.shape[0]))[0]"
             case "rnn":
@@ -393,11 +421,11 @@ class HaikuOwners(HaikuSections):
             case "time_distributed":
                 return f"hk.BatchApply({inner.word})({inputs}{f', {training}' if inner.kind == 'norm' else ''})"
             case _:
-                return f"{owner.word}({inputs})"
+                return f"{layer}({inputs})"
 
     def hold(self, owner: Owner) -> None:
         """Write the function that gets the variables among a module's members."""
-        function = self.function_name(owner.word)
+        function = self.function_name(owner.word, own=True)
         held = owner.held()
         stateful = any(one.tree == "state" for one in held)
         self.write("@hk.transform_with_state" if stateful else "@hk.transform")

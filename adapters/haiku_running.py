@@ -4,6 +4,7 @@ from typing import Any
 
 from adapters.haiku_sections import Bound, Opened, finds
 from adapters.haiku_trees import HaikuTrees
+from conformance import expression
 from conformance.translation import Unsupported
 from conformance.vocabulary import (
     Assign,
@@ -33,8 +34,8 @@ class HaikuRunning(HaikuTrees):
         self.transforms: dict[str, bool] = {}
         self.ready: set[str] = set()
         self.traced: set[str] = set()
-        #: functions that are a training step -> the tree and the optimizer's state that they take and return
-        self.steppers: dict[str, tuple[str, str]] = {}
+        #: functions that are a training step -> what they return anew, and what they take
+        self.steppers: dict[str, tuple[list[str], list[str]]] = {}
 
     def function(self, step: Function) -> None:
         """Define a function: one that makes variables is called inside transformed functions, or transformed itself."""
@@ -82,10 +83,9 @@ class HaikuRunning(HaikuTrees):
             self.steps(before)
             self.take_steps(last)
             result = [self.expression(step.returns)] if step.returns else []
-            self.write(f"return {', '.join([tree, moments, *result])}")
-        if self.takes[step.function] != [tree]:
-            raise Unsupported("A training step of Haiku takes one tree of parameters and returns it anew; this one reads another too.")
-        self.steppers[step.function] = (tree, moments)
+            changed = [tree, moments, *([self.changed] if self.changed else [])]
+            self.write(f"return {', '.join([*changed, *result])}")
+        self.steppers[step.function] = (changed, [*self.takes[step.function], moments])
         return True
 
     def looks_up(self, step: Function) -> bool:
@@ -131,8 +131,9 @@ class HaikuRunning(HaikuTrees):
         if step.invoke in self.steppers:
             if self.frames:
                 raise Unsupported("A training step returns new parameters; inside another function they would be lost.")
-            state = ", ".join(self.steppers[step.invoke])
-            self.write(f"{state}{f', {step.as_}' if step.as_ else ''} = {step.invoke}({', '.join([state, *given])})")
+            changed, taken = self.steppers[step.invoke]
+            results = ", ".join([*changed, *([step.as_] if step.as_ else [])])
+            self.write(f"{results} = {step.invoke}({', '.join([*taken, *given])})")
             return
         if step.invoke not in self.makers:
             super().invoke(step)
@@ -183,12 +184,15 @@ class HaikuRunning(HaikuTrees):
         if self.section and step.thread in self.makers:
             self.made_by(step.thread, step.as_)
 
-    def compute(self, step: Any) -> None:
+    def compute(self, step: Compute) -> None:
         """Bind the value of an expression."""
         super().compute(step)
+        name = step.binding or ""
         if self.section:
-            self.computed.append(step.binding)
-        self.variables.pop(step.binding, None)
+            read = {place for place, _ in expression.places(expression.parse(step.compute.partition("=")[2]))}
+            self.carried += [place for place in read if place not in self.computed]
+            self.computed.append(name)
+        self.variables.pop(name, None)
 
     def parallel(self, step: Parallel) -> None:
         """Map a step over two devices; each has its part of the data, and gradients are averaged."""

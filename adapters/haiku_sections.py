@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from adapters.jax import Jax
+from conformance import expression
+from conformance.spec import Spec
 from conformance.step import Initial, OddFlag, Step
 from conformance.translation import Unsupported
 from conformance.vocabulary import (
@@ -47,6 +49,8 @@ class Bound:
     reader: str = ""
     #: the transformed function in which the name stands for an array, 0 for none
     section: int = 0
+    #: whether Haiku keeps it with a further axis of one row in front
+    row: bool = False
 
     @property
     def entry(self) -> str:
@@ -60,6 +64,8 @@ class Opened:
 
     path: str = ""
     finds: bool = False
+    #: whether a creator says what variables start from
+    started: bool = False
     taken: Counter[str] = field(default_factory=Counter)
 
     def inner(self, name: str) -> str:
@@ -88,6 +94,8 @@ class HaikuSections(Jax):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.variables: dict[str, Bound] = {}
+        #: scope with defaults, by its id -> the creator that gives them
+        self.creators: dict[int, str] = {}
         #: variables that no name was bound to
         self.unnamed: list[Bound] = []
         self.bound_scopes: dict[str, str] = {}
@@ -97,6 +105,10 @@ class HaikuSections(Jax):
         self.sections = 0
         #: names bound in the function being written to what is computed there
         self.computed: list[str] = []
+        #: names that were read there before they were bound
+        self.carried: list[str] = []
+        #: all names that the spec reads
+        self.read_names: set[str] = set()
         #: the getters and creators around what is written, as contexts
         self.around: list[str] = []
         #: functions that make variables: they are called inside transformed functions
@@ -107,7 +119,19 @@ class HaikuSections(Jax):
         #: whether the function being written is only ever applied
         self.finding = False
         self.keys = 0
+        #: transformed function -> the words that initialised it
+        self.init_words: dict[str, str] = {}
         self.loops = 0
+
+    @contextmanager
+    def setting(self, spec: Spec) -> Iterator[None]:
+        """Look up which names are read at all: no other is returned from a function."""
+        for step in walk(spec.steps):
+            own = {*type(step).model_fields} - {type(step).bound_by, "steps", "as_", "verb"}
+            texts = [str(getattr(step, name)) for name in own]
+            self.read_names |= set(re.findall(r"[A-Za-z_]\w*", " ".join(texts if not isinstance(step, Compute) else [step.compute.partition("=")[2]])))
+        with super().setting(spec):
+            yield
 
     # -- which steps are the body of one function
 
@@ -171,12 +195,14 @@ class HaikuSections(Jax):
         for step in steps:
             self.prepare(step)
         start, around = len(self.lines), self.opened
-        self.section, self.opened, self.computed, self.stateful = self.sections, [*around[:-1], self.fresh(around[-1])], [], False
+        self.section, self.opened, self.stateful = self.sections, [*around[:-1], self.fresh(around[-1])], False
+        self.computed, self.carried = [], []
         self.depth += 1
         with self.entered(around[-1]):
             super().steps(steps)
         bound = [one for one, known in self.variables.items() if known.section == self.section]
-        shown = [*bound, *dict.fromkeys(self.computed)]
+        shown = [one for one in [*bound, *dict.fromkeys(self.computed)] if one in self.read_names]
+        given = ", ".join(name for name in dict.fromkeys(self.carried) if name in self.computed)
         if shown:
             self.write(f"return {{{', '.join(f'{one!r}: {one}' for one in shown)}}}")
         self.depth -= 1
@@ -184,16 +210,20 @@ class HaikuSections(Jax):
         del self.lines[start:]
         stateful = self.stateful
         self.write("@hk.transform_with_state" if stateful else "@hk.transform")
-        self.write(f"def {name}():")
+        self.write(f"def {name}({given}):")
         self.lines += body
         self.section, self.opened = 0, around
         self.write()
-        self.initialise(f"{name}.init({self.key()})", stateful=stateful)
+        made = f"{name}.init({', '.join([self.key(), *([given] if given else [])])})"
+        self.init_words[name] = made
+        self.initialise(made, stateful=stateful)
+        applied = self.applied(name, given, stateful=stateful)
         for one in bound:
             self.variables[one].section = 0
-            self.variables[one].reader = f"{self.applied(name, stateful=stateful)}[{one!r}]"
+            self.variables[one].reader = f"{applied}[{one!r}]"
         for one in dict.fromkeys(self.computed):
-            self.write(f"{one} = {self.applied(name, stateful=stateful)}[{one!r}]")
+            if one in shown:
+                self.write(f"{one} = {applied}[{one!r}]")
 
     @contextmanager
     def entered(self, outer: Opened) -> Iterator[None]:
@@ -209,9 +239,9 @@ class HaikuSections(Jax):
         """Return a scope as a new function sees it: no names are taken yet."""
         return Opened(outer.path)
 
-    def function_name(self, name: str) -> str:
-        """Return a name for a function that no other one has."""
-        name = self.free(name)
+    def function_name(self, name: str, *, own: bool = False) -> str:
+        """Return a name for a function that no other one has; its own name is free for what stands for it."""
+        name = name if own else self.free(name)
         plain, number = name, 1
         while any(re.match(rf"\s*def {name}\(", line) for line in self.lines):
             number += 1
@@ -264,6 +294,20 @@ class HaikuSections(Jax):
         for inner in walk([step]):
             if isinstance(inner, Intercept):
                 self.getter(inner)
+
+            elif isinstance(inner, Scope | DefaultScope | Reenter) and not finds(inner):
+                self.creator(inner)
+
+    def creator(self, step: Scope | DefaultScope | Reenter) -> None:
+        """Write a creator that says what the variables made in a scope start from, or of which dtype they are."""
+        if step.init is None and step.dtype is None:
+            return
+        name = self.function_name("create")
+        self.creators[id(step)] = name
+        with self.block(f"def {name}(next_creator, shape, dtype, init, context):"):
+            init = "init" if step.init is None else self.initializer(step.init)
+            self.write(f"return next_creator(shape, {repr(step.dtype) if step.dtype else 'dtype'}, {init})")
+        self.write()
 
     def getter(self, step: Intercept) -> None:
         """Write a getter."""
@@ -332,7 +376,7 @@ class HaikuSections(Jax):
         if step.as_:
             self.bound_scopes[step.as_] = path
         contexts = [words, *self.defaults(step)]
-        self.opened.append(Opened(path))
+        self.opened.append(Opened(path, started=self.opened[-1].started or step.init is not None))
         if self.section:
             with self.block(f"with {', '.join(contexts)}:"):
                 self.steps(step.steps)
@@ -342,7 +386,7 @@ class HaikuSections(Jax):
 
     def defaults(self, step: Scope | DefaultScope | Reenter) -> list[str]:
         """Return the contexts that give what is made inside a start value or a dtype."""
-        return []
+        return [f"hk.custom_creator({self.creators[id(step)]})"] if id(step) in self.creators else []
 
     def find(self, step: Scope | Reenter, path: str) -> None:
         """Write what is inside a scope in which names are only looked up."""
@@ -421,6 +465,8 @@ class HaikuSections(Jax):
             self.look_up(step, known)
         if step.as_ is None or step.as_ in self.variables:
             self.unnamed.append(self.variables.get(step.as_ or "", known))
+        if step.as_ in self.variables and step.raises not in {None, "nothing"}:
+            return
         if step.as_:
             self.variables[step.as_] = known
             self.bound_at[step.as_] = len(self.frames)
@@ -439,7 +485,7 @@ class HaikuSections(Jax):
         if shape is None:
             raise Unsupported(NEEDS_SHAPE)
         words = [str(shape), *([repr(step.dtype)] if step.dtype else [])]
-        if step.init is None and (self.opened[-1].finds or self.around):
+        if step.init is None and (self.opened[-1].finds or self.opened[-1].started):
             return words
         return [*words, f"init={self.initializer(0.0 if step.init is None else step.init)}"]
 
@@ -491,7 +537,11 @@ class HaikuSections(Jax):
             raise Unsupported(
                 "A function under `jax.jit` is pure, so Haiku users return the new parameters from it; a write inside is not seen outside."
             )
-        self.write(f"{self.entry(step.assign)} = {self.new_value(step.to)}")
+        self.write(f"{self.entry(step.assign)} = {self.written(step)}")
+
+    def written(self, step: Assign) -> str:
+        """Return the words for what is written."""
+        return self.new_value(step.to)
 
     def increment(self, place: str) -> None:
         """Add to the entry."""

@@ -15,6 +15,7 @@ from conformance.vocabulary import (
     Move,
     Read,
     Reinitialize,
+    Reparametrize,
     Replace,
     Restore,
     Save,
@@ -45,14 +46,18 @@ class HaikuTrees(HaikuLearning):
             given = f"{{{known.module!r}: {{{known.name!r}: {self.new_value(value)}}}}}"
             params = f"hk.data_structures.merge({params}, {given})"
         on = self.expression(step.on)
-        if not owner.stateful:
+        if not owner.keeps:
             self.bind(step.as_, f"{owner.function}({params}, None, {on})")
-        elif step.training:
-            if self.frames:
-                raise Unsupported("Under `jax.grad` or `jax.jit` the new state is a result of its own, which the user takes out.")
-            self.write(f"{step.as_ or '_'}, {state} = {owner.function}({params}, {state}, None, {on}, True)")
-        else:
-            self.bind(step.as_, f"{owner.function}({params}, {state}, None, {on}, False)[0]")
+            return
+        words = f"{owner.function}({params}, {state}, None, {on}{f', {step.training}' if owner.stateful else ''})"
+        if not (step.training and owner.stateful):
+            self.bind(step.as_, f"{words}[0]")
+            return
+        if "loss" in self.frames:
+            self.changed = state
+        elif self.frames:
+            raise Unsupported("Under `jax.jit` the new state is a result of its own, which the user takes out.")
+        self.write(f"{step.as_ or '_'}, {state} = {words}")
 
     # -- copies
 
@@ -179,12 +184,11 @@ class HaikuTrees(HaikuLearning):
     def reinitialize(self, step: Reinitialize) -> None:
         """Run `init` again and take one entry of what it makes."""
         known = self.spot(step.reinitialize)
-        maker = known.reader.partition(".apply(")[0] if ".apply(" in known.reader else ""
-        if not maker or known.tree != "params":
+        made = self.init_words.get(known.reader.partition(".apply(")[0])
+        if not made or known.tree != "params":
             raise Unsupported("Haiku keeps no initializer beside a parameter: `init` makes a whole tree anew.")
-        picked = known.entry.removeprefix(known.tree)
         self.idiom("`init` runs once more, and one entry is taken from what it makes.")
-        self.write(f"{known.entry} = {maker}.init(jax.random.key(0)){picked}")
+        self.write(f"{known.entry} = {made}{known.entry.removeprefix(known.tree)}")
 
     # -- ties
 
@@ -226,6 +230,20 @@ class HaikuTrees(HaikuLearning):
         self.write(f"del {own.entry}")
         owner.leaves[part] = other
         owner.around = (*owner.around, f"hk.custom_creator({creator})", f"hk.custom_getter({getter})")
+
+    def reparametrize(self, step: Reparametrize) -> None:
+        """Have a getter around the layer's calls hand out a multiple of its parameter."""
+        owner, rest = self.owner(step.reparametrize)
+        known = self.spot(step.reparametrize)
+        if rest[0] not in owner.leaves:
+            raise Unsupported("A getter stands around the calls of a layer; this is a parameter by itself.")
+        getter = self.function_name("scaled")
+        with self.block(f"def {getter}(next_getter, value, context):"):
+            found = f"context.full_name == {f'{known.module}/{known.name}'!r}"
+            self.write(f"return next_getter({step.times} * value if {found} else value)")
+        self.write()
+        owner.around = (*owner.around, f"hk.custom_getter({getter})")
+        self.redo(owner)
 
     def replace(self, step: Replace) -> None:
         """Write the module's function anew with another member."""
