@@ -1,0 +1,117 @@
+"""Equinox: models are trees of arrays; a model with other arrays is another model, bound to the same name."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from adapters.equinox_learning import EquinoxLearning, Trained
+from adapters.jax import ERRORS, MISSING
+from conformance.spec import Spec
+from conformance.translation import Unsupported
+from conformance.vocabulary import Module, Tie, walk
+
+
+class Equinox(EquinoxLearning):
+    """Words a spec in Equinox."""
+
+    name = "equinox"
+    title = "Equinox"
+    about = "Models as trees of arrays, for JAX: an array in two places is two variables, unless `eqx.nn.Shared` keeps one leaf for both."
+    packages = ("equinox", "jax", "jaxlib", "optax")
+    install = "pip install equinox optax"
+    imports = "import equinox as eqx\nimport jax\nimport jax.numpy as jnp\nimport optax"
+    ways = {"copy": ("tree-map", "deepcopy")}
+    options = frozenset({
+        "call.given", "copy.shallow", "save.only", "restore.partial", "gradient.remat", "invoke.abstract", "layer.unnamed",
+    })  # fmt: skip
+    errors = {
+        "not_found": (
+            ("KeyError", r"^'\w+'$"),
+            ("AttributeError", r"^'\w+' object has no attribute"),
+            ("TreePathError", ""),
+        ),
+        **ERRORS,
+    }
+    missing: ClassVar[Mapping[str, str]] = {
+        **MISSING,
+        "collection": "Equinox has no collections of variables: what belongs together is a tree of its own.",
+        "reuse_variables": "A dict has no reuse mode that it could be switched to: a key is set, or it is looked up.",
+        "reinitialize": "An array keeps no initializer; a tree is made anew, or an earlier one is kept.",
+    }
+
+    @classmethod
+    def ways_of(cls, spec: Spec) -> list[dict[str, str]]:
+        """Return the ways, and for a spec that shares both ways to do so."""
+        combinations = super().ways_of(spec)
+        steps = list(walk(spec.steps))
+        ties = any(isinstance(step, Tie) for step in steps)
+        handed = [place for step in steps if isinstance(step, Module) for place in step.members.values()]
+        if ties:
+            return [{**made, "tie": way} for made in combinations for way in ("tree_at", "shared")]
+        if len(set(handed)) < len(handed):
+            return [{**made, "module": way} for made in combinations for way in ("by-value", "shared")]
+        return combinations
+
+    # -- observations
+
+    def name_of(self, place: str) -> str:
+        """Find a variable's path in the tree it is in."""
+        if not self.is_variable(place):
+            raise Unsupported("A JAX array has no name: operations are named only in what a transformation traces.")
+        tree, path = self.locate(place)
+        if not path:
+            raise Unsupported("A JAX array has no name, and this one is in no tree in which it would have a path.")
+        self.idiom("An array has no name: its path is found by looking for the object among the leaves of the tree.")
+        return (
+            f"next(jax.tree_util.keystr(path, simple=True, separator='/') for path, leaf in jax.tree.leaves_with_path({tree}) "
+            f"if leaf is {self.place(place)})"
+        )
+
+    def shape_of(self, place: str) -> str:
+        """Return the shape."""
+        return f"list({self.value(place)}.shape)"
+
+    def tree_listed(self, inside: str | None) -> str:
+        """Return the words for the tree whose leaves are listed."""
+        if inside is not None:
+            return f"root{''.join(f'[{part!r}]' for part in self.bound_scopes[inside])}" if inside in self.bound_scopes else self.whole(inside)
+        if any(name != "root" for name in self.trees):
+            raise Unsupported("Equinox keeps no list of all variables: what is listed are the leaves of a tree that one has.")
+        return "root"
+
+    def listing(self, inside: str | None, *, only_trainable: bool) -> str:
+        """Return the arrays of a tree."""
+        tree = self.tree_listed(inside)
+        if not only_trainable:
+            return f"jax.tree.leaves(eqx.filter({tree}, eqx.is_array))"
+        nodes = self.arrays(inside) if inside else self.arrays_of("root")
+        if any(node.frozen for _, _, node in nodes):
+            return self.trainable_listing(inside, tree)
+        return f"jax.tree.leaves(eqx.filter({tree}, eqx.is_inexact_array))"
+
+    def trainable_listing(self, inside: str | None, tree: str) -> str:
+        """Return the arrays of a tree that the filter takes in."""
+        if inside is not None and self.locate(inside)[1]:
+            raise Unsupported("The filter is for a whole tree; this is part of another.")
+        trained = self.trained(inside) if inside else self.trained_in_root()
+        made = self.filtered(trained)
+        return f"jax.tree.leaves(eqx.filter({tree}, {made.spec or 'eqx.is_inexact_array'}))"
+
+    def trained_in_root(self) -> Trained:
+        """Return what is trained of the variables by name."""
+        found = [(tree, words, node) for tree, words, node in self.arrays_of("root") if node.floating]
+        leaves = [(tree, words) for tree, words, node in found if not node.frozen]
+        return Trained(["root"], leaves, len(leaves) == len(found))
+
+    def names(self, inside: str | None) -> str:
+        """Return the paths of the arrays of a tree."""
+        leaves = f"jax.tree.leaves_with_path(eqx.filter({self.tree_listed(inside)}, eqx.is_array))"
+        return f"sorted(jax.tree_util.keystr(path, simple=True, separator='/') for path, _ in {leaves})"
+
+    def paths_of(self, place: str, inside: str) -> str:
+        """Return every path under which an array is a leaf."""
+        leaves = f"jax.tree.leaves_with_path({self.whole(inside)})"
+        return f"sorted(jax.tree_util.keystr(path, simple=True, separator='/') for path, leaf in {leaves} if leaf is {self.place(place)})"
+
+    def offered(self, name: str) -> str:
+        """Ask the top-level package."""
+        return super().offered(name).replace("flax", "eqx")
