@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from adapters.keras_devices import TWO_DEVICES, KerasDevices
 from adapters.keras_owners import NeedsOwnClass

@@ -155,12 +155,12 @@ class KerasDevices(KerasSaving, KerasLearning):
             self.write(
                 f"{name} = keras.distribution.distribute_tensor({name}, keras.distribution.distribution().get_data_layout({name}.shape))"
             )
-        with self.block("def loss(values):"):
-            with self.block(f"with keras.StatelessScope(state_mapping=zip({params}, values)):"):
-                with self.block(f"def part({', '.join(step.split)}):"):
-                    self.steps(step.steps)
-                    self.write(f"return {self.expression(step.minimize)}")
-                self.write(f"return keras.ops.mean(jax.vmap(part)({', '.join(step.split)}))")
+        scope = f"with keras.StatelessScope(state_mapping=zip({params}, values)):"
+        with self.block("def loss(values):"), self.block(scope):
+            with self.block(f"def part({', '.join(step.split)}):"):
+                self.steps(step.steps)
+                self.write(f"return {self.expression(step.minimize)}")
+            self.write(f"return keras.ops.mean(jax.vmap(part)({', '.join(step.split)}))")
         self.write(f"optimizer.apply(jax.grad(loss)([param.value for param in {params}]), {params})")
 
     def replicated(self, step: Parallel, _: Thing) -> None:

@@ -1,20 +1,18 @@
 """Gradients and optimizers in Keras, which users word for the engine that Keras runs on."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from adapters.keras_places import TENSOR, KerasPlaces, Thing
-from conformance.step import Block, Step
+from conformance.step import Block
 from conformance.translation import Unsupported, turns
 from conformance.vocabulary import (
     Assign,
     Average,
     Call,
+    Copy,
     Freeze,
     Gradient,
     Hook,
-    Layer,
     Optimizer,
     Track,
     Train,
@@ -35,10 +33,16 @@ class KerasLearning(KerasPlaces):
         super().__init__(*arguments, **options)
         #: optimizers by the name they are bound to
         self.optimizers: dict[str, Optimizer] = {}
+        #: averages by the name they are bound to
+        self.averages: dict[str, Average] = {}
         #: variables that a jitted function carries, while its body is written
         self.carried: str | None = None
         #: the training step whose optimizer was made before the function around it
         self.hoisted: Train | None = None
+
+    def copy(self, step: Copy) -> None:
+        """Copy an object; said with the other words for copies."""
+        raise NotImplementedError
 
     # -- gradients
 
@@ -229,19 +233,17 @@ class KerasLearning(KerasPlaces):
 
     def average(self, step: Average) -> None:
         """Copy what is averaged."""
-        from conformance.vocabulary import Copy  # noqa: PLC0415
-
         self.idiom(
             "A copy whose variables follow is moved by hand: Keras's own average lives inside an optimizer, for `fit`."
         )
-        self.decays = {**getattr(self, "decays", {}), step.as_: (step.average, step.decay)}
-        self.copy(Copy.model_validate({"copy": step.average, "as": step.as_}))  # type: ignore[attr-defined]
+        self.averages[step.as_] = step
+        self.copy(Copy.model_validate({"copy": step.average, "as": step.as_}))
 
     def track(self, step: Track) -> None:
         """Move each variable of the copy."""
-        source, decay = self.decays[step.track]
-        with self.block(f"for averaged, variable in zip({step.track}.variables, {self.place(source)}.variables):"):
-            self.write(f"averaged.assign({decay} * averaged + {1 - decay} * variable)")
+        made = self.averages[step.track]
+        with self.block(f"for averaged, variable in zip({step.track}.weights, {self.place(made.average)}.weights):"):
+            self.write(f"averaged.assign({made.decay} * averaged + {1 - made.decay:g} * variable)")
 
     def hook(self, step: Hook) -> None:
         """Register a hook on PyTorch's parameter; other engines have none."""

@@ -3,7 +3,7 @@
 from itertools import pairwise
 from typing import Any
 
-from adapters.keras_places import TENSOR, KerasPlaces, Thing
+from adapters.keras_places import TENSOR, KerasPlaces, Thing, attribute
 from conformance.translation import Unsupported
 from conformance.vocabulary import Call, Copy, Layer, Module, Replace, Restore, Tie, Wrap
 
@@ -25,7 +25,7 @@ CLASSES = {
 INSIDE = {"rnn": ("cell",), "bidirectional": ("forward_layer", "backward_layer"), "time_distributed": ("layer",)}
 
 
-class NeedsOwnClass(Exception):  # noqa: N818  # no error: the script is worded anew with a class of its own
+class NeedsOwnClass(Exception):
     """A layer's variable is replaced, which only a layer of the user's own allows."""
 
 
@@ -140,10 +140,7 @@ class KerasOwners(KerasPlaces):
         if thing:
             self.build(words, thing)
         training = ", training=True" if step.training else ""
-        given = {
-            self.place(f"{step.call}.{path}"): self.expression(value if isinstance(value, str) else value)
-            for path, value in step.given.items()
-        }
+        given = {self.place(f"{step.call}.{path}"): self.expression(value) for path, value in step.given.items()}
         if (
             thing
             and thing.kind == "layer"
@@ -169,6 +166,9 @@ class KerasOwners(KerasPlaces):
         """Put a layer into `RNN`, `Bidirectional` or `TimeDistributed`."""
         inner = self.thing(step.wrap)
         words = self.place(step.wrap)
+        if step.inside == "bidirectional" and inner and inner.kind == "layer":
+            words = f"keras.layers.RNN({words}, return_sequences=True)"
+            inner = Thing("wrap", step, style="rnn", built=False, members={"cell": inner})
         made = {
             "rnn": f"keras.layers.RNN({words}, return_sequences=True)",
             "bidirectional": f"keras.layers.Bidirectional({words})",
@@ -188,7 +188,7 @@ class KerasOwners(KerasPlaces):
         """Put members together: variables in a bare model, layers in a functional model or in one of the user's own class."""
         members = {name: self.thing(place) or Thing("variable") for name, place in step.members.items()}
         style = self.style(step, members)
-        places = {name: self.place(place) for name, place in step.members.items()}
+        places = {attribute(name): self.place(place) for name, place in step.members.items()}
         thing = Thing("module", step, style=style, name=step.module, members=members)
         self.loose = True
         if style == "holder":
@@ -265,7 +265,7 @@ class KerasOwners(KerasPlaces):
 
     def tie(self, step: Tie) -> None:
         """Take the old variable out of its owner, and assign the other to the attribute."""
-        owner, _, last = step.tie.rpartition(".")
+        owner = step.tie.rpartition(".")[0]
         holder = self.thing(owner)
         layer = self.of_layer(step.tie)
         if layer is not None and holder is not None and not holder.own:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from conformance.translation import Adapter, Unsupported
-from conformance.vocabulary import Get, Layer, Variable, walk
+from conformance.vocabulary import Function, Get, Layer, Parallel, Save, Variable, Vectorize, walk
 
 if TYPE_CHECKING:
     from conformance.spec import Spec
@@ -30,6 +30,14 @@ BUILT_FOR = {
     "time_distributed": "[None, None, {}]",
 }
 TENSOR = "tensor"
+#: what a spec may call what is inside a Bidirectional, and what Keras calls it
+SIDES = {"forward": "forward_layer", "backward": "backward_layer"}
+#: attributes that every layer or model has already
+PROPERTIES = frozenset({
+    "weights", "variables", "losses", "metrics", "name", "path", "input", "output", "inputs", "outputs", "dtype", "build",
+    "call", "built", "quantize", "trainable", "trainable_weights", "trainable_variables", "compute_dtype", "input_spec",
+    "layers", "loss", "optimizer", "save", "summary", "fit", "evaluate", "predict", "compile",
+})  # fmt: skip
 
 
 @dataclass(eq=False)
@@ -90,7 +98,8 @@ class KerasPlaces(Adapter):
     def look(self, spec: Spec) -> None:
         """Take in the whole spec before anything is written."""
         self.spec = list(walk(spec.steps))
-        self.taken = {step.binding for step in self.spec if step.binding}
+        for step in self.spec:
+            self.taken |= {name for name in (step.binding, *own_names(step)) if name}
 
     def fresh(self, name: str) -> str:
         """Return a name for the script's own use that the spec does not bind."""
@@ -106,6 +115,13 @@ class KerasPlaces(Adapter):
         holder = self.thing(owner) if dot else None
         if holder is None:
             return None
+        if holder.kind == "wrap" and holder.members:
+            last = SIDES.get(last, last)
+            return (
+                holder.members[last]
+                if last in holder.members
+                else self.thing(f"{owner}.{next(iter(holder.members))}.{last}")
+            )
         if last in holder.members:
             return holder.members[last]
         return Thing("variable", holder.step) if isinstance(holder.step, Layer) and holder.kind == "layer" else None
@@ -136,9 +152,19 @@ class KerasPlaces(Adapter):
             return f"{words}.{last}"
         if holder.kind == "module" and holder.style == "functional" and last in holder.members:
             return f"{words}.{self.layer_of(holder, last)}"
+        if holder.kind == "wrap" and holder.members:
+            self.build(words, holder)
+            last = SIDES.get(last, last)
+            return (
+                f"{words}.{last}"
+                if last in holder.members
+                else self.place(f"{owner}.{next(iter(holder.members))}.{last}")
+            )
         if holder.kind == "layer" and isinstance(holder.step, Layer):
             self.build(words, holder)
             last = last if holder.own else PARTS[holder.step.layer].get(last, last)
+        elif last in holder.members:
+            last = attribute(last)
         return f"{words}.{last}"
 
     def layer_of(self, holder: Thing, member: str) -> str:
@@ -154,7 +180,7 @@ class KerasPlaces(Adapter):
         if thing.kind == "module":
             for name, member in thing.members.items():
                 if member.unbuilt():
-                    self.build(f"{words}.{name}", member)
+                    self.build(f"{words}.{attribute(name)}", member)
             return
         if thing.built:
             return
@@ -176,7 +202,7 @@ class KerasPlaces(Adapter):
         With `calls_build`, a call inside is left to build what it calls.
         """
         called: set[str] = set()
-        for step in [one for step in steps for one in [*walk(getattr(step, "steps", [])), step]]:
+        for step in [one for block in steps for one in [*walk(getattr(block, "steps", [])), block]]:
             for name in self.named_in(step):
                 thing = self.things[name]
                 if not thing.unbuilt() or name in called:
@@ -191,6 +217,25 @@ class KerasPlaces(Adapter):
         if isinstance(places, str) and self.is_owner(places):
             return f"{self.place(places)}.trainable_variables"
         return f"[{', '.join(map(self.place, [places] if isinstance(places, str) else places))}]"
+
+
+def own_names(step: Step) -> list[str]:
+    """Return the names that a step brings besides what it binds."""
+    match step:
+        case Function():
+            return step.takes
+        case Parallel():
+            return list(step.split)
+        case Vectorize():
+            return [step.each]
+        case Save():
+            return [step.to]
+    return []
+
+
+def attribute(name: str) -> str:
+    """Return the attribute for a name; what layers have as properties themselves gets an underscore behind."""
+    return f"{name}_" if name in PROPERTIES else name
 
 
 def mentions(text: str, name: str) -> bool:

@@ -4,10 +4,22 @@ from typing import Any
 
 from adapters.keras_learning import KerasLearning
 from adapters.keras_owners import KerasOwners, copied
-from adapters.keras_places import TENSOR, Thing
+from adapters.keras_places import TENSOR, Thing, mentions
 from adapters.training import training_of
 from conformance.translation import Unsupported
-from conformance.vocabulary import Expect, Function, Get, Invoke, Repeat, Scan, Thread, Variable, Vectorize, walk
+from conformance.vocabulary import (
+    Assign,
+    Expect,
+    Function,
+    Get,
+    Invoke,
+    Repeat,
+    Scan,
+    Thread,
+    Variable,
+    Vectorize,
+    walk,
+)
 
 
 class KerasRunning(KerasLearning, KerasOwners):
@@ -97,28 +109,25 @@ class KerasRunning(KerasLearning, KerasOwners):
         if any(isinstance(one, Get) for one in walk(step.steps)):
             used.append("*root.variables")
         self.write(f"{state} = [{', '.join(used)}]")
+        values, scope, result = map(self.fresh, ("values", "scope", "result"))
         self.write("@jax.jit")
-        with self.block(f"def {step.function}_of({', '.join(['values', *step.takes])}):"):
-            with self.block(f"with keras.StatelessScope(state_mapping=zip({state}, values)) as scope:"):
+        with self.block(f"def {step.function}_of({', '.join([values, *step.takes])}):"):
+            with self.block(f"with keras.StatelessScope(state_mapping=zip({state}, {values})) as {scope}:"):
                 self.carried = state
-                before = set(map(id, self.things.values()))
                 self.steps(step.steps)
-                result = self.expression(step.returns) if step.returns else "None"
-                self.write(f"result = {f'keras.ops.convert_to_tensor({result})' if step.returns else result}")
+                returned = f"keras.ops.convert_to_tensor({self.expression(step.returns)})" if step.returns else "None"
+                self.write(f"{result} = {returned}")
                 self.carried = None
-            self.write(f"return result, [scope.get_current_value(variable) for variable in {state}]")
-            del before
+            self.write(f"return {result}, [{scope}.get_current_value(variable) for variable in {state}]")
         with self.block(f"def {step.function}({', '.join(step.takes)}):"):
-            values = f"[variable.value for variable in {state}]"
-            self.write(f"result, values = {step.function}_of({', '.join([values, *step.takes])})")
-            with self.block(f"for variable, value in zip({state}, values):"):
+            held = f"[variable.value for variable in {state}]"
+            self.write(f"{result}, {values} = {step.function}_of({', '.join([held, *step.takes])})")
+            with self.block(f"for variable, value in zip({state}, {values}):"):
                 self.write("variable.assign(value)")
-            self.write("return result")
+            self.write(f"return {result}")
 
     def variables_in(self, step: Function) -> dict[str, Thing]:
         """Return the variables, layers and optimizers that a function uses, by the names they are bound to outside."""
-        from adapters.keras_places import mentions  # noqa: PLC0415
-
         text = repr(step)
         found: dict[str, Thing] = {}
         for name, thing in self.things.items():
@@ -156,6 +165,10 @@ class KerasRunning(KerasLearning, KerasOwners):
 
     def scan(self, step: Scan) -> None:
         """Loop with `keras.ops.fori_loop`, whose body makes the next value from the last."""
+        if self.engine == "jax" and any(isinstance(one, Assign) for one in walk(step.steps)):
+            raise Unsupported(
+                "A loop of JAX hands on what its body returns: a variable that is assigned inside leaves nothing behind."
+            )
         self.build_for(step, calls_build=False)
         body = self.fresh("turn")
         with self.block(f"def {body}(index, {step.scan}):"):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from adapters.keras_places import TENSOR, KerasPlaces, Thing
+from adapters.keras_places import TENSOR, KerasPlaces, Thing, attribute
 from conformance.spec import Spec
 from conformance.step import Initial, OddFlag, Reuse, Step
 from conformance.translation import Unsupported
@@ -24,11 +24,6 @@ from conformance.vocabulary import (
 
 NO_FLAG = "Keras takes no reuse flag anywhere: an attribute is read or assigned."
 SCOPE = "A scope is a layer that holds variables, a name in it an attribute: to assign it makes or replaces, to read it looks up."
-#: attributes that every layer has already
-PROPERTIES = frozenset({
-    "weights", "variables", "losses", "metrics", "name", "path", "input", "output", "dtype", "build", "call", "built",
-    "quantize", "trainable", "trainable_weights", "trainable_variables", "compute_dtype", "input_spec",
-})  # fmt: skip
 DEFAULTS = "Keras layers hand no {} down to what is made inside: each `add_weight` says its own."
 
 
@@ -154,7 +149,7 @@ class KerasScopes(KerasPlaces):
         if step.as_:
             self.things[step.as_] = Thing("variable", step)
 
-    def details(self, dtype: str | None, trainable: bool | None) -> list[str]:  # noqa: FBT001  # as specs have it
+    def details(self, dtype: str | None, trainable: bool | None) -> list[str]:
         """Return the words for dtype and trainable; PyTorch gives gradients to floats alone."""
         if self.engine == "torch" and dtype and not dtype.startswith("float"):
             trainable = False
@@ -207,11 +202,6 @@ class KerasScopes(KerasPlaces):
         self.tensors.add(step.binding or "")
         self.things.pop(step.binding or "", None)
         self.things[step.binding or ""] = Thing(TENSOR)
-
-
-def attribute(name: str) -> str:
-    """Return the attribute for a name; what layers have as properties themselves gets an underscore behind."""
-    return f"{name}_" if name in PROPERTIES else name
 
 
 def shape_of(values: Any) -> list[int]:
