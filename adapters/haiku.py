@@ -103,7 +103,9 @@ class Haiku(HaikuBuilders):
 
     def paths_of(self, place: str, inside: str) -> str:
         """Refuse: a tree has one path for each parameter."""
-        raise Unsupported("A Haiku parameter has one path in the tree; which names of a function stand for it, nothing lists.")
+        raise Unsupported(
+            "A Haiku parameter has one path in the tree; which names of a function stand for it, nothing lists."
+        )
 
     def offered(self, name: str) -> str:
         """Ask the top-level package, one attribute after another."""

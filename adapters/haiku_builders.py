@@ -31,8 +31,12 @@ class HaikuBuilders(HaikuRunning):
             return
         allowed = Layer | Module | Wrap | Tie | Variable | Get
         if step.traced or step.takes or not all(isinstance(one, allowed) for one in step.steps):
-            raise Unsupported("A Haiku function that makes a model only says what there is: layers, variables, and modules of them.")
-        if any(isinstance(one, Layer) for one in step.steps) and any(isinstance(one, Get | Variable) for one in step.steps):
+            raise Unsupported(
+                "A Haiku function that makes a model only says what there is: layers, variables, and modules of them."
+            )
+        if any(isinstance(one, Layer) for one in step.steps) and any(
+            isinstance(one, Get | Variable) for one in step.steps
+        ):
             raise Unsupported(OF_ONE_KIND)
         before = dict(self.owners), dict(self.variables)
         self.building = []
@@ -43,7 +47,9 @@ class HaikuBuilders(HaikuRunning):
         returned = self.owners.get(step.returns or "")
         self.owners, self.variables = before
         if returned is None or not made:
-            raise Unsupported("A Haiku function that makes a model returns nothing but what it computes; its parameters are what `init` returns.")
+            raise Unsupported(
+                "A Haiku function that makes a model returns nothing but what it computes; its parameters are what `init` returns."
+            )
         self.builders[step.function] = (*made[0], returned)
 
     def build(self, step: Any) -> None:
@@ -69,7 +75,9 @@ class HaikuBuilders(HaikuRunning):
             self.pending = [one for one in self.pending if one is not owner]
             self.owners = {name: other if one is owner else one for name, one in self.owners.items()}
         else:
-            raise Unsupported("Haiku shares a whole layer by calling one object twice; a part of one is handed over by a getter.")
+            raise Unsupported(
+                "Haiku shares a whole layer by calling one object twice; a part of one is handed over by a getter."
+            )
 
     def initialise(self, made: str, *, stateful: bool = False) -> None:
         """Take over what an `init` made, or only note how it is called."""
@@ -115,4 +123,3 @@ class HaikuBuilders(HaikuRunning):
             made = f"jax.tree.map(lambda like: jnp.zeros(like.shape, like.dtype), {trees})"
         self.inits[step.as_] = self.inits[step.materialize]
         self.make_trees(step.as_, made, self.owners[step.materialize], stateful=stateful)
-

@@ -62,7 +62,11 @@ class HaikuLearning(HaikuOwners):
 
     def all_of(self, tree: str) -> list[Bound]:
         """Return every variable that is known to be in a tree."""
-        known = [*self.variables.values(), *(spot for owner in self.owners.values() for spot in owner.spots()), *self.unnamed]
+        known = [
+            *self.variables.values(),
+            *(spot for owner in self.owners.values() for spot in owner.spots()),
+            *self.unnamed,
+        ]
         return list({one.entry: one for one in known if one.tree == tree}.values())
 
     def picked(self, words: str, picker: str) -> str:
@@ -80,7 +84,9 @@ class HaikuLearning(HaikuOwners):
         else:
             argument, picked = step.wrt, ""
         if self.section:
-            raise Unsupported("Inside a transformed function parameters are arrays already; Haiku users differentiate its `apply`.")
+            raise Unsupported(
+                "Inside a transformed function parameters are arrays already; Haiku users differentiate its `apply`."
+            )
         self.loss(step.steps, step.of, argument)
         slope = self.slope(argument, "jax.checkpoint(loss)" if step.remat else "loss")
         self.write(f"{step.gradient} = {slope}{picked}")
@@ -106,7 +112,9 @@ class HaikuLearning(HaikuOwners):
     def train(self, step: Train) -> None:
         """Take steps with an optimizer that is made for them."""
         if self.frames or self.section:
-            raise Unsupported("A training step returns new parameters; inside a function that does more they would be lost.")
+            raise Unsupported(
+                "A training step returns new parameters; inside a function that does more they would be lost."
+            )
         tree, trained = self.chosen(step.wrt)
         self.loss(step.steps, step.minimize, tree)
         picker = self.picker(tree, trained)
@@ -139,7 +147,9 @@ class HaikuLearning(HaikuOwners):
     def update(self, step: Update) -> None:
         """Take steps with an optimizer that was made before."""
         if self.frames or self.section:
-            raise Unsupported("A training step returns new parameters; inside a function that does more they would be lost.")
+            raise Unsupported(
+                "A training step returns new parameters; inside a function that does more they would be lost."
+            )
         self.take_steps(step)
 
     def take_steps(self, step: Update) -> None:

@@ -171,7 +171,11 @@ class HaikuOwners(HaikuSections):
             bias = f", b_init={start}" if start else ", with_bias=False"
             return f"hk.Linear({step.units}{bias}, w_init={kernel}", flat, shapes
         if step.layer == "embedding":
-            return f"hk.Embed({step.inputs}, {step.units}, w_init={kernel}", "jnp.zeros([1], int)", {"kernel": shapes["kernel"]}
+            return (
+                f"hk.Embed({step.inputs}, {step.units}, w_init={kernel}",
+                "jnp.zeros([1], int)",
+                {"kernel": shapes["kernel"]},
+            )
         if step.layer == "norm":
             words = [f"scale_init={kernel}", *([f"offset_init={start}"] if start else [])]
             made = f"hk.BatchNorm(create_scale=True, create_offset=True, decay_rate=0.9, eps=1e-3, {', '.join(words)}"
@@ -190,11 +194,15 @@ class HaikuOwners(HaikuSections):
     def wrap(self, step: Wrap) -> None:
         """Note a way to call a layer that is there."""
         if step.inside == "bidirectional":
-            raise Unsupported("Haiku has no bidirectional wrapper: users unroll two cores and turn the time of one around.")
+            raise Unsupported(
+                "Haiku has no bidirectional wrapper: users unroll two cores and turn the time of one around."
+            )
         inner = self.owners[step.wrap]
         if (inner.kind == "cell") != (step.inside == "rnn"):
             raise Unsupported("`hk.dynamic_unroll` runs a core over time, and no other layer.")
-        owner = Owner(step.as_, step.inside, members={"cell" if step.inside == "rnn" else "layer": inner}, trees=inner.trees)
+        owner = Owner(
+            step.as_, step.inside, members={"cell" if step.inside == "rnn" else "layer": inner}, trees=inner.trees
+        )
         self.owners[step.as_] = owner
         self.pending.append(owner)
 
@@ -204,7 +212,9 @@ class HaikuOwners(HaikuSections):
         trees = {one.trees for one in members.values() if isinstance(one, Owner)} or {("params", "state")}
         trees |= {tuple(("params", "state")) for one in members.values() if isinstance(one, Bound)}
         if len(trees) > 1:
-            raise Unsupported("A Haiku function is applied to one tree of parameters; these members have theirs in two.")
+            raise Unsupported(
+                "A Haiku function is applied to one tree of parameters; these members have theirs in two."
+            )
         owner = Owner(step.module, "module", members=members, trees=trees.pop())
         self.owners[step.module] = owner
         self.pending.append(owner)

@@ -45,7 +45,9 @@ class HaikuRunning(HaikuTrees):
             return
         if not gets:
             if step.returns in self.variables:
-                raise Unsupported("A Haiku parameter is handed on as an array, its value of that moment; only its name leads to what it holds now.")
+                raise Unsupported(
+                    "A Haiku parameter is handed on as an array, its value of that moment; only its name leads to what it holds now."
+                )
             super().function(step)
             return
         if any(isinstance(one, Assign) for one in steps) and (step.traced or not self.looks_up(step)):
@@ -54,13 +56,19 @@ class HaikuRunning(HaikuTrees):
             super().function(step)
             return
         if step.function in self.counted:
-            raise Unsupported("`init` runs the body of a Haiku function too, so its lines of Python run more often than it is traced.")
+            raise Unsupported(
+                "`init` runs the body of a Haiku function too, so its lines of Python run more often than it is traced."
+            )
         self.maker(step)
 
     def stepper(self, step: Function) -> bool:
         """Write a training step, which takes and returns the parameters and the optimizer's state; return whether it is one."""
         *before, last = step.steps or [step]
-        if self.frames or not isinstance(last, Train | Update) or not all(isinstance(one, Compute | Call) for one in before):
+        if (
+            self.frames
+            or not isinstance(last, Train | Update)
+            or not all(isinstance(one, Compute | Call) for one in before)
+        ):
             return False
         if isinstance(last, Train):
             tree, trained = self.chosen(last.wrt)

@@ -129,7 +129,12 @@ class HaikuSections(Jax):
         for step in walk(spec.steps):
             own = {*type(step).model_fields} - {type(step).bound_by, "steps", "as_", "verb"}
             texts = [str(getattr(step, name)) for name in own]
-            self.read_names |= set(re.findall(r"[A-Za-z_]\w*", " ".join(texts if not isinstance(step, Compute) else [step.compute.partition("=")[2]])))
+            self.read_names |= set(
+                re.findall(
+                    r"[A-Za-z_]\w*",
+                    " ".join(texts if not isinstance(step, Compute) else [step.compute.partition("=")[2]]),
+                )
+            )
         with super().setting(spec):
             yield
 
@@ -142,7 +147,7 @@ class HaikuSections(Jax):
             return
         run: list[Step] = []
         for step in steps:
-            if isinstance(step, Initialize):
+            if isinstance(step, Initialize) and step.raises is None:
                 continue
             if isinstance(step, Function) and not self.transformed(step) and any(map(self.makes_variables, step.steps)):
                 self.step(step)
@@ -256,7 +261,9 @@ class HaikuSections(Jax):
     def applied(self, function: str, arguments: str = "", *, stateful: bool = False) -> str:
         """Return the words that apply a transformed function to the variables."""
         rest = f", {arguments}" if arguments else ""
-        return f"{function}.apply(params, state, None{rest})[0]" if stateful else f"{function}.apply(params, None{rest})"
+        return (
+            f"{function}.apply(params, state, None{rest})[0]" if stateful else f"{function}.apply(params, None{rest})"
+        )
 
     def initialise(self, made: str, *, stateful: bool = False) -> None:
         """Take over what an `init` made; what was there already stays as it is."""
@@ -369,7 +376,9 @@ class HaikuSections(Jax):
     def flagged(self, step: Scope | DefaultScope | Reenter) -> None:
         """Refuse a reuse flag of an odd kind."""
         if isinstance(step.reuse, OddFlag):
-            raise Unsupported("`hk.name_scope` takes no reuse flag: whether names are made or found is `init` or `apply`.")
+            raise Unsupported(
+                "`hk.name_scope` takes no reuse flag: whether names are made or found is `init` or `apply`."
+            )
 
     def enter(self, step: Scope | DefaultScope | Reenter, words: str, path: str) -> None:
         """Write a scope and what is inside."""
@@ -440,7 +449,9 @@ class HaikuSections(Jax):
     def get(self, step: Get) -> None:
         """Get a parameter."""
         if step.reuse is not None:
-            raise Unsupported("`hk.get_parameter` takes no reuse flag: `init` makes what is missing, and `apply` refuses it.")
+            raise Unsupported(
+                "`hk.get_parameter` takes no reuse flag: `init` makes what is missing, and `apply` refuses it."
+            )
         self.hand_out(step, step.get)
 
     def variable(self, step: Variable) -> None:
@@ -451,8 +462,7 @@ class HaikuSections(Jax):
         """Write how a function gets a parameter, or a piece of state, which is not trained."""
         if step.collection is not None:
             raise Unsupported("Haiku has no collections but two: the parameters, and the state, which is not trained.")
-        here = self.opened[-1]
-        known = Bound("params", here.path or TOP, name, section=self.section)
+        known = Bound("params", self.opened[-1].path or TOP, name, section=self.section)
         made = self.made_as(known)
         if made == "state" or (step.trainable is False and made is None):
             known.tree, self.stateful = "state", True
@@ -463,17 +473,21 @@ class HaikuSections(Jax):
             known.reader = step.as_ or ""
         else:
             self.look_up(step, known)
-        if step.as_ is None or step.as_ in self.variables:
-            self.unnamed.append(self.variables.get(step.as_ or "", known))
-        if step.as_ in self.variables and step.raises not in {None, "nothing"}:
-            return
+        if step.as_ in self.variables and made is None and not self.section and step.raises not in {None, "nothing"}:
+            return  # a name that nothing is bound to anew keeps what it stands for
+        if self.section:
+            self.unnamed.append(known)
         if step.as_:
             self.variables[step.as_] = known
             self.bound_at[step.as_] = len(self.frames)
 
     def made_as(self, asked: Bound) -> str | None:
         """Return the tree that what is asked for was made in, None if it was not."""
-        known = (one for one in [*self.variables.values(), *self.unnamed] if (one.module, one.name) == (asked.module, asked.name))
+        known = (
+            one
+            for one in [*self.variables.values(), *self.unnamed]
+            if (one.module, one.name) == (asked.module, asked.name)
+        )
         return next((one.tree for one in known), None)
 
     def asked(self, step: Get | Variable) -> list[str]:

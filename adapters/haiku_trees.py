@@ -90,7 +90,9 @@ class HaikuTrees(HaikuLearning):
             name: twin(one) if isinstance(one, Bound) else self.replica(one, trees, seen)
             for name, one in owner.members.items()
         }
-        made.holder = owner.holder.replace(f"({owner.trees[0]},", f"({trees[0]},").replace(f" {owner.trees[1]},", f" {trees[1]},")
+        made.holder = owner.holder.replace(f"({owner.trees[0]},", f"({trees[0]},").replace(
+            f" {owner.trees[1]},", f" {trees[1]},"
+        )
         seen[id(owner)] = made
         return made
 
@@ -109,12 +111,16 @@ class HaikuTrees(HaikuLearning):
             self.single(owner, [])
         self.owners[name] = self.replica(owner, trees, {})
         frozen = {one.entry for one in owner.spots()} & set(self.frozen)
-        moved = dict(zip([one.entry for one in owner.spots()], [one.entry for one in self.owners[name].spots()], strict=True))
+        moved = dict(
+            zip([one.entry for one in owner.spots()], [one.entry for one in self.owners[name].spots()], strict=True)
+        )
         self.frozen += [moved[entry] for entry in frozen]
 
     def copy(self, step: Copy) -> None:
         """Copy the tree of parameters; the functions hold no values."""
-        self.idiom("Haiku's functions hold no values, so what is copied is the tree of parameters that they are applied to.")
+        self.idiom(
+            "Haiku's functions hold no values, so what is copied is the tree of parameters that they are applied to."
+        )
         self.new_trees(step.as_, step.copy_, "dict({})" if step.shallow else "jax.tree.map(jnp.copy, {})")
 
     def cast(self, step: Cast) -> None:
@@ -139,7 +145,9 @@ class HaikuTrees(HaikuLearning):
         """Move the average by Optax."""
         source, decay = self.averages[step.track]
         owner = self.owners[source]
-        self.write(f"{step.track} = optax.incremental_update({self.part(owner, owner.trees[0])}, {step.track}, {round(1 - decay, 10)})")
+        self.write(
+            f"{step.track} = optax.incremental_update({self.part(owner, owner.trees[0])}, {step.track}, {round(1 - decay, 10)})"
+        )
 
     # -- checkpoints
 
@@ -152,7 +160,9 @@ class HaikuTrees(HaikuLearning):
             self.write(f"{step.to} = pickle.dumps({owner.trees[0]}[{owner.path!r}])")
             return
         if step.only:
-            spots = [one for place in step.only for one in self.spots(place if self.owned(place) else f"{step.save}.{place}")]
+            spots = [
+                one for place in step.only for one in self.spots(place if self.owned(place) else f"{step.save}.{place}")
+            ]
             owner = Owner("", "module", members={str(at): one for at, one in enumerate(spots)}, trees=owner.trees)
         self.write(f"{step.to} = pickle.dumps({tupled([self.part(owner, tree) for tree in self.trees_of(owner)])})")
 
@@ -164,7 +174,9 @@ class HaikuTrees(HaikuLearning):
         loaded = f"pickle.loads({step.given_by})"
         merged = self.way.get("restore") == "merge"
         if step.partial and not merged:
-            raise Unsupported("Entries that are replaced lack what the checkpoint lacks; Haiku users merge it over what is there.")
+            raise Unsupported(
+                "Entries that are replaced lack what the checkpoint lacks; Haiku users merge it over what is there."
+            )
         if self.saved.get(step.given_by) and simple(owner):
             self.write(f"{owner.trees[0]}[{owner.path!r}] {'|=' if merged else '='} {loaded}")
             return
@@ -194,7 +206,9 @@ class HaikuTrees(HaikuLearning):
 
     def tie(self, step: Tie) -> None:
         """Write the function anew, so that it gets the other parameter."""
-        self.idiom("What is shared is said in the function: it is written anew, and finds the other's parameter by name.")
+        self.idiom(
+            "What is shared is said in the function: it is written anew, and finds the other's parameter by name."
+        )
         owner, rest = self.owner(step.tie)
         if not rest:
             self.swap(step.tie, self.held_at(step.to))
@@ -219,7 +233,9 @@ class HaikuTrees(HaikuLearning):
         own = owner.leaves[part]
         path = f"{own.module}/{own.name}"
         creator, getter = self.function_name("leave_out"), self.function_name("hand_over")
-        self.idiom("A creator that stores nothing and a getter that hands out another parameter, as `hk.DO_NOT_STORE` says.")
+        self.idiom(
+            "A creator that stores nothing and a getter that hands out another parameter, as `hk.DO_NOT_STORE` says."
+        )
         with self.block(f"def {creator}(next_creator, shape, dtype, init, context):"):
             self.write(f"return hk.DO_NOT_STORE if context.full_name == {path!r} else next_creator(shape, dtype, init)")
         self.write()
