@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-from adapters.equinox_learning import EquinoxLearning, Trained
+from adapters.equinox_learning import EquinoxLearning
+from adapters.equinox_places import Path
 from adapters.jax import ERRORS, MISSING
 from conformance.spec import Spec
 from conformance.translation import Unsupported
@@ -74,33 +75,49 @@ class Equinox(EquinoxLearning):
         """Return the words for the tree whose leaves are listed."""
         if inside is not None:
             return f"root{''.join(f'[{part!r}]' for part in self.bound_scopes[inside])}" if inside in self.bound_scopes else self.whole(inside)
-        if any(name != "root" for name in self.trees):
+        if self.trees.keys() - self.detached - {"root"}:
             raise Unsupported("Equinox keeps no list of all variables: what is listed are the leaves of a tree that one has.")
         return "root"
 
     def listing(self, inside: str | None, *, only_trainable: bool) -> str:
         """Return the arrays of a tree."""
         tree = self.tree_listed(inside)
-        if not only_trainable:
-            return f"jax.tree.leaves(eqx.filter({tree}, eqx.is_array))"
-        nodes = self.arrays(inside) if inside else self.arrays_of("root")
-        if any(node.frozen for _, _, node in nodes):
-            return self.trainable_listing(inside, tree)
-        return f"jax.tree.leaves(eqx.filter({tree}, eqx.is_inexact_array))"
+        node = self.node(inside) if inside and inside not in self.bound_scopes else None
+        if node and node.abstract:
+            return f"jax.tree.leaves(eqx.filter({tree}, lambda leaf: isinstance(leaf, jax.ShapeDtypeStruct)))"
+        if only_trainable and self.some_frozen(inside):
+            return f"jax.tree.leaves(eqx.filter({tree}, {self.filter_inside(inside, tree)}))"
+        return f"jax.tree.leaves(eqx.filter({tree}, eqx.is_{'inexact_' if only_trainable else ''}array))"
 
-    def trainable_listing(self, inside: str | None, tree: str) -> str:
-        """Return the arrays of a tree that the filter takes in."""
-        if inside is not None and self.locate(inside)[1]:
-            raise Unsupported("The filter is for a whole tree; this is part of another.")
-        trained = self.trained(inside) if inside else self.trained_in_root()
-        made = self.filtered(trained)
-        return f"jax.tree.leaves(eqx.filter({tree}, {made.spec or 'eqx.is_inexact_array'}))"
+    def listed(self, inside: str | None) -> tuple[str, Path]:
+        """Return where the tree is whose leaves are listed."""
+        return ("root", self.bound_scopes.get(inside or "", ())) if inside is None or inside in self.bound_scopes else self.locate(inside)
 
-    def trained_in_root(self) -> Trained:
-        """Return what is trained of the variables by name."""
-        found = [(tree, words, node) for tree, words, node in self.arrays_of("root") if node.floating]
-        leaves = [(tree, words) for tree, words, node in found if not node.frozen]
-        return Trained(["root"], leaves, len(leaves) == len(found))
+    def some_frozen(self, inside: str | None) -> bool:
+        """Return whether the filter leaves out something inside."""
+        return any(self.leaf(tree, path)[1].frozen for tree, path in self.listed_arrays(inside))  # type: ignore[union-attr]  # listed as known
+
+    def listed_arrays(self, inside: str | None) -> list[tuple[str, Path]]:
+        """Return the place of each array inside, also of those that are another's leaf."""
+        tree, path = self.listed(inside)
+        node = self.trees[tree].at(path)
+        return [(tree, path + one) for one in self.inside(node)] if node else []
+
+    def filter_inside(self, inside: str | None, tree: str) -> str:
+        """Write the tree of booleans that says what inside is trained; return its name."""
+        at, path = self.listed(inside)
+        node = self.trees[at].at(path)
+        spec = self.free("filter_spec")
+        places = []
+        for where, one in self.listed_arrays(inside):
+            leaf = self.leaf(where, one)[1]
+            if leaf is not None and not leaf.frozen and leaf.floating:
+                places.append(f"tree{self.leaf_of(node, one[len(path):])[0]}")
+        self.write(f"{spec} = jax.tree.map(lambda _: False, {tree})")
+        if places:
+            places = list(dict.fromkeys(places))
+            self.write(f"{spec} = eqx.tree_at(lambda tree: [{', '.join(places)}], {spec}, [True] * {len(places)})")
+        return spec
 
     def names(self, inside: str | None) -> str:
         """Return the paths of the arrays of a tree."""

@@ -92,6 +92,8 @@ class EquinoxFunctions(EquinoxPlaces):
             self.bind_results(step.invoke, step.as_, f"{step.invoke}({', '.join(given)})")
         if step.as_ and step.invoke in self.results:
             self.alias(step.as_, step.invoke)
+            if step.abstract:
+                self.trees[step.as_].abstract = True
 
     def check_call(self, step: Invoke) -> None:
         """Refuse a call that would not find what the function was written for."""

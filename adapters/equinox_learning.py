@@ -150,7 +150,7 @@ class EquinoxLearning(EquinoxStates):
 
     def gradient(self, step: Gradient) -> None:
         """Differentiate by a tree, and take the place out of the gradients."""
-        name = self.free("loss")
+        name = "loss"
         if not self.is_variable(step.wrt):
             if step.remat:
                 self.write("@eqx.filter_checkpoint")
@@ -220,7 +220,7 @@ class EquinoxLearning(EquinoxStates):
     def take_steps(self, made: Optimized, steps: list[Step], scalars: list[str], times: int) -> None:
         """Write the loss, and the steps down it."""
         trained = made.trained
-        names = [self.free("loss")] if len(scalars) == 1 else [self.free(f"loss{at}") for at in range(1, len(scalars) + 1)]
+        names = ["loss"] if len(scalars) == 1 else [self.free(f"loss_{at}") for at in range(1, len(scalars) + 1)]
         chosen = self.parted(trained)
         for name, scalar in zip(names, scalars, strict=True):
             self.loss_of(trained, steps, scalar, name=name)
@@ -289,7 +289,7 @@ class EquinoxLearning(EquinoxStates):
         trained = self.filtered(self.trained(step.parallel))
         chosen, names = self.parted(trained), list(step.split)
         self.ranks |= {name: self.rank(parts[0]) or 0 for name, parts in step.split.items()}
-        loss, mean, grads = self.free("loss"), self.free("mean_loss"), self.free("grads")
+        loss, mean, grads = "loss", self.free("mean_loss"), self.free("grads")
         self.loss_of(trained, step.steps, step.minimize, name=loss, takes=names)
         inputs = ", ".join([chosen, *names])
         axes = ", ".join(["None", *["0"] * len(names)])

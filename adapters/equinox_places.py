@@ -41,6 +41,9 @@ class Node:
     #: what was one variable when it was made has one number, wherever it is handed to
     origin: int = field(default_factory=lambda: next(NUMBERS))
     callable: bool = False
+    #: whether a scope is there for certain, and whether an array has a shape and dtype alone
+    made: bool = False
+    abstract: bool = False
     #: the class of a module that the script defines
     type: str = "jax.Array"
 
@@ -94,6 +97,8 @@ class EquinoxPlaces(Jax):
         self.handed: dict[str, list[str]] = {}
         #: names that a function bound for itself, or that were dropped
         self.lost: set[str] = set()
+        #: names whose array has gone from its place
+        self.detached: set[str] = set()
         #: other names that functions take and return: the states of optimizers
         self.extras: dict[str, int] = {}
         #: for each open function, the names bound outside that it binds anew
@@ -113,6 +118,17 @@ class EquinoxPlaces(Jax):
         self.bound_at[name] = len(self.frames)
         self.handed.pop(name, None)
         self.lost.discard(name)
+
+    def detach(self, tree: str, path: Path, besides: str | None = None) -> None:
+        """Let the names of a place stand for what they are bound to, since something else comes into the place."""
+        for name, (where, inner) in list(self.refs.items()):
+            if where == tree and inner[: len(path)] == path and name not in {tree, besides}:
+                node = self.trees[tree].at(inner)
+                if name in self.trees:
+                    self.refs[name] = (name, ())
+                elif node is not None:
+                    self.hold(name, node.again())
+                    self.detached.add(name)
 
     def forget(self, names: Iterable[str]) -> None:
         """Note that names stand for nothing any more."""
@@ -158,7 +174,11 @@ class EquinoxPlaces(Jax):
 
     def leaf(self, tree: str, path: Path) -> tuple[str, Node | None, bool]:
         """Return how the array at a place is reached as a leaf, what it is, and whether its layout is the other one."""
-        words, node, flipped = "", self.trees.get(tree), False
+        return self.leaf_of(self.trees.get(tree), path)
+
+    def leaf_of(self, node: Node | None, path: Path) -> tuple[str, Node | None, bool]:
+        """Return how a place inside something is reached as a leaf of it."""
+        words, flipped = "", False
         while path:
             if node:
                 path, turned = self.kept(node, path)

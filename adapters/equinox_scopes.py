@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
 
 from adapters.equinox_functions import EquinoxFunctions
 from adapters.equinox_places import Node, Path
@@ -35,6 +35,11 @@ class EquinoxScopes(EquinoxFunctions):
     by_name = False
     #: whether a statement may run more than once
     looping = 0
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        #: for each function, the keys that it sets
+        self.creates: dict[str, set[Path]] = {}
 
     @contextmanager
     def setting(self, spec: Spec) -> Iterator[None]:
@@ -70,25 +75,26 @@ class EquinoxScopes(EquinoxFunctions):
         if isinstance(step.reuse, OddFlag):
             raise Unsupported("A dict has no reuse flag: a key is set, or it is looked up.")
         mode = self.scope_mode(step.reuse, outer)
-        known = self.scope_node(path)
         if mode in {None, "auto"}:
-            again = self.frames or self.looping
-            if again:
-                self.write(f"{self.words('root', around)}.setdefault({step.scope!r}, {{}})")
-            elif not known:
-                self.write(f"{self.words('root', path[:-1])}[{step.scope!r}] = {{}}")
-            self.note_scope(path)
+            self.open(around, step.scope)
         self.enter(step, path, mode)
 
-    def scope_node(self, path: Path) -> Node | None:
-        """Return what is known of a scope."""
-        return self.trees["root"].at(path)
+    def open(self, around: Path, name: str) -> None:
+        """Make a dict where there is none."""
+        known = self.trees["root"].at((*around, name))
+        perhaps = self.frames or self.looping or (known and not known.made)
+        if perhaps:
+            self.write(f"{self.words('root', around)}.setdefault({name!r}, {{}})")
+        elif not known:
+            self.write(f"{self.words('root', around)}[{name!r}] = {{}}")
+        self.note_scope((*around, name)).made = not (self.frames or self.looping)
 
-    def note_scope(self, path: Path) -> None:
+    def note_scope(self, path: Path) -> Node:
         """Note that there is a scope, and those around it."""
         node = self.trees["root"]
         for part in path:
             node = node.parts.setdefault(part, Node("scope", f"[{part!r}]"))
+        return node
 
     def reenter(self, step: Reenter) -> None:
         """Go back to a dict."""
@@ -124,29 +130,28 @@ class EquinoxScopes(EquinoxFunctions):
             raise Unsupported("A dict takes no reuse flag: a key is set, or it is looked up.")
         if mode == "inherited":
             raise Unsupported("A dict has no reuse mode that the dicts inside it would inherit: to set a key and to look it up are two statements.")
-        self.note_scope(around)
         path = (*around, step.get)
+        scope, there = self.note_scope(around), self.trees["root"].at(path)
         if not mode:
             self.create(step, path)
             return
-        known = self.trees["root"].at(path)
-        if known is None:
-            self.trees["root"].at(around).parts[step.get] = self.new_node(step, f"[{step.get!r}]")  # type: ignore[union-attr]  # noted above
+        if there is None:
+            there = scope.parts[step.get] = self.new_node(step, f"[{step.get!r}]")
+            there.made = mode == "auto"
         if mode == "auto":
             self.pure_only("make variables")
-            self.write(f"{self.words('root', around)}.setdefault({step.get!r}, {self.made(step)})")
+            self.bind(step.as_, f"{self.words('root', around)}.setdefault({step.get!r}, {self.made(step)})")
         else:
-            self.write(self.words("root", path))
-        self.named(step, path)
+            self.bind(step.as_, self.words("root", path))
+        if mode == "auto" or (there and there.made) or step.as_ not in self.refs:
+            self.named(step, path)
 
     def variable(self, step: Variable) -> None:
         """Bind an array to a Python name, or set a key where variables have names."""
         if self.by_name:
-            around = self.opened[-1][0]
-            self.note_scope(around)
-            path = (*around, step.variable)
+            path = (*self.opened[-1][0], step.variable)
             if self.trees["root"].at(path) and step.as_:
-                path = (*around, step.as_)
+                path = (*path[:-1], step.as_)
             self.create(step, path)
             return
         if step.collection:
@@ -160,8 +165,12 @@ class EquinoxScopes(EquinoxFunctions):
         self.pure_only("make variables")
         name, around = path[-1], path[:-1]
         accessor = f"[{name!r}]"
-        self.write(f"{self.words('root', around)}{accessor} = {self.made(step)}")
-        self.trees["root"].at(around).parts[name] = self.new_node(step, accessor)  # type: ignore[union-attr]  # the scope was noted
+        self.detach("root", path)
+        if self.writing:
+            self.creates.setdefault(self.writing[0], set()).add(path)
+        place = f"{self.words('root', around)}{accessor}"
+        self.write(f"{f'{step.as_} = ' if step.as_ else ''}{place} = {self.made(step)}")
+        self.note_scope(around).parts[name] = self.new_node(step, accessor)
         self.named(step, path)
 
     def named(self, step: Get | Variable, path: Path) -> None:
@@ -176,7 +185,7 @@ class EquinoxScopes(EquinoxFunctions):
         scalar = step.shape == [] or (step.shape is None and isinstance(step.init, int | float))
         started = isinstance(step, Variable) and step.start is not None
         return Node(
-            "array", accessor, floating=not whole, scalar=scalar and not started, frozen=step.trainable is False
+            "array", accessor, floating=not whole, scalar=scalar and not started, frozen=step.trainable is False, made=True
         )
 
     def made(self, step: Get | Variable) -> str:
@@ -226,6 +235,8 @@ class EquinoxScopes(EquinoxFunctions):
         """Refuse a call whose function would inherit a mode."""
         if step.invoke in self.makes and self.opened[-1][1] is not None:
             raise Unsupported("A dict has no reuse mode that a called function would inherit: it sets keys, or it looks them up.")
+        for path in self.creates.get(step.invoke, ()):
+            self.detach("root", (*self.called_at(step.invoke), *path))
 
     def given_state(self, function: str) -> list[str]:
         """Give a function that makes variables the current scope for its root."""

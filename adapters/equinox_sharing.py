@@ -215,6 +215,8 @@ class EquinoxSharing(EquinoxScopes):
         own, other = self.node(step.tie), self.node(step.to)
         if own is None or other is None:
             raise Unsupported("An Equinox tie is between two places of trees; a tensor by itself is in none.")
+        if path:
+            self.detach(tree, path, step.tie.partition(".")[0])
         if self.sharing:
             self.share(step.tie, *self.locate(step.to))
             return
@@ -245,9 +247,9 @@ class EquinoxSharing(EquinoxScopes):
 
     def share(self, place: str, tree: str, path: Path) -> None:
         """Put a tree, or a pair of trees, into `eqx.nn.Shared`: one place gives its leaf up for another's."""
-        if self.frames:
-            raise Unsupported("`eqx.nn.Shared` gives a tree another structure, which a function cannot do to the trees that were made outside of it.")
         given, inner = self.locate(place)
+        if any(self.bound_at.get(one, 0) < len(self.frames) for one in {given, tree}):
+            raise Unsupported("`eqx.nn.Shared` gives a tree another structure, which a function cannot do to the trees that were made outside of it.")
         if "root" in {given, tree}:
             raise Unsupported("The dict of variables by name is open to new names, which `eqx.nn.Shared` around it would hide: `Shared` is for modules.")
         if (given, inner) == (tree, path):

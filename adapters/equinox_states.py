@@ -110,6 +110,7 @@ class EquinoxStates(EquinoxOwners):
         is_shape = "isinstance(leaf, jax.ShapeDtypeStruct)"
         made = f"lambda leaf: jnp.zeros(leaf.shape, leaf.dtype) if {is_shape} else leaf"
         self.derive(step.as_, step.materialize, f"jax.tree.map({made}, {self.whole(step.materialize)})")
+        self.trees[step.as_].abstract = False
 
     def shard(self, step: Shard) -> None:
         """Put an array in its place that is cut over two devices."""
