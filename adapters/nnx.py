@@ -55,6 +55,10 @@ class NNX(NNXTraining):
             ),
         ),
         **ERRORS,
+        "bad_argument": (
+            *ERRORS["bad_argument"], ("ValueError", r"^pytree structure error"),
+            ("TraceContextError", r"^Cannot (mutate|extract)"),
+        ),
     }  # fmt: skip
     missing = {
         **MISSING,

@@ -162,6 +162,16 @@ class NNXAccounts(Jax):
             raise Unsupported(NO_PATH)
         return made if made in found else found[0]
 
+    def listed_path(self, made: str) -> tuple[str, ...] | None:
+        """Return the path under which the root lists a variable: the first in the order of attributes' names."""
+        places = [(name, f"{name}.{inner}") for name in self.standing() for inner in self.owners[name].inner()]
+        words = [self.spelled(at, self.owners[name].words) for name, at in places if self.made_as(at) == made]
+        words += [made.removeprefix("root.")] if self.rooted(made) else []
+        return min((tuple(path.split(".")) for path in words), default=None)
+
+    def relist(self) -> None:
+        """Note the paths of variables anew, where the spec itself moved one."""
+
     def standing(self) -> list[str]:
         """Return the names of the owners that the root holds."""
         gone = self.rootless | self.dropped

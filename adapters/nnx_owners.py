@@ -169,6 +169,7 @@ class NNXOwners(NNXVariables):
         else:
             self.ties[self.paths.get(step.tie, step.tie)] = kept
         self.settle()
+        self.relist()
         self.ties_variables = True
 
     def replace(self, step: Replace) -> None:
@@ -186,6 +187,7 @@ class NNXOwners(NNXVariables):
         self.write(f"{self.place(around)}.{name} = {self.place(by)}")
         self.hold(owner, name, by)
         self.settle()
+        self.relist()
         self.ties_variables = True
 
     def reparametrize(self, step: Reparametrize) -> None:

@@ -37,6 +37,8 @@ class NNXTraining(NNXStates):
         self.optimized: dict[int, str] = {}
         #: optimizer -> its kind, and what `nnx.grad` is told to differentiate by
         self.optimizers: dict[str, tuple[str, str]] = {}
+        #: optimizer -> the variables it trains, and the paths under which the root listed them
+        self.listed_at: dict[str, dict[str, tuple[str, ...] | None]] = {}
         #: the steps that are still to come
         self.ahead: list[Step] = []
 
@@ -141,11 +143,14 @@ class NNXTraining(NNXStates):
         chosen, argnums = self.chosen(places, f"trained_by_{step.optimizer}", lasting=True)
         self.write(f"{step.optimizer} = nnx.Optimizer(root, {self.optax_words(step)}, wrt={chosen})")
         self.optimizers[step.optimizer] = (step.kind, argnums)
+        trained = [made for place in places for made in self.variables_at(place)]
+        self.listed_at[step.optimizer] = {made: self.listed_path(made) for made in trained}
         self.holders.append(step.optimizer)
 
     def update(self, step: Update) -> None:
         """Take steps with an optimizer, on the sum of the gradients of several losses if there are."""
         self.pure_only("take a step of an optimizer")
+        self.check_paths(step.update)
         _, argnums = self.optimizers[step.update]
         scalars = [step.minimize] if isinstance(step.minimize, str) else step.minimize
         losses = ["loss", *(self.free(f"loss_{turn}") for turn in range(2, len(scalars) + 1))]
@@ -161,6 +166,20 @@ class NNXTraining(NNXStates):
                 for gradient in gradients[1:]:
                     self.write(f"{summed} = jax.tree.map(jnp.add, {summed}, {gradient})")
             self.write(f"{step.update}.update(root, {summed})")
+
+    def relist(self) -> None:
+        """Note the paths anew: what a tie does to an optimizer is for the script to show."""
+        self.listed_at = {name: {made: self.listed_path(made) for made in at} for name, at in self.listed_at.items()}
+
+    def check_paths(self, optimizer: str) -> None:
+        """Refuse where a module made since shifts a variable to another path: the state of an optimizer goes by paths."""
+        for made, path in self.listed_at[optimizer].items():
+            now = self.listed_path(made)
+            if now is not None and path is not None and now < path:
+                raise Unsupported(
+                    "A module that was put together after the optimizer lists this variable under a path that comes first, "
+                    "and `nnx.Optimizer` keeps its state by paths: make the optimizer last."
+                )
 
     def slot_count(self, optimizer: str) -> str:
         """Count the moments in Optax's state."""
