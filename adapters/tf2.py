@@ -46,7 +46,10 @@ class TF2(ScopeWords):
         ),
         "not_found": (
             ("AttributeError", r"^'(Module|Dense|Embedding|BatchNormalization|SimpleRNNCell)' object has no attribute"),
-            ("ValueError", r"No such layer|expected \d+ variables, but received|^Unknown variable: "),
+            (
+                "ValueError",
+                r"No such layer|expected \d+ variables, but received|with a weight list of length|^Unknown variable: ",
+            ),
             ("AssertionError", r"that were not bound to checkpointed values"),
         ),
         "already_exists": (("ValueError", r"should be unique|should have unique names|is already quantized"),),
@@ -75,6 +78,7 @@ class TF2(ScopeWords):
     ways = {
         "restore": ("checkpoint", "checkpoint-matched", "weights", "keras", "saved-model"),
         "copy": ("deepcopy", "clone"),
+        "module": ("keras-model", "tf-module"),
     }
     options = frozenset({
         "layer.norm", "layer.cell", "layer.unnamed", "layer.penalty", "call.given", "call.training", "copy.shallow",

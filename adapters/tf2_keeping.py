@@ -7,7 +7,7 @@ from adapters.tf2_things import CLASSES, Net, Unit, is_model, units_of
 from conformance.spec import Spec
 from conformance.step import Step
 from conformance.translation import Unsupported
-from conformance.vocabulary import Cast, Copy, Move, Quantize, Restore, Save
+from conformance.vocabulary import Cast, Copy, Get, Layer, Module, Move, Quantize, Restore, Save, Variable, Wrap, walk
 
 NEEDS_CONFIG = (
     "Keras copies and saves a subclassed model through `get_config`, which one that is handed objects does not have."
@@ -33,8 +33,13 @@ class KeepingWords(ObjectWords):
 
     @classmethod
     def ways_of(cls, spec: Spec) -> list[dict[str, str]]:
-        """Return the ways that are about the kind of object which the spec copies or saves; one if none is."""
+        """Return the ways that are about the kind of object which the spec makes, copies or saves; one if none is."""
         ways = super().ways_of(spec)
+        if not has_mixed(list(walk(spec.steps))):  # what a module is, its members decide
+            ways = [
+                dict(way)
+                for way in dict.fromkeys(tuple((k, v) for k, v in way.items() if k != "module") for way in ways)
+            ]
         return [way for way in ways if cls.fits(spec, way)] or ways[:1]
 
     @classmethod
@@ -54,9 +59,12 @@ class KeepingWords(ObjectWords):
         """Copy an object as Python does, or make it anew from its configuration."""
         self.no_average(step.copy_, "copied")
         made, way = self.thing(step.copy_), self.way.get("copy", "deepcopy")
-        if way == "clone" and (step.shallow or not is_model(made)):
+        subclass = isinstance(made, Net) and made.style == "subclass"
+        if way == "clone" and (step.shallow or subclass or not is_model(made)):
             raise OtherKind("`from_config` and `clone_model` are words of Keras, and make everything inside anew.")
-        if isinstance(made, Net) and made.style == "subclass":
+        if way == "clone" and self.way.get("restore", "checkpoint") != "checkpoint":
+            raise OtherKind("How a copy is made and how a file is read are tried apart.")
+        if subclass:
             raise Unsupported(NEEDS_CONFIG)
         self.made[step.as_] = self.twin(made, step.as_)
         if way == "clone":
@@ -240,6 +248,14 @@ class KeepingWords(ObjectWords):
             self.idiom("Loading makes a new object; the script binds the module's name to it.")
             saved = self.saved[step.given_by]
             self.made[step.restore] = "loaded" if way == "saved-model" else self.twin(saved, step.restore)
+
+
+def has_mixed(steps: list[Step]) -> bool:
+    """Return whether a module holds a layer beside a bare variable, which Keras and `tf.Module` each see one of."""
+    layers = {step.binding for step in steps if isinstance(step, Layer | Wrap)}
+    variables = {step.binding for step in steps if isinstance(step, Get | Variable)}
+    held = [set(step.members.values()) for step in steps if isinstance(step, Module)]
+    return any(places & layers and places & variables for places in held)
 
 
 def what_is_copied(steps: list[Step]) -> list[str]:

@@ -8,7 +8,7 @@ from adapters.tf2_own import OwnLayers
 from adapters.tf2_things import CLASSES, INSIDE, Net, Part, Unit, is_model, units_of
 from adapters.tf_text import operand
 from conformance.translation import Unsupported
-from conformance.vocabulary import Call, Layer, Materialize, Module, Replace, Tie, Wrap
+from conformance.vocabulary import Call, Get, Layer, Materialize, Module, Replace, Tie, Variable, Wrap
 
 LOCKED = (
     "Keras 3 lets no variable be put into a layer: `kernel` has no setter, and a built layer's state is locked. "
@@ -181,6 +181,9 @@ class ObjectWords(OwnLayers):
         things = list(members.values())
         if not any(is_model(made) or isinstance(made, Part) for made in things):
             return "plain"
+        bare = any(isinstance(made, Get | Variable) for made in things)
+        if bare and self.way.get("module") == "tf-module":
+            return "plain"
         chained = all(
             (isinstance(made, Unit) and made.kind != "cell") or (isinstance(made, Net) and made.style == "functional")
             for made in things
@@ -259,12 +262,22 @@ class ObjectWords(OwnLayers):
         if not dot:
             raise Unsupported(NO_PLACE)
         holder = self.thing(owner)
-        if isinstance(holder, Net) and holder.style == "functional":
-            raise Unsupported(FIXED)
+        self.check_lock(holder, self.thing(step.to), refused=step.raises is not None)
         if self.is_keras(step.tie) and step.raises is None:
             raise Unsupported(LOCKED)
         self.write(f"{self.place(step.tie)} = {self.place(step.to)}")
         self.put(holder, last, self.thing(step.to))
+
+    def check_lock(self, holder: Any, thing: Any, *, refused: bool) -> None:
+        """Raise Unsupported if a Keras model takes nothing new, unless it is to refuse that itself."""
+        if not isinstance(holder, Net) or holder.style == "plain":
+            return
+        if holder.style == "functional":
+            raise Unsupported(FIXED)
+        if holder.called and not refused and thing not in holder.members.values():
+            raise Unsupported(
+                "Keras 3 locks a model once it was called: it takes no further layers or variables. Replace them before the first call."
+            )
 
     def put(self, holder: Any, part: str, thing: Any) -> None:
         """Note that something else stands in a place."""
@@ -286,11 +299,6 @@ class ObjectWords(OwnLayers):
                 if inside is None
                 else f"`tf.keras.layers.{CLASSES[holder.kind]}` keeps what it wraps: wrap the other layer anew."
             )
-        if isinstance(holder, Net) and holder.style == "functional":
-            raise Unsupported(FIXED)
-        if isinstance(holder, Net) and holder.style == "subclass" and holder.called and step.raises is None:
-            raise Unsupported(
-                "Keras 3 locks a model once it was called: it takes no further layers or variables. Replace them before the first call."
-            )
+        self.check_lock(holder, self.thing(step.by), refused=step.raises is not None)
         self.write(f"{self.place(owner)}.{last} = {self.place(step.by)}")
         self.put(holder, last, self.thing(step.by))

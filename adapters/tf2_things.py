@@ -7,7 +7,7 @@ from typing import Any
 
 from conformance.step import Step
 from conformance.translation import Adapter, Unsupported
-from conformance.vocabulary import Block, Call, Layer, walk
+from conformance.vocabulary import Block, Call, Gradient, Layer, Scan, walk
 
 #: kind of layer -> its class in Keras
 CLASSES = {
@@ -206,6 +206,9 @@ class ThingWords(Adapter):
     def build_for(self, step: Block) -> None:
         """Build the layers whose variables are named inside what may run several times, unless a call there builds them."""
         called: list[Unit] = []
+        for inner in walk(step.steps):
+            if isinstance(inner, Scan) or (isinstance(inner, Gradient) and inner.remat):
+                self.build_called(inner)
         for inner in [*walk(step.steps), step]:
             text = repr(inner)
             for name, thing in list(self.made.items()):
