@@ -59,7 +59,7 @@ class Keras(KerasScopes, KerasDevices, KerasRunning):
         "uninitialized": (("AttributeError", r"must build the layer"), ("ValueError", r"has not yet been built")),
         "not_found": (
             ("AttributeError", r"^'(?!Tensor)\w+' object has no attribute '(?!assign)"),
-            ("ValueError", r"No such layer|with a weight list of length"),
+            ("ValueError", r"No such layer|with a weight list of length|expected \d+ variables, but received"),
         ),
         "already_exists": (("ValueError", r"should be unique|should have unique names"),),
         "not_trainable": (
@@ -68,7 +68,7 @@ class Keras(KerasScopes, KerasDevices, KerasRunning):
         ),
         "sharing_refused": (("ValueError", r"cannot add new elements of state"),),
         "shape_mismatch": (
-            ("ValueError", r"must match\. variable\.shape=|is incompatible with the layer|weight shape"),
+            ("ValueError", r"must match\. variable\.shape=|is incompatible with the layer|weight shape|^Shape mismatch"),
             ("InvalidArgumentError", r"Incompatible shapes|size-incompatible|ndims must be"),
             ("TypeError", r"contracting dimensions to have the same shape|incompatible shapes"),
             ("RuntimeError", r"shapes cannot be multiplied|must match the size of tensor"),
@@ -80,6 +80,7 @@ class Keras(KerasScopes, KerasDevices, KerasRunning):
         ),
     }
     ways = {
+        "cast": ("config", "module"),
         "copy": ("deepcopy", "clone", "pickle"),
         "restore": ("keras", "h5", "weights", "config", "set-weights"),
     }

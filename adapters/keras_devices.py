@@ -5,11 +5,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from adapters.keras_learning import KerasLearning
-from adapters.keras_owners import CLASSES, copied
+from adapters.keras_owners import copied
 from adapters.keras_places import Thing
-from adapters.keras_saving import NO_CONFIG, KerasSaving
+from adapters.keras_saving import NO_CONFIG, KerasSaving, OtherKind, class_of
 from conformance.translation import Unsupported
-from conformance.vocabulary import Call, Cast, Layer, Materialize, Move, Parallel, Quantize, Shard, walk
+from conformance.vocabulary import Call, Cast, Materialize, Move, Parallel, Quantize, Shard, walk
 
 TWO_DEVICES = (
     "tf.config.set_logical_device_configuration("
@@ -43,40 +43,53 @@ class KerasDevices(KerasSaving, KerasLearning):
 
     # -- dtype, device, memory
 
-    def made_anew(self, name: str, new: str, config: str) -> None:
+    def made_anew(self, name: str, new: str, config: str = "") -> None:
         """Write a second object made from the config of the first, to which the values are handed."""
         thing, words = self.thing(name), self.place(name)
         if thing is None or self.lacks_config(thing):
             raise Unsupported(NO_CONFIG)
-        if thing.kind == "wrap" or thing.style == "subclass":
-            raise Unsupported(
-                "Only single layers and functional models are made anew with another dtype or on another device."
-            )
         if thing.unbuilt():
             self.build(words, thing)
         other = copied(thing)
-        if isinstance(thing.step, Layer) and thing.kind == "layer":
-            self.write(f"{new} = keras.layers.{CLASSES[thing.step.layer]}.from_config({config.format(words)})")
-            other.built = False
+        if thing.kind == "layer":
+            changed = config.format(words) if config else f"{words}.get_config()"
+            self.write(f"{new} = {class_of(thing)}.from_config({changed})")
+            other.built = thing.own
             self.build(new, other)
+        elif thing.style == "functional":
+            self.write(f"{new} = keras.models.clone_model({words}{self.clone_function(config, thing)})")
+        elif config:
+            raise Unsupported(
+                "A dtype is handed to each layer: Keras makes single layers and functional models anew with another."
+            )
         else:
-            changed = config.format("layer")
-            clone = (
-                f", clone_function=lambda layer: layer.__class__.from_config({changed})"
-                if "{}" not in changed and "**" in changed
-                else ""
-            )
-            nested = (
-                ", recursive=True"
-                if clone and any(member.kind == "module" for member in thing.members.values())
-                else ""
-            )
-            self.write(f"{new} = keras.models.clone_model({words}{clone}{nested})")
+            self.import_first("from copy import deepcopy")
+            self.write(f"{new} = deepcopy({words})")
+            self.things[new] = other
+            return
         self.write(f"{new}.set_weights({words}.get_weights())")
         self.things[new] = other
 
+    def clone_function(self, config: str, thing: Thing) -> str:
+        """Return the arguments that have each layer of a model made from a changed config."""
+        if not config:
+            return ""
+        nested = any(member.kind == "module" for member in thing.members.values())
+        layer = f"lambda layer: layer.__class__.from_config({config.format('layer')})"
+        return f", clone_function={layer}{', recursive=True' if nested else ''}"
+
     def cast(self, step: Cast) -> None:
-        """Make the object anew with another dtype, and hand over the values."""
+        """Make the object anew with another dtype, and hand over the values; or use PyTorch's own cast."""
+        if self.way.get("cast") == "module":
+            if self.engine != "torch":
+                raise OtherKind("Keras objects are modules of PyTorch on that engine alone.")
+            thing = self.thing(step.cast)
+            if thing and thing.unbuilt():
+                self.build(self.place(step.cast), thing)
+            self.idiom("On PyTorch a Keras object is an `nn.Module`, whose own cast knows nothing of Keras.")
+            self.write(f"{self.place(step.cast)}.to(torch.{step.to})")
+            self.alias(step.as_, step.cast)
+            return
         self.idiom("Keras fixes the dtype of a variable when it is made: users make the layers anew from their config.")
         self.made_anew(step.cast, step.as_, f"{{{{**{{}}.get_config(), 'dtype': {step.to!r}}}}}")
 
@@ -84,7 +97,7 @@ class KerasDevices(KerasSaving, KerasLearning):
         """Make the object anew on another device, and hand over the values."""
         self.idiom("Keras places a variable when it is made: users make the layers anew on the other device.")
         with self.block(f"with keras.device('{'gpu' if self.device == 'gpu' else 'cpu'}:{step.device}'):"):
-            self.made_anew(step.move, step.as_, "{}.get_config()")
+            self.made_anew(step.move, step.as_)
 
     def materialize(self, step: Materialize) -> None:
         """Build what waits for its variables."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from adapters.keras_places import TENSOR, KerasPlaces, Thing, attribute
 from conformance.translation import Unsupported
-from conformance.vocabulary import Call, Copy, Layer, Module, Replace, Restore, Tie, Wrap
+from conformance.vocabulary import Average, Call, Cast, Copy, Layer, Module, Move, Replace, Restore, Tie, Wrap
 
 OWN_CLASS = (
     "Keras's own layers have no setter for their kernel and lock their state once built; "
@@ -82,13 +82,13 @@ class KerasOwners(KerasPlaces):
         self.idiom(OWN_CLASS)
         if self.abstract:
             raise Unsupported(
-                "A Keras layer that is handed another's variable has made its own already, memory and all."
+                "A Keras layer that waits for its memory has no variables yet, so there is nothing that could be tied before it is built."
             )
         if step.penalty is not None:
             raise Unsupported(
                 "A layer of the user's own, which a tie needs in Keras, is worded here without a regularizer."
             )
-        name = f"{SETTERS[step.layer][0]}{'' if step.bias is None else 'WithBias'}"
+        name = thing.style = f"{SETTERS[step.layer][0]}{'' if step.bias is None else 'WithBias'}"
         if f"class {name}(keras.Layer):" not in "\n".join(self.lines):
             self.own_class(step, name)
         words = [str(step.inputs), str(step.units), self.initial(step.kernel)]
@@ -100,15 +100,35 @@ class KerasOwners(KerasPlaces):
 
     def own_class(self, step: Layer, name: str) -> None:
         """Write the class of a layer that makes its variables when it is constructed."""
-        bias = [] if step.bias is None else ["bias"]
+        starts = ["kernel"] if step.bias is None else ["kernel", "bias"]
+        serializes = self.serializes()
+        if serializes:
+            self.write("@keras.saving.register_keras_serializable()")
         with self.block(f"class {name}(keras.Layer):"):
-            with self.block(f"def __init__(self, {', '.join(['inputs', 'units', 'kernel', *bias])}, **options):"):
+            with self.block(f"def __init__(self, {', '.join(['inputs', 'units', *starts])}, **options):"):
                 self.write("super().__init__(**options)")
-                self.write("self.kernel = self.add_weight((inputs, units), initializer=kernel, name='kernel')")
-                if bias:
-                    self.write("self.bias = self.add_weight((units,), initializer=bias, name='bias')")
+                if serializes:
+                    self.write(
+                        f"self.given = {{'inputs': inputs, 'units': units, {', '.join(f'{one!r}: {one}' for one in starts)}}}"
+                    )
+                for start, shape in zip(starts, ("(inputs, units)", "(units,)"), strict=False):
+                    self.write(f"self.{start} = self.add_weight({shape}, initializer={start}, name={start!r})")
             with self.block("def call(self, inputs):"):
-                self.write(f"return {SETTERS[step.layer][1]}{' + self.bias' if bias else ''}")
+                self.write(f"return {SETTERS[step.layer][1]}{'' if step.bias is None else ' + self.bias'}")
+            if serializes:
+                with self.block("def get_config(self):"):
+                    given = ", ".join(
+                        f"{one!r}: keras.saving.serialize_keras_object(self.given[{one!r}])" for one in starts
+                    )
+                    self.write(f"return {{**super().get_config(), **self.given, {given}}}")
+
+    def serializes(self) -> bool:
+        """Return whether the spec has something made anew from its config."""
+        return any(
+            isinstance(one, Copy | Cast | Move | Average)
+            or (isinstance(one, Restore) and self.way.get("restore") in {"keras", "config"})
+            for one in self.spec
+        )
 
     def call(self, step: Call) -> None:
         """Call a layer or a model."""
@@ -229,12 +249,7 @@ class KerasOwners(KerasPlaces):
     def subclass(self, step: Module, places: dict[str, str], members: dict[str, Thing]) -> None:
         """Write a model class that holds its members as attributes, and calls them in turn if it is called."""
         kind = step.module.title().replace("_", "")
-        needs_config = any(
-            isinstance(one, Copy) or (isinstance(one, Restore) and self.way.get("restore") in {"keras", "config"})
-            for one in self.spec
-        )
-        if needs_config and not all(member.is_keras_layer for member in members.values()):
-            needs_config = False
+        needs_config = self.serializes() and all(member.is_keras_layer for member in members.values())
         if needs_config:
             self.write("@keras.saving.register_keras_serializable()")
         with self.block(f"class {kind}(keras.Model):"):

@@ -1,13 +1,12 @@
 """Copying and saving in Keras, and what changes the variables of a whole model."""
 
-from adapters.keras_owners import copied
+from adapters.keras_owners import CLASSES, copied
 from adapters.keras_places import KerasPlaces, Thing
 from conformance.spec import Spec
 from conformance.translation import Unsupported
 from conformance.vocabulary import Copy, Layer, Restore, Save
 
 NO_CONFIG = "Keras copies and loads an object through its config, which knows nothing of variables that were assigned from outside."
-BY_CLASS = {"dense": "Dense", "embedding": "Embedding", "norm": "BatchNormalization", "cell": "SimpleRNNCell"}
 
 
 class OtherKind(Unsupported):
@@ -36,7 +35,7 @@ class KerasSaving(KerasPlaces):
             )
         if self.lacks_config(thing):
             raise Unsupported(NO_CONFIG)
-        if way == "pickle" and style == "subclass":
+        if way == "pickle" and (style == "subclass" or own_classes(thing)):
             raise OtherKind("Pickle finds a class by the module that it is imported from; a script's own has none.")
         if way == "clone":
             self.write(f"{step.as_} = keras.models.clone_model({words})")
@@ -59,7 +58,7 @@ class KerasSaving(KerasPlaces):
     def lacks_config(self, thing: Thing | None) -> bool:
         """Return whether an object, or one inside, cannot be made again from its config."""
         if thing is None or thing.kind != "module":
-            return bool(thing and thing.own)
+            return False
         if thing.style == "holder":
             return True
         return any(not member.is_keras_layer or self.lacks_config(member) for member in thing.members.values())
@@ -150,7 +149,11 @@ class KerasSaving(KerasPlaces):
                 self.from_config(step, thing)
             case _:
                 self.idiom("Loading makes a new object; the script binds the module's name to it.")
-                self.write(f"{step.restore} = keras.saving.load_model({step.given_by})")
+                classes = (
+                    sorted(own_classes(thing)) if way == "h5" else []
+                )  # the older format does not ask the registry
+                custom = f", custom_objects={{{', '.join(f'{one!r}: {one}' for one in classes)}}}" if classes else ""
+                self.write(f"{step.restore} = keras.saving.load_model({step.given_by}{custom})")
         if thing and way not in {"weights", "set-weights"}:
             self.things[step.restore] = copied(thing)
             self.things[step.restore].mark_built()
@@ -159,11 +162,7 @@ class KerasSaving(KerasPlaces):
         """Make an object from its config and set its weights."""
         self.idiom("Loading makes a new object; the script binds the module's name to it.")
         name = step.restore
-        kind = (
-            f"keras.layers.{BY_CLASS[thing.step.layer]}"
-            if thing and isinstance(thing.step, Layer)
-            else f"{name}.__class__"
-        )
+        kind = class_of(thing) if thing and thing.kind == "layer" else f"{name}.__class__"
         self.write(f"{name} = {kind}.from_config({step.given_by}[0])")
         if thing and thing.kind != "module":
             fresh = copied(thing)
@@ -172,10 +171,24 @@ class KerasSaving(KerasPlaces):
         self.write(f"{name}.set_weights({step.given_by}[1])")
 
 
+def own_classes(thing: Thing | None) -> set[str]:
+    """Return the layer classes of the script's own that something is made of."""
+    if thing is None:
+        return set()
+    return ({thing.style} if thing.own else set()).union(*map(own_classes, thing.members.values()))
+
+
+def class_of(thing: Thing) -> str:
+    """Return the class of a single layer."""
+    if thing.own or not isinstance(thing.step, Layer):
+        return thing.style
+    return f"keras.layers.{CLASSES[thing.step.layer]}"
+
+
 def unbuilt(thing: Thing) -> None:
     """Note that nothing inside has variables yet; a functional model always has its own."""
     if thing.style == "functional":
         return
-    thing.built = False
+    thing.built = thing.own
     for member in thing.members.values():
         unbuilt(member)
