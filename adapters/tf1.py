@@ -44,9 +44,15 @@ class TF1(GraphWords):
     @contextmanager
     def setting(self, spec: Spec) -> Iterator[None]:
         """Build in a fresh graph, with a session."""
-        self.resource = any(getattr(step, "traced", False) or getattr(step, "remat", False) for step in self.spec)
         self.prepare(spec)
+        with self.fresh_graph():
+            yield
+
+    @contextmanager
+    def fresh_graph(self) -> Iterator[None]:
+        """Open a graph."""
         with self.block(self.opening()):
+            self.use_resources()
             yield
 
     @classmethod
@@ -74,7 +80,7 @@ class TF1(GraphWords):
     def graph(self, step: Graph) -> None:
         """Open another graph with a session of its own; the first session's name is taken meanwhile."""
         self.write("outer = session")
-        with self.block(self.opening()):
+        with self.fresh_graph():
             self.steps(step.steps)
         self.write("session = outer")
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from adapters.tf1_words import TF1Words
 from adapters.training import training_of
-from conformance.translation import turns
+from conformance.translation import Unsupported, turns
 from conformance.vocabulary import (
     Average,
     Compute,
@@ -107,6 +107,9 @@ class EagerWords(TF1Words):
     def update(self, step: Update) -> None:
         """Hand the optimizer a function that computes the loss; several are added up on a tape."""
         made, name = self.optimizers[step.update], step.update
+        over = [made.over] if isinstance(made.over, str) else made.over
+        if made.kind != "sgd" and self.partitioned & set(over):
+            raise Unsupported("In eager mode an optimizer cannot name the slots of a variable in parts, and fails.")
         scalars, owned = self.scalars(step), self.owned(made.over)
         with self.body(step), self.block(self.header("loss", [], step)):
             self.steps(step.steps)
@@ -147,3 +150,9 @@ class EagerWords(TF1Words):
         turn = f"lambda {step.scan}: True, {step.scan}_turn, [{step.scan}], maximum_iterations={step.times}"
         self.write(f"{step.scan} = tf1.while_loop({turn})")
         self.unwatched.add(step.scan)
+
+    def penalties(self, inside: str | None) -> str:
+        """Return the collected terms of regularizers."""
+        if inside is None:
+            return super().penalties(inside)
+        raise Unsupported("Penalties collected in eager mode carry no names by which those of an owner could be told.")

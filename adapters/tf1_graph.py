@@ -5,20 +5,24 @@ from contextlib import contextmanager
 from typing import Any
 
 from adapters.tf1_words import TF1Words
-from conformance.step import Step
+from conformance.step import Reuse, Step
 from conformance.translation import Unsupported, turns
 from conformance.vocabulary import (
     Average,
     Block,
+    Call,
     Copy,
     Freeze,
     Function,
     Get,
     Gradient,
     Invoke,
+    Layer,
+    Optimizer,
     Parallel,
     Repeat,
     Scan,
+    ScopeOptions,
     Thread,
     Track,
     Train,
@@ -29,6 +33,22 @@ from conformance.vocabulary import (
 
 NO_LOOP_WRITE = "In a graph a write inside `tf.while_loop` is an operation that nothing runs unless it is tied in by control dependencies; carry the value from turn to turn."
 NO_TRACED_SLOTS = "In a graph the slots of an optimizer are initialized after they are built, which a traced function leaves no place for."
+
+NOTHING_NEW = "In a graph a variable that a traced function makes is initialized between building the call and running it; make it before, and call a template once before."
+FOR_THE_SESSION = frozenset({
+    "expect", "function", "initialize", "parallel", "read", "reinitialize", "restore", "save", "thread", "track",
+})  # fmt: skip
+
+
+def makes(steps: list[Step], mode: Reuse | None) -> bool:
+    """Return whether a get among the steps may make a variable: not where the scope says to look it up."""
+    for step in steps:
+        inside = (step.reuse or mode) if isinstance(step, ScopeOptions) else mode
+        if isinstance(step, Get) and mode is not True:
+            return True
+        if isinstance(step, Block) and makes(step.steps, inside):
+            return True
+    return False
 
 
 class GraphWords(TF1Words):
@@ -55,6 +75,11 @@ class GraphWords(TF1Words):
             raise Unsupported(NO_LOOP_WRITE)
         return words if self.inside else f"session.run({words})"
 
+    def use_resources(self) -> None:
+        """Make resources in a graph or thread: functions that are traced or recomputed take no others in TensorFlow 1.15."""
+        if any(getattr(step, "traced", False) or getattr(step, "remat", False) for step in self.spec):
+            self.write("tf1.get_variable_scope().set_use_resource(True)")
+
     @contextmanager
     def standing(self, inside: str) -> Iterator[None]:
         """Stand where no session runs."""
@@ -74,40 +99,23 @@ class GraphWords(TF1Words):
         """Have TensorFlow trace the function; what it makes would be initialized between building and running it."""
         for inner in walk(step.steps):
             self.check_traced(inner)
+        if makes(step.steps, self.modes[-1]):
+            raise Unsupported(NOTHING_NEW)
         if self.inner(step):
             self.writing.add(step.function)
         self.write("@tf.function")
 
     def check_traced(self, inner: Step) -> None:
         """Refuse a step that a traced function has no place for."""
-        if isinstance(inner, Function | Thread | Parallel) or inner.verb in {
-            "expect",
-            "read",
-            "initialize",
-            "restore",
-            "save",
-            "track",
-        }:
+        if inner.verb in FOR_THE_SESSION:
             raise Unsupported(f"A traced function builds operations: `{inner.verb}` is for the session outside.")
-        if (
-            isinstance(inner, Get)
-            and not self.modes[-1]
-            and not any(
-                scope.reuse is True
-                for scope in self.spec
-                if getattr(scope, "reuse", None) and inner in walk(getattr(scope, "steps", []))
-            )
-        ):
-            raise Unsupported(
-                "In a graph a variable that a traced function makes is initialized between building the call and running it; make it before."
-            )
-        if inner.verb == "call" and getattr(inner, "call", "") in set(self.templates) - self.called:
-            raise Unsupported(
-                "In a graph a variable that a traced function makes is initialized between building the call and running it; call the template once before."
-            )
+        if isinstance(inner, Layer) or (isinstance(inner, Call) and inner.call in set(self.templates) - self.called):
+            raise Unsupported(NOTHING_NEW)
         if isinstance(inner, Train) and inner.train != "sgd":
             raise Unsupported(NO_TRACED_SLOTS)
-        if isinstance(inner, Update) and self.optimizers[inner.update].kind != "sgd":
+        if isinstance(inner, Update) and any(
+            isinstance(step, Optimizer) and step.optimizer == inner.update and step.kind != "sgd" for step in self.spec
+        ):
             raise Unsupported(NO_TRACED_SLOTS)
 
     def function(self, step: Function) -> None:
@@ -141,6 +149,7 @@ class GraphWords(TF1Words):
     def thread(self, step: Thread) -> None:
         """Call a function in a thread, which has to enter the graph itself: the default graph is each thread's own."""
         with self.block(f"def {step.thread}_in_thread():"), self.block("with session.graph.as_default():"):
+            self.use_resources()
             self.write(f"return {self.call_words(step.thread, '')}")
         super().thread(step)
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from adapters.tf1_classes import CLASSES
-from adapters.tf1_scopes import TF1Scopes, initializer, regularizer
+from adapters.tf1_classes import WRAPPERS, layer_class
+from adapters.tf1_scopes import TF1Scopes, initializer, reads, regularizer
 from conformance.spec import Spec
 from conformance.step import Step
 from conformance.translation import Script, Unsupported
@@ -48,7 +48,7 @@ def needs_objects(steps: list[Step]) -> bool:
     for step in walk(steps):
         if isinstance(step, Call):
             waiting.discard(step.call)
-        if waiting and (isinstance(step, Initialize) or any(f"{name}." in repr(step) for name in waiting)):
+        if waiting and (isinstance(step, Initialize) or any(f"{name}." in reads(step) for name in waiting)):
             return True
         if isinstance(step, Layer):
             waiting.add(step.as_)
@@ -154,7 +154,8 @@ class TF1Objects(TF1Scopes):
 
     def write_class(self, kind: str) -> str:
         """Write the class for a kind of layer, once; return its name."""
-        text = CLASSES[kind]
+        alike = [step for step in self.spec if isinstance(step, Layer) and step.layer == kind]
+        text = WRAPPERS.get(kind) or layer_class(kind, alike)
         if kind not in self.classes:
             self.classes.add(kind)
             self.idiom(
@@ -172,7 +173,7 @@ class TF1Objects(TF1Scopes):
         words += [] if step.layer == "norm" else [str(step.units)]
         words.append(initializer(step.kernel))
         words += [initializer(step.recurrent)] if step.layer == "cell" else []
-        words += [f"bias={initializer(step.bias)}"] if step.bias is not None else []
+        words += [f"bias={initializer(step.bias)}"] if step.bias is not None and step.layer != "embedding" else []
         words += [f"regularizer={regularizer(step.penalty)}"] if step.penalty is not None else []
         words += [] if step.trainable else ["trainable=False"]
         self.write(f"{step.as_} = {kind}({', '.join(words)})")
@@ -294,6 +295,8 @@ class TF1Objects(TF1Scopes):
         kind = "trainable" if only_trainable else "global"
         if inside is None:
             return f"tf1.{kind}_variables()"
+        if inside in self.scopes:
+            return f"{inside}.{kind}_variables()"
         if inside in self.averages:
             raise Unsupported("An ExponentialMovingAverage is asked variable by variable, and lists none.")
         if isinstance(self.thing(inside), Get | Variable) or (self.thing(inside) is None and "." in inside):

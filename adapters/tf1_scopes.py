@@ -24,8 +24,6 @@ from conformance.vocabulary import (
     walk,
 )
 
-NO_PARTS = "A variable is kept in parts by the partitioner of the scope or the get that makes it; `tf1.Variable` and templates take none."
-
 
 def initializer(value: Initial, dtype: str | None = None) -> str:
     """Return the words for an initializer object."""
@@ -39,12 +37,17 @@ def regularizer(penalty: float) -> str:
     return f"lambda values: {penalty} * tf.reduce_sum(tf.square(values))"
 
 
-def mentions(step: Step, name: str) -> bool:
-    """Return whether a step reads what is bound to a name."""
+def reads(step: Step) -> str:
+    """Return what a step reads, as text: places and expressions."""
     texts = [getattr(step, field) for field in (*step.uses, *step.expressions)]
     texts += [step.compute.partition("=")[2]] if isinstance(step, Compute) else []
     texts += [step.given] if isinstance(step, Invoke) else []
-    return re.search(rf"\b{name}\b", str(texts)) is not None
+    return str(texts)
+
+
+def mentions(step: Step, name: str) -> bool:
+    """Return whether a step reads what is bound to a name."""
+    return re.search(rf"\b{name}\b", reads(step)) is not None
 
 
 class TF1Scopes(VariableScopes):
@@ -60,10 +63,10 @@ class TF1Scopes(VariableScopes):
         #: names under which variables in parts are got, and the names of the script bound to such
         self.cut: frozenset[str] = frozenset()
         self.partitioned: set[str] = set()
-        #: whether variables must be resources in TensorFlow 1.15 too: `tf.function` and `tf.recompute_grad` take no others
-        self.resource = False
         #: names bound so far
         self.bound: set[str] = set()
+        #: names bound to scopes
+        self.scopes: set[str] = set()
         #: reuse modes of the open scopes
         self.modes: list[Reuse | None] = [None]
 
@@ -108,6 +111,7 @@ class TF1Scopes(VariableScopes):
         with self.block(f"with {self.scope_call}({', '.join(words)}){f' as {step.as_}' if step.as_ else ''}:"):
             if step.as_:
                 self.bound.add(step.as_)
+                self.scopes.add(step.as_)
             self.steps(step.steps)
         self.modes.pop()
 
@@ -118,6 +122,7 @@ class TF1Scopes(VariableScopes):
     def current_scope(self, step: CurrentScope) -> None:
         """Ask for the scope that is open."""
         self.write(f"{step.current_scope} = tf1.get_variable_scope()")
+        self.scopes.add(step.current_scope)
 
     def intercept(self, step: Intercept) -> None:
         """Open the current scope once more with a custom getter."""
@@ -163,12 +168,12 @@ class TF1Scopes(VariableScopes):
         return f"{call}({', '.join(words + self.registration(step))})"
 
     def registration(self, step: Get | Variable) -> list[str]:
-        """Return the words for trainable, collections and the kind of variable."""
+        """Return the words for trainable and collections."""
         words = [] if step.trainable is None else [f"trainable={step.trainable}"]
         if step.collection:
             kept = "LOCAL_VARIABLES" if isinstance(step, Get) and step.local else "GLOBAL_VARIABLES"
             words.append(f"collections=[tf1.GraphKeys.{kept}, {step.collection!r}]")
-        return words + (["use_resource=True"] if self.resource else [])
+        return words
 
     def variable(self, step: Variable) -> None:
         """Construct a variable."""

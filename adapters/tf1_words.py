@@ -6,7 +6,7 @@ from adapters.tf1_objects import TF1Objects
 from adapters.tf_text import FUNCTIONS, has, number, operand
 from conformance.spec import Spec
 from conformance.translation import Unsupported
-from conformance.vocabulary import Assign, Average, Get, Optimizer, Restore, Save, Update, Vectorize
+from conformance.vocabulary import Assign, Average, Get, Optimizer, Restore, Save, Update, Vectorize, walk
 
 __all__ = ["FUNCTIONS", "TF1Words", "has", "number", "operand"]
 
@@ -64,14 +64,16 @@ class TF1Words(TF1Objects):
             ("ValueError", r"conversion requested dtype|explicit dtype .* don't match"),
             ("TypeError", r"that does not match type"),
         ),
-        "created_again": (("ValueError", r"only supports singleton tf\.Variables"),),
+        "created_again": (
+            ("ValueError", r"only supports singleton tf\.Variables|tried to create variables on non-first call"),
+        ),
         "not_trainable": (("ValueError", r"No variables to optimize|No gradients provided"),),
         "bad_argument": (
             ("TypeError", r"^get_variable\(\) got an unexpected keyword argument 'reuse'"),
             ("AttributeError", r"Tensor' object has no attribute 'assign'"),
             (
                 "ValueError",
-                r"^The reuse parameter must be|`?shape`? .*must be specified|^The initializer passed is not valid",
+                r"^The reuse parameter must be|^reuse=True cannot be used without|`?shape`? .*must be specified|^The initializer passed is not valid",
             ),
             ("ValueError", r"^Trying to reuse partitioned variable .* but specified partitions"),
         ),
@@ -169,7 +171,8 @@ class TF1Words(TF1Objects):
         if step.kind == "sgd":
             return f"len({optimizer}.get_slot_names())"
         slot = {"momentum": "momentum", "adam": "m"}[step.kind]
-        return f"len({{id(variable) for variable in {self.owned(step.over)} if {optimizer}.get_slot(variable, {slot!r}) is not None}})"
+        over = self.held(step.over) if isinstance(step.over, str) else f"[{', '.join(map(self.parts_of, step.over))}]"
+        return f"len({{id(variable) for variable in {over} if {optimizer}.get_slot(variable, {slot!r}) is not None}})"
 
     def average(self, step: Average) -> None:
         """Make an average, which keeps a shadow of each variable."""
@@ -185,8 +188,7 @@ class TF1Words(TF1Objects):
     def ways_of(cls, spec: Spec) -> list[dict[str, str]]:
         """Return the ways; what saves an object whole leaves nothing out."""
         ways = super().ways_of(spec)
-        steps = spec.steps
-        only = any(isinstance(step, Save) and step.only for step in steps)
+        only = any(isinstance(step, Save) and step.only for step in walk(spec.steps))
         return [way for way in ways if not only or way.get("restore") != "checkpoint"] or ways
 
     @property
@@ -252,6 +254,8 @@ class TF1Words(TF1Objects):
         """Return the collected terms of regularizers, or those named after an owner's variables."""
         if inside is None:
             return "tf1.losses.get_regularization_losses()"
+        if inside in self.scopes:
+            return f"{inside}.get_collection(tf1.GraphKeys.REGULARIZATION_LOSSES)"
         self.idiom("Penalties are collected by graph; those of an owner are found by the names of its variables.")
         owned = self.listing(inside, only_trainable=False) if self.owns(inside) else f"[{self.parts_of(inside)}]"
         return f"[term for variable in {owned} for term in tf1.losses.get_regularization_losses(variable.name.split(':')[0] + '/')]"
