@@ -28,16 +28,16 @@ class Linen(LinenRunning, LinenSaving):
     about = "Flax's functional modules: variables in a tree of their own, `flax.core.Scope` and `flax.linen` layers over it."
     imports = (
         "import flax\nimport jax\nimport jax.numpy as jnp\nimport optax\nimport orbax.checkpoint as ocp\n"
-        "import safetensors.flax\nfrom flax import linen as nn\nfrom flax.core import Scope"
+        "from flax import linen as nn\nfrom flax.core import Scope"
     )
-    packages = ("flax", "jax", "jaxlib", "optax", "orbax-checkpoint", "safetensors")
-    install = "pip install flax optax orbax-checkpoint safetensors"
+    packages = ("flax", "jax", "jaxlib", "optax", "orbax-checkpoint")
+    install = "pip install flax optax orbax-checkpoint"
     #: a tie is one entry that both uses are given, or the same array under two paths
     ways = {
         "tie": SHARING,
         "module": SHARING,
         "copy": ("clone", "deepcopy"),
-        "save": ("msgpack", "orbax", "safetensors"),
+        "save": ("msgpack", "orbax"),
         "parallel": ("pmap", "shard_map"),
     }
     options = frozenset({

@@ -150,7 +150,7 @@ class LinenChanges(LinenOwners):
     def time_distributed(self, name: str) -> str:
         """Write the class that maps a layer over the time axis, and return its name."""
         self.idiom("`nn.vmap` maps a layer over the time axis, with one set of parameters.")
-        kind = self.free(name.title().replace("_", ""))
+        kind = self.class_of(name)
         with self.block(f"class {kind}(nn.Module):"):
             self.write("layer: nn.Module")
             self.write()

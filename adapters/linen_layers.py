@@ -1,8 +1,8 @@
 """The layers of Flax Linen: how each is defined, what it is initialised with, and where its variables stand."""
 
-import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from adapters.linen_state import Entry, Path
 from conformance.step import Initial
@@ -130,22 +130,46 @@ def cell(step: Layer, kernel: str, initializer: Callable[[Initial], str]) -> Mad
 
 def sample(owner: Owner) -> str:
     """Return the words for an input that a layer or module can be initialised with."""
-    inside = list(owner.members.values())
     match owner.kind:
-        case "dense" | "norm":
-            return f"jnp.zeros([1, {owner.inputs}])" + (", use_running_average=True" if owner.kind == "norm" else "")
         case "embedding":
             return "jnp.zeros([1], int)"
         case "cell":
             return f"jnp.zeros([1, {owner.units}]), jnp.zeros([1, {owner.inputs}])"
         case "wrapper":
             return f"jnp.zeros([1, 1, {owner.inputs}])"
-        case "module" if inside:
-            fits = all(
-                one.units == other.inputs and other.kind != "embedding" for one, other in itertools.pairwise(inside)
-            )
-            if fits:
-                return sample(inside[0]).partition(", use_running")[0]
-    raise Unsupported(
-        "Linen makes a module's variables by one call of it; layers that cannot follow one another have no such call."
-    )
+        case "module":
+            return sample(next(iter(owner.members.values())))
+    return f"jnp.zeros([1, {owner.inputs}])"
+
+
+def follows(owner: Owner) -> bool:
+    """Return whether the members of a module can follow one another, so that one call initialises it."""
+    members = list(owner.members.values())
+    fits = all(one.units == other.inputs and other.kind != "embedding" for one, other in pairwise(members))
+    return owner.kind != "module" or (fits and members[0].kind != "cell" and all(follows(one) for one in members))
+
+
+def initialised(words: str, owner: Owner, *, abstract: bool) -> str:
+    """Return the words that initialise a layer or module, or give its shapes alone."""
+    given = f"jax.random.key(0), {sample(owner)}"
+    if owner.kind == "norm":
+        made = f"{words}.init({given}, use_running_average=True)"
+        return f"jax.eval_shape(lambda: {made})" if abstract else made
+    return f"jax.eval_shape({words}.init, {given})" if abstract else f"{words}.init({given})"
+
+
+def one_by_one(words: str, owner: Owner, seen: set[int], *, abstract: bool) -> str:
+    """Return the words for the parameters of a module whose members are initialised each by itself."""
+    if owner.kind == "norm":
+        raise Unsupported(
+            "Linen makes a module's variables by one call of it; layers that cannot follow one another have no such call."
+        )
+    if owner.kind != "module":
+        return f"{initialised(words, owner, abstract=abstract)}['params']"
+    parts = []
+    for name, member in owner.members.items():
+        if id(member.ident) not in seen:
+            seen.add(id(member.ident))
+            field = owner.fields.get(name, name)
+            parts.append(f"{field!r}: {one_by_one(f'{words}.{field}', member, seen, abstract=abstract)}")
+    return f"{{{', '.join(parts)}}}"

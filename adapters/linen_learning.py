@@ -6,7 +6,8 @@ from typing import Any
 
 from adapters.linen_changes import LinenChanges
 from adapters.linen_layers import Owner
-from adapters.linen_state import Entry
+from adapters.linen_state import Entry, Path
+from adapters.linen_trees import after
 from conformance.step import Step
 from conformance.translation import INDENT, Unsupported, turns
 from conformance.vocabulary import Freeze, Function, Gradient, Optimizer, Train, Unfreeze, Update, walk
@@ -39,7 +40,7 @@ class LinenLearning(LinenChanges):
 
     def objective(self, steps: list[Step], scalar: str, argument: str, *, mean: bool = False) -> tuple[str, list[str]]:
         """Write the function that leads up to a scalar; return its name, and the further state that it returns."""
-        name, start = self.free("loss") if "loss" in self.bound_at else "loss", len(self.lines)
+        name, start = "loss", len(self.lines)
         with self.frame("loss", name, []):
             self.steps(steps)
             value = self.expression(scalar)
@@ -237,14 +238,11 @@ class LinenLearning(LinenChanges):
         kept = self.optimizers[optimizer]
         return self.slot_words(kept.kind, kept.state)
 
-    def moved(self, old: tuple[str, ...], new: tuple[str, ...]) -> None:
+    def moved(self, old: Path, new: Path) -> None:
         """Have optimizers follow an entry that has moved."""
         super().moved(old, new)
         for kept in self.optimizers.values():
-            kept.entries = {
-                key: (name, (*new, *path[len(old) :]) if path[: len(old)] == old else path)
-                for key, (name, path) in kept.entries.items()
-            }
+            kept.entries = {key: (name, after(path, old, new)) for key, (name, path) in kept.entries.items()}
 
 
 def values(names: list[str]) -> str:

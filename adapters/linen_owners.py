@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from adapters.linen_layers import Owner, sample, words_of
+from adapters.linen_layers import Owner, follows, initialised, one_by_one, words_of
 from adapters.linen_state import Entry, Path
-from adapters.linen_trees import LinenTrees
+from adapters.linen_trees import LinenTrees, after
 from conformance.step import Array
 from conformance.translation import Unsupported
 from conformance.vocabulary import Call, Freeze, Function, Invoke, Layer, Module, Tie, Wrap
@@ -26,6 +26,8 @@ class LinenOwners(LinenTrees):
         self.makers: set[str] = set()
         self.built: dict[str, Owner] = {}
         self.late: dict[str, list[tuple[Entry, Entry]]] = {}
+        #: whether arrays were put on one device and keep to it
+        self.committed = False
         #: for each average, what it follows and how slowly
         self.averages: dict[str, tuple[str, float]] = {}
 
@@ -154,9 +156,14 @@ class LinenOwners(LinenTrees):
         if members:
             owner.inputs, owner.units = members[0].inputs, members[-1].units
 
+    def class_of(self, name: str) -> str:
+        """Return the name of a class, which hides nothing that the script imports."""
+        kind = self.free(name.title().replace("_", ""))
+        return f"{kind}_" if kind == "Scope" else kind
+
     def define(self, name: str, owner: Owner) -> str:
         """Write the class of a module that calls its members in turn; return its name."""
-        kind = self.free(name.title().replace("_", ""))
+        kind = self.class_of(name)
         with self.block(f"class {kind}(nn.Module):"):
             for member in owner.members:
                 self.write(f"{owner.fields.get(member, member)}: nn.Module")
@@ -254,10 +261,14 @@ class LinenOwners(LinenTrees):
             )
         built = self.built[step.invoke]
         self.write(f"{step.as_} = {step.invoke}()")
-        init, given = f"{step.as_}.init", f"jax.random.key(0), {sample(built)}"
-        made = f"jax.eval_shape({init}, {given})" if step.abstract else f"{init}({given})"
         owner = self.replica(built, (step.as_,), step.as_)
-        self.initialise((step.as_,), owner, made)
+        if follows(built):
+            self.initialise((step.as_,), owner, initialised(step.as_, built, abstract=step.abstract))
+        else:
+            self.idiom("Layers that cannot follow one another are initialised one by one.")
+            self.write(
+                f"{self.entry(('params', (step.as_,)))} = {one_by_one(step.as_, built, set(), abstract=step.abstract)}"
+            )
         self.take_in(step.as_, owner)
         kept = self.rows(owner)
         for path, _, entry in owner.listed(applied=True):
@@ -267,6 +278,14 @@ class LinenOwners(LinenTrees):
         for given_up, shared in self.late.get(step.invoke, []):
             old, new = ((one[0], (step.as_, *one[1][len(built.path) :])) for one in (given_up, shared))
             self.write(f"{self.entry(old)} = {self.entry(new)}")
+
+    def moved(self, old: Path, new: Path) -> None:
+        """Have what is to be written once more follow an entry that has moved."""
+        super().moved(old, new)
+        for name, pairs in self.late.items():
+            self.late[name] = [
+                ((one, after(path, old, new)), (other, after(kept, old, new))) for (one, path), (other, kept) in pairs
+            ]
 
     def replica(self, owner: Owner, path: Path, words: str, *, fresh: bool = True) -> Owner:
         """Return an owner of the same make whose entries stand below another path, tied among themselves as those are.

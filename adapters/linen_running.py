@@ -1,6 +1,8 @@
 """Loops and devices in Flax Linen: what XLA runs takes a tree and returns one."""
 
-from adapters.linen_learning import LinenLearning
+import re
+
+from adapters.linen_learning import FROZEN, LinenLearning
 from conformance.step import Array
 from conformance.translation import INDENT, Unsupported
 from conformance.vocabulary import Layer, Parallel, Scan, Shard, Variable, walk
@@ -50,8 +52,16 @@ class LinenRunning(LinenLearning):
 
     def shard(self, step: Shard) -> None:
         """Lay an array out over the mesh."""
+        if self.committed:
+            # what was put on one device, by `pmap` or Orbax, goes with nothing that is laid out over two
+            self.committed = False
+            self.take_over("params", self.everywhere("params"))
         self.write(f"{self.target(step.shard)} = {self.cut(self.value(step.shard))}")
         self.note(self.tree_of(self.entry_at(step.shard)[0]))
+
+    def everywhere(self, value: str) -> str:
+        """Return the words for a value of which each device of the mesh has a copy."""
+        return f"jax.device_put({value}, jax.NamedSharding({self.mesh()}, jax.P()))"
 
     def parallel(self, step: Parallel) -> None:
         """Take a step on replicas, or on one program over a mesh, with the mean of the gradients."""
@@ -60,11 +70,13 @@ class LinenRunning(LinenLearning):
                 "A function over several devices is called by the program itself, from no function that is traced."
             )
         owner = self.owner(step.parallel)[0]
-        if {path for _, path in self.rows(owner)} & set(self.froze):
-            raise Unsupported(
-                "Linen has no flag on a parameter: a step over several devices moves all that it is given."
-            )
-        tree = self.held(owner)
+        trained = {f"{'/'.join(path)}": (collection, path) for collection, path in self.trained(step.parallel)}
+        whole = len(trained) == sum(collection == "params" for collection, _ in self.rows(owner))
+        tree = (
+            self.held(owner)
+            if whole
+            else f"{{{', '.join(f'{key!r}: {self.entry(one)}' for key, one in trained.items())}}}"
+        )
         mapped = self.way.get("parallel") == "pmap"
         names = list(step.split)
         stacked = all(not isinstance(value, list) for one in step.split.values() for value in one)
@@ -78,12 +90,15 @@ class LinenRunning(LinenLearning):
                     "Running statistics on several devices are several; the user says how they are brought together."
                 )
             words = f"jax.grad({loss})(params)"
-            self.write(f"slopes = {f'jax.lax.pmean({words}, {chr(39)}parts{chr(39)})' if mapped else words}")
+            slopes = self.free("slopes")
+            self.write(f"{slopes} = jax.lax.pmean({words}, 'parts')" if mapped else f"{slopes} = {words}")
             moved = f"lambda value, slope: value - {step.rate} * slope"
-            self.write(f"return jax.tree.map({moved}, {tree}, {tree.replace('params', 'slopes')})")
+            by = re.sub(r"(?<!')\bparams\b", slopes, tree)
+            self.write(f"return jax.tree.map({moved}, {tree}, {by})")
         at = next(at for at in range(start, len(self.lines)) if self.lines[at].startswith(f"def {name}("))
         self.lines[at] = f"def {name}({', '.join(['params', *names])}):"
         if mapped:
+            self.committed = True
             self.idiom("`flax.jax_utils` copies the parameters to each device, and takes one copy back.")
             parts = ", ".join(f"jnp.array({values})" for values in step.split.values())
             words = f"jax.pmap({name}, axis_name='parts')(flax.jax_utils.replicate(params), {parts})"
@@ -92,8 +107,14 @@ class LinenRunning(LinenLearning):
             parts = ", ".join(self.cut(f"jnp.array({together(values)})") for values in step.split.values())
             specs = ", ".join(["jax.P()", *("jax.P('parts')" for _ in names)])
             words = f"jax.shard_map({name}, mesh={self.mesh()}, in_specs=({specs}), out_specs=jax.P())"
-            words = f"jax.jit({words})(params, {parts})"
-        self.store(owner, "params", words)
+            words = f"jax.jit({words})({self.everywhere('params')}, {parts})"
+        if whole:
+            self.store(owner, "params", words)
+            return
+        self.idiom(FROZEN)
+        self.write(f"{self.free('fresh')} = {words}")
+        for key, entry in trained.items():
+            self.write(f"{self.entry(entry)} = {self.free('fresh')}[{key!r}]")
 
 
 def together(values: list[Array]) -> list[object]:

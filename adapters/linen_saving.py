@@ -10,7 +10,7 @@ FLATTEN = "flax.traverse_util.flatten_dict"
 
 
 class LinenSaving(LinenOwners):
-    """Words checkpoints by `flax.serialization`, Orbax, or safetensors, which takes flat names."""
+    """Words checkpoints by `flax.serialization` or Orbax."""
 
     def save(self, step: Save) -> None:
         """Write the variables of a module."""
@@ -22,8 +22,6 @@ class LinenSaving(LinenOwners):
                 self.write(f"{step.to} = tempfile.mkdtemp() + '/kept'")
                 with self.block("with ocp.StandardCheckpointer() as checkpointer:"):
                     self.write(f"checkpointer.save({step.to}, {words})")
-            case "safetensors":
-                self.write(f"{step.to} = safetensors.flax.save({FLATTEN}({words}, sep='.'))")
             case _:
                 self.write(f"{step.to} = flax.serialization.to_bytes({words})")
 
@@ -83,9 +81,8 @@ class LinenSaving(LinenOwners):
         """Return the words for a whole checkpoint, in the form of the tree that is there."""
         match self.way.get("save"):
             case "orbax":
+                self.committed = True
                 return f"ocp.StandardCheckpointer().restore({step.given_by}, {now})"
-            case "safetensors":
-                return f"flax.traverse_util.unflatten_dict(safetensors.flax.load({step.given_by}), sep='.')"
             case _:
                 return f"flax.serialization.from_bytes({now}, {step.given_by})"
 
@@ -95,8 +92,6 @@ class LinenSaving(LinenOwners):
         match self.way.get("save"):
             case "orbax":
                 kept = f"{FLATTEN}(ocp.StandardCheckpointer().restore({step.given_by}), sep='.')"
-            case "safetensors":
-                kept = f"safetensors.flax.load({step.given_by})"
             case _:
                 kept = f"{FLATTEN}(flax.serialization.msgpack_restore({step.given_by}), sep='.')"
         return f"flax.traverse_util.unflatten_dict({{**{FLATTEN}({now}, sep='.'), **{kept}}}, sep='.')"

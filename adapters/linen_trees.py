@@ -212,16 +212,17 @@ class LinenTrees(LinenScopes):
 
     def moved(self, old: Path, new: Path) -> None:
         """Note that an entry has moved, with all that is below."""
-
-        def after(path: Path) -> Path:
-            return (*new, *path[len(old) :]) if path[: len(old)] == old else path
-
-        self.collections = {after(path): collection for path, collection in self.collections.items()}
+        self.collections = {after(path, old, new): collection for path, collection in self.collections.items()}
         self.variables = {
-            name: (collection, None if path is None else after(path))
+            name: (collection, None if path is None else after(path, old, new))
             for name, (collection, path) in self.variables.items()
         }
         for owner in self.known:
-            owner.path = None if owner.path is None else after(owner.path)
-            owner.leaves = {part: (entry[0], after(entry[1])) for part, entry in owner.leaves.items()}
-        self.froze = [after(path) for path in self.froze]
+            owner.path = None if owner.path is None else after(owner.path, old, new)
+            owner.leaves = {part: (entry[0], after(entry[1], old, new)) for part, entry in owner.leaves.items()}
+        self.froze = [after(path, old, new) for path in self.froze]
+
+
+def after(path: Path, old: Path, new: Path) -> Path:
+    """Return where a path leads after what stood at one has moved to another."""
+    return (*new, *path[len(old) :]) if path[: len(old)] == old else path
