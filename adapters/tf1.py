@@ -10,6 +10,7 @@ from typing import Any
 from adapters.tf1_eager import EagerWords
 from adapters.tf1_graph import GraphWords
 from adapters.tf1_words import TF1Words, operand
+from adapters.tf_text import TWO_DEVICES
 from conformance.spec import Spec
 from conformance.step import Step
 from conformance.translation import Unsupported
@@ -149,15 +150,14 @@ class TF1Eager(EagerWords):
     about = "The same `tf.compat.v1` calls in TensorFlow 2's default eager mode, where ported code often ends up."
     #: eager templates sort their variables by name
     parts = {"kernel": ".variables[-1]", "bias": ".variables[0]"}
-    #: eager templates add to the collections of the default graph
-    reset = "import tensorflow as tf\ntf.compat.v1.reset_default_graph()\ntf.random.set_seed(0)"
+    #: devices are named before anything runs; eager templates add to the collections of the default graph
+    reset = f"import tensorflow as tf\n{TWO_DEVICES}\ntf.compat.v1.reset_default_graph()\ntf.random.set_seed(0)"
     missing = {
         **TF1Words.missing,
         "graph": "Eager mode has no graph of its own: to open one is to leave eager mode, and `tf1` is asked for that.",
         "placeholder": "`tf.placeholder` refuses to run in eager mode.",
         "freeze": NO_LIST,
         "unfreeze": NO_LIST,
-        "parallel": "A tower on each device needs a graph whose session has several; eager code uses `tf.distribute.MirroredStrategy`, and `tf2` is asked for that.",
         "materialize": NO_ABSTRACT,
         "invoke.abstract": NO_ABSTRACT,
     }
@@ -180,6 +180,8 @@ class TF1Eager(EagerWords):
     def setting(self, spec: Spec) -> Iterator[None]:
         """Write nothing on the CPU; else open the device."""
         self.prepare(spec)
+        if "parallel" in self.verbs:
+            self.write(TWO_DEVICES)
         if self.device == "cpu":
             yield
             return

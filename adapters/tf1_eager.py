@@ -11,6 +11,7 @@ from conformance.vocabulary import (
     Function,
     Get,
     Gradient,
+    Parallel,
     Scan,
     Track,
     Train,
@@ -141,6 +142,13 @@ class EagerWords(TF1Words):
     def track(self, step: Track) -> None:
         """Update the shadows."""
         self.write(f"{step.track}.apply({self.held(self.averages[step.track])})")
+
+    def tower(self, step: Parallel) -> str:
+        """Write a function that computes the loss, as eager mode demands."""
+        with self.body(step), self.block(self.header("loss", [], step)):
+            self.steps(step.steps)
+            self.write(f"return {self.expression(step.minimize)}")
+        return "loss"
 
     def scan(self, step: Scan) -> None:
         """Run a loop, which is one of Python here."""

@@ -323,20 +323,7 @@ class GraphWords(TF1Words):
         turn = f"lambda {step.scan}: True, {step.scan}_turn, [{step.scan}], maximum_iterations={step.times}"
         self.write(f"{step.scan} = tf1.while_loop({turn})")
 
-    def parallel(self, step: Parallel) -> None:
-        """Build a tower on each device, over the same variables, and apply the mean of their gradients."""
-        self.idiom(
-            "Data parallelism by hand: a tower on each device, all over the same variables, and the mean of their gradients."
-        )
-        name, count = step.parallel, len(next(iter(step.split.values())))
-        self.write(f"optimizer = tf1.train.GradientDescentOptimizer({step.rate})")
-        self.write(f"{name}_towers = []")
-        devices = str([f"/cpu:{number}" for number in range(count)])
-        parts = [f"[{', '.join(self.array(repr(value)) for value in values)}]" for values in step.split.values()]
-        each = f"for {', '.join([f'{name}_device', *step.split])} in zip({', '.join([devices, *parts])}):"
-        with self.block(each), self.block(f"with tf.device({name}_device):"):
-            self.steps(step.steps)
-            computed = f"optimizer.compute_gradients({self.expression(step.minimize)}, {self.owned(name)})"
-            self.write(f"{name}_towers.append({computed})")
-        mean = f"[(tf.add_n([gradient for gradient, _ in pairs]) / {float(count)}, pairs[0][1]) for pairs in zip(*{name}_towers)]"
-        self.write(f"session.run(optimizer.apply_gradients({mean}))")
+    def tower(self, step: Parallel) -> str:
+        """Build what leads up to the scalar."""
+        self.steps(step.steps)
+        return self.expression(step.minimize)

@@ -6,7 +6,7 @@ from adapters.tf1_objects import TF1Objects
 from adapters.tf_text import FUNCTIONS, has, number, operand
 from conformance.spec import Spec
 from conformance.translation import Unsupported
-from conformance.vocabulary import Assign, Average, Get, Optimizer, Restore, Save, Update, Vectorize, walk
+from conformance.vocabulary import Assign, Average, Get, Optimizer, Parallel, Restore, Save, Update, Vectorize, walk
 
 __all__ = ["FUNCTIONS", "TF1Words", "has", "number", "operand"]
 
@@ -181,6 +181,32 @@ class TF1Words(TF1Objects):
         )
         self.averages[step.as_] = step.average
         self.write(f"{step.as_} = tf1.train.ExponentialMovingAverage({step.decay})")
+
+    def parallel(self, step: Parallel) -> None:
+        """Write a tower for each device, over the same variables, and apply the mean of their gradients."""
+        self.idiom(
+            "Data parallelism by hand: a tower on each device, all over the same variables, and the mean of their gradients."
+        )
+        name, count = step.parallel, len(next(iter(step.split.values())))
+        self.write(f"optimizer = tf1.train.GradientDescentOptimizer({step.rate})")
+        self.write(f"{name}_towers = []")
+        devices = str([f"/cpu:{number}" for number in range(count)])
+        parts = [f"[{', '.join(self.array(repr(value)) for value in values)}]" for values in step.split.values()]
+        each = f"for {', '.join([f'{name}_device', *step.split])} in zip({', '.join([devices, *parts])}):"
+        with self.block(each), self.block(f"with tf.device({name}_device):"):
+            scalar = self.tower(step)
+            self.write(f"{name}_towers.append(optimizer.compute_gradients({scalar}, {self.owned(name)}))")
+        mean = f"(tf.add_n([gradient for gradient, _ in pairs]) / {float(count)}, pairs[0][1])"
+        used = f"for pairs in zip(*{name}_towers) if pairs[0][0] is not None"
+        self.write(self.run(f"optimizer.apply_gradients([{mean} {used}])"))
+
+    def tower(self, step: Parallel) -> str:
+        """Write what leads up to the scalar on one device; return what gradients are computed of."""
+        raise NotImplementedError
+
+    def run(self, words: str) -> str:
+        """Return what acts, or has a session act."""
+        raise NotImplementedError
 
     # -- checkpoints
 

@@ -7,6 +7,11 @@ FUNCTIONS = {
     "log": "tf.math.log({})", "square": "tf.square({})", "sum": "tf.reduce_sum({})", "mean": "tf.reduce_mean({})",
     "transpose": "tf.transpose({})", "softmax": "tf.nn.softmax({})", "stop_gradient": "tf.stop_gradient({})",
 }  # fmt: skip
+#: must be said before TensorFlow runs anything; said again, it changes nothing
+TWO_DEVICES = (
+    "tf.config.set_logical_device_configuration("
+    "tf.config.list_physical_devices('CPU')[0], [tf.config.LogicalDeviceConfiguration()] * 2)"
+)
 
 
 def operand(value: str) -> str:

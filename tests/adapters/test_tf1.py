@@ -155,6 +155,16 @@ steps:
   - {update: descent, minimize: sum(y), steps: [{call: full, on: [[1.0]], as: y}]}
   - {expect: one-slot, slots: descent, is: 1}
 """
+TOWERS = """
+steps:
+  - {variable: w, init: [1.0], as: w}
+  - {variable: spare, init: [4.0], as: spare}
+  - {module: net, members: {one: w, two: w, spare: spare}}
+  - initialize:
+  - {parallel: net, split: {x: [[1.0], [3.0]]}, minimize: sum(x * net.one), rate: 0.5}
+  - {expect: mean-of-the-gradients, value: net.two, is: [0.0]}
+  - {expect: not-used, value: spare, is: [4.0]}
+"""
 RUNNING = """
 steps:
   - {variable: w, init: [1.0], as: w}
@@ -295,8 +305,8 @@ def test_what_cannot_be_said_is_refused_with_a_reason(load_spec, adapter, steps,
 @pytest.mark.parametrize(
     ("adapter", "specs"),
     [
-        (TF1, [REUSE, REFUSALS, LEARNING, SCOPES, OBJECTS, IN_A_GRAPH, RUNNING]),
-        (TF1Eager, [LEARNING, OBJECTS, RUNNING]),
+        (TF1, [REUSE, REFUSALS, LEARNING, SCOPES, OBJECTS, IN_A_GRAPH, TOWERS, RUNNING]),
+        (TF1Eager, [LEARNING, OBJECTS, TOWERS, RUNNING]),
     ],
 )
 def test_scripts_run_and_conform(load_spec, adapter, specs):
