@@ -131,12 +131,12 @@ class Adapter:
 
     @classmethod
     def ways_of(cls, spec: Spec) -> list[dict[str, str]]:
-        """Return each combination of ways in which this backend can say the spec; one empty if none."""
-        combinations: list[dict[str, str]] = [{"engine": name} for name in cls.engines] or [{}]
-        for verb in dict.fromkeys(step.verb for step in walk(spec.steps)):
-            if verb in cls.ways:
-                combinations = [{**made, verb: way} for made in combinations for way in cls.ways[verb]]
-        return combinations
+        """Return the ways in which this backend can say the spec: the first of every verb, and each further one beside the first of the others."""
+        verbs = [verb for verb in dict.fromkeys(step.verb for step in walk(spec.steps)) if verb in cls.ways]
+        usual = {verb: cls.ways[verb][0] for verb in verbs}
+        ways = [usual, *({**usual, verb: way} for verb in verbs for way in cls.ways[verb][1:])]
+        engines = [{"engine": name} for name in cls.engines] or [{}]
+        return [{**engine, **way} for engine in engines for way in ways]
 
     # -- writing
 

@@ -33,20 +33,23 @@ def show(spec: str, backend: str, device: str, standalone: bool, as_json: bool) 
     for package in adapter.packages:
         with suppress(PackageNotFoundError):  # the wording is then that for the newest version
             installed[package] = version(package)
-    scripts = []
+    scripts, reasons = [], []
     for way in adapter.ways_of(loaded[0].spec):
         try:
             script = adapter(device, way, installed).translate(loaded[0].spec)
         except Unsupported as reason:
-            raise UsageError(
-                f"{backend} cannot say {loaded[0].id}: {reason}\n    expected: a spec that it can say\n    to do: try another backend"
-            ) from None
+            reasons.append(str(reason))
+            continue
         scripts.append(
             {
                 "id": case_id(loaded[0].id, backend, way, device),
                 "way": way,
                 "script": script.standalone if standalone else script.text,
             }
+        )
+    if not scripts:
+        raise UsageError(
+            f"{backend} cannot say {loaded[0].id}: {reasons[0]}\n    expected: a spec that it can say\n    to do: try another backend"
         )
     if as_json:
         click.echo(json.dumps(scripts, indent=2))

@@ -65,3 +65,15 @@ def test_every_kind_of_observation_has_words(load_spec):
     from conformance.translation import READINGS
 
     assert set(READINGS) == set(Expect.kinds) - {"same", "distinct"}
+
+
+def test_ways_are_taken_one_at_a_time_and_each_on_every_engine(load_spec):
+    class Many(Plain):
+        ways = {"variable": ("a", "b", "c"), "read": ("x", "y")}
+        engines = {"one": {}, "two": {}}
+
+    steps = "steps:\n  - {variable: v, init: [1.0], as: v}\n  - {read: v}\n  - {expect: one, variables: 1}\n"
+    ways = [tuple(way.values()) for way in Many.ways_of(load_spec(steps).spec)]
+    assert ways == [
+        (engine, *way) for engine in ("one", "two") for way in (("a", "x"), ("b", "x"), ("c", "x"), ("a", "y"))
+    ]
