@@ -34,9 +34,9 @@ def hosts():
         host.stop()
 
 
-def answers(adapter: type[Adapter], host: Host, spec: Spec) -> dict:
+def answers(adapter: type[Adapter], host: Host, spec: Spec, way: dict[str, str]) -> dict:
     try:
-        script = adapter("cpu", {}, host.environment["packages"]).translate(spec)
+        script = adapter("cpu", way, host.environment["packages"]).translate(spec)
     except Unsupported as reason:
         pytest.skip(f"{adapter.title}: {reason}")
     outcome = host.run(script, "<spec>")
@@ -52,8 +52,9 @@ def answers(adapter: type[Adapter], host: Host, spec: Spec) -> dict:
 def test_both_answer_alike(located, hosts):
     spec = located.spec
     tolerances = {step.expect: step.close for step in walk(spec.steps) if isinstance(step, Expect)}
-    declared = declared_answers(spec, "tf1", {}, hosts[TF1].environment["packages"])
-    model, framework = (answers(adapter, hosts[adapter], spec) for adapter in (Reference, TF1))
+    way = TF1.ways_of(spec)[0]
+    declared = declared_answers(spec, "tf1", way, hosts[TF1].environment["packages"])
+    model, framework = (answers(adapter, hosts[adapter], spec, way) for adapter in (Reference, TF1))
     assert set(model) == set(spec.expectations)
     compared = [label for label in spec.expectations if label not in declared]
     apart = {
