@@ -56,19 +56,31 @@ class Keras(KerasScopes, KerasDevices, KerasRunning):
         "created_again": (
             ("ValueError", r"only supports singleton tf\.Variables|create a variable while in a stateless scope"),
         ),
-        "uninitialized": (("AttributeError", r"must build the layer"), ("ValueError", r"has not yet been built")),
-        "not_found": (
-            ("AttributeError", r"^'(?!Tensor)\w+' object has no attribute '(?!assign)"),
-            ("ValueError", r"No such layer|with a weight list of length|expected \d+ variables, but received"),
+        "uninitialized": (
+            (
+                "AttributeError",
+                r"must build the layer|^'(Dense|Embedding)' object has no attribute '_?(kernel|embeddings)'",
+            ),
+            ("ValueError", r"has not yet been built|isn't yet built"),
         ),
-        "already_exists": (("ValueError", r"should be unique|should have unique names"),),
+        "not_found": (
+            ("AttributeError", r"^'(?!Tensor|NoneType)\w+' object has no attribute '(?!assign)"),
+            (
+                "ValueError",
+                r"No such layer|with a weight list of length|expected \d+ variables, but received|^Unknown variable",
+            ),
+        ),
+        "already_exists": (("ValueError", r"should be unique|should have unique names|is already quantized"),),
         "not_trainable": (
             ("ValueError", r"No gradients provided for any variable|not enough values to unpack"),
             ("RuntimeError", r"does not require grad"),
         ),
         "sharing_refused": (("ValueError", r"cannot add new elements of state"),),
         "shape_mismatch": (
-            ("ValueError", r"must match\. variable\.shape=|is incompatible with the layer|weight shape|^Shape mismatch"),
+            (
+                "ValueError",
+                r"must match\. variable\.shape=|is incompatible with the layer|weight shape|^Shape mismatch|must be tensors with a shape",
+            ),
             ("InvalidArgumentError", r"Incompatible shapes|size-incompatible|ndims must be"),
             ("TypeError", r"contracting dimensions to have the same shape|incompatible shapes"),
             ("RuntimeError", r"shapes cannot be multiplied|must match the size of tensor"),
@@ -172,7 +184,9 @@ class Keras(KerasScopes, KerasDevices, KerasRunning):
         """Return the variables that an object holds, or the root layer."""
         if inside is None and self.loose:
             raise Unsupported("Keras keeps no list of all variables: only the layers that hold them can be asked.")
-        return f"{self.place(inside) if inside else 'root'}.{'trainable_variables' if only_trainable else 'weights'}"
+        return (
+            f"{self.holder_of(inside) if inside else 'root'}.{'trainable_variables' if only_trainable else 'weights'}"
+        )
 
     def names(self, inside: str | None) -> str:
         """Return the paths of the variables inside an object, or below the root layer."""
@@ -182,7 +196,7 @@ class Keras(KerasScopes, KerasDevices, KerasRunning):
         """Return the terms that regularizers add."""
         if inside is None and self.loose:
             raise Unsupported("Keras keeps no list of all penalties: each layer has its `losses`.")
-        return f"{self.place(inside) if inside else 'root'}.losses"
+        return f"{self.holder_of(inside) if inside else 'root'}.losses"
 
     def penalty(self, inside: str | None) -> str:
         """Return the sum of the terms."""

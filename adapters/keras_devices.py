@@ -106,6 +106,7 @@ class KerasDevices(KerasSaving, KerasLearning):
             raise Unsupported(
                 "A Keras layer that has variables has their memory too: only one that was not built waits for it."
             )
+        thing.hold(abstract=False)
         self.build(self.place(step.materialize), thing)
         self.alias(step.as_, step.materialize)
 

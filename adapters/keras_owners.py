@@ -281,6 +281,8 @@ class KerasOwners(KerasPlaces):
     def tie(self, step: Tie) -> None:
         """Take the old variable out of its owner, and assign the other to the attribute."""
         owner = step.tie.rpartition(".")[0]
+        if not owner:
+            raise Unsupported("A Python name is no place in a layer: bind the name to the other variable.")
         holder = self.thing(owner)
         layer = self.of_layer(step.tie)
         if layer is not None and holder is not None and not holder.own:
@@ -359,7 +361,7 @@ def copied(thing: Thing) -> Thing:
 
     def copy(one: Thing) -> Thing:
         if id(one) not in known:
-            known[id(one)] = new = Thing(one.kind, one.step, one.style, one.name, one.built, {}, one.own)
+            known[id(one)] = new = Thing(one.kind, one.step, one.style, one.name, one.built, {}, one.own, one.abstract)
             new.members = {name: copy(member) for name, member in one.members.items()}
         return known[id(one)]
 

@@ -53,6 +53,8 @@ class Thing:
     members: dict[str, Thing] = field(default_factory=dict)
     #: whether it is a layer of a class that the script defines
     own: bool = False
+    #: whether it stands without variables on purpose, until it is materialized
+    abstract: bool = False
 
     @property
     def is_keras_layer(self) -> bool:
@@ -69,9 +71,15 @@ class Thing:
         """Return whether a variable is still to be made somewhere inside."""
         return not self.built or (self.kind == "module" and any(member.unbuilt() for member in self.members.values()))
 
+    def hold(self, *, abstract: bool) -> None:
+        """Note that nothing inside is to be built just because it is named, or that it may be again."""
+        self.abstract = abstract
+        for member in self.members.values():
+            member.hold(abstract=abstract)
+
     def mark_built(self) -> None:
         """Note that it, and all that is inside, has its variables."""
-        self.built = True
+        self.built, self.abstract = True, False
         for member in self.members.values():
             member.mark_built()
 
@@ -182,7 +190,7 @@ class KerasPlaces(Adapter):
                 if member.unbuilt():
                     self.build(f"{words}.{attribute(name)}", member)
             return
-        if thing.built:
+        if thing.built or thing.abstract:
             return
         inner = thing.inner()
         if inner is None:

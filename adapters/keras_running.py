@@ -148,6 +148,7 @@ class KerasRunning(KerasLearning, KerasOwners):
         self.bind(step.as_, f"{step.invoke}({', '.join(self.expression(given) for given in step.given)})")
         if step.as_:
             self.note_result(step.as_, step.invoke)
+            self.things[step.as_].hold(abstract=step.abstract)
 
     def note_result(self, name: str, function: str) -> None:
         """Note what a function gave back: what it made itself is made anew each time."""

@@ -86,6 +86,10 @@ class KerasScopes(KerasPlaces):
         """Stand in a layer that was bound before."""
         self.open_scope(step, *self.bound_scopes[step.reenter])
 
+    def holder_of(self, name: str) -> str:
+        """Return the words for what is looked into: a scope's layer, or an object."""
+        return self.bound_scopes[name][0] if name in self.bound_scopes else self.place(name)
+
     def current_scope(self, step: CurrentScope) -> None:
         """Keep where the step stands: the layer is there to be used again."""
         self.idiom(SCOPE)

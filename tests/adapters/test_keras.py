@@ -1,0 +1,316 @@
+from importlib.util import find_spec
+
+import pytest
+
+from adapters.keras import Keras
+from conformance.hosts import Host
+from conformance.judge import judge
+from conformance.translation import Unsupported
+from tests.adapters.reuse import REUSE
+
+ENGINES = ("tensorflow", "jax", "torch")
+GOLDEN = """\
+import os
+
+os.environ['KERAS_BACKEND'] = 'jax'
+
+import keras
+
+root = keras.Layer(name='root')
+root.tower = keras.Layer(name='tower')
+root.tower.kernel = root.tower.add_weight(shape=[2], initializer='ones', name='kernel')
+first = root.tower.kernel
+second = root.tower.kernel
+try:
+    root.tower.bias
+except Exception as error:
+    observe('missing-name', error)
+else:
+    observe('missing-name', None)
+second.assign([5.0, 6.0])
+observe('seen', keras.ops.convert_to_numpy(first).tolist())
+"""
+PAIR = "{variable: w, as: w}, {module: pair, members: {a: w, b: w}}"
+LAYER = "{layer: dense, name: one, inputs: 1, units: 1, as: one}"
+SAYS = {
+    "a layer twice in a model": """
+  - {layer: dense, name: first, inputs: 2, units: 2, as: first}
+  - {layer: dense, inputs: 2, units: 1, bias: 0.0, as: last}
+  - {module: chain, members: {one: first, two: first, three: last}}
+  - {expect: counted-once, variables: 3, inside: chain}
+  - {gradient: slope, of: sum(y), wrt: chain.one.kernel, steps: [{call: chain, on: [[1.0, 2.0]], as: y}]}
+  - {expect: summed-over-both-calls, value: slope, is: [[5.0, 5.0], [7.0, 7.0]]}
+  - {copy: chain, as: twin}
+  - {expect: copied, distinct: [chain.three.kernel, twin.three.kernel]}
+  - {expect: shared, same: [twin.one.kernel, twin.two.kernel]}
+  - {freeze: first}
+  - {expect: without-the-frozen, trainable: 2, inside: chain}""",
+    "files": """
+  - {layer: dense, name: first, inputs: 1, units: 1, as: first}
+  - {module: chain, members: {one: first, two: first}}
+  - {save: chain, to: kept}
+  - {assign: first.kernel, to: [[9.0]]}
+  - {restore: chain, from: kept}
+  - {expect: restored, value: chain.two.kernel, is: [[1.0]]}
+  - {expect: still-shared, same: [chain.one.kernel, chain.two.kernel]}""",
+    "a cell in two loops": """
+  - {layer: cell, inputs: 1, units: 1, as: cell}
+  - {wrap: cell, in: rnn, as: one}
+  - {wrap: cell, in: rnn, as: two}
+  - {wrap: one, in: bidirectional, as: both}
+  - {call: one, on: [[[1.0], [2.0]]]}
+  - {call: both, on: [[[1.0], [2.0]]]}
+  - {expect: one-cell, same: [one.cell.kernel, two.kernel]}
+  - {expect: weights-without-seeds, variables: 2, inside: two}
+  - {expect: copied, distinct: [both.forward.cell.recurrent, cell.recurrent]}""",
+    "a norm": """
+  - {layer: norm, inputs: 1, units: 1, kernel: 2.0, bias: 0.5, penalty: 0.5, as: norm}
+  - {call: norm, on: [[1.0], [3.0]], training: true}
+  - {expect: mean, value: norm.mean, is: [0.2]}
+  - {train: sgd, minimize: sum(y), wrt: norm, steps: [{call: norm, on: [[1.0], [3.0]], training: true, as: y}]}
+  - {expect: moved-in-training, value: norm.mean, is: [0.38]}
+  - {expect: shift, value: norm.bias, is: [0.3]}
+  - {expect: one-term, penalties: 1, inside: norm}
+  - {expect: added-up, penalty: 2.0, inside: norm}""",
+    "layers whose variables are tied": """
+  - {layer: embedding, inputs: 2, units: 1, as: table}
+  - {layer: dense, inputs: 2, units: 1, bias: 1.0, as: last}
+  - {module: pair, members: {input: table, output: last}}
+  - {tie: pair.output.kernel, to: table.kernel}
+  - {expect: tied, same: [last.kernel, pair.input.kernel]}
+  - {gradient: slope, of: sum(y), wrt: table.kernel, steps: [{call: table, on: [1], as: y}]}
+  - {expect: slope, value: slope, is: [[0.0], [1.0]]}
+  - {expect: old-one-let-go, variables: 2, inside: pair}""",
+    "a variable replaced without a word": """
+  - {variable: w, init: 1.0, as: w}
+  - {variable: v, init: 2.0, as: v}
+  - {module: pair, members: {a: w, b: v}}
+  - {replace: pair.b, by: w}
+  - {expect: there, identical: [pair.b, w], is: true}
+  - {expect: old-one-still-listed, names: [v, w], inside: pair}""",
+    "an optimizer that lasts": """
+  - {layer: dense, name: a, inputs: 1, units: 1, as: a}
+  - {layer: dense, name: b, inputs: 1, units: 1, as: b}
+  - {module: pair, members: {a: a, b: b}}
+  - {optimizer: adam, kind: adamw, over: pair, clip: 1.0}
+  - {optimizer: plain, over: a, rate: 0.5, decay: 0.5}
+  - {freeze: b}
+  - {update: adam, minimize: [sum(y), sum(y)], steps: [{call: pair, on: [[1.0]], as: y}]}
+  - {expect: kept, value: b.kernel, is: [[1.0]]}
+  - {expect: slots, slots: adam, is: 2}
+  - {expect: none-for-plain, slots: plain, is: 0}
+  - {optimizer: late, over: pair}
+  - {unfreeze: b}
+  - {update: late, minimize: sum(y), steps: [{call: pair, on: [[1.0]], as: y}], raises: not_found, expect: unknown}""",
+    "averages": """
+  - {layer: dense, name: a, inputs: 1, units: 1, as: a}
+  - {module: pair, members: {one: a, two: a}}
+  - {average: pair, decay: 0.5, as: mean_of}
+  - {assign: a.kernel, to: [[3.0]]}
+  - {track: mean_of}
+  - {expect: half-way, value: mean_of.two.kernel + 0.0, is: [[2.0]]}""",
+    "stateless calls": """
+  - {layer: dense, name: a, inputs: 1, units: 1, as: a}
+  - {module: pair, members: {one: a, two: a}}
+  - {call: a, on: [[1.0]], given: {kernel: [[4.0]]}, as: y}
+  - {expect: given, value: y, is: [[4.0]]}
+  - {call: pair, on: [[1.0]], given: {one.kernel: [[4.0]]}, as: z}
+  - {expect: given-to-both, value: z, is: [[16.0]]}
+  - {expect: own, value: a.kernel, is: [[1.0]]}""",
+    "loops": """
+  - {layer: dense, name: a, inputs: 1, units: 1, kernel: 2.0, as: a}
+  - {function: run, traced: true, takes: [h], steps: [{scan: h, to: y, times: 3, steps: [{call: a, on: h, as: y}]}], returns: h}
+  - {invoke: run, given: [[[1.0]]], as: out}
+  - {invoke: run, given: [[[2.0]]]}
+  - {expect: out, value: out, is: [[8.0]]}
+  - {gradient: slope, of: sum(y), wrt: a.kernel, remat: true, steps: [{call: a, on: [[3.0]], as: y}]}
+  - {expect: slope, value: slope, is: [[3.0]]}
+  - {vectorize: rows, over: out, each: row, returns: row + a.kernel}
+  - {expect: rows, value: rows, is: [[[10.0]]]}""",
+    "a training step that is compiled": """
+  - {variable: w, init: 2.0, as: w}
+  - {optimizer: opt, over: w, rate: 0.25}
+  - {function: learn, traced: true, steps: [{update: opt, minimize: w * w}], returns: w + 0.0}
+  - {invoke: learn, as: once}
+  - {invoke: learn, as: twice}
+  - {expect: once, value: once, is: 1.0}
+  - {expect: twice, value: w, is: 0.5}
+  - {function: double, traced: true, takes: [x], steps: [], returns: x * w}
+  - {invoke: double, given: [1.0]}
+  - {invoke: double, given: [1.0]}
+  - {expect: traced-once, traces: double, is: 1}""",
+    "two devices": """
+  - {layer: dense, name: a, inputs: 1, units: 1, as: a}
+  - {module: pair, members: {one: a, two: a}}
+  - {move: pair, as: there}
+  - {expect: shared, same: [there.one.kernel, there.two.kernel]}
+  - {parallel: pair, split: {x: [[[1.0]], [[3.0]]]}, minimize: sum(y), steps: [{call: pair, on: x, as: y}]}
+  - {expect: one-step, value: a.kernel, is: [[0.6]]}
+  - {expect: still-shared, same: [pair.one.kernel, pair.two.kernel]}""",
+    "what is made anew": """
+  - {layer: dense, name: a, inputs: 1, units: 1, as: a}
+  - {module: pair, members: {one: a, two: a}}
+  - {cast: pair, to: float16, as: half}
+  - {expect: half, dtype: half.one.kernel, is: float16}
+  - {expect: shared, same: [half.one.kernel, half.two.kernel]}
+  - {quantize: pair, as: small}
+  - {expect: small, dtype: small.two.kernel, is: int8}""",
+    "layers that wait": """
+  - {function: make, steps: [{layer: dense, inputs: 1, units: 1, as: a}, {module: m, members: {one: a, two: a}}], returns: m}
+  - {invoke: make, abstract: true, as: empty}
+  - {read: empty.one.kernel, raises: uninitialized, expect: nothing-there}
+  - {materialize: empty, as: full}
+  - {assign: full.one.kernel, to: [[2.0]]}
+  - {expect: shared, same: [full.one.kernel, full.two.kernel]}
+  - {invoke: make, as: other}
+  - {expect: its-own, distinct: [other.one.kernel, full.one.kernel]}""",
+    "threads and names": """
+  - scope: tower
+    as: tower
+    steps: [{get: w, shape: [1], init: 1.0, penalty: 0.5, as: w}, {current_scope: here}]
+  - {reenter: here, reuse: true, steps: [{get: w, as: again}]}
+  - {expect: path, name: again, is: tower/w}
+  - {expect: penalty, penalty: 0.5, inside: tower}
+  - {function: bump, steps: [{assign: w, to: w + 1.0}], returns: w}
+  - {thread: bump, times: 2, as: bumped}
+  - {expect: bumped, value: again, is: [3.0]}
+  - {expect: one, variables: 1, inside: tower}
+  - {layer: dense, inputs: 1, units: 1, as: a}
+  - {drop: a}
+  - {expect: gone, alive: a, is: false}""",
+}
+#: what Keras 3.15 says, and the engines below it
+MESSAGES = [
+    ("uninitialized", "AttributeError", "You must build the layer before accessing `kernel`."),
+    ("uninitialized", "AttributeError", "'Dense' object has no attribute 'kernel'"),
+    ("not_found", "AttributeError", "'Layer' object has no attribute 'bias'"),
+    (None, "AttributeError", "'NoneType' object has no attribute 'kernel'"),
+    (None, "AttributeError", "module 'keras' has no attribute 'Layr'"),
+    ("bad_argument", "AttributeError", "'Tensor' object has no attribute 'assign'"),
+    ("bad_argument", "AttributeError", "'jaxlib._jax.ArrayImpl' object has no attribute 'assign'"),
+    ("sharing_refused", "ValueError", "You cannot add new elements of state (variables or sub-layers) to a layer that"),
+    ("created_again", "ValueError", "You are attempting to create a variable while in a stateless scope. This is"),
+    ("created_again", "ValueError", "in user code: ... tf.function only supports singleton tf.Variables created on"),
+    (
+        "not_found",
+        "ValueError",
+        "Unknown variable: <Variable path=w>. This optimizer can only be called for the variables",
+    ),
+    ("not_found", "ValueError", "You called `set_weights(weights)` on layer 'm' with a weight list of length 2, but"),
+    (
+        "not_found",
+        "ValueError",
+        "A total of 1 objects could not be loaded. Layer 'd' expected 2 variables, but received 0",
+    ),
+    ("not_trainable", "ValueError", "No gradients provided for any variable."),
+    ("not_trainable", "RuntimeError", "element 0 of tensors does not require grad and does not have a grad_fn"),
+    (
+        "shape_mismatch",
+        "ValueError",
+        "the target value in `variable.assign(value)` must match. variable.shape=(2,), Received",
+    ),
+    (
+        "shape_mismatch",
+        "TypeError",
+        "dot_general requires contracting dimensions to have the same shape, got (2,) and (1,)",
+    ),
+    ("shape_mismatch", "RuntimeError", "mat1 and mat2 shapes cannot be multiplied (1x2 and 1x2)"),
+    (None, "TypeError", "Dense.__init__() missing 1 required positional argument: 'units'"),
+]
+REFUSED = [
+    ("[{scope: a, reuse: auto, steps: [{get: w}]}]", "no get-or-create"),
+    ("[{scope: a, reuse: true, steps: [{scope: b, steps: [{get: w}]}]}]", "hand no reuse mode down"),
+    ("[{scope: a, reuse: {text: 'True'}, steps: []}]", "no reuse flag"),
+    ("[{scope: a, as: a, steps: [{reuse_variables: a}]}]", "no reuse mode"),
+    ("[{function: f, steps: [{get: w}]}, {scope: a, steps: [{invoke: f}]}]", "no ambient scope"),
+    ("[{variable: w, collection: kept}]", "no collections"),
+    ("[{variable: w}, {expect: all, variables: 1}]", "no list of all variables"),
+    ("[{layer: norm, inputs: 1, units: 1, as: a}, {variable: w, as: w}, {tie: a.kernel, to: w}]", "locks the state"),
+    ("[{variable: w, as: w}, {variable: v, as: v}, {tie: w, to: v}]", "is no place"),
+    ("[{default_scope: a, steps: []}]", "numbers the default names"),
+    ("[{scope: a, init: 1.0, steps: []}]", "no initializer down"),
+    ("[{get: w, partitions: 2}]", "in one piece"),
+    ("[{intercept: raw, returns: 2 * raw, steps: []}]", "no getter"),
+    ("[{function: f, template: true, steps: []}]", "no templates"),
+    ("[{variable: w, as: w}, {hook: w, times: 2}]", "no hook on a variable"),
+    ("[{variable: w, as: w}, {shard: w}]", "on JAX alone"),
+    (f"[{PAIR}, {{expect: paths, paths: w, inside: pair, is: [a, b]}}]", "has one `path`"),
+    (f"[{PAIR}, {{cast: pair, to: float16, as: half}}]", "through its config"),
+    (f"[{PAIR}, {{copy: pair, as: twin}}]", "through its config"),
+    (f"[{PAIR}, {{call: pair, on: [1.0]}}]", "no `call` of its own"),
+    (f"[{LAYER}, {{reparametrize: one.kernel, times: 2}}]", "no reparametrization"),
+    (f"[{LAYER}, {{materialize: one, as: two}}, {{materialize: two, as: three}}]", "has their memory too"),
+    (
+        f"[{LAYER}, {{module: m, members: {{a: one, b: one}}}}, {{copy: m, as: n}}, {{replace: n.a, by: one}}]",
+        "functional",
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def hosts():
+    running = {engine: Host(Keras, device="cpu", engine=engine) for engine in ENGINES if find_spec(engine)}
+    yield running
+    for host in running.values():
+        host.stop()
+
+
+@pytest.mark.parametrize(("kind", "name", "message"), MESSAGES)
+def test_messages_mean_kinds(kind, name, message):
+    assert Keras.kind_of({"type": name, "bases": [name], "message": message}) == kind
+
+
+def test_the_script_is_what_a_user_would_write(load_spec):
+    assert Keras("cpu", {"engine": "jax"}).translate(load_spec(REUSE).spec).text == GOLDEN
+
+
+@pytest.mark.parametrize(("steps", "reason"), REFUSED)
+def test_what_keras_cannot_say_is_refused_with_the_reason(load_spec, steps, reason):
+    with pytest.raises(Unsupported, match=reason):
+        Keras().translate(load_spec(f"steps: {steps}\n").spec)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("title", SAYS)
+def test_what_is_said_runs_and_means_the_spec(load_spec, hosts, engine, title):
+    if engine not in hosts or hosts[engine].ready():
+        pytest.skip(f"Keras on {engine} is not installed")
+    spec = load_spec(f"steps:{SAYS[title]}\n").spec
+    for way in Keras.ways_of(spec):
+        if way["engine"] != engine or "module" in way.values():
+            continue
+        script = Keras("cpu", way).translate(spec)
+        judgement = judge(spec, "keras", Keras, way, hosts[engine].run(script, "<test>"), {})
+        assert judgement.verdict == "conforms", (way, judgement.reason, script.text)
+
+
+def test_pytorchs_own_cast_is_not_seen_by_keras(load_spec, hosts):
+    if "torch" not in hosts or hosts["torch"].ready():
+        pytest.skip("Keras on PyTorch is not installed")
+    steps = f"[{LAYER}, {{cast: one, to: float16, as: half}}, {{expect: dtype, dtype: half.kernel, is: float16}}]"
+    spec, way = load_spec(f"steps: {steps}\n").spec, {"engine": "torch", "cast": "module"}
+    outcome = hosts["torch"].run(Keras("cpu", way).translate(spec), "<test>")
+    assert outcome.observations == {"dtype": "float32"}
+
+
+def test_each_engine_has_the_words_of_its_own_for_gradients(load_spec):
+    spec = load_spec("steps: [{variable: w, as: w}, {train: sgd, minimize: w * w, wrt: w}]\n").spec
+    said = {engine: Keras("cpu", {"engine": engine}).translate(spec).text for engine in ENGINES}
+    assert "with tf.GradientTape() as tape:" in said["tensorflow"]
+    assert "jax.grad(loss)" in said["jax"]
+    assert "loss.backward()" in said["torch"]
+    assert all(text.count("import os") == 1 and f"= {engine!r}" in text for engine, text in said.items())
+
+
+@pytest.mark.parametrize(
+    ("members", "ways"),
+    [
+        ("{a: one, b: one}", ["keras", "h5", "weights", "config", "set-weights"]),
+        ("{a: one, b: w}", ["weights", "set-weights"]),
+    ],
+)
+def test_ways_of_saving_fit_what_is_saved(load_spec, members, ways):
+    steps = f"[{LAYER}, {{variable: w, as: w}}, {{module: m, members: {members}}}, {{save: m, to: k}}, {{restore: m, from: k}}]"
+    found = Keras.ways_of(load_spec(f"steps: {steps}\n").spec)
+    assert [way["restore"] for way in found if way["engine"] == "jax"] == ways
+    assert {way["engine"] for way in found} == set(ENGINES)
