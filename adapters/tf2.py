@@ -175,9 +175,7 @@ class TF2(ScopeWords):
                 "TensorFlow 2 keeps no list of all variables: only the objects that hold them can be asked."
             )
         made = self.thing(inside or "")
-        self.no_average(inside or "", "listed")
-        if made == "loaded":
-            raise Unsupported("What a SavedModel loads as has its attributes, but no list of its variables.")
+        self.only_a_model(inside or "", "listed")
         words = self.place(inside) if inside else "root"
         if inside in self.bound_scopes:
             words = self.bound_scopes[inside][0]

@@ -97,7 +97,7 @@ class DeviceWords(LearningWords):
 
     def parallel(self, step: Parallel) -> None:
         """Run one step on each device with its part of the data; Keras adds the gradients up over the devices."""
-        self.no_average(step.parallel, "replicated")
+        self.only_a_model(step.parallel, "replicated")
         self.build_called(step)
         self.idiom("Gradients of the replicas are added up, so that each divides its loss by their number.")
         owned = f"{self.place(step.parallel)}.trainable_variables"

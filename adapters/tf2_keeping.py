@@ -40,24 +40,27 @@ class KeepingWords(ObjectWords):
                 dict(way)
                 for way in dict.fromkeys(tuple((k, v) for k, v in way.items() if k != "module") for way in ways)
             ]
-        return [way for way in ways if cls.fits(spec, way)] or ways[:1]
+        told: set[str] = set()
+        return [way for way in ways if cls.fits(spec, way, told)] or ways[:1]
 
     @classmethod
-    def fits(cls, spec: Spec, way: dict[str, str]) -> bool:
-        """Return whether a way is about the kind of object which the spec copies or saves."""
+    def fits(cls, spec: Spec, way: dict[str, str], told: set[str]) -> bool:
+        """Return whether a way is about the kind of object at hand, and says what no other way has `told` already."""
         try:
             cls("cpu", way).translate(spec)
         except OtherKind:
             return False
-        except Unsupported:
-            return True
+        except Unsupported as reason:
+            if str(reason) in told:
+                return False
+            told.add(str(reason))
         return True
 
     # -- copies
 
     def copy(self, step: Copy) -> None:
         """Copy an object as Python does, or make it anew from its configuration."""
-        self.no_average(step.copy_, "copied")
+        self.only_a_model(step.copy_, "copied")
         made, way = self.thing(step.copy_), self.way.get("copy", "deepcopy")
         subclass = isinstance(made, Net) and made.style == "subclass"
         if way == "clone" and (step.shallow or subclass or not is_model(made)):
@@ -97,7 +100,7 @@ class KeepingWords(ObjectWords):
 
     def cast(self, step: Cast) -> None:
         """Make a Keras object anew with another dtype."""
-        self.no_average(step.cast, "cast")
+        self.only_a_model(step.cast, "cast")
         made = self.thing(step.cast)
         if not is_model(made):
             raise Unsupported(FOR_LIFE)
@@ -115,7 +118,7 @@ class KeepingWords(ObjectWords):
 
     def move(self, step: Move) -> None:
         """Copy an object on another device."""
-        self.no_average(step.move, "moved")
+        self.only_a_model(step.move, "moved")
         if self.device == "gpu":
             raise Unsupported(
                 "TensorFlow divides a CPU into virtual devices as it comes; a GPU only with a limit of memory for each."
@@ -132,7 +135,7 @@ class KeepingWords(ObjectWords):
 
     def quantize(self, step: Quantize) -> None:
         """Quantize a Keras object in place."""
-        self.no_average(step.quantize, "quantized")
+        self.only_a_model(step.quantize, "quantized")
         made, words = self.thing(step.quantize), self.place(step.quantize)
         if not is_model(made):
             raise Unsupported(
@@ -152,7 +155,7 @@ class KeepingWords(ObjectWords):
     def save(self, step: Save) -> None:
         """Save in the way that the restore will read."""
         made, way = self.thing(step.save), self.way.get("restore", "checkpoint")
-        self.no_average(step.save, "saved")
+        self.only_a_model(step.save, "saved")
         self.saved[step.to] = made
         style = made.style if isinstance(made, Net) else "layer"
         self.check_way(step, way, made)
@@ -228,7 +231,7 @@ class KeepingWords(ObjectWords):
 
     def restore(self, step: Restore) -> None:
         """Restore in place, or load a new object under the name."""
-        self.no_average(step.restore, "restored")
+        self.only_a_model(step.restore, "restored")
         way = self.way.get("restore", "checkpoint")
         if way == "checkpoint-matched" and (step.partial or not self.asks_what_matched()):
             raise OtherKind("Nothing is missing here that a checkpoint could be asked for.")

@@ -92,7 +92,7 @@ class LearningWords(KeepingWords):
         if self.mirrored & {place.partition(".")[0] for place in places}:
             raise Unsupported(MIRRORED)
         for place in places:
-            self.no_average(place, "trained")
+            self.only_a_model(place, "trained")
         if isinstance(over, str) and isinstance(self.thing(over), Unit | Net):
             self.build_inside(self.thing(over))
             return f"{self.place(over)}.trainable_variables"
@@ -173,7 +173,7 @@ class LearningWords(KeepingWords):
         """Make averages, which begin with what the variables hold now."""
         if step.average in self.mirrored:
             raise Unsupported(MIRRORED)
-        self.no_average(step.average, "averaged")
+        self.only_a_model(step.average, "averaged")
         self.build_inside(self.thing(step.average))
         self.write(f"{step.as_} = tf.train.ExponentialMovingAverage({step.decay})")
         self.made[step.as_] = Mean(step.average)

@@ -134,11 +134,7 @@ class ObjectWords(OwnLayers):
 
     def check_call(self, place: str, made: Any) -> None:
         """Raise Unsupported if what stands at a place has no call."""
-        self.no_average(place, "called")
-        if made == "loaded":
-            raise Unsupported(
-                "What a SavedModel loads as has its attributes; of its calls only those that were traced before."
-            )
+        self.only_a_model(place, "called")
         if isinstance(made, Net):
             if not all(isinstance(member, Unit | Net) for member in made.members.values()):
                 raise Unsupported("A module of bare variables has no call of its own in TensorFlow 2.")
@@ -159,7 +155,7 @@ class ObjectWords(OwnLayers):
     def module(self, step: Module) -> None:
         """Put members together: variables in a tf.Module, layers in a Keras model, both in a Keras subclass."""
         for place in step.members.values():
-            self.no_average(place, "held by another")
+            self.only_a_model(place, "held by another")
         members = {name: self.thing(place) for name, place in step.members.items()}
         net = Net(self.style(step, members), step.module, members)
         self.loose = True

@@ -26,6 +26,8 @@ INSIDE = {"rnn": "cell", "time_distributed": "layer", "bidirectional": "forward_
 FORWARD, BACKWARD = {"forward", "forward_layer"}, {"backward", "backward_layer"}
 NO_AVERAGE = "A `tf.train.ExponentialMovingAverage` keeps averages of variables, each asked for by its variable; it is no model that could be {}."
 
+LOADED = "What a SavedModel loads as has the attributes of what was saved, but neither its methods nor a list of its variables: it cannot be {}."
+
 
 @dataclass(eq=False)
 class Unit:
@@ -225,7 +227,9 @@ class ThingWords(Adapter):
                 self.build_inside(self.thing(inner.call))
         self.build_for(step)
 
-    def no_average(self, place: str, asked: str) -> None:
-        """Raise Unsupported if a place holds averages, of which something is asked that only a model can do."""
+    def only_a_model(self, place: str, asked: str) -> None:
+        """Raise Unsupported if a place holds averages or what a SavedModel loads as, and what is asked only a model can do."""
         if isinstance(self.thing(place), Mean):
             raise Unsupported(NO_AVERAGE.format(asked))
+        if self.thing(place) == "loaded" and asked not in {"saved", "restored"}:
+            raise Unsupported(LOADED.format(asked))
