@@ -46,6 +46,12 @@ class Owner:
         for member in self.members.values():
             yield from member.every()
 
+    def name_members(self) -> None:
+        """Reach what is inside through the attributes of the definition: no other name leads there."""
+        for name, member in self.members.items():
+            member.words = f"{self.words}.{self.fields.get(name, name)}"
+            member.name_members()
+
     def listed(
         self, *, applied: bool, around: Path = (), seen: set[int] | None = None
     ) -> list[tuple[Path, str, Entry]]:

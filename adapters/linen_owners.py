@@ -262,6 +262,7 @@ class LinenOwners(LinenTrees):
         built = self.built[step.invoke]
         self.write(f"{step.as_} = {step.invoke}()")
         owner = self.replica(built, (step.as_,), step.as_)
+        owner.name_members()
         if follows(built):
             self.initialise((step.as_,), owner, initialised(step.as_, built, abstract=step.abstract))
         else:
