@@ -122,9 +122,9 @@ steps:
     traced: true
     steps:
       - {call: n, on: [[1.0], [3.0]], training: true, as: y}
-  - {compute: "before = n.mean * 1.0"}
+  - {compute: "earlier = n.mean * 1.0"}
   - {invoke: once_more}
-  - {expect: moved-by-a-tenth, value: n.mean - before * 0.9, is: [0.2]}
+  - {expect: moved-by-a-tenth, value: n.mean - earlier * 0.9, is: [0.2]}
   - {expect: mean-and-variance, names: [one/mean, one/scale, one/var], inside: m}
   - {save: m, to: kept}
   - {assign: n.var, to: [9.0]}
