@@ -25,17 +25,33 @@ class Equinox(EquinoxLearning):
         "call.given", "copy.shallow", "save.only", "restore.partial", "gradient.remat", "invoke.abstract", "layer.unnamed",
     })  # fmt: skip
     errors = {
+        "uninitialized": (("AttributeError", r"^'ShapeDtypeStruct' object"), ("TypeError", r"ShapeDtypeStruct")),
+        "bad_argument": (("ValueError", r"^pytree structure error|[Cc]ustom node"), *ERRORS["bad_argument"]),
         "not_found": (
             ("KeyError", r"^'\w+'$"),
             ("AttributeError", r"^'\w+' object has no attribute"),
             ("TreePathError", ""),
         ),
-        **ERRORS,
+        "shape_mismatch": (
+            ("ValueError", r"^Every node being shared together must have the same"),
+            ("RuntimeError", r"[Ss]hape"),
+            *ERRORS["shape_mismatch"],
+        ),
     }
     missing: ClassVar[Mapping[str, str]] = {
         **MISSING,
         "collection": "Equinox has no collections of variables: what belongs together is a tree of its own.",
         "reuse_variables": "A dict has no reuse mode that it could be switched to: a key is set, or it is looked up.",
+        "default_scope": "A dict does not number its keys: whoever opens a second scope picks a second name.",
+        "intercept": "A dict hands out what it holds, and has no getter that something could be put before.",
+        "reparametrize": "What is read in a field is what the field holds: to compute it from something else is code of the layer, as in `eqx.nn.WeightNorm`.",
+        "wrap": "Equinox has no layers that call another over time: users write `jax.lax.scan` over a cell, or `jax.vmap` over steps.",
+        "layer.cell": "Equinox has `GRUCell` and `LSTMCell`, and no plain recurrent cell.",
+        "function.template": "Equinox has no templates: what a function made is kept by who called it, and handed to the next call.",
+        **dict.fromkeys(
+            [f"{verb}.{option}" for verb in ("scope", "reenter") for option in ("init", "dtype", "penalty", "auxiliary_name_scope")],
+            "A dict has no defaults for what is put into it: each array is made with its own.",
+        ),
         "reinitialize": "An array keeps no initializer; a tree is made anew, or an earlier one is kept.",
     }
 
@@ -69,7 +85,19 @@ class Equinox(EquinoxLearning):
 
     def shape_of(self, place: str) -> str:
         """Return the shape."""
-        return f"list({self.value(place)}.shape)"
+        node = self.node(place)
+        return f"list({self.looked_at(place)}.shape{'[::-1]' if node and node.transposed else ''})"
+
+    def dtype_of(self, place: str) -> str:
+        """Return the name of the dtype."""
+        return f"str({self.looked_at(place)}.dtype)"
+
+    def looked_at(self, place: str) -> str:
+        """Return the words for an array that may be a shape and a dtype alone, which nothing can be computed of."""
+        tree, words = self.locate(place)[0], self.place(place)
+        if tree in self.trees and self.trees[tree].abstract and "()" in words:
+            return f"eqx.filter_eval_shape(lambda {tree}: {words}, {tree})"
+        return words
 
     def tree_listed(self, inside: str | None) -> str:
         """Return the words for the tree whose leaves are listed."""

@@ -212,7 +212,7 @@ class EquinoxFunctions(EquinoxPlaces):
     def rank(self, value: str | Array) -> int | None:
         """Return the number of axes of an expression, None if it is not known."""
         if not isinstance(value, str):
-            return depth_of(value)
+            return len(shape_of(value))
         return self.rank_of(expression.parse(value))
 
     def rank_of(self, tree: ast.expr) -> int | None:  # noqa: PLR0911  # one case a kind of node
@@ -221,7 +221,7 @@ class EquinoxFunctions(EquinoxPlaces):
             case ast.Constant():
                 return 0
             case ast.List():
-                return depth_of(ast.literal_eval(tree))
+                return len(shape_of(ast.literal_eval(tree)))
             case ast.Name(id=name) if name in self.ranks:
                 return self.ranks[name]
             case ast.Call(func=ast.Name(id="sum" | "mean")):
@@ -239,6 +239,6 @@ class EquinoxFunctions(EquinoxPlaces):
         return None
 
 
-def depth_of(values: Any) -> int:
-    """Return how deep lists are nested."""
-    return 1 + (depth_of(values[0]) if values else 0) if isinstance(values, list) else 0
+def shape_of(values: Any) -> tuple[int, ...]:
+    """Return the shape of nested lists."""
+    return (len(values), *(shape_of(values[0]) if values else ())) if isinstance(values, list) else ()

@@ -210,7 +210,7 @@ class EquinoxLearning(EquinoxStates):
         if (now.trees, now.leaves) != (made.trained.trees, made.trained.leaves):
             if made.kind != "sgd" and step.raises is None:
                 raise Unsupported(
-                    "The state of an Optax optimizer has the form of the tree that it was made for; after what is trained has changed, users make a new one."
+                    "The state of an Optax optimizer has the form of the tree that it was made for; after what is trained has changed, or has become part of another tree, users make a new one."
                 )
             now = self.filtered(now, f"{made.name}_spec")
             made.trained = now
@@ -297,7 +297,7 @@ class EquinoxLearning(EquinoxStates):
             self.write(f"return jnp.mean(eqx.filter_vmap({loss}, in_axes=({axes}))({inputs}))")
         self.writes(tree)
         for name, parts in step.split.items():
-            self.write(f"{name} = {self.cut(f'jnp.array({self.numbers(parts, floating=True)})')}")
+            self.write(f"{name} = {self.cut(f'jnp.array({parts})')}")
         self.write(f"{chosen} = eqx.filter_shard({chosen}, jax.NamedSharding({self.mesh()}, jax.P()))")
         self.write(f"{grads} = eqx.filter_jit(eqx.filter_grad({mean}))({inputs})")
         self.write(f"{chosen} = eqx.apply_updates({chosen}, jax.tree.map(lambda grad: -{step.rate} * grad, {grads}))")

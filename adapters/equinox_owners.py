@@ -14,25 +14,21 @@ class EquinoxOwners(EquinoxSharing):
 
     def layer(self, step: Layer) -> None:
         """Make a layer, and put its first parameters in their places."""
-        if step.as_ in self.classes_of_layers:
-            raise Unsupported("A name of the script is that of a module of JAX.")
         node = self.embedding(step) if step.layer == "embedding" else self.dense(step)
         node.type, node.callable = LAYERS[step.layer], True
         for part in node.parts.values():
             part.frozen = not step.trainable
         self.hold(step.as_, node)
 
-    classes_of_layers: frozenset[str] = frozenset()
-
     def dense(self, step: Layer) -> Node:
         """Make a dense layer: its initializers are its own, so other start values are put in afterwards."""
         name = step.as_
         bias = "" if step.bias is not None else "use_bias=False, "
         self.write(f"{name} = eqx.nn.Linear({step.inputs}, {step.units}, {bias}key={self.key(step.kernel, step.bias)})")
-        parts = {"kernel": Node("array", ".weight", transposed=True)}
+        parts = {"kernel": Node("array", ".weight", transposed=True, shape=(step.units, step.inputs))}
         starts = [(".weight", self.start(step.kernel, f"{name}.weight", turned=True))]
         if step.bias is not None:
-            parts["bias"] = Node("array", ".bias")
+            parts["bias"] = Node("array", ".bias", shape=(step.units,))
             starts.append((".bias", self.start(step.bias, f"{name}.bias")))
         self.replace_parameters(name, [(place, words) for place, words in starts if words])
         self.idiom("`eqx.nn.Linear` keeps its weight as [units, inputs]: `kernel` is read and written through its transpose.")
@@ -43,12 +39,10 @@ class EquinoxOwners(EquinoxSharing):
         if step.kernel == "random":
             made = f"eqx.nn.Embedding({step.inputs}, {step.units}, key=next(keys))"
         else:
-            function, given = self.filling(
-                self.numbers(step.kernel, floating=True), [step.inputs, step.units], None
-            )
-            made = f"eqx.nn.Embedding(weight={function}({given}))"
+            table = self.filled(self.numbers(step.kernel, floating=True), [step.inputs, step.units], None)
+            made = f"eqx.nn.Embedding(weight={table})"
         self.write(f"{step.as_} = {made}")
-        return Node("embedding", parts={"kernel": Node("array", ".weight")})
+        return Node("embedding", parts={"kernel": Node("array", ".weight", shape=(step.inputs, step.units))})
 
     def key(self, *starts: Any) -> str:
         """Return the key that a layer draws its parameters with; where all are replaced, any will do."""

@@ -32,7 +32,8 @@ class Node:
     #: whether an array is kept as [units, inputs]
     transposed: bool = False
     floating: bool = True
-    scalar: bool = False
+    #: the shape of an array as it is kept, where it is known
+    shape: tuple[int, ...] | None = None
     frozen: bool = False
     #: how many times `eqx.nn.Shared` is put around it
     shared: int = 0
@@ -249,8 +250,7 @@ class EquinoxPlaces(Jax):
         floating = node is None or node.floating
         if number is not None and not isinstance(to, list):
             number = float(number) if floating else number
-            scalar = node is not None and node.scalar
-            return f"jnp.array({number!r})" if scalar else f"jnp.full_like({self.place(place)}, {number!r})"
+            return f"jnp.full_like({self.place(place)}, {number!r})"
         words = self.expression(to) if isinstance(to, str) else f"jnp.array({self.numbers(to, floating=floating)})"
         return f"{self.closed(words)}.T" if turned else words
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
-from adapters.equinox_functions import EquinoxFunctions
+from adapters.equinox_functions import EquinoxFunctions, shape_of
 from adapters.equinox_places import Node, Path
 from conformance.spec import Spec
 from conformance.step import OddFlag, Reuse
@@ -138,12 +138,15 @@ class EquinoxScopes(EquinoxFunctions):
         if there is None:
             there = scope.parts[step.get] = self.new_node(step, f"[{step.get!r}]")
             there.made = mode == "auto"
+        before = self.refs.get(step.as_ or "")
         if mode == "auto":
             self.pure_only("make variables")
             self.bind(step.as_, f"{self.words('root', around)}.setdefault({step.get!r}, {self.made(step)})")
         else:
             self.bind(step.as_, self.words("root", path))
-        if mode == "auto" or (there and there.made) or step.as_ not in self.refs:
+        if before and not (mode == "auto" or there.made):
+            self.refs[step.as_ or ""] = before  # the lookup is going to be refused
+        else:
             self.named(step, path)
 
     def variable(self, step: Variable) -> None:
@@ -182,11 +185,17 @@ class EquinoxScopes(EquinoxFunctions):
     def new_node(self, step: Get | Variable, accessor: str) -> Node:
         """Return what is known of a new array."""
         whole = step.dtype is not None and not step.dtype.startswith("float")
-        scalar = step.shape == [] or (step.shape is None and isinstance(step.init, int | float))
-        started = isinstance(step, Variable) and step.start is not None
         return Node(
-            "array", accessor, floating=not whole, scalar=scalar and not started, frozen=step.trainable is False, made=True
+            "array", accessor, floating=not whole, shape=self.shape_made(step), frozen=step.trainable is False, made=True
         )
+
+    def shape_made(self, step: Get | Variable) -> tuple[int, ...] | None:
+        """Return the shape of a new array, where the spec says it."""
+        if isinstance(step, Variable) and step.start is not None:
+            return () if self.rank(step.start) == 0 else None
+        if isinstance(step.init, list):
+            return shape_of(step.init)
+        return tuple(step.shape or ())
 
     def made(self, step: Get | Variable) -> str:
         """Return the words for a new array."""
@@ -198,7 +207,15 @@ class EquinoxScopes(EquinoxFunctions):
         if step.init == "random":
             return f"jax.random.normal(next(keys), {step.shape or []}{kind})"
         floating = step.dtype is None or step.dtype.startswith("float")
-        function, given = self.filling(self.numbers(step.init, floating=floating), step.shape, step.dtype)
+        return self.filled(self.numbers(step.init, floating=floating), step.shape, step.dtype)
+
+    def filled(self, init: Any, shape: list[int] | None, dtype: str | None) -> str:
+        """Return the words for an array that starts from numbers; one of a dtype of its own, since weak types are another type to Equinox."""
+        if isinstance(init, int | float) and dtype is None and not isinstance(init, bool):
+            if shape and init in {0, 1}:
+                return f"jnp.{'ones' if init else 'zeros'}({shape})"
+            dtype = "float32"
+        function, given = self.filling(init, shape, dtype)
         return f"{function}({given})"
 
     # -- functions

@@ -220,26 +220,26 @@ class EquinoxSharing(EquinoxScopes):
         if self.sharing:
             self.share(step.tie, *self.locate(step.to))
             return
-        turned = own.transposed != other.transposed and not self.fits(*self.locate(step.to))
+        turned = own.transposed != other.transposed and not self.fits(own, other)
         words = self.whole(step.to)
         self.put(tree, path, f"{words}.T" if turned else words)
-        self.stands(tree, path, other, transposed=own.transposed)
+        self.stands(tree, path, other, transposed=own.transposed, turned=turned)
 
-    def fits(self, tree: str, path: Path) -> bool:
-        """Return whether an array is the table of an embedding, which `eqx.nn.Linear` multiplies by as it is."""
-        around = self.trees[tree].at(path[:-1]) if path else None
-        if around is None or around.kind != "embedding":
-            return False
-        self.idiom("`eqx.nn.Linear` multiplies by its weight transposed, so an embedding's table fits as it is.")
-        return True
+    def fits(self, own: Node, other: Node) -> bool:
+        """Return whether an array has the layout of the place that it is put into, as an embedding's table for a head has."""
+        known = own.shape is not None and own.shape == other.shape and own.shape != other.shape[::-1]
+        if known:
+            self.idiom("`eqx.nn.Linear` multiplies by its weight transposed, so an embedding's table fits as it is.")
+        return known
 
-    def stands(self, tree: str, path: Path, other: Node, *, transposed: bool) -> None:
+    def stands(self, tree: str, path: Path, other: Node, *, transposed: bool, turned: bool = False) -> None:
         """Note that another thing stands at a place."""
         known = self.trees[tree].at(path)
         accessor, frozen = (known.accessor, known.frozen) if known else ("", False)
         new = other.again(accessor)
         if new.kind == "array":
             new.transposed, new.frozen = transposed, frozen
+            new.shape = new.shape[::-1] if turned and new.shape is not None else new.shape
         if path:
             self.trees[tree].at(path[:-1]).parts[path[-1]] = new  # type: ignore[union-attr]  # the place was found there
         else:
@@ -254,6 +254,14 @@ class EquinoxSharing(EquinoxScopes):
             raise Unsupported("The dict of variables by name is open to new names, which `eqx.nn.Shared` around it would hide: `Shared` is for modules.")
         if (given, inner) == (tree, path):
             return
+        own, other = self.trees[given].at(inner), self.trees[tree].at(path)
+        assert own is not None
+        assert other is not None
+        flipped = own.transposed != other.transposed and self.fits(own, other)
+        turned = own.transposed != other.transposed and not flipped
+        if self.differ(own, other, turned=turned):
+            self.write(self.shared_words(given, inner, tree, path, turned=turned))
+            return
         if given != tree:
             given, inner, path = self.pair(tree, path, given, inner)
         node = self.trees[given]
@@ -261,17 +269,32 @@ class EquinoxSharing(EquinoxScopes):
             raise Unsupported(
                 "`eqx.nn.Shared` has emptied this place already; to tie it to another, users expand the tree and share anew."
             )
-        own, other = node.at(inner), node.at(path)
-        differ = own is not None and other is not None and own.transposed != other.transposed
-        flipped = differ and self.fits(given, path)
-        argument = "pair" if node.kind == "pair" else given
-        read = self.words(given, path, argument)
-        get = f"jnp.transpose({read})" if differ and not flipped else read
         tied = node.type if node.kind == "pair" and not node.shared else given
-        where = f"lambda {argument}: {argument}{self.leaf(given, inner)[0]}"
-        self.write(f"{given} = eqx.nn.Shared({tied}, where={where}, get=lambda {argument}: {get})")
+        self.write(f"{given} = {self.shared_words(given, inner, given, path, turned=turned, tied=tied)}")
         node.shared += 1
         node.ties[inner] = (path, flipped)
+
+    def differ(self, own: Node, other: Node, *, turned: bool) -> bool:
+        """Return whether two things are known to differ in shape, so that `eqx.nn.Shared` refuses them."""
+        if own.kind != "array" or other.kind != "array":
+            kinds = own.kind != other.kind or own.parts.keys() != other.parts.keys()
+            return kinds or any(self.differ(own.parts[name], other.parts[name], turned=False) for name in own.parts)
+        if own.shape is None or other.shape is None:
+            return False
+        return own.shape != (other.shape[::-1] if turned else other.shape)
+
+    def shared_words(
+        self, given: str, inner: Path, tree: str, path: Path, *, turned: bool, tied: str | None = None
+    ) -> str:
+        """Return the words that tie two places of a tree, or of two."""
+        if given != tree:
+            where, read = f"pair[1]{self.leaf(given, inner)[0]}", self.words(tree, path, "pair[0]")
+            argument, tied = "pair", f"({tree}, {given})"
+        else:
+            argument = "pair" if self.trees[given].kind == "pair" else given
+            where, read = f"{argument}{self.leaf(given, inner)[0]}", self.words(given, path, argument)
+        get = f"jnp.transpose({read})" if turned else read
+        return f"eqx.nn.Shared({tied or given}, where=lambda {argument}: {where}, get=lambda {argument}: {get})"
 
     def pair(self, kept: str, path: Path, given: str, inner: Path) -> tuple[str, Path, Path]:
         """Put two trees into one, so that `eqx.nn.Shared` can tie them; return its name and the two places in it."""
