@@ -124,14 +124,16 @@ class Torch(TorchParallel, TorchCheckpoints):
                 "RuntimeError",
                 r"does(n't| not) require grad|floating point and complex dtype can require gradients|any parameters that require a gradient",
             ),
+            ("ProcessRaisedException", r"does(n't| not) require grad|any parameters that require a gradient"),
         ),
         "bad_argument": (
             ("TypeError", r"^cannot assign '.*' as parameter|^nn\.Module\.to only accepts floating point"),
             ("RuntimeError", r"only for scalar outputs|requires_grad flags of leaf"),
         ),
+        "uninitialized": (("NotImplementedError", r"meta tensor; no data"),),
         "sharing_refused": (
             ("ValueError", r"which are tied|appear in more than one parameter group"),
-            ("RuntimeError", r"Some tensors share memory"),
+            ("RuntimeError", r"Some tensors share memory|Couldn't swap"),
             ("ProcessRaisedException", r"is shared with a parameter already managed by another FSDP group"),
         ),
     }

@@ -144,4 +144,6 @@ class TorchLearning(TorchPlaces):
 
     def track(self, step: Track) -> None:
         """Update the averaged model; the first update copies."""
+        if step.track not in self.averaged:
+            raise Unsupported("An `AveragedModel` is updated from the module it is of, which has no name here.")
         self.write(f"{step.track}.update_parameters({self.averaged[step.track]})")

@@ -189,6 +189,8 @@ class TorchOwners(TorchPlaces):
 
     def quantize(self, step: Quantize) -> None:
         """Quantize the linear layers of a copy, or one linear layer in its place."""
+        if self.device == "gpu":
+            raise Unsupported("PyTorch's dynamic quantization computes on the CPU alone.")
         owner, _, path = step.quantize.partition(".")
         thing = self.find(step.quantize)
         if thing is None or thing.kind not in OWNERS or not any(map(is_linear, thing.walk())):

@@ -66,7 +66,7 @@ class TorchParallel(TorchRunning):
         count = max(map(len, step.split.values()))
         self.write(f"torch.distributed.init_process_group('gloo', {meeting}, rank=rank, world_size={count})")
         for name, values in step.split.items():
-            self.write(f"{name} = [{', '.join(map(self.expression, values))}][rank]")
+            self.write(f"{name} = [{', '.join(self.array(repr(value)) for value in values)}][rank]")
         replica = self.fresh("replica")
         self.write(f"{replica} = {self.wrapped(step, whole=whole)}")
         self.write(f"optimizer = torch.optim.SGD({replica}.parameters(), lr={step.rate})")
@@ -82,7 +82,6 @@ class TorchParallel(TorchRunning):
         self.write(f"{self.fresh('trained')} = {self.state_of(step.parallel)}")
         with self.block("if rank == 0:"):
             self.write(f"torch.save({self.fresh('trained')}, f'{{{folder}}}/state')")
-        self.write("torch.distributed.destroy_process_group()")
 
     def wrapped(self, step: Parallel, *, whole: bool) -> str:
         """Return the words that replicate or shard a module; each layer may be a group of its own."""

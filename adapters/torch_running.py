@@ -102,9 +102,24 @@ class TorchRunning(TorchLearning, TorchOwners):
         self.guarded -= 1
 
     def scan(self, step: Scan) -> None:
-        """Loop with `torch.while_loop`, which traces the body once; the turn is counted as a tensor."""
+        """Loop with `torch.while_loop`, which lives in compiled functions; the turns are counted by a tensor."""
         if carried := [name for name in carried_into(step.steps) if name != step.scan]:
-            raise Unsupported(f"The body of `torch.while_loop` carries what it changes as arguments: {carried[0]} too.")
+            raise Unsupported(
+                f"The body of `torch.while_loop` takes all that it changes as arguments, {carried[0]!r} too."
+            )
+        if self.compiling:
+            self.looped(step, f"_, {step.scan} =", "")
+        else:
+            self.idiom("`torch.while_loop` is made for compiled functions: the loop stands in one.")
+            loop = self.fresh(f"{step.scan}_loop")
+            self.write("@torch.compile(backend='eager')")
+            with self.block(f"def {loop}({step.scan}):"):
+                self.looped(step, "return", "[1]")
+            self.write(f"{step.scan} = {loop}({step.scan})")
+        self.note_tensor(step.scan)
+
+    def looped(self, step: Scan, before: str, after: str) -> None:
+        """Write the loop itself, its body as a function where it takes several steps."""
         turn, body = self.fresh("turn"), self.fresh(f"{step.scan}_turn")
         if step.steps:
             with self.block(f"def {body}({turn}, {step.scan}):"):
@@ -113,8 +128,7 @@ class TorchRunning(TorchLearning, TorchOwners):
         else:
             body = f"lambda {turn}, {step.scan}: ({turn} + 1, {self.expression(step.to)})"
         ends = f"lambda {turn}, {step.scan}: {turn} < {step.times}"
-        self.write(f"_, {step.scan} = torch.while_loop({ends}, {body}, (torch.tensor(0), {step.scan}))")
-        self.note_tensor(step.scan)
+        self.write(f"{before} torch.while_loop({ends}, {body}, (torch.tensor(0), {step.scan})){after}")
 
     def vectorize(self, step: Vectorize) -> None:
         """Map with `torch.vmap`."""

@@ -10,9 +10,7 @@ from adapters.torch import Torch
 from conformance.hosts import Host, Outcome
 from conformance.spec import Spec
 from conformance.translation import Unsupported
-
-A = {"get": "w", "shape": [2], "init": 1, "as": "a"}
-DENSE = {"layer": "dense", "name": "one", "inputs": 2, "units": 1, "kernel": [[1.0], [2.0]], "as": "one"}
+from tests.adapters.torch_words import CALL, DENSE, PARALLEL, TIED, WORDS, A
 
 
 def spec(*steps: dict[str, Any]) -> Spec:
@@ -67,6 +65,23 @@ def test_a_kernel_is_read_written_and_differentiated_through_the_transpose() -> 
     assert "g = torch.autograd.grad(torch.sum(one.weight.T), one.weight)[0].T" in text
 
 
+@pytest.mark.parametrize("name", WORDS)
+def test_each_verb_has_the_words_that_users_write(name: str) -> None:
+    steps, way, words = WORDS[name]
+    assert words in Torch("cpu", way).translate(spec(*steps)).text
+
+
+def test_names_of_the_script_make_way_for_those_of_the_spec() -> None:
+    steps = [{"variable": "folder", "as": "folder"}, {**PARALLEL, "steps": [{**CALL, "on": "x"}]}]
+    assert "folder_ = tempfile.mkdtemp()" in script(*TIED, *steps)
+
+
+def test_a_function_is_given_what_its_steps_read_before_they_bind_it() -> None:
+    before = {"compute": "h = 2 * a"}
+    remat = {"gradient": "g", "of": "sum(h)", "wrt": "a", "remat": True, "steps": [{"compute": "h = h * a"}]}
+    assert "checkpoint(g_loss, h, use_reentrant=False)" in script(A, before, remat)
+
+
 def test_the_gpu_is_the_default_device() -> None:
     assert script(A, device="gpu").startswith("torch.set_default_device('cuda')\nroot = nn.Module()\n")
 
@@ -86,12 +101,61 @@ def test_the_gpu_is_the_default_device() -> None:
         {**A, "collection": "extra"},
         {"get": "w", "as": "a"},
         {"expect": "count", "collection": "extra", "is": 1},
+        {"default_scope": "s", "steps": []},
+        {"intercept": "raw", "returns": "2 * raw", "steps": [A]},
+        {"scope": "s", "init": 1.0, "steps": [A]},
+        {"scope": "s", "dtype": "int32", "steps": [A]},
+        {"scope": "s", "auxiliary_name_scope": False, "steps": [A]},
+        {**A, "penalty": 0.1},
+        {**A, "partitions": 2},
+        {"function": "f", "template": True, "steps": [A]},
+        {"expect": "count", "penalties": 1},
     ],
     ids=str,
 )
 def test_what_cannot_be_said_is_refused_with_a_sentence(step: dict[str, Any]) -> None:
     with pytest.raises(Unsupported, match=r"^[A-Z`].{30,}\.$"):
         script(step)
+
+
+AFTER_TWO_LAYERS: list[tuple[dict[str, Any], dict[str, str]]] = [
+    ({"wrap": "one", "in": "time_distributed", "as": "w"}, {}),
+    ({"move": "net", "as": "moved"}, {}),
+    ({"shard": "one.kernel"}, {}),
+    ({"copy": "net", "shallow": True, "as": "c"}, {"copy": "pickle"}),
+    ({"save": "net", "only": ["a"], "to": "k"}, {"restore": "unpickle"}),
+    ({"save": "net", "only": ["a"], "to": "k"}, {"restore": "safetensors-model"}),
+    ({**PARALLEL, "minimize": "sum(x @ one.kernel)"}, {"parallel": "fsdp-each-layer"}),
+    ({**PARALLEL, "parallel": "one", "minimize": "sum(y)", "steps": [{"call": "one", "on": "x", "as": "y"}]}, {"parallel": "fsdp-each-layer"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("step", "way"), AFTER_TWO_LAYERS, ids=str)
+def test_what_cannot_be_said_of_layers_is_refused_with_a_sentence(step: dict[str, Any], way: dict[str, str]) -> None:
+    with pytest.raises(Unsupported, match=r"^[A-Z`].{30,}\.$"):
+        Torch("cpu", way).translate(spec(*TIED, step))
+
+
+def test_a_quantized_weight_is_read_and_not_written() -> None:
+    quantized = [*TIED, {"quantize": "net.a", "as": "q"}]
+    assert script(*quantized, {"read": "net.a.kernel"}).endswith("net.a.weight().dequantize().T.tolist()\n")
+    with pytest.raises(Unsupported, match="packed"):
+        script(*quantized, {"assign": "q.kernel", "to": [[1.0], [2.0]]})
+
+
+def test_a_parametrized_place_reads_the_product_and_writes_the_parameter() -> None:
+    scaled = [*TIED, {"reparametrize": "net.a.kernel", "times": 3}]
+    assert script(*scaled, {"read": "one.kernel"}).endswith("one.weight.T.tolist()\n")
+    assert "one.parametrizations.weight.original.fill_(1.0)" in script(*scaled, {"assign": "one.kernel", "to": 1.0})
+    with pytest.raises(Unsupported, match="pickle"):
+        Torch("cpu", {"copy": "pickle"}).translate(spec(*scaled, {"copy": "net", "as": "c"}))
+
+
+def test_layers_without_a_name_are_in_no_list() -> None:
+    loose = {key: value for key, value in DENSE.items() if key != "name"}
+    for question in ({"expect": "all", "variables": 1}, {"expect": "path", "name": "one.kernel", "is": "one/weight"}):
+        with pytest.raises(Unsupported):
+            script(loose, question)
 
 
 def test_a_tensor_has_no_name() -> None:
@@ -142,6 +206,12 @@ REFUSALS: dict[str, list[dict[str, Any]]] = {
     "not_trainable": [A, {"freeze": "a"}, {"gradient": "g", "of": "sum(a)", "wrt": "a"}],
     "bad_argument": [DENSE, {"compute": "x = one.kernel + 1.0"}, {"tie": "one.kernel", "to": "x"}],
     "nothing": [A, {**A, "as": "b"}],
+    "uninitialized": [
+        {"function": "make", "steps": [DENSE], "returns": "one"},
+        {"invoke": "make", "abstract": True, "as": "made"},
+        {"read": "made.kernel"},
+    ],
+    "sharing_refused": [*TIED, {**CALL, "given": {"a.kernel": [[1.0], [1.0]], "b.kernel": [[2.0], [2.0]]}}],
 }
 
 
@@ -163,16 +233,63 @@ def test_registering_a_name_again_replaces_the_parameter_in_silence(host: Host) 
     assert seen.observations == {"same": False, "count": 1}
 
 
-@pytest.mark.parametrize(("way", "count"), [("load_state_dict", 1), ("load_state_dict-assign", 2), ("unpickle", 1)])
+@pytest.mark.parametrize(
+    ("way", "count"),
+    [("load_state_dict", 1), ("load_state_dict-assign", 2), ("unpickle", 1), ("safetensors-model", 1)],
+)
 def test_what_a_tie_survives_depends_on_the_way_of_restoring(host: Host, way: str, count: int) -> None:
-    two = {**DENSE, "name": "two", "as": "two"}
-    tied = [DENSE, two, {"tie": "two.kernel", "to": "one.kernel"}, {"module": "m", "members": {"a": "one", "b": "two"}}]
-    kept = [
-        {"save": "m", "to": "word"},
-        {"restore": "m", "from": "word"},
-        {"expect": "count", "inside": "m", "variables": 1},
+    kept: list[dict[str, Any]] = [
+        {"save": "net", "to": "word"},
+        {"restore": "net", "from": "word"},
+        {"expect": "count", "inside": "net", "variables": 1},
     ]
-    assert run(host, *tied, *kept, restore=way).observations == {"count": count}
+    assert run(host, *TIED, *kept, restore=way).observations == {"count": count}
+
+
+def test_a_file_of_safetensors_refuses_a_tie(host: Host) -> None:
+    save = {"save": "net", "to": "word", "raises": "sharing_refused", "expect": "refused"}
+    refused = run(host, *TIED, save, restore="safetensors-file").observations["refused"]
+    assert Torch.kind_of(refused["error"]) == "sharing_refused"
+
+
+@pytest.mark.parametrize(("way", "same"), [("to_empty", False), ("to_empty-swap", True), ("load-assign", False)])
+def test_a_tie_survives_the_end_of_the_meta_device_only_by_swapping(host: Host, way: str, same: bool) -> None:
+    seen = run(
+        host,
+        {"function": "make", "steps": TIED, "returns": "net"},
+        {"invoke": "make", "abstract": True, "as": "made"},
+        {"materialize": "made", "as": "real"},
+        {"expect": "tied", "identical": ["real.a.kernel", "real.b.kernel"], "is": True},
+        materialize=way,
+    )
+    assert seen.observations == {"tied": same}
+
+
+@pytest.mark.parametrize("way", ["ddp", "fsdp"])
+def test_two_processes_take_a_step_on_the_mean_and_the_script_has_its_result(host: Host, way: str) -> None:
+    seen = run(
+        host,
+        DENSE,
+        {"module": "net", "members": {"a": "one"}},
+        {**PARALLEL, "steps": [{"call": "net", "on": "x", "as": "y"}]},
+        {"expect": "moved", "value": "one.kernel", "is": [[0.8], [1.7]]},
+        parallel=way,
+    )
+    assert [row[0] for row in seen.observations["moved"]] == pytest.approx([0.8, 1.7])
+
+
+def test_sharding_each_layer_refuses_owners_of_one_parameter(host: Host) -> None:
+    square: dict[str, Any] = {**DENSE, "units": 2, "kernel": 1.0}
+    tied = [square, {**square, "name": "two", "as": "two"}, *TIED[2:]]
+    step = {**PARALLEL, "steps": [{"call": "net", "on": "x", "as": "y"}], "raises": "sharing_refused", "expect": "no"}
+    refused = run(host, *tied, step, parallel="fsdp-each-layer").observations["no"]
+    assert Torch.kind_of(refused["error"]) == "sharing_refused"
+
+
+def test_a_default_dtype_and_the_ways_of_conversion_do_not_outlive_a_script(host: Host) -> None:
+    run(host, DENSE, {"cast": "one", "to": "float64", "as": "c"}, cast="to-overwrite")
+    cast = {"cast": "net", "to": "float64", "as": "c"}
+    assert run(host, *TIED, cast, {"expect": "count", "inside": "c", "variables": 1}).observations == {"count": 1}
 
 
 def test_a_compiled_function_is_traced_once_for_equal_shapes(host: Host) -> None:
