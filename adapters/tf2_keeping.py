@@ -65,8 +65,6 @@ class KeepingWords(ObjectWords):
         subclass = isinstance(made, Net) and made.style == "subclass"
         if way == "clone" and (step.shallow or subclass or not is_model(made)):
             raise OtherKind("`from_config` and `clone_model` are words of Keras, and make everything inside anew.")
-        if way == "clone" and self.way.get("restore", "checkpoint") != "checkpoint":
-            raise OtherKind("How a copy is made and how a file is read are tried apart.")
         if subclass:
             raise Unsupported(NEEDS_CONFIG)
         self.made[step.as_] = self.twin(made, step.as_)
