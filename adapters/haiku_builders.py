@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from adapters.haiku_owners import Owner
+from adapters.haiku_layers import Owner
+from adapters.haiku_names import TOP, Bound
 from adapters.haiku_running import HaikuRunning
-from adapters.haiku_sections import TOP, Bound
 from adapters.haiku_trees import tupled
 from conformance.translation import Unsupported
-from conformance.vocabulary import Function, Get, Invoke, Layer, Materialize, Module, Tie, Variable, Wrap, walk
+from conformance.vocabulary import Function, Get, Invoke, Layer, Materialize, Module, Tie, Variable, Wrap
 
 OF_ONE_KIND = "A Haiku function that makes a model is worded for layers and the modules that hold them, or for variables and modules."
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from adapters.haiku_names import Bound, carried_in
 from adapters.haiku_owners import HaikuOwners
-from adapters.haiku_sections import Bound
 from conformance.step import Step
 from conformance.translation import Unsupported, turns
 from conformance.vocabulary import Freeze, Gradient, Optimizer, Train, Unfreeze, Update
@@ -20,6 +20,8 @@ class HaikuLearning(HaikuOwners):
         self.averages: dict[str, tuple[str, float]] = {}
         #: optimizer -> its kind, the tree it is over, and the function that picks what it moves, empty for all
         self.optimizers: dict[str, tuple[str, str, str]] = {}
+        #: optimizer that is over a whole tree -> what was in it then
+        self.whole: dict[str, list[Bound]] = {}
 
     # -- what is trained
 
@@ -94,12 +96,12 @@ class HaikuLearning(HaikuOwners):
     def loss(self, steps: list[Step], scalar: str, argument: str, name: str = "loss") -> None:
         """Write the function that leads up to a scalar; state that it changes is an argument and a result."""
         self.changed = ""
+        given = [f"{one}={one}" for one in carried_in(steps) if one not in argument.split(", ")]
         super().loss(steps, scalar, argument, name)
-        if not self.changed:
-            return
+        given = [*([self.changed] if self.changed else []), *given]
         at = next(at for at in reversed(range(len(self.lines))) if self.lines[at].lstrip().startswith(f"def {name}("))
-        self.lines[at] = self.lines[at].replace("):", f", {self.changed}):")
-        self.lines[-1] += f", {self.changed}"
+        self.lines[at] = self.lines[at].replace("):", "".join(f", {one}" for one in given) + "):")
+        self.lines[-1] += f", {self.changed}" if self.changed else ""
 
     def slope(self, tree: str, function: str = "loss") -> str:
         """Return the words for the gradient of a loss; one with state is written as a line that takes the state over."""
@@ -143,6 +145,7 @@ class HaikuLearning(HaikuOwners):
         self.write(f"{step.optimizer} = {self.optax_words(step)}")
         self.write(f"{step.optimizer}_moments = {step.optimizer}.init({self.picked(tree, picker)})")
         self.optimizers[step.optimizer] = (step.kind, tree, picker)
+        self.whole |= {} if picker else {step.optimizer: trained}
 
     def update(self, step: Update) -> None:
         """Take steps with an optimizer that was made before."""
@@ -154,7 +157,10 @@ class HaikuLearning(HaikuOwners):
 
     def take_steps(self, step: Update) -> None:
         """Write the loss and the updates of a tree."""
-        _, tree, picker = self.optimizers[step.update]
+        kind, tree, picker = self.optimizers[step.update]
+        if step.update in self.whole and not self.frames:
+            picker = self.picker(tree, self.whole[step.update])
+            self.optimizers[step.update] = (kind, tree, picker)
         scalars = [step.minimize] if isinstance(step.minimize, str) else step.minimize
         names = ["loss"] if len(scalars) == 1 else [self.free(f"loss_{number}") for number in range(len(scalars))]
         for name, scalar in zip(names, scalars, strict=True):

@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from adapters.haiku_sections import Bound, Opened, finds
+from adapters.haiku_names import Bound, Opened, finds
 from adapters.haiku_trees import HaikuTrees
-from conformance import expression
-from conformance.translation import Unsupported
+from conformance.translation import Unsupported, turns
 from conformance.vocabulary import (
     Assign,
     Call,
@@ -14,6 +13,7 @@ from conformance.vocabulary import (
     Get,
     Invoke,
     Parallel,
+    Scan,
     Scope,
     Thread,
     Train,
@@ -22,7 +22,7 @@ from conformance.vocabulary import (
     walk,
 )
 
-PURE = "A function under `jax.jit` is pure, so Haiku users return the new parameters from it; a write inside is not seen outside."
+PURE = "A function that JAX traces is pure, so Haiku users return the new parameters from it; a write inside is not seen outside."
 
 
 class HaikuRunning(HaikuTrees):
@@ -186,8 +186,21 @@ class HaikuRunning(HaikuTrees):
         """Return a function and the trees that it takes."""
         return ", ".join([function, *self.given_state(function)])
 
+    def scan(self, step: Scan) -> None:
+        """Run a loop that is traced once: a function of what it carries, which only reads the parameters."""
+        self.frames.append("scan")
+        super().scan(step)
+        self.frames.pop()
+
     def thread(self, step: Thread) -> None:
         """Call a function in a thread."""
+        if step.thread in self.steppers:
+            self.import_first("from concurrent import futures")
+            changed, taken = self.steppers[step.thread]
+            results = ", ".join([*changed, *([step.as_] if step.as_ else [])])
+            with turns(self, step.times), self.block("with futures.ThreadPoolExecutor(1) as pool:"):
+                self.write(f"{results} = pool.submit({', '.join([step.thread, *taken])}).result()")
+            return
         super().thread(step)
         if self.section and step.thread in self.makers:
             self.made_by(step.thread, step.as_)
@@ -197,8 +210,6 @@ class HaikuRunning(HaikuTrees):
         super().compute(step)
         name = step.binding or ""
         if self.section:
-            read = {place for place, _ in expression.places(expression.parse(step.compute.partition("=")[2]))}
-            self.carried += [place for place in read if place not in self.computed]
             self.computed.append(name)
         self.variables.pop(name, None)
 
@@ -208,6 +219,10 @@ class HaikuRunning(HaikuTrees):
         tree = owner.trees[0]
         names = ", ".join(step.split)
         self.loss(step.steps, step.minimize, f"{tree}, {names}")
+        if self.changed:
+            raise Unsupported(
+                "Under `jax.pmap` each device has a state of its own; how they are put together, the user says."
+            )
         with self.block(f"def take_step({tree}, {names}):"):
             self.write(f"gradients = jax.lax.pmean(jax.grad(loss)({tree}, {names}), 'parts')")
             self.write(f"return jax.tree.map(lambda value, slope: value - {step.rate} * slope, {tree}, gradients)")

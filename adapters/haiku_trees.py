@@ -3,9 +3,9 @@
 from dataclasses import replace
 from typing import Any
 
+from adapters.haiku_layers import Owner
 from adapters.haiku_learning import HaikuLearning
-from adapters.haiku_owners import Owner
-from adapters.haiku_sections import Bound
+from adapters.haiku_names import Bound
 from conformance.translation import Unsupported
 from conformance.vocabulary import (
     Average,
@@ -41,15 +41,20 @@ class HaikuTrees(HaikuLearning):
         if not owner.function:
             self.single(owner, [])
         params, state = owner.trees
+        taken = state
         for path, value in step.given.items():
             known = self.spot(f"{step.call}.{path}")
-            given = f"{{{known.module!r}: {{{known.name!r}: {self.new_value(value)}}}}}"
-            params = f"hk.data_structures.merge({params}, {given})"
+            words = self.new_value(value) + ("[None]" if known.row else "")
+            given = f"{{{known.module!r}: {{{known.name!r}: {words}}}}}"
+            if known.tree == owner.trees[0]:
+                params = f"hk.data_structures.merge({params}, {given})"
+            else:
+                taken = f"hk.data_structures.merge({taken}, {given})"
         on = self.expression(step.on)
         if not owner.keeps:
             self.bind(step.as_, f"{owner.function}({params}, None, {on})")
             return
-        words = f"{owner.function}({params}, {state}, None, {on}{f', {step.training}' if owner.stateful else ''})"
+        words = f"{owner.function}({params}, {taken}, None, {on}{f', {step.training}' if owner.stateful else ''})"
         if not (step.training and owner.stateful):
             self.bind(step.as_, f"{words}[0]")
             return
@@ -101,6 +106,13 @@ class HaikuTrees(HaikuLearning):
         owner, rest = self.owner(source)
         if rest:
             raise Unsupported("A parameter of Haiku is an array; it is no module that could be taken by itself.")
+        if self.frames or self.section or self.loops:
+            raise Unsupported(
+                "A copy of Haiku's tree inside a function is a value of its own, which the user has to return."
+            )
+        if name == source:
+            self.rebind(owner, words)
+            return
         stateful = any(one.tree == owner.trees[1] for one in owner.spots())
         trees = (name, f"{name}_state" if stateful else "state")
         self.write(f"{name} = {words.format(self.part(owner, owner.trees[0]))}")
@@ -115,6 +127,13 @@ class HaikuTrees(HaikuLearning):
             zip([one.entry for one in owner.spots()], [one.entry for one in self.owners[name].spots()], strict=True)
         )
         self.frozen += [moved[entry] for entry in frozen]
+
+    def rebind(self, owner: Owner, words: str) -> None:
+        """Put what was made of a tree, or of a part of it, in its place."""
+        for tree in self.trees_of(owner):
+            part = self.part(owner, tree)
+            made = words.format(part)
+            self.write(f"{tree} = {made if part == tree else f'hk.data_structures.merge({tree}, {made})'}")
 
     def copy(self, step: Copy) -> None:
         """Copy the tree of parameters; the functions hold no values."""
@@ -222,7 +241,7 @@ class HaikuTrees(HaikuLearning):
         if giver is None or giver.kind != owner.kind or len(owner.leaves) > 1 or giver.leaves.get(rest[0]) is not other:
             self.hand_over(owner, rest[0], other)
         else:
-            self.write(f"del {owner.trees[0]}[{owner.path!r}]")
+            self.give_up(owner, rest[0])
             owner.path, owner.leaves = giver.path, {rest[0]: other}
         self.redo(owner)
 
@@ -230,7 +249,7 @@ class HaikuTrees(HaikuLearning):
         """Write a creator and a getter that hand another parameter to a layer in place of its own."""
         if other.tree != owner.trees[0]:
             raise Unsupported("A Haiku function is applied to one tree of parameters; this one is in another.")
-        own = owner.leaves[part]
+        own = owner.handed[part][0] if part in owner.handed else owner.leaves[part]
         path = f"{own.module}/{own.name}"
         creator, getter = self.function_name("leave_out"), self.function_name("hand_over")
         self.idiom(
@@ -243,9 +262,26 @@ class HaikuTrees(HaikuLearning):
             found = f"hk.get_params()[{other.module!r}][{other.name!r}]"
             self.write(f"return next_getter({found} if context.full_name == {path!r} else value)")
         self.write()
-        self.write(f"del {own.entry}")
+        self.give_up(owner, part)
         owner.leaves[part] = other
-        owner.around = (*owner.around, f"hk.custom_creator({creator})", f"hk.custom_getter({getter})")
+        owner.handed[part] = own, (f"hk.custom_creator({creator})", f"hk.custom_getter({getter})")
+        owner.around = (*owner.around, *owner.handed[part][1])
+
+    def give_up(self, owner: Owner, part: str) -> None:
+        """Delete a layer's own parameter, or drop the getter that hands out another in place of it."""
+        if part in owner.handed:
+            _, contexts = owner.handed.pop(part)
+            owner.around = tuple(one for one in owner.around if one not in contexts)
+            return
+        own = owner.leaves[part]
+        if any(own.entry == leaf.entry for one in self.everyone() for leaf in one.leaves.values() if one is not owner):
+            return
+        alone = len(owner.leaves) == 1 and own.module == owner.path
+        self.write(f"del {own.tree}[{own.module!r}]" if alone else f"del {own.entry}")
+
+    def everyone(self) -> list[Owner]:
+        """Return every layer and module that there is."""
+        return list({id(one): one for owner in self.owners.values() for one in owner.within()}.values())
 
     def reparametrize(self, step: Reparametrize) -> None:
         """Have a getter around the layer's calls hand out a multiple of its parameter."""
