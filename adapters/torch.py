@@ -142,7 +142,7 @@ class Torch(TorchParallel, TorchCheckpoints):
         "restore": ("load_state_dict", "load_state_dict-assign", "unpickle", "safetensors-model", "safetensors-file"),
         "cast": ("to", "to-swap", "to-overwrite"),
         "materialize": ("to_empty", "to_empty-swap", "load-assign"),
-        "parallel": ("ddp", "fsdp", "fsdp-each-layer"),
+        "parallel": ("ddp", "ddp-find-unused", "fsdp", "fsdp-each-layer"),
     }
     options = frozenset({
         "scope.dtype", "reenter.dtype", "get.local", "layer.norm", "layer.cell", "layer.unnamed", "call.given",

@@ -117,7 +117,7 @@ class TorchOwners(TorchPlaces):
         self.note_tensor(step.as_)
 
     def input(self, on: str | Array, thing: Thing | None) -> str:
-        """Return the words for an input; a literal one has the dtype that the module was cast to."""
+        """Return the words for what is given to a module; what is literal has the dtype that the module was cast to."""
         if isinstance(on, list) and thing and thing.dtype and not self.holds_integers(on):
             return f"torch.tensor({on}, dtype=torch.{thing.dtype})"
         return self.expression(on)
@@ -130,7 +130,7 @@ class TorchOwners(TorchPlaces):
         """Return one entry of what a stateless call is given."""
         place = f"{owner}.{path}"
         key = self.place(place).removeprefix(f"{self.place(owner)}.")
-        words = self.expression(value)
+        words = self.input(value, self.find(place))
         return f"{key!r}: {f'{within(words)}.T' if self.is_transposed(place) else words}"
 
     # -- ties

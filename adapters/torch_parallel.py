@@ -86,8 +86,9 @@ class TorchParallel(TorchRunning):
     def wrapped(self, step: Parallel, *, whole: bool) -> str:
         """Return the words that replicate or shard a module; each layer may be a group of its own."""
         way, module = self.way.get("parallel", "ddp"), step.parallel if whole else f"{self.fresh('Loss')}()"
-        if way == "ddp":
-            return f"nn.parallel.DistributedDataParallel({module})"
+        if way.startswith("ddp"):
+            unused = ", find_unused_parameters=True" if way == "ddp-find-unused" else ""
+            return f"nn.parallel.DistributedDataParallel({module}{unused})"
         self.check_names(step)
         self.further.add("from torch.distributed.fsdp import fully_shard")
         if way == "fsdp-each-layer":
@@ -122,7 +123,7 @@ class TorchParallel(TorchRunning):
 
     def state_of(self, module: str) -> str:
         """Return the words for the state of a module, gathered from the processes where it is sharded."""
-        if self.way.get("parallel", "ddp") == "ddp":
+        if self.way.get("parallel", "ddp").startswith("ddp"):
             return f"{module}.state_dict()"
         names = "StateDictOptions, get_model_state_dict"
         self.further.add(f"from torch.distributed.checkpoint.state_dict import {names}")

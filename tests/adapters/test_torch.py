@@ -265,7 +265,7 @@ def test_a_tie_survives_the_end_of_the_meta_device_only_by_swapping(host: Host, 
     assert seen.observations == {"tied": same}
 
 
-@pytest.mark.parametrize("way", ["ddp", "fsdp"])
+@pytest.mark.parametrize("way", ["ddp", "ddp-find-unused", "fsdp", "fsdp-each-layer"])
 def test_two_processes_take_a_step_on_the_mean_and_the_script_has_its_result(host: Host, way: str) -> None:
     seen = run(
         host,
@@ -276,6 +276,22 @@ def test_two_processes_take_a_step_on_the_mean_and_the_script_has_its_result(hos
         parallel=way,
     )
     assert [row[0] for row in seen.observations["moved"]] == pytest.approx([0.8, 1.7])
+
+
+@pytest.mark.parametrize(("way", "moved"), [("ddp", -1.0), ("ddp-find-unused", -2.0)])
+def test_an_unused_parameter_keeps_gradients_from_the_other_process_unless_it_is_found(
+    host: Host, way: str, moved: float
+) -> None:
+    seen = run(
+        host,
+        {"variable": "used", "init": [0.0], "as": "used"},
+        {"variable": "spare", "init": [4.0], "as": "spare"},
+        {"module": "net", "members": {"used": "used", "spare": "spare"}},
+        {"parallel": "net", "split": {"x": [[1.0], [3.0]]}, "minimize": "sum(x * net.used)", "rate": 1.0},
+        {"expect": "moved", "value": "used", "is": [-2.0]},
+        parallel=way,
+    )
+    assert seen.observations == {"moved": [moved]}
 
 
 def test_sharding_each_layer_refuses_owners_of_one_parameter(host: Host) -> None:
