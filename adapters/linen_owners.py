@@ -47,7 +47,11 @@ class LinenOwners(LinenTrees):
         made = words_of(step, self.initializer)
         defining = self.defining()
         self.write(f"{step.as_} = {made.kind}({made.arguments})")
-        around = () if defining else self.here().path or ()
+        around = () if defining else self.here().path
+        if around is None:
+            raise Unsupported(
+                "Which entry of the tree this layer would have depends on the scope its function was given."
+            )
         path = (*self.top(), *around, step.name or step.as_)
         if any(owner.path == path for owner in self.known):
             path = (*path[:-1], step.as_)
@@ -255,29 +259,38 @@ class LinenOwners(LinenTrees):
                 )
             super().invoke(step)
             return
-        if step.as_ is None or self.frames:
+        self.instantiate(step.invoke, f"{step.invoke}()", step.as_, abstract=step.abstract)
+
+    def called(self, function: str, call: str, name: str | None) -> None:
+        """Write a call; what it returns is initialised if it is a definition."""
+        if function in self.makers:
+            self.instantiate(function, call, name, abstract=False)
+        else:
+            super().called(function, call, name)
+
+    def instantiate(self, function: str, call: str, name: str | None, *, abstract: bool) -> None:
+        """Bind the definition that a function returns, and put its variables below that name."""
+        if name is None or self.frames:
             raise Unsupported(
                 "In Linen a function returns a definition, which has variables once its caller has bound and initialised it."
             )
-        built = self.built[step.invoke]
-        self.write(f"{step.as_} = {step.invoke}()")
-        owner = self.replica(built, (step.as_,), step.as_)
+        built = self.built[function]
+        self.write(f"{name} = {call}")
+        owner = self.replica(built, (name,), name)
         owner.name_members()
         if follows(built):
-            self.initialise((step.as_,), owner, initialised(step.as_, built, abstract=step.abstract))
+            self.initialise((name,), owner, initialised(name, built, abstract=abstract))
         else:
             self.idiom("Layers that cannot follow one another are initialised one by one.")
-            self.write(
-                f"{self.entry(('params', (step.as_,)))} = {one_by_one(step.as_, built, set(), abstract=step.abstract)}"
-            )
-        self.take_in(step.as_, owner)
+            self.write(f"{self.entry(('params', (name,)))} = {one_by_one(name, built, set(), abstract=abstract)}")
+        self.take_in(name, owner)
         kept = self.rows(owner)
         for path, _, entry in owner.listed(applied=True):
             if kept[entry] != path:
-                self.write(f"del {self.entry((entry[0], (step.as_, *path)))}")
+                self.write(f"del {self.entry((entry[0], (name, *path)))}")
         assert built.path is not None
-        for given_up, shared in self.late.get(step.invoke, []):
-            old, new = ((one[0], (step.as_, *one[1][len(built.path) :])) for one in (given_up, shared))
+        for given_up, shared in self.late.get(function, []):
+            old, new = ((one[0], (name, *one[1][len(built.path) :])) for one in (given_up, shared))
             self.write(f"{self.entry(old)} = {self.entry(new)}")
 
     def moved(self, old: Path, new: Path) -> None:

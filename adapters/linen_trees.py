@@ -5,9 +5,11 @@ from typing import Any
 from adapters.linen_layers import Owner
 from adapters.linen_scopes import LinenScopes
 from adapters.linen_state import Entry, Path
+from conformance.step import Step
 from conformance.translation import Unsupported
-from conformance.vocabulary import Assign, Drop
+from conformance.vocabulary import Assign, Call, Compute, Drop, Gradient, Invoke, Scan, Thread, Vectorize
 
+RESULTS = Call | Compute | Gradient | Invoke | Scan | Thread | Vectorize
 #: what stands at a path inside an owner: an entry, or words for a value
 Row = tuple[Path, Entry | str]
 
@@ -22,6 +24,17 @@ class LinenTrees(LinenScopes):
         self.known: list[Owner] = []
         #: the paths of what was frozen
         self.froze: list[Path] = []
+
+    def say(self, step: Step) -> None:
+        """Write a step, and forget what its name stood for if it is bound to a value now."""
+        name = step.binding or ""
+        variable, owner = self.variables.get(name), self.owners.get(name)
+        super().say(step)
+        if isinstance(step, RESULTS) and not self.frames:
+            if variable is not None and self.variables[name] is variable:
+                del self.variables[name]
+            if owner is not None and self.owners[name] is owner:
+                del self.owners[name]
 
     # -- places
 
@@ -53,6 +66,10 @@ class LinenTrees(LinenScopes):
             if len(rest) == 1 and owner.path is not None:
                 return "params", (*owner.path, rest[0])
             raise Unsupported(f"A Linen layer or module is no array: `{place}` has entries in the tree, and is none.")
+        if place not in self.variables:
+            raise Unsupported(
+                f"`{place}` is no entry of a tree here: Linen knows a variable once it is made, outside of what trains it."
+            )
         collection, path = self.variables[place]
         if path is None:
             raise Unsupported("Which entry of the tree this variable is depends on the scope its function was given.")
