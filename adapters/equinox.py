@@ -27,6 +27,7 @@ class Equinox(EquinoxLearning):
     errors = {
         "uninitialized": (("AttributeError", r"^'ShapeDtypeStruct' object"), ("TypeError", r"ShapeDtypeStruct")),
         "bad_argument": (("ValueError", r"^pytree structure error|[Cc]ustom node"), *ERRORS["bad_argument"]),
+        "dtype_mismatch": (("RuntimeError", r"^Deserialised leaf .* has changed dtype"),),
         "not_found": (
             ("KeyError", r"^'\w+'$"),
             ("AttributeError", r"^'\w+' object has no attribute"),
@@ -34,7 +35,7 @@ class Equinox(EquinoxLearning):
         ),
         "shape_mismatch": (
             ("ValueError", r"^Every node being shared together must have the same"),
-            ("RuntimeError", r"[Ss]hape"),
+            ("RuntimeError", r"^Deserialised leaf .* has changed shape"),
             *ERRORS["shape_mismatch"],
         ),
     }

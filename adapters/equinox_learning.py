@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
-from adapters.equinox_places import Node
+from adapters.equinox_places import LOST, Node
 from adapters.equinox_states import EquinoxStates
 from adapters.training import training_of
 from conformance.step import Step
@@ -205,6 +205,8 @@ class EquinoxLearning(EquinoxStates):
 
     def update(self, step: Update) -> None:
         """Take steps with an optimizer made before."""
+        if step.update not in self.optimizers:
+            raise Unsupported(LOST)
         made = self.optimizers[step.update]
         now = self.trained(made.over)
         if (now.trees, now.leaves) != (made.trained.trees, made.trained.leaves):
@@ -259,6 +261,8 @@ class EquinoxLearning(EquinoxStates):
 
     def track(self, step: Track) -> None:
         """Move the average by Optax."""
+        if step.track not in self.averages:
+            raise Unsupported("Which model an average follows is known where it was made; a function returns a tree alone.")
         source, decay = self.averages[step.track]
         node, name = self.node(step.track), self.whole(step.track)
         if self.locate(step.track)[1]:

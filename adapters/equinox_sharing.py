@@ -10,7 +10,21 @@ from conformance.expression import parse, places
 from conformance.spec import Spec
 from conformance.step import Step
 from conformance.translation import INDENT, Unsupported
-from conformance.vocabulary import Call, Copy, Module, Replace, Tie, walk
+from conformance.vocabulary import (
+    Average,
+    Call,
+    Cast,
+    Copy,
+    Function,
+    Invoke,
+    Materialize,
+    Module,
+    Move,
+    Replace,
+    Thread,
+    Tie,
+    walk,
+)
 
 
 def mentions(step: Step) -> set[str]:
@@ -30,11 +44,15 @@ def mentions(step: Step) -> set[str]:
 
 
 def called_in(steps: list[Step]) -> frozenset[str]:
-    """Return the names of what is called: by itself, inside a module that is called, or as a copy."""
+    """Return the names of what is called: by itself, inside a module that is called, or as what was made of it."""
     called = {part for step in steps if isinstance(step, Call) for part in step.call.split(".")}
+    returned = {step.function: step.returns for step in steps if isinstance(step, Function) and step.returns}
     for step in reversed(steps):
-        if isinstance(step, Copy) and step.as_ in called:
-            called.add(step.copy_)
+        made = getattr(step, "as_", None)
+        if made in called and isinstance(step, Invoke | Thread):
+            called |= {returned.get(step.invoke if isinstance(step, Invoke) else step.thread, "")}
+        elif made in called and isinstance(step, Copy | Cast | Move | Materialize | Average):
+            called |= {getattr(step, step.uses[0])}
         if isinstance(step, Module):
             called |= {place for name, place in step.members.items() if step.module in called or name in called}
     return frozenset(called)
@@ -90,7 +108,6 @@ class EquinoxSharing(EquinoxScopes):
         node, given, moves, ties = self.assembled(step)
         node.type = self.define(name, node)
         self.write(f"{name} = {node.type}({', '.join(given)})")
-        node.callable = self.can_be_called(node)
         self.hold(name, node)
         for place, path in moves.items():
             self.move_names(place, name, path)
@@ -179,7 +196,8 @@ class EquinoxSharing(EquinoxScopes):
     def define(self, name: str, node: Node) -> str:
         """Define the class of a module at the top of the script; return its name."""
         body = [f"{part.accessor[1:]}: {self.type_of(part)}" for part in node.parts.values()] or ["pass"]
-        if self.called & {name, *node.parts, *node.via} and self.can_be_called(node):
+        node.callable = bool(self.called & {name, *node.parts, *node.via}) and self.can_be_called(node)
+        if node.callable:
             words = "x"
             for member in self.members(node):
                 words = f"{self.member(node, member)[0]}({words})"
