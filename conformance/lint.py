@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import adapters
 from conformance.problems import Problem
 from conformance.spec import Located, package_of
-from conformance.vocabulary import Assign, Expect, Train, walk
+from conformance.vocabulary import Assign, Expect, Parallel, Train, Update, walk
 
 MODELINE = "# yaml-language-server: $schema=../../conformance/schemas/spec.schema.json"
 LONGEST = 80
@@ -87,11 +87,15 @@ def judged(located: Located) -> Found:
         yield line_of(located, "steps"), "nothing is expected", "at least one expectation", "add an `expect` step"
 
 
+#: steps after which a value tells what was shared
+WRITES = (Assign, Train, Update, Parallel)
+
+
 def probing(located: Located) -> Found:
     """Find expectations of equal values where nothing was written: equal values prove nothing."""
     steps = list(walk(located.spec.steps))
     wrote = any(
-        isinstance(step, Assign | Train) or step.verb in {"gradient", "restore", "reinitialize"} for step in steps
+        isinstance(step, WRITES) or step.verb in {"gradient", "restore", "reinitialize", "track"} for step in steps
     )
     kinds = {step.kind for step in steps if isinstance(step, Expect)}
     reads = [step for step in steps if isinstance(step, Expect) and step.kind == "value"]
