@@ -53,14 +53,18 @@ class LinenOwners(LinenTrees):
                 "Which entry of the tree this layer would have depends on the scope its function was given."
             )
         path = (*self.top(), *around, step.name or step.as_)
-        if any(owner.path == path for owner in self.known):
+        there = any(owner.path == path for owner in self.known)
+        found = there and not defining and self.here().mode not in {None, "inherited"}
+        if there and not found:
             path = (*path[:-1], step.as_)
         units = step.inputs if step.layer == "norm" else step.units
         owner = Owner(
             step.as_, step.layer, path, made.slots, made=(made.kind, made.arguments), inputs=step.inputs, units=units
         )
         owner.leaves = {part: (collection, (*path, *inside)) for part, (collection, inside) in made.slots.items()}
-        if not defining:
+        if found:
+            self.idiom("Under reuse a second definition is applied to the variables that are there.")
+        elif not defining:
             drawn = sum("normal()" in one.made[1] for one in self.known)
             self.initialise(path, owner, f"{step.as_}.init(jax.random.key({drawn}), {made.inputs})")
         self.take_in(step.as_, owner)

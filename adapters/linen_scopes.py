@@ -33,7 +33,9 @@ class Opened:
     frame: int = 0
     loop: int = 0
     asked: set[str] = field(default_factory=set)
+    #: the names of scopes pushed from it, and the prefixes that were numbered in a loop
     pushed: set[str] = field(default_factory=set)
+    vague: set[str] = field(default_factory=set)
 
 
 class LinenScopes(LinenState):
@@ -48,7 +50,7 @@ class LinenScopes(LinenState):
         self.loops = 0
         #: functions under `jax.jit`, and those whose later calls find what the first one made
         self.pure: set[str] = set()
-        self.templates: set[str] = set()
+        self.templates: dict[str, Opened] = {}
 
     # -- scopes
 
@@ -62,14 +64,16 @@ class LinenScopes(LinenState):
 
     def default_scope(self, step: DefaultScope) -> None:
         """Push a scope without a name: Linen puts the first number that is free behind the prefix."""
+        mode, path = self.scope_mode(step.reuse, self.here().mode), self.numbered(step.default_scope)
+        self.open(step, f"{self.here().words}.push(prefix={step.default_scope!r}{self.reusing(step)})", path, mode)
+
+    def numbered(self, prefix: str) -> Path | None:
+        """Return the path of a scope that is pushed with a prefix here, None if that depends on the caller."""
         around = self.here()
-        number = next(at for at in count() if f"{step.default_scope}{at}" not in around.pushed)
-        name = f"{step.default_scope}{number}"
+        name = next(f"{prefix}{at}" for at in count() if f"{prefix}{at}" not in around.pushed)
         around.pushed.add(name)
-        known = around.path is not None and self.loops == around.loop
-        path = (*(around.path or ()), name) if known else None
-        mode = self.scope_mode(step.reuse, around.mode)
-        self.open(step, f"{around.words}.push(prefix={step.default_scope!r}{self.reusing(step)})", path, mode)
+        around.vague |= {prefix} if self.loops > around.loop else set()
+        return (*around.path, name) if around.path is not None and prefix not in around.vague else None
 
     def current_scope(self, step: CurrentScope) -> None:
         """Bind the scope that is open here."""
@@ -118,8 +122,11 @@ class LinenScopes(LinenState):
             raise Unsupported(
                 "A Linen scope belongs to the function that it is given to; another function is given its own."
             )
-        words = "".join(["root", *(f".push({part!r}, reuse=True)" for part in scope.path)])
-        return Opened(words, scope.path, scope.mode, len(self.frames))
+        return Opened(self.pushed_again(scope.path), scope.path, scope.mode, len(self.frames))
+
+    def pushed_again(self, path: Path | None) -> str:
+        """Return the words that reach a scope from the root."""
+        return "".join(["root", *(f".push({part!r}, reuse=True)" for part in path or ())])
 
     def flag(self, reuse: Reuse) -> str:
         """Return the words for a reuse flag; Linen's is a truth value that means look up or create."""
@@ -137,8 +144,15 @@ class LinenScopes(LinenState):
             self.makes.add(step.function)
         if step.traced:
             self.pure.add(step.function)
-        if step.template:
-            self.templates.add(step.function)
+        self.templates.pop(step.function, None)
+        if step.template and step.function in self.makes:
+            path, words = self.numbered(step.function), self.free(f"{step.function}_scope")
+            if path is None or self.frames:
+                raise Unsupported(
+                    "What later calls of a Linen function find is in a scope that is pushed once, outside of functions and loops."
+                )
+            self.write(f"{words} = {self.here().words}.push(prefix={step.function!r})")
+            self.templates[step.function] = Opened(words, path)
 
     @contextmanager
     def function_scope(self) -> Iterator[None]:
@@ -147,13 +161,10 @@ class LinenScopes(LinenState):
         from_caller = self.called_in_scopes and name not in self.pure
         opened = Opened("root", None if from_caller else (), None, len(self.frames))
         if name in self.templates:
-            if name not in self.makes or opened.path is None:
-                raise Unsupported(
-                    "What a later call of a Linen function finds stands in a scope of its own, which is pushed from the one that the function is given."
-                )
-            words = self.free("inner")
-            self.write(f"{words} = root.push({name!r}, reuse=True)")
-            opened = Opened(words, (name,), None, len(self.frames))
+            opened = Opened("root", self.templates[name].path, None, len(self.frames))
+            if name in self.pure:
+                opened.words = self.free("inner")
+                self.write(f"{opened.words} = {self.pushed_again(self.templates[name].path)}")
         self.opened.append(opened)
         yield
         self.opened.pop()
@@ -161,13 +172,14 @@ class LinenScopes(LinenState):
     def given_state(self, function: str) -> list[str]:
         """Give a function the current scope for its root."""
         here = self.here()
-        if function in self.pure & self.makes and here.path != ():
+        if function in (self.pure & self.makes) - self.templates.keys() and here.path != ():
             raise Unsupported(
                 "A function under `jax.jit` takes a tree and makes a scope over it; a scope that is open around the call is not seen inside."
             )
-        return [
-            here.words if name == "root" and function in self.makes else name for name in self.takes.get(function, [])
-        ]
+        words = here.words
+        if function in self.templates:
+            words = f"{self.reached(self.templates[function]).words}.rewound()"
+        return [words if name == "root" and function in self.makes else name for name in self.takes.get(function, [])]
 
     # -- variables
 

@@ -93,8 +93,6 @@ steps:
   - {module: m, members: {a: a, b: b}}
   - {tie: m.b.kernel, to: m.a.kernel}
   - {expect: paths, names: [a/bias, a/kernel, b/bias], inside: m}
-  - {cast: m, to: float16, as: half}
-  - {expect: cast, dtype: half.b.kernel, is: float16}
   - {copy: m, as: twin}
   - {optimizer: adam, kind: adam, over: m, rate: 0.5}
   - {expect: slots, slots: adam, is: 3}
@@ -141,7 +139,6 @@ steps:
   - {assign: c.kernel, to: [[0.0]]}
   - {call: both, on: [[[0.0], [1.0]]], as: z}
   - {expect: forward-direction-follows, value: z, is: [[[0.0, 0.0], [0.0, 0.761594]]]}
-  - {expect: six, variables: 6, inside: both}
 """
 RUNNING = """
 steps:
@@ -342,6 +339,28 @@ steps:
     assert "frozen_state = frozen.init({'m/b/kernel': params['m']['b']['kernel']})" in text
     assert "thawed_state = thawed.init(params['m'])" in text
     assert "if path not in [('a', 'kernel')]" in text
+
+
+def test_a_template_finds_in_its_own_scope_what_its_first_call_made(load_spec):
+    steps = "[{function: f, template: true, steps: [{get: w, shape: [], init: 1.0, as: w}], returns: w}, {invoke: f, as: x}, {invoke: f, as: y}]"
+    text = Linen().translate(load_spec(f"steps: {steps}").spec).text
+    assert "f_scope = root.push(prefix='f')\n" in text
+    assert "x = f(f_scope.rewound())\ny = f(f_scope.rewound())" in text
+
+
+def test_under_reuse_a_second_definition_is_applied_to_what_is_there(load_spec):
+    inside = "steps: [{layer: dense, name: hidden, inputs: 1, units: 1, as: %s}, {call: %s, on: [[1.0]]}]"
+    again = f"steps: [{{scope: a, {inside % ('x', 'x')}}}, {{scope: a, reuse: auto, {inside % ('y', 'y')}}}]"
+    text = Linen().translate(load_spec(again).spec).text
+    assert text.count(".init(") == 1
+    assert "y.apply({'params': params['a']['hidden']}" in text
+
+
+def test_a_prefix_that_was_numbered_in_a_loop_has_no_number_known_ahead(load_spec):
+    loop = "{repeat: 2, steps: [{default_scope: t, steps: [{get: v, as: v}]}]}"
+    template = "{function: t, template: true, steps: [{get: w, as: w}], returns: w}"
+    with pytest.raises(Unsupported, match="outside of functions and loops"):
+        Linen().translate(load_spec(f"steps: [{loop}, {template}]").spec)
 
 
 def test_checkpoints_are_bytes_or_a_folder(load_spec):
