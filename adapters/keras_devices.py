@@ -6,11 +6,13 @@ from typing import Any
 
 from adapters.keras_learning import KerasLearning
 from adapters.keras_owners import copied
-from adapters.keras_places import Thing
+from adapters.keras_places import Thing, mentions
 from adapters.keras_saving import NO_CONFIG, KerasSaving, OtherKind, class_of
 from conformance.translation import Unsupported
 from conformance.vocabulary import Call, Cast, Materialize, Move, Parallel, Quantize, Shard, walk
 
+#: collectives between virtual CPUs are not needed where one of them can add up
+STRATEGY = "tf.distribute.MirroredStrategy(['cpu:0', 'cpu:1'], cross_device_ops=tf.distribute.ReductionToOneDevice())"
 TWO_DEVICES = (
     "tf.config.set_logical_device_configuration("
     "tf.config.list_physical_devices('CPU')[0], [tf.config.LogicalDeviceConfiguration()] * 2)"
@@ -37,7 +39,7 @@ class KerasDevices(KerasSaving, KerasLearning):
         if not parallel or self.engine != "tensorflow":
             yield
             return
-        self.write("strategy = tf.distribute.MirroredStrategy(['cpu:0', 'cpu:1'])")
+        self.write(f"strategy = {STRATEGY}")
         with self.block("with strategy.scope():"):
             yield
 
@@ -178,33 +180,57 @@ class KerasDevices(KerasSaving, KerasLearning):
         self.write(f"optimizer.apply(jax.grad(loss)([param.value for param in {params}]), {params})")
 
     def replicated(self, step: Parallel, _: Thing) -> None:
-        """Wrap the model for `DistributedDataParallel` in two processes; this one is the first of them."""
-        called = [one for one in walk(step.steps) if isinstance(one, Call) and one.call == step.parallel]
-        if len(called) != 1:
-            raise Unsupported("`DistributedDataParallel` reduces gradients for one call of the model that it wraps.")
+        """Take the step in two processes, in which PyTorch averages the gradients; the first one's weights come back."""
         self.idiom("Two processes are forked from one script, where users start one each with `torchrun`.")
-        self.import_first("import multiprocessing")
         self.import_first("import tempfile")
-        params = self.fresh("params")
+        params, work, queue = map(self.fresh, ("params", "replica_step", "queue"))
         self.write(f"optimizer.build({params})")
         self.write("meeting = f'file://{tempfile.mkdtemp()}/meeting'")
-        with self.block("def replica_step(rank):"):
+        with self.block(f"def {work}(rank, {queue}):"):
             self.write("torch.distributed.init_process_group('gloo', init_method=meeting, rank=rank, world_size=2)")
-            self.write(f"replica = torch.nn.parallel.DistributedDataParallel({self.place(step.parallel)})")
             for name, values in step.split.items():
                 self.write(f"{name} = [{', '.join(map(self.expression, values))}][rank]")
-            self.stand_ins[step.parallel] = "replica"
+            self.replica_loss(step)
+            with self.block("with torch.no_grad():"):
+                self.write(f"optimizer.apply([param.value.grad for param in {params}], {params})")
+            with self.block("if rank == 0:"):
+                self.write(f"{queue}.put({self.place(step.parallel)}.get_weights())")
+        self.write(f"{queue} = torch.multiprocessing.get_context('fork').SimpleQueue()")
+        self.write(f"torch.multiprocessing.start_processes({work}, args=({queue},), nprocs=2, start_method='fork')")
+        self.write(f"{self.place(step.parallel)}.set_weights({queue}.get())")
+
+    def replica_loss(self, step: Parallel) -> None:
+        """Write the backward pass of one process, with gradients that are averaged over both."""
+        if self.calls_the_whole(step):
+            replica = self.fresh("replica")
+            self.write(f"{replica} = torch.nn.parallel.DistributedDataParallel({self.place(step.parallel)})")
+            self.stand_ins[step.parallel] = replica
             self.steps(step.steps)
             del self.stand_ins[step.parallel]
             self.write(f"loss = {self.expression(step.minimize)}")
             self.write("loss.backward()")
-            with self.block("with torch.no_grad():"):
-                self.write(f"optimizer.apply([param.value.grad for param in {params}], {params})")
-            self.write("torch.distributed.destroy_process_group()")
-        self.write("other = multiprocessing.get_context('fork').Process(target=replica_step, args=(1,))")
-        self.write("other.start()")
-        self.write("replica_step(0)")
-        self.write("other.join()")
+            return
+        self.idiom(
+            "`DistributedDataParallel` wraps one call of a model; for any other loss gradients are averaged by hand."
+        )
+        params = self.fresh("params")
+        with self.block(f"for param in {params}:"):
+            self.write("param.value.grad = None")
+        self.steps(step.steps)
+        self.write(f"loss = {self.expression(step.minimize)}")
+        self.write("loss.backward()")
+        with self.block(f"for param in {params}:"), self.block("if param.value.grad is not None:"):
+            self.write("torch.distributed.all_reduce(param.value.grad)")
+            self.write("param.value.grad /= 2")
+
+    def calls_the_whole(self, step: Parallel) -> bool:
+        """Return whether one call of the model is all that uses its variables."""
+        calls = [one for one in walk(step.steps) if isinstance(one, Call)]
+        if len(calls) != 1 or calls[0].call != step.parallel or calls[0].given:
+            return False
+        rest = [step.minimize, calls[0].on, *(one for one in walk(step.steps) if one is not calls[0])]
+        held = [name for name, thing in self.things.items() if thing.is_keras_layer or thing.kind == "variable"]
+        return not any(mentions(repr(one), name) for one in rest for name in held)
 
     def shard(self, step: Shard) -> None:
         """Lay a variable's value out over a mesh of two devices."""
