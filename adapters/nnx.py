@@ -99,7 +99,7 @@ class NNX(NNXTraining):
         if not self.is_variable(place):
             raise Unsupported("A JAX array has no name: operations are named only in what a transformation traces.")
         self.idiom("An NNX variable has no name; its path is found by walking the root module.")
-        return f"next('/'.join(path) for path, node in nnx.iter_graph(root) if node is {self.place(place)})"
+        return f"next(('/'.join(path) for path, node in nnx.iter_graph(root) if node is {self.place(place)}), None)"
 
     def paths_of(self, place: str, inside: str) -> str:
         """Walk a module as a tree, which goes along every path."""
@@ -109,15 +109,19 @@ class NNX(NNXTraining):
         path = "jax.tree_util.keystr(path, simple=True, separator='/')"
         return f"sorted({path} for path, node in {leaves} if node is {self.place(place)})"
 
+    def holder(self, inside: str | None) -> str:
+        """Return what is looked into: a module, that of a scope, or the root."""
+        return self.bound_scopes.get(inside) or self.place(inside) if inside else "root"
+
     def listing(self, inside: str | None, *, only_trainable: bool) -> str:
         """Return the arrays in the state of a module."""
         if only_trainable and self.frozen:
             raise Unsupported("An `nnx.Param` has no flag: what is frozen, only the optimizer's filter knows.")
-        return f"jax.tree.leaves({self.state_of_owner(self.place(inside) if inside else 'root', *(['nnx.Param'] if only_trainable else []))})"
+        return f"jax.tree.leaves({self.state_of_owner(self.holder(inside), *(['nnx.Param'] if only_trainable else []))})"
 
     def names(self, inside: str | None) -> str:
         """Return the paths in the state of a module or the root."""
-        state = self.state_of_owner(self.place(inside) if inside else "root")
+        state = self.state_of_owner(self.holder(inside))
         return f"sorted('/'.join(path) for path, _ in nnx.to_flat_state({state}))"
 
     def collected(self, collection: str) -> str:

@@ -21,6 +21,8 @@ class NNXVariables(NNXAccounts):
         self.opened: list[tuple[str, Reuse | Literal["inherited"] | None]] = [("root", None)]
         self.bound_scopes: dict[str, str] = {}
         self.made: set[str] = set()
+        #: paths at which a variable stands, not a module
+        self.leaves: set[str] = set()
         self.collections: dict[str, str] = {}
         #: optimizers and averages, which functions take as arguments beside the root
         self.holders: list[str] = []
@@ -54,9 +56,10 @@ class NNXVariables(NNXAccounts):
         if isinstance(step.reuse, OddFlag):
             raise Unsupported("NNX has no reuse flag: a module is made, or it is read from an attribute.")
         mode = self.scope_mode(step.reuse, outer)
-        if path not in self.made and mode in {None, "auto"}:
+        if (path not in self.made or path in self.leaves) and mode in {None, "auto"}:
             self.write(f"{path} = nnx.Module()")
             self.made.add(path)
+            self.forget(path)
         self.enter(step, path, mode)
 
     def reenter(self, step: Reenter) -> None:
@@ -123,9 +126,8 @@ class NNXVariables(NNXAccounts):
         else:
             function, given = self.filling(step.init, step.shape, step.dtype)
             value = f"{function}({given})"
-        # a name bound to what the attribute held before has no path from the root any more
-        self.paths = {name: at for name, at in self.paths.items() if at != path}
-        self.trainable = [at for at in self.trainable if at != path]
+        self.forget(path)
+        self.leaves.add(path)
         self.made.add(path)
         self.deleted.discard(path)
         self.ties.pop(path, None)
@@ -139,6 +141,12 @@ class NNXVariables(NNXAccounts):
             self.trainable.append(path)
         if step.as_:
             self.known_as(step.as_, path)
+
+    def forget(self, path: str) -> None:
+        """Note that an attribute is set: a name bound to what it held before has no path from the root any more."""
+        self.paths = {name: at for name, at in self.paths.items() if at != path}
+        self.trainable = [at for at in self.trainable if at != path]
+        self.leaves.discard(path)
 
     def known_as(self, name: str, path: str) -> None:
         """Note which variable a name is bound to."""
