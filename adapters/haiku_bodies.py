@@ -18,12 +18,10 @@ from conformance.vocabulary import (
     Get,
     Initialize,
     Intercept,
-    Invoke,
     NameScope,
     Reenter,
     Repeat,
     Scope,
-    Thread,
     Variable,
     walk,
 )
@@ -57,10 +55,10 @@ class HaikuBodies(Jax):
         self.computed: list[str] = []
         #: all names that the spec reads
         self.read_names: set[str] = set()
+        #: how many getters are around what is written
+        self.getters = 0
         #: the getters and creators around what is written, as contexts
         self.around: list[str] = []
-        #: functions that make variables: they are called inside transformed functions
-        self.makers: dict[str, Function] = {}
         self.has = {"params": False, "state": False}
         #: whether the function being written keeps state
         self.stateful = False
@@ -94,9 +92,12 @@ class HaikuBodies(Jax):
                 if any(isinstance(inner, Reenter) for inner in walk(step.steps)):
                     self.flush(run)
                 self.step(step)
+                run.append(step)  # from here on its name stands for this function
             elif isinstance(step, CurrentScope) and not run:
                 self.step(step)
-            elif self.makes_variables(step) or (run and isinstance(step, Compute)):
+            elif self.makes_variables(step) or (
+                isinstance(step, Compute) and not all(isinstance(one, Function) for one in run)
+            ):
                 run.append(step)
             else:
                 self.flush(run)
@@ -113,8 +114,6 @@ class HaikuBodies(Jax):
             return False
         if isinstance(step, Get | Variable):
             return True
-        if isinstance(step, Invoke | Thread):
-            return (step.invoke if isinstance(step, Invoke) else step.thread) in self.makers
         if isinstance(step, Scope | DefaultScope | Reenter | Intercept | NameScope | Repeat):
             if isinstance(step, Scope | DefaultScope | Reenter) and finds(step):
                 return False
@@ -129,7 +128,10 @@ class HaikuBodies(Jax):
         after: list[Step] = []
         while run and isinstance(run[-1], Compute):
             after.insert(0, run.pop())
-        if run:
+        if all(isinstance(step, Function) for step in run):
+            for step in run:
+                self.step(step)
+        else:
             self.make(list(run))
         run.clear()
         for step in after:

@@ -23,6 +23,8 @@ class Bound:
     reader: str = ""
     #: the transformed function in which the name stands for an array, 0 for none
     section: int = 0
+    #: whether a getter hands out something else for it
+    got: bool = False
     #: whether Haiku keeps it with a further axis of one row in front
     row: bool = False
 
@@ -44,7 +46,7 @@ class Opened:
 
     def inner(self, name: str) -> str:
         """Return the path of a name below."""
-        return f"{self.path}/{name}" if self.path and self.path != TOP else name
+        return f"{self.path}/{name}" if self.path else name
 
     def unique(self, name: str) -> str:
         """Return the path that Haiku gives a module or scope of a name that is opened here: a number is put behind where it is taken."""

@@ -92,7 +92,9 @@ class HaikuPlaces(HaikuSections):
 
     def entry(self, place: str) -> str:
         """Return the words for what a write goes to."""
-        if place in self.variables or self.owned(place):
+        if place in self.variables:
+            return super().entry(place)
+        if self.owned(place):
             return self.spot(place).entry
         return f"{place}[...]"
 

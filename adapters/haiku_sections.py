@@ -62,7 +62,7 @@ class HaikuSections(HaikuBodies):
         if self.only_finds(step):
             self.find(step, path)
         else:
-            self.enter(step, FORCED.format(path or TOP), path)
+            self.enter(step, FORCED.format(path or TOP), path or TOP)
 
     def only_finds(self, step: Scope | DefaultScope | Reenter) -> bool:
         """Return whether what is inside a scope is only looked up: so it is in a function that is applied."""
@@ -114,14 +114,16 @@ class HaikuSections(HaikuBodies):
     def intercept(self, step: Intercept) -> None:
         """Have a getter around what is got inside."""
         context = f"hk.custom_getter({self.getter_name(step)})"
+        self.getters += 1
         if self.section:
             with self.block(f"with {context}:"):
                 self.steps(step.steps)
-            return
-        self.getter(step)
-        self.around.append(context)
-        self.steps(step.steps)
-        self.around.pop()
+        else:
+            self.getter(step)
+            self.around.append(context)
+            self.steps(step.steps)
+            self.around.pop()
+        self.getters -= 1
 
     def repeat(self, step: Repeat) -> None:
         """Write a Python loop; what later turns open gets names of its own."""
@@ -158,6 +160,7 @@ class HaikuSections(HaikuBodies):
         if step.collection is not None:
             raise Unsupported("Haiku has no collections but two: the parameters, and the state, which is not trained.")
         known = Bound("params", self.opened[-1].path or TOP, name, section=self.section)
+        known.got = self.getters > 0
         made = self.made_as(known)
         if made == "state" or (step.trainable is False and made is None):
             known.tree, self.stateful = "state", True
@@ -226,8 +229,9 @@ class HaikuSections(HaikuBodies):
         return place if known is None else known.reader or known.entry
 
     def entry(self, place: str) -> str:
-        """Return the words for what a write goes to."""
-        return self.variables[place].entry
+        """Return the words for what a write goes to; what a getter handed out is an array, which takes none."""
+        known = self.variables[place]
+        return f"{self.place(place)}[...]" if known.got else known.entry
 
     def assign(self, step: Assign) -> None:
         """Write into the tree of parameters."""

@@ -1,0 +1,231 @@
+from importlib.util import find_spec
+
+import pytest
+
+from adapters.haiku import Haiku
+from conformance.hosts import Host
+from conformance.judge import judge
+from conformance.translation import Unsupported
+from tests.adapters.reuse import REUSE
+
+needs_haiku = pytest.mark.skipif(find_spec("haiku") is None, reason="Haiku is not installed")
+
+GOLDEN = """\
+jax.config.update('jax_default_device', jax.devices('cpu')[0])
+@hk.transform
+def build():
+    with hk.name_scope('tower'):
+        first = hk.get_parameter('kernel', [2], init=hk.initializers.Constant(1.0))
+    return {'first': first}
+
+params = build.init(jax.random.key(0))
+@hk.transform
+def find_second():
+    with hk.name_scope('tower'):
+        return hk.get_parameter('kernel', [2])
+
+try:
+    @hk.transform
+    def find_bias():
+        with hk.name_scope('tower'):
+            return hk.get_parameter('bias', [2])
+
+    find_bias.apply(params, None)
+except Exception as error:
+    observe('missing-name', error)
+else:
+    observe('missing-name', None)
+params['tower']['kernel'] = jnp.array([5.0, 6.0])
+observe('seen', build.apply(params, None)['first'].tolist())
+"""
+NAMES = """
+steps:
+  - scope: tower
+    as: tower
+    steps:
+      - {get: w, shape: [1], init: 1.0, as: first}
+      - {scope: inner, steps: [{get: w, shape: [1], init: 2.0, as: below}]}
+      - {scope: inner, steps: [{get: w, shape: [1], init: 3.0, as: beside}]}
+  - {scope: tower, steps: [{get: w, shape: [1], init: 4.0, as: renamed}]}
+  - {scope: tower, reuse: auto, steps: [{scope: inner, steps: [{get: w, shape: [1], init: 5.0, as: again}]}]}
+  - {reenter: tower, steps: [{get: w, shape: [1], init: 6.0, as: entered}, {get: b, shape: [1], init: 0.0}]}
+  - {default_scope: tower_1, steps: [{get: b, shape: [1], init: 0.0}], raises: already_exists, expect: number-is-taken}
+  - repeat: 2
+    steps:
+      - {scope: turn, steps: [{get: w, shape: [1], init: 7.0, as: last}]}
+  - {expect: children-are-found-again, same: [below, again]}
+  - {expect: entered-by-its-name, same: [first, entered]}
+  - {expect: renamed-is-apart, distinct: [first, renamed]}
+  - {expect: last-turn, name: last, is: turn_1/w}
+  - {expect: paths, names: [tower/b, tower/inner/w, tower/inner_1/w, tower/w, tower_1/w, turn/w, turn_1/w]}
+"""
+OWNERS = """
+steps:
+  - {layer: dense, name: first, inputs: 2, units: 2, kernel: 1.0, bias: 0.0, as: first}
+  - {layer: dense, name: last, inputs: 2, units: 2, kernel: 3.0, bias: 0.0, as: last}
+  - {layer: norm, name: bn, inputs: 2, units: 2, kernel: 2.0, bias: 0.0, as: bn}
+  - {module: chain, members: {one: first, two: first, three: last}}
+  - {expect: counted-once, variables: 4, inside: chain}
+  - gradient: slope
+    of: sum(y)
+    wrt: chain.one.bias
+    steps: [{call: chain, on: [[1.0, 1.0]], as: y}]
+  - {expect: summed-over-both-calls, value: slope, is: [18.0, 18.0]}
+  - {tie: last.kernel, to: first.kernel}
+  - {expect: tied, same: [chain.one.kernel, chain.three.kernel]}
+  - {assign: first.kernel, to: [[1.0, 0.0], [0.0, 1.0]]}
+  - {call: chain, on: [[1.0, 2.0]], as: y}
+  - {expect: calls-follow, value: y, is: [[1.0, 2.0]]}
+  - {copy: chain, as: twin}
+  - {expect: copied-tie, same: [twin.one.kernel, twin.three.kernel]}
+  - {assign: first.kernel, to: [[4.0, 0.0], [0.0, 4.0]]}
+  - {expect: copy-is-apart, distinct: [twin.one.kernel, chain.one.kernel]}
+  - {call: bn, on: [[1.0, 1.0], [3.0, 3.0]], training: true, as: y}
+  - {expect: first-mean-is-unbiased, value: bn.mean, is: [2.0, 2.0]}
+  - {reparametrize: first.bias, times: 2.0}
+  - {call: first, on: [[0.0, 0.0]], given: {bias: [1.0, 1.0]}, as: y}
+  - {expect: getter-doubles, value: y, is: [[2.0, 2.0]]}
+"""
+LEARNING = """
+steps:
+  - {variable: a, shape: [2], init: 1.0, as: a}
+  - {variable: b, shape: [2], init: 2.0, as: b}
+  - {get: kept, shape: [2], init: 3.0, trainable: false, as: kept}
+  - {module: pair, members: {x: a, y: b}}
+  - {tie: pair.y, to: a}
+  - {optimizer: opt, kind: momentum, over: pair, rate: 0.5}
+  - {update: opt, minimize: [sum(pair.x), sum(pair.y)]}
+  - {expect: summed, value: a, is: [0.0, 0.0]}
+  - {expect: slots, slots: opt, is: 1}
+  - {expect: left-alone, value: b, is: [2.0, 2.0]}
+  - {freeze: a}
+  - {train: sgd, minimize: sum(a) + sum(b), wrt: [a, b], rate: 0.5}
+  - {expect: frozen, value: a, is: [0.0, 0.0]}
+  - {expect: trained, value: b, is: [1.5, 1.5]}
+  - {expect: in-all, variables: 3}
+  - function: learn
+    traced: true
+    takes: [x]
+    steps:
+      - {compute: y = x * b}
+      - {update: opt, minimize: sum(a * y)}
+  - {invoke: learn, given: [[1.0, 1.0]]}
+  - {invoke: learn, given: [[1.0, 1.0]]}
+  - {expect: made-before-it-was-frozen, value: a, is: [-3.885, -3.885]}
+"""
+MODELS = """
+steps:
+  - function: make
+    steps:
+      - {layer: embedding, name: words, inputs: 2, units: 1, as: words}
+      - {layer: embedding, name: scores, inputs: 2, units: 1, as: scores}
+      - {tie: scores.kernel, to: words.kernel}
+      - {module: both, members: {words: words, scores: scores}}
+    returns: both
+  - {invoke: make, abstract: true, as: blank}
+  - {read: blank.words.kernel, raises: uninitialized, expect: no-memory}
+  - {materialize: blank, as: real}
+  - {invoke: make, as: other}
+  - {assign: real.words.kernel, to: [[5.0], [6.0]]}
+  - {expect: tied, same: [real.words.kernel, real.scores.kernel]}
+  - {expect: each-its-own, distinct: [real.words.kernel, other.words.kernel]}
+  - function: table
+    template: true
+    steps: [{get: w, shape: [1], init: 1.0, as: w}]
+    returns: w
+  - {scope: encoder, steps: [{invoke: table, as: first}]}
+  - {scope: decoder, steps: [{invoke: table, as: second}]}
+  - {expect: template-keeps-its-place, name: second, is: encoder/table/w}
+  - {expect: template-shares, same: [first, second]}
+"""
+
+
+def raised(kind: str, message: str, *bases: str) -> dict[str, object]:
+    return {"type": kind, "bases": [kind, *bases], "message": message}
+
+
+def test_the_script_is_what_a_user_would_write(load_spec):
+    text = Haiku().translate(load_spec(REUSE).spec).text
+    assert text.partition("\n\n")[2] == GOLDEN
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [
+        ("not_found", raised("ValueError", "Unable to retrieve parameter 'b' for module 'a' All parameters must be created as part of `init`.")),
+        ("not_found", raised("ValueError", "Initializer must be specified.")),
+        ("already_exists", raised("ValueError", "Module name 'a_1' is not unique.")),
+        ("shape_mismatch", raised("ValueError", "'~/w' with retrieved shape (2,) does not match shape=[3] dtype=<class 'jax.numpy.float32'>")),
+        ("bad_argument", raised("ValueError", "`hk.get_parameter` must be used as part of an `hk.transform`")),
+        ("uninitialized", raised("AttributeError", "'ShapeDtypeStruct' object has no attribute 'tolist'")),
+        (None, raised("AttributeError", "module 'haiku' has no attribute 'lines'")),
+        (None, raised("ValueError", "State updater must only be used once.")),
+        (None, raised("KeyError", "'kernle'")),
+    ],
+)  # fmt: skip
+def test_messages_mean_kinds(kind, error):
+    assert Haiku.kind_of(error) == kind
+
+
+@pytest.mark.parametrize("verb", sorted(Haiku.missing))
+def test_what_is_missing_is_said_in_a_sentence(verb):
+    reason = Haiku.missing[verb]
+    assert reason[0].isupper() or reason.startswith("`")
+    assert reason.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("steps", "reason"),
+    [
+        ("[{scope: a, reuse: {text: yes}, steps: [{get: w, shape: [1]}]}]", "no reuse flag"),
+        ("[{get: w, shape: [1], init: 1.0}, {get: w, as: w}]", "takes the shape at each call"),
+        ("[{scope: a, as: a, steps: [{reuse_variables: a}]}]", "no reuse mode"),
+        ("[{variable: w, as: w, shape: [1]}, {function: f, traced: true, steps: [{assign: w, to: 1.0}]}]", "is pure"),
+        ("[{variable: w, as: w, shape: [1]}, {function: f, steps: [], returns: w}]", "its value of that moment"),
+        (
+            "[{layer: dense, inputs: 1, units: 1, as: a}, {freeze: a}, {expect: n, trainable: 0}]",
+            "no flag on a parameter",
+        ),
+        (
+            "[{layer: dense, inputs: 1, units: 1, as: a}, {wrap: a, in: bidirectional, as: b}]",
+            "no bidirectional wrapper",
+        ),
+        ("[{variable: w, as: w, shape: [1]}, {drop: w}]", "No Python object"),
+    ],
+)
+def test_what_haiku_cannot_say_is_refused_with_a_reason(load_spec, steps, reason):
+    with pytest.raises(Unsupported, match=reason):
+        Haiku().translate(load_spec(f"steps: {steps}").spec)
+
+
+def test_default_names_depend_on_which_layers_stand_in_one_function(load_spec):
+    layers = [f"{{layer: dense, inputs: 1, units: 1, as: {name}}}" for name in "ab"]
+    spec = load_spec(f"steps: [{', '.join(layers)}]").spec
+    scripts = {way["layer"]: Haiku(way=way).translate(spec).text for way in Haiku.ways_of(spec)}
+    assert "hk.multi_transform" in scripts["one-transform"]
+    assert scripts["transforms-apart"].count("@hk.transform") == 2
+    assert Haiku.ways_of(load_spec(f"steps: [{layers[0]}]").spec) == [{}]
+
+
+def test_a_refused_step_is_observed_while_the_function_is_initialised(load_spec):
+    text = Haiku().translate(load_spec("steps: [{get: w, shape: [1], raises: nothing, expect: made}]").spec).text
+    assert text.count("if hk.running_init():\n") == 2
+
+
+@needs_haiku
+@pytest.mark.parametrize("steps", [REUSE, NAMES, OWNERS, LEARNING, MODELS])
+def test_scripts_run_and_conform(load_spec, host, steps):
+    spec = load_spec(steps).spec
+    for way in Haiku.ways_of(spec):
+        outcome = host.run(Haiku("cpu", way).translate(spec), "facet/spec")
+        judgement = judge(spec, "haiku", Haiku, way, outcome, {})
+        assert judgement.verdict == "conforms", judgement
+
+
+@pytest.fixture(scope="module")
+def host():
+    made = Host(Haiku, device="cpu")
+    assert made.ready() is None
+    assert made.device_name.startswith("cpu:0")
+    yield made
+    made.stop()
