@@ -302,7 +302,9 @@ class EquinoxLearning(EquinoxStates):
         self.writes(tree)
         for name, parts in step.split.items():
             self.write(f"{name} = {self.cut(f'jnp.array({parts})')}")
-        self.write(f"{chosen} = eqx.filter_shard({chosen}, jax.NamedSharding({self.mesh()}, jax.P()))")
+        laid = self.laid(step.parallel, chosen, f"jax.NamedSharding({self.mesh()}, jax.P())")
+        self.write(f"{chosen} = {laid}")
+        self.spread.add(tree)
         self.write(f"{grads} = eqx.filter_jit(eqx.filter_grad({mean}))({inputs})")
         self.write(f"{chosen} = eqx.apply_updates({chosen}, jax.tree.map(lambda grad: -{step.rate} * grad, {grads}))")
         if trained.spec:

@@ -179,24 +179,44 @@ class EquinoxPlaces(Jax):
 
     def leaf_of(self, node: Node | None, path: Path) -> tuple[str, Node | None, bool]:
         """Return how a place inside something is reached as a leaf of it."""
-        words, flipped = "", False
-        while path:
-            if node:
-                path, turned = self.kept(node, path)
-                flipped ^= turned
-                words += ".pytree" * node.shared
-            part, path = path[0], path[1:]
+        path, flipped = self.kept(node, path)
+        words = ""
+        for part in path:
+            words += ".pytree" * (node.shared if node else 0)
             node = node.parts.get(part) if node else None
             words += node.accessor if node else f".{part}"
         return words, node, flipped
 
-    def kept(self, node: Node, path: Path) -> tuple[Path, bool]:
+    def kept(self, node: Node | None, path: Path) -> tuple[Path, bool]:
         """Return which place inside holds the array of a place that may have given its own up."""
         flipped = False
-        while given := next((one for one in node.ties if path[: len(one)] == one), None):
-            kept, turned = node.ties[given]
-            path, flipped = kept + path[len(given) :], flipped ^ turned
+        while found := self.given_up(node, path):
+            path, turned = found
+            flipped ^= turned
         return path, flipped
+
+    def given_up(self, node: Node | None, path: Path) -> tuple[Path, bool] | None:
+        """Return the place that a place gave its own array up for, if it did."""
+        for depth in range(len(path)):
+            if node is None:
+                return None
+            for given, (kept, turned) in node.ties.items():
+                if path[depth : depth + len(given)] == given:
+                    return (*path[:depth], *kept, *path[depth + len(given) :]), turned
+            node = node.parts.get(path[depth])
+        return None
+
+    def touched(self, node: Node | None, path: Path, *, both: bool = True) -> bool:
+        """Return whether something at a place has its leaf elsewhere, or with `both` is the leaf of another place."""
+        for depth in range(len(path) + 1):
+            if node is None:
+                return False
+            rest = path[depth:]
+            ends = [end for given, (kept, _) in node.ties.items() for end in ((given, kept) if both else (given,))]
+            if any(rest[: len(end)] == end or end[: len(rest)] == rest for end in ends) and rest:
+                return True
+            node = node.parts.get(path[depth]) if rest else None
+        return False
 
     def arrays(self, place: str) -> list[tuple[str, str, Node]]:
         """Return tree, accessor as a leaf, and node of each array at a place or inside it."""

@@ -270,7 +270,7 @@ class EquinoxSharing(EquinoxScopes):
             raise Unsupported("`eqx.nn.Shared` gives a tree another structure, which a function cannot do to the trees that were made outside of it.")
         if "root" in {given, tree}:
             raise Unsupported("The dict of variables by name is open to new names, which `eqx.nn.Shared` around it would hide: `Shared` is for modules.")
-        if (given, inner) == (tree, path):
+        if given == tree and self.leaf(given, inner)[0] == self.leaf(tree, path)[0]:
             return
         own, other = self.trees[given].at(inner), self.trees[tree].at(path)
         assert own is not None
@@ -280,17 +280,28 @@ class EquinoxSharing(EquinoxScopes):
         if self.differ(own, other, turned=turned):
             self.write(self.shared_words(given, inner, tree, path, turned=turned))
             return
+        self.expand(given, inner)
         if given != tree:
             given, inner, path = self.pair(tree, path, given, inner)
         node = self.trees[given]
-        if any(inner[: len(one)] == one or one[: len(inner)] == inner for one in node.ties):
-            raise Unsupported(
-                "`eqx.nn.Shared` has emptied this place already; to tie it to another, users expand the tree and share anew."
-            )
         tied = node.type if node.kind == "pair" and not node.shared else given
         self.write(f"{given} = {self.shared_words(given, inner, given, path, turned=turned, tied=tied)}")
         node.shared += 1
         node.ties[inner] = (path, flipped)
+
+    def expand(self, tree: str, path: Path) -> None:
+        """Put back what a place has given up, so that it can hold something else; what else is tied stays so."""
+        node = self.trees.get(tree)
+        if node is None or not self.touched(node, path, both=False):
+            return
+        if not node.ties or any(given[: len(path)] != path for given in node.ties):
+            raise Unsupported(
+                "`eqx.nn.Shared` has emptied this place; to put something else there, users expand the tree and share the rest anew."
+            )
+        self.writes(tree)
+        self.write(f"{tree} = {tree}{'()' * node.shared}")
+        node.shared, node.type = 0, tree if node.kind == "pair" else node.type
+        node.ties.clear()
 
     def differ(self, own: Node, other: Node, *, turned: bool) -> bool:
         """Return whether two things are known to differ in shape, so that `eqx.nn.Shared` refuses them."""
@@ -332,16 +343,8 @@ class EquinoxSharing(EquinoxScopes):
         """Put another thing in a member's place."""
         tree, path = self.locate(step.replace)
         other = self.node(step.by)
-        if tree in self.trees and self.is_tied(self.trees[tree], path):
-            raise Unsupported(
-                "`eqx.nn.Shared` gives this place another's leaf; to put something else there, users expand the tree and share anew."
-            )
+        self.expand(tree, path)
         self.put(tree, path, self.whole(step.by))
         if other is not None and tree in self.trees:
             self.stands(tree, path, other, transposed=other.transposed)
             self.handed.setdefault(step.by, []).append(step.replace)
-
-    def is_tied(self, node: Node, path: Path) -> bool:
-        """Return whether a place has its leaf from another, or gives it to another."""
-        ends = [end for given, (kept, _) in node.ties.items() for end in (given, kept)]
-        return any(path[: len(end)] == end or end[: len(path)] == path for end in ends)

@@ -12,12 +12,16 @@ class EquinoxStates(EquinoxOwners):
         super().__init__(*arguments, **options)
         #: checkpoint -> the places that were saved alone
         self.saved: dict[str, list[str]] = {}
+        #: trees that were put on devices
+        self.spread: set[str] = set()
 
     def derive(self, name: str, source: str, words: str, *, dtype: str | None = None) -> None:
         """Bind a name to a tree that was made of another."""
         node = self.node(source)
         if node is None:
             raise Unsupported("This name stands for no tree.")
+        if self.locate(source)[0] in self.spread:
+            self.spread.add(name)
         made = node.again(renewed=True)
         self.write(f"{name} = {words}")
         if dtype:
@@ -48,6 +52,7 @@ class EquinoxStates(EquinoxOwners):
 
     def save(self, step: Save) -> None:
         """Write the leaves of a tree, one after another."""
+        self.outside_traces()
         self.import_first("from io import BytesIO")
         self.write(f"{step.to} = BytesIO()")
         self.saved[step.to] = step.only
@@ -56,6 +61,11 @@ class EquinoxStates(EquinoxOwners):
             self.idiom("Leaves are written one after another without names; what is saved alone is a tuple of them.")
             tree = self.tuple_of([self.place(self.inner_place(step.save, one)) for one in step.only])
         self.write(f"eqx.tree_serialise_leaves({step.to}, {tree})")
+
+    def outside_traces(self) -> None:
+        """Refuse files in what is compiled."""
+        if self.frames and self.frames[-1] != "plain":
+            raise Unsupported("A function that is compiled or differentiated writes and reads no files: its arrays have no values while it is traced.")
 
     def inner_place(self, owner: str, place: str) -> str:
         """Return a place inside a module as a place of the spec."""
@@ -67,6 +77,7 @@ class EquinoxStates(EquinoxOwners):
 
     def restore(self, step: Restore) -> None:
         """Read the leaves of a tree, in the order in which they were written."""
+        self.outside_traces()
         only = self.saved.get(step.given_by, [])
         self.write(f"{step.given_by}.seek(0)")
         tree, path = self.locate(step.restore)
@@ -82,7 +93,7 @@ class EquinoxStates(EquinoxOwners):
             raise Unsupported(
                 "`eqx.tree_serialise_leaves` writes leaves one after another without names, so a checkpoint that lacks some cannot be read around them."
             )
-        if path and tree in self.trees and self.is_tied(self.trees[tree], path):
+        if path and tree in self.trees and self.touched(self.trees[tree], path):
             raise Unsupported("A part of a tree that `eqx.nn.Shared` ties to another part is restored with the whole tree.")
         self.put(tree, path, f"eqx.tree_deserialise_leaves({step.given_by}, {self.whole(step.restore)})")
 
@@ -103,7 +114,14 @@ class EquinoxStates(EquinoxOwners):
 
     def move(self, step: Move) -> None:
         """Put the arrays of a tree on a device."""
-        self.derive(step.as_, step.move, f"eqx.filter_shard({self.whole(step.move)}, {self.device_words(step.device)})")
+        self.derive(step.as_, step.move, self.laid(step.move, self.whole(step.move), self.device_words(step.device)))
+        self.spread.add(step.as_)
+
+    def laid(self, place: str, words: str, where: str) -> str:
+        """Return the words for a tree on other devices; `eqx.filter_shard` takes no array that was put on some before."""
+        if self.locate(place)[0] not in self.spread:
+            return f"eqx.filter_shard({words}, {where})"
+        return f"jax.tree.map(lambda leaf: jax.device_put(leaf, {where}) if eqx.is_array(leaf) else leaf, {words})"
 
     def materialize(self, step: Materialize) -> None:
         """Put arrays where a tree has shapes and dtypes alone."""
@@ -121,4 +139,5 @@ class EquinoxStates(EquinoxOwners):
         turned = own is not None and node is not None and (node.transposed != flipped) != own.transposed
         transposed = node is not None and node.transposed != flipped
         sharding = f"jax.NamedSharding({self.mesh()}, jax.P({'None, ' if transposed else ''}'parts'))"
+        self.spread.add(tree)
         self.put(tree, path, f"eqx.filter_shard({place}{'.T' if turned else ''}, {sharding})")
