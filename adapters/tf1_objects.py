@@ -20,6 +20,7 @@ from conformance.vocabulary import (
     Materialize,
     Module,
     Replace,
+    Thread,
     Tie,
     Variable,
     Wrap,
@@ -276,8 +277,19 @@ class TF1Objects(TF1Scopes):
     def invoke(self, step: Invoke) -> None:
         """Call a function."""
         self.bind(step.as_, self.call_words(step.invoke, ", ".join(map(self.expression, step.given))))
-        made = self.returned.get(step.invoke)
-        self.made[step.as_ or ""] = Net(dict(made.members)) if isinstance(made, Net) else made
+        self.result(step.as_, step.invoke)
+
+    def thread(self, step: Thread) -> None:
+        """Call a function in a thread."""
+        super().thread(step)
+        self.result(step.as_, step.thread)
+
+    def result(self, name: str | None, function: str) -> None:
+        """Note what a name is bound to that a function returned."""
+        made = self.returned.get(function)
+        self.made[name or ""] = Net(dict(made.members)) if isinstance(made, Net) else made
+        if name and isinstance(made, Layer) and not self.objects:
+            self.templates[name] = made
 
     def call_words(self, function: str, given: str) -> str:
         """Return the call of a function."""
