@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from adapters.equinox_learning import EquinoxLearning
 from adapters.equinox_places import Path
-from adapters.jax import ERRORS, MISSING
+from adapters.jax import ERRORS, MISSING, asks_what_survives
 from conformance.spec import Spec
 from conformance.translation import Unsupported
 from conformance.vocabulary import Module, Tie, walk
@@ -63,10 +63,11 @@ class Equinox(EquinoxLearning):
         steps = list(walk(spec.steps))
         ties = any(isinstance(step, Tie) for step in steps)
         handed = [place for step in steps if isinstance(step, Module) for place in step.members.values()]
+        survives = asks_what_survives(spec)
         if ties:
-            return [{**made, "tie": way} for made in combinations for way in ("tree_at", "shared")]
+            return [{**made, "tie": way} for made in combinations for way in ("same-array", "shared")[survives:]]
         if len(set(handed)) < len(handed):
-            return [{**made, "module": way} for made in combinations for way in ("by-value", "shared")]
+            return [{**made, "module": way} for made in combinations for way in ("same-array", "shared")[survives:]]
         return combinations
 
     # -- observations

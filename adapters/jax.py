@@ -57,6 +57,17 @@ TWO_DEVICES = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
 MOMENTS = {"sgd": "trace", "momentum": "trace", "adam": "mu", "adamw": "mu"}
 
 
+#: what a tie is to survive: where a spec asks that, ways that share nothing in the first place have no answer
+SURVIVED = frozenset({
+    "copy", "save", "restore", "cast", "move", "materialize", "parallel", "shard", "average", "quantize", "scan", "optimizer",
+})  # fmt: skip
+
+
+def asks_what_survives(spec: Spec) -> bool:
+    """Return whether a spec asks what becomes of a tie, not how one is made."""
+    return any(step.verb in SURVIVED for step in walk(spec.steps))
+
+
 class Jax(Adapter):
     """The words of JAX; a Flax adapter adds how variables are kept.
 

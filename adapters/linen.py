@@ -1,6 +1,6 @@
 """Flax Linen: variables in a tree, reached through scopes; layers that are `init`ed once and `apply`ed often."""
 
-from adapters.jax import ERRORS, MISSING
+from adapters.jax import ERRORS, MISSING, asks_what_survives
 from adapters.linen_running import LinenRunning
 from adapters.linen_saving import LinenSaving
 from conformance.spec import Spec
@@ -92,11 +92,8 @@ class Linen(LinenRunning, LinenSaving):
         found = super().ways_of(spec)
         if ties or not shared:
             found = [{verb: way for verb, way in one.items() if verb != "module"} for one in found]
-        first = {verb: cls.ways[verb][0] for verb in ("copy", "save", "parallel")}
-        found = [
-            {verb: first.get(verb, way) for verb, way in one.items()} if "same-array" in one.values() else one
-            for one in found
-        ]
+        if asks_what_survives(spec):
+            found = [one for one in found if "same-array" not in one.values()]
         return [dict(one) for one in dict.fromkeys(tuple(one.items()) for one in found)]
 
     # -- observations

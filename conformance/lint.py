@@ -11,7 +11,7 @@ from conformance.vocabulary import Assign, Expect, Parallel, Train, Update, walk
 
 MODELINE = "# yaml-language-server: $schema=../../conformance/schemas/spec.schema.json"
 LONGEST = 80
-SOURCE = re.compile(r"^(documents/[a-z0-9-]+|[\w.-]+/[\w.-]+#\d+|https://\S+|convention: .{20,}|[A-Z].{8,})$")
+SOURCE = re.compile(r"^(documents/[a-z0-9-]+|[\w.-]+/[\w.-]+#\d+|[\w.-]+/[\w.-]+, [\w.-]+: .{4,}|https://\S+|convention: .{20,}|[A-Z].{8,})$")
 Found = Iterator[tuple[int, str, str, str]]
 
 
@@ -76,7 +76,7 @@ def source(located: Located) -> Found:
             yield (
                 line_of(located, "sources"),
                 f"the source {text!r} cannot be looked up",
-                "documents/NAME, owner/repo#n, an address, the name of a documentation page, or `convention: ` and why",
+                "documents/NAME, owner/repo#n, `owner/repo, test_file.py: test`, an address, the name of a documentation page, or `convention: ` and why",
                 "say where it stands",
             )
 
@@ -113,7 +113,7 @@ def backends(located: Located) -> Found:
     known = {name: adapters.adapter(name) for name in adapters.names()}
     for divergence in located.spec.divergences:
         named = [known[name] for name in divergence.backends if name in known]
-        ways = {way for one in named for words in one.ways.values() for way in words}
+        ways = {way for one in named for combination in one.ways_of(located.spec) for way in combination.values()}
         package = divergence.versions and package_of(divergence.versions)
         unknown = [name for name in divergence.backends if name not in known]
         unknown += sorted(set(divergence.ways or []) - ways)
