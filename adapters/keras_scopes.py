@@ -23,6 +23,7 @@ from conformance.vocabulary import (
 )
 
 NO_FLAG = "Keras takes no reuse flag anywhere: an attribute is read or assigned."
+ONE_ATTRIBUTE = "A name in a Keras layer is one attribute: it holds a variable or a layer, and not both."
 SCOPE = "A scope is a layer that holds variables, a name in it an attribute: to assign it makes or replaces, to read it looks up."
 DEFAULTS = "Keras layers hand no {} down to what is made inside: each `add_weight` says its own."
 
@@ -34,8 +35,13 @@ class KerasScopes(KerasPlaces):
         super().__init__(*arguments, **options)
         #: path of the open scope and its reuse mode (`inherited` from an outer scope), innermost last
         self.open: list[tuple[str, Reuse | str | None]] = [("root", None)]
+        #: paths of the layers that stand for scopes
+        self.layers: set[str] = set()
         #: scopes bound by `as`
         self.bound_scopes: dict[str, tuple[str, Reuse | str | None]] = {}
+        #: paths of weights, and the lines for layers that are to stand where a weight stands before
+        self.weights: set[str] = set()
+        self.late: dict[str, str] = {}
 
     # -- scopes
 
@@ -45,23 +51,34 @@ class KerasScopes(KerasPlaces):
         counts = any(isinstance(step, Expect) and step.kind in asks and not step.inside for step in self.spec)
         if counts or any(isinstance(step, Get) for step in self.spec):
             self.write("root = keras.Layer(name='root')")
-            self.sublayers(spec.steps, "root", set())
+            self.sublayers(spec.steps, "root", set(), {})
 
-    def sublayers(self, steps: list[Step], path: str, known: set[str]) -> None:
+    def sublayers(self, steps: list[Step], path: str, known: set[str], bound: dict[str, str]) -> None:
         """Write a layer for each scope below the path that something is made in."""
         for step in steps:
             below = path
-            if isinstance(step, Scope):
+            if isinstance(step, CurrentScope):
+                bound[step.current_scope] = path
+            elif isinstance(step, Get):
+                self.weights.add(f"{path}.{attribute(step.get)}")
+            elif isinstance(step, Scope):
                 below = f"{path}.{attribute(step.scope)}"
                 makes = step.reuse is not True and any(isinstance(one, Get) for one in walk(step.steps))
                 if makes and below not in known:
                     known.add(below)
+                    self.layers.add(below)
                     dtype = f", dtype={step.dtype!r}" if step.dtype else ""
-                    self.write(f"{below} = keras.Layer(name={step.scope!r}{dtype})")
+                    line = f"{below} = keras.Layer(name={step.scope!r}{dtype})"
+                    if below in self.weights:
+                        self.late[below] = line
+                    else:
+                        self.write(line)
             elif isinstance(step, Reenter):
-                continue
+                below = bound[step.reenter]
+            if isinstance(step, Scope | Reenter) and step.as_:
+                bound[step.as_] = below
             if isinstance(step, Block):
-                self.sublayers(step.steps, below, known)
+                self.sublayers(step.steps, below, known, bound)
 
     def open_scope(self, step: Scope | Reenter, path: str, before: Reuse | str | None) -> None:
         """Write what stands in a scope; a mode that is not this scope's own counts as inherited."""
@@ -80,7 +97,10 @@ class KerasScopes(KerasPlaces):
     def scope(self, step: Scope) -> None:
         """Stand in the layer of that name."""
         path, mode = self.open[-1]
-        self.open_scope(step, f"{path}.{attribute(step.scope)}", mode)
+        below = f"{path}.{attribute(step.scope)}"
+        if below in self.late:
+            self.write(self.late.pop(below))
+        self.open_scope(step, below, mode)
 
     def reenter(self, step: Reenter) -> None:
         """Stand in a layer that was bound before."""
@@ -114,18 +134,22 @@ class KerasScopes(KerasPlaces):
             raise Unsupported(
                 "Layers hand no reuse mode down: each place says for itself whether it makes or looks up."
             )
+        if path in self.layers:
+            raise Unsupported(ONE_ATTRIBUTE)
         if mode is not True:
-            self.write(f"{path} = {scope}.{self.weight(step)}")
+            self.write(f"{path} = {self.weight(step, scope)}")
             self.things[path] = Thing("variable", step)
         if step.as_ and path in self.things:
             self.things[step.as_] = self.things[path]
         if step.as_ or mode is True:
             self.bind(step.as_, path)
 
-    def weight(self, step: Get) -> str:
-        """Return the call that adds a weight to a layer."""
+    def weight(self, step: Get, scope: str) -> str:
+        """Return the call that adds a weight to a layer; the root has no name to put before it."""
         if step.collection:
             raise Unsupported(self.missing["collection"])
+        if scope == "root" and step.init is not None and step.penalty is None:
+            return self.variable_call(step.get, step)
         shape = step.shape if step.shape is not None or not isinstance(step.init, list) else shape_of(step.init)
         words = [] if shape is None else [f"shape={shape}"]
         if step.init is not None:
@@ -133,14 +157,20 @@ class KerasScopes(KerasPlaces):
         words += self.details(step.dtype, step.trainable)
         if step.penalty is not None:
             words.append(f"regularizer=keras.regularizers.L2({step.penalty})")
-        return f"add_weight({', '.join([*words, f'name={step.get!r}'])})"
+        return f"{scope}.add_weight({', '.join([*words, f'name={step.get!r}'])})"
 
     def variable(self, step: Variable) -> None:
         """Construct a variable that nothing but its Python name holds."""
         if step.collection:
             raise Unsupported(self.missing["collection"])
         self.loose = True
-        if step.start is not None:
+        self.bind(step.as_, self.variable_call(step.variable, step))
+        if step.as_:
+            self.things[step.as_] = Thing("variable", step)
+
+    def variable_call(self, name: str, step: Get | Variable) -> str:
+        """Return the call that constructs a variable."""
+        if isinstance(step, Variable) and step.start is not None:
             words = [self.expression(step.start)]
         elif isinstance(step.init, list):
             words = [repr(step.init)]
@@ -149,9 +179,7 @@ class KerasScopes(KerasPlaces):
         else:
             words = [plain(step.init, step.dtype)]
         words += self.details(step.dtype, step.trainable)
-        self.bind(step.as_, f"keras.Variable({', '.join([*words, f'name={step.variable!r}'])})")
-        if step.as_:
-            self.things[step.as_] = Thing("variable", step)
+        return f"keras.Variable({', '.join([*words, f'name={name!r}'])})"
 
     def details(self, dtype: str | None, trainable: bool | None) -> list[str]:
         """Return the words for dtype and trainable; PyTorch gives gradients to floats alone."""
