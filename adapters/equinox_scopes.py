@@ -26,6 +26,7 @@ BY_NAME = (
     "The fields of an `eqx.Module` are declared in its class and frozen; names that come up as the program runs are keys of a dict, "
     "which is a tree as well."
 )
+ONE_KEY = "A dict holds one thing under a key: an array, or a dict of more."
 
 
 class EquinoxScopes(EquinoxFunctions):
@@ -82,6 +83,8 @@ class EquinoxScopes(EquinoxFunctions):
     def open(self, around: Path, name: str) -> None:
         """Make a dict where there is none."""
         known = self.trees["root"].at((*around, name))
+        if known and known.kind != "scope":
+            raise Unsupported(ONE_KEY)
         perhaps = self.frames or self.looping or (known and not known.made)
         if perhaps:
             self.write(f"{self.words('root', around)}.setdefault({name!r}, {{}})")
@@ -166,6 +169,9 @@ class EquinoxScopes(EquinoxFunctions):
     def create(self, step: Get | Variable, path: Path) -> None:
         """Set a key to a new array."""
         self.pure_only("make variables")
+        known = self.trees["root"].at(path)
+        if known and known.kind == "scope":
+            raise Unsupported(ONE_KEY)
         name, around = path[-1], path[:-1]
         accessor = f"[{name!r}]"
         self.detach("root", path)
