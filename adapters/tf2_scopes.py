@@ -32,6 +32,9 @@ class ScopeWords(RunningWords):
         super().__init__(*arguments, **options)
         #: scopes bound by `as`
         self.bound_scopes: dict[str, tuple[str, Reuse | str | None]] = {}
+        #: paths of variables, and the lines for modules that are to stand where a variable stands before
+        self.registered: set[str] = set()
+        self.late: dict[str, str] = {}
 
     def submodules(self, steps: list[Step], path: str, bound: dict[str, str]) -> None:
         """Write a module for each scope below the path that something is made in; `bound` has scopes and their paths."""
@@ -41,8 +44,10 @@ class ScopeWords(RunningWords):
                 below = f"{path}.{step.scope}"
                 makes = step.reuse is not True and any(isinstance(one, Get | CurrentScope) for one in walk(step.steps))
                 if makes and below not in bound:
-                    self.write(f"{below} = tf.Module(name={step.scope!r})")
+                    self.begin(below, f"{below} = tf.Module(name={step.scope!r})")
                     bound[below] = below
+            elif isinstance(step, Get):
+                self.registered.add(f"{path}.{step.get}")
             elif isinstance(step, Reenter):
                 below = bound.get(step.reenter, path)
             elif isinstance(step, CurrentScope):
@@ -51,6 +56,13 @@ class ScopeWords(RunningWords):
                 bound[step.as_] = below
             if isinstance(step, Block):
                 self.submodules(step.steps, below, bound)
+
+    def begin(self, path: str, line: str) -> None:
+        """Write the line for a module, or keep it for later if a variable stands there before."""
+        if path in self.registered:
+            self.late[path] = line
+        else:
+            self.write(line)
 
     def current_scope(self, step: CurrentScope) -> None:
         """Take the module that the steps stand in."""
@@ -74,7 +86,10 @@ class ScopeWords(RunningWords):
     def scope(self, step: Scope) -> None:
         """Stand in the module of that name."""
         path, mode = self.open[-1]
-        self.open_scope(step, f"{path}.{step.scope}", mode)
+        below = f"{path}.{step.scope}"
+        if below in self.late:
+            self.write(self.late.pop(below))
+        self.open_scope(step, below, mode)
 
     def reenter(self, step: Reenter) -> None:
         """Stand in a module that was bound before."""
@@ -131,7 +146,11 @@ class ScopeWords(RunningWords):
         if isinstance(step, Variable) and step.start is not None:
             return self.expression(step.start)
         if step.init is None:
-            return None if step.shape is None else f"tf.keras.initializers.GlorotUniform()({step.shape}{dtype})"
+            if step.shape is None:
+                return None
+            raise Unsupported(
+                "A `tf.Variable` is made from its initial value: TensorFlow 2 has none that would be taken when nothing is said."
+            )
         if step.init == "random":
             return f"tf.random.normal({step.shape or []}{dtype})"
         if isinstance(step.init, list):
