@@ -171,8 +171,7 @@ class KerasDevices(KerasSaving, KerasLearning):
             self.write(
                 f"{name} = keras.distribution.distribute_tensor({name}, keras.distribution.distribution().get_data_layout({name}.shape))"
             )
-        scope = f"with keras.StatelessScope(state_mapping=zip({params}, values)):"
-        with self.block("def loss(values):"), self.block(scope):
+        with self.block("def loss(values):"), self.stateless_block(f"zip({params}, values)", params):
             with self.block(f"def part({', '.join(step.split)}):"):
                 self.steps(step.steps)
                 self.write(f"return {self.expression(step.minimize)}")

@@ -35,8 +35,6 @@ class KerasLearning(KerasPlaces):
         self.optimizers: dict[str, Optimizer] = {}
         #: averages by the name they are bound to
         self.averages: dict[str, Average] = {}
-        #: variables that a jitted function carries, while its body is written
-        self.carried: str | None = None
         #: the training step whose optimizer was made before the function around it
         self.hoisted: Train | None = None
 
@@ -89,17 +87,17 @@ class KerasLearning(KerasPlaces):
                 self.write(f"return {self.leading(step)}")
             self.write(f"{step.gradient} = jax.grad(loss)({wrt})")
             return
-        with self.block("def loss(value):"), self.block(f"with {self.stateless(f'({wrt}, value)')}:"):
+        with self.block("def loss(value):"), self.stateless_block(self.mapping(f"({wrt}, value)"), f"[{wrt}]"):
             self.write(f"return {self.leading(step)}")
         self.write(f"{step.gradient} = jax.grad(loss)({wrt}.value)")
 
-    def stateless(self, pairs: str) -> str:
-        """Return the scope in which variables have given values; inside a jitted function, the carried ones theirs."""
-        inner = f"[{pairs}]" if pairs.startswith("(") else pairs
-        if self.carried:
-            carried = f"*[(variable, variable.value) for variable in {self.carried}]"
-            inner = f"[{carried}, {pairs if pairs.startswith('(') else '*' + pairs}]"
-        return f"keras.StatelessScope(state_mapping={inner})"
+    def mapping(self, pairs: str) -> str:
+        """Return which values variables have in a scope; those that another scope gave values keep them."""
+        single = pairs.startswith("(")
+        if not self.carried:
+            return f"[{pairs}]" if single else pairs
+        carried = f"*[(variable, variable.value) for variable in {self.carried}]"
+        return f"[{carried}, {'' if single else '*'}{pairs}]"
 
     def torch_gradient(self, step: Gradient) -> None:
         """Ask autograd for the gradient."""
@@ -190,15 +188,16 @@ class KerasLearning(KerasPlaces):
         if changed:
             self.write(f"{state} = {changed}")
             pairs = f"[*zip({params}, values), *[(variable, variable.value) for variable in {state}]]"
-        scope = f" as {self.fresh('scope')}" if changed else ""
-        with self.block("def loss(values):"), self.block(f"with {self.stateless(pairs)}{scope}:"):
+        scope = self.fresh("scope") if changed else ""
+        held = f"[*{params}, *{state}]" if changed else params
+        with self.block("def loss(values):"), self.stateless_block(self.mapping(pairs), held, scope):
             self.steps(step.steps)
             total = (
                 " + ".join(f"({self.expression(text)})" for text in minimized)
                 if len(minimized) > 1
                 else self.expression(minimized[0])
             )
-            changes = f"[{self.fresh('scope')}.get_current_value(variable) for variable in {state}]"
+            changes = f"[{scope}.get_current_value(variable) for variable in {state}]"
             self.write(f"return {total}, {changes}" if changed else f"return {total}")
         values = f"[param.value for param in {params}]"
         if not changed:

@@ -5,7 +5,7 @@ from typing import Any
 
 from adapters.keras_places import TENSOR, KerasPlaces, Thing, attribute
 from conformance.translation import Unsupported
-from conformance.vocabulary import Average, Call, Cast, Copy, Layer, Module, Move, Replace, Restore, Tie, Wrap
+from conformance.vocabulary import Average, Call, Cast, Copy, Freeze, Layer, Module, Move, Replace, Restore, Tie, Wrap
 
 OWN_CLASS = (
     "Keras's own layers have no setter for their kernel and lock their state once built; "
@@ -126,7 +126,7 @@ class KerasOwners(KerasPlaces):
         """Return whether the spec has something made anew from its config."""
         return any(
             isinstance(one, Copy | Cast | Move | Average)
-            or (isinstance(one, Restore) and self.way.get("restore") in {"keras", "config"})
+            or (isinstance(one, Restore) and self.way.get("restore") in {"keras", "h5", "config"})
             for one in self.spec
         )
 
@@ -141,7 +141,7 @@ class KerasOwners(KerasPlaces):
             words = [self.expression(step.on), *(["training=True"] if step.training else [])]
             self.bind(step.as_, f"{self.callee(step.call)}({', '.join(words)})")
         if thing:
-            thing.mark_built()
+            thing.mark_called()
         self.note_tensor(step.as_)
 
     def callee(self, place: str) -> str:
@@ -159,28 +159,28 @@ class KerasOwners(KerasPlaces):
         words = self.place(step.call)
         if thing:
             self.build(words, thing)
-        training = ", training=True" if step.training else ""
+        words_on = [self.expression(step.on), *(["training=True"] if step.training else [])]
         given = {self.place(f"{step.call}.{path}"): self.expression(value) for path, value in step.given.items()}
-        if (
-            thing
-            and thing.kind == "layer"
-            and isinstance(thing.step, Layer)
-            and thing.step.layer in {"dense", "embedding"}
-        ):
-            parts = [
-                self.place(f"{step.call}.{part}")
-                for part in ("kernel", "bias")[
-                    : 2 if thing.step.bias is not None and thing.step.layer == "dense" else 1
-                ]
-            ]
+        parts = self.all_parts(step, thing)
+        if parts:
             values = ", ".join(given.get(part, f"{part}.value") for part in parts)
-            self.write(
-                f"{step.as_ or '_'}, _ = {words}.stateless_call([{values}], [], {self.expression(step.on)}{training})"
-            )
+            self.write(f"{step.as_ or '_'}, _ = {words}.stateless_call([{values}], [], {', '.join(words_on)})")
             return
-        mapping = ", ".join(f"({place}, {value})" for place, value in given.items())
-        with self.block(f"with keras.StatelessScope(state_mapping=[{mapping}]):"):
-            self.bind(step.as_, f"{words}({self.expression(step.on)}{training})")
+        pairs = [f"({place}, {value})" for place, value in given.items()]
+        if self.carried:  # a scope inside another knows nothing of the values that hold there
+            pairs.insert(0, f"*[(variable, variable.value) for variable in {words}.variables]")
+        with self.stateless_block(f"[{', '.join(pairs)}]", f"{words}.variables"):
+            self.bind(step.as_, f"{words}({', '.join(words_on)})")
+
+    def all_parts(self, step: Call, thing: Thing | None) -> list[str]:
+        """Return the variables of a layer in its own order if `stateless_call` can be given them; none if not."""
+        layer = thing.step if thing and thing.kind == "layer" else None
+        if not isinstance(layer, Layer) or layer.layer not in {"dense", "embedding"} or not layer.trainable:
+            return []
+        parts = ["kernel", "bias"] if layer.bias is not None and layer.layer == "dense" else ["kernel"]
+        if not set(step.given) <= set(parts) or any(isinstance(one, Freeze) for one in self.spec):
+            return []
+        return [self.place(f"{step.call}.{part}") for part in parts]
 
     def wrap(self, step: Wrap) -> None:
         """Put a layer into `RNN`, `Bidirectional` or `TimeDistributed`."""
@@ -217,7 +217,7 @@ class KerasOwners(KerasPlaces):
                 self.write(f"{step.module}.{name} = {words}")
         elif style == "functional":
             self.functional(step.module, next(iter(members.values())), list(places.values()))
-            thing.mark_built()
+            thing.mark_called()
         else:
             self.subclass(step, places, members)
         self.things[step.module] = thing
@@ -232,6 +232,9 @@ class KerasOwners(KerasPlaces):
             if isinstance(one, Tie | Replace)
         }
         if self.abstract or step.module in changed or not all(chained(member) for member in members.values()):
+            return "subclass"
+        named = [member.name for member in {id(one): one for one in members.values()}.values() if member.name]
+        if len(set(named)) < len(named):  # a functional model refuses two layers of one name
             return "subclass"
         widths = [widths_of(member) for member in members.values()]
         fit = all(one[1] == other[0] for one, other in pairwise(widths))
@@ -293,6 +296,7 @@ class KerasOwners(KerasPlaces):
             raise NeedsOwnClass(layer.as_)
         if holder is not None and holder.style == "functional":
             raise Unsupported("A functional model is fixed once it is made: its layers cannot be exchanged.")
+        self.refuse_locked(holder)
         to = self.place(step.to)
         self.idiom(
             "An attribute that is only assigned anew leaves the old variable in the list of its owner: it is deleted first."
@@ -308,8 +312,16 @@ class KerasOwners(KerasPlaces):
             raise Unsupported("A functional model is fixed once it is made: its layers cannot be exchanged.")
         if self.of_layer(step.replace):
             raise Unsupported("Keras locks the state of a built layer: none of its variables can be exchanged.")
+        self.refuse_locked(holder)
         self.write(f"{self.place(step.replace)} = {self.place(step.by)}")
         self.put(step.replace, step.by)
+
+    def refuse_locked(self, holder: Thing | None) -> None:
+        """Refuse to exchange what an object holds that was called already."""
+        if holder is not None and holder.called:
+            raise Unsupported(
+                "Keras locks what a layer or model holds once it was called: tie or exchange before the first call, or share the layer."
+            )
 
     def put(self, place: str, other: str) -> None:
         """Note that a place now holds what another one holds."""
@@ -361,7 +373,9 @@ def copied(thing: Thing) -> Thing:
 
     def copy(one: Thing) -> Thing:
         if id(one) not in known:
-            known[id(one)] = new = Thing(one.kind, one.step, one.style, one.name, one.built, {}, one.own, one.abstract)
+            known[id(one)] = new = Thing(
+                one.kind, one.step, one.style, one.name, one.built, {}, one.own, one.abstract, one.called
+            )
             new.members = {name: copy(member) for name, member in one.members.items()}
         return known[id(one)]
 

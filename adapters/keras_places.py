@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,8 @@ from conformance.translation import Adapter, Unsupported
 from conformance.vocabulary import Function, Get, Layer, Parallel, Save, Variable, Vectorize, walk
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from conformance.spec import Spec
     from conformance.step import Step
 
@@ -55,6 +58,8 @@ class Thing:
     own: bool = False
     #: whether it stands without variables on purpose, until it is materialized
     abstract: bool = False
+    #: whether it was called, after which Keras locks what it holds
+    called: bool = False
 
     @property
     def is_keras_layer(self) -> bool:
@@ -70,6 +75,13 @@ class Thing:
     def unbuilt(self) -> bool:
         """Return whether a variable is still to be made somewhere inside."""
         return not self.built or (self.kind == "module" and any(member.unbuilt() for member in self.members.values()))
+
+    def mark_called(self) -> None:
+        """Note that it, and all that is inside, was called."""
+        self.built = self.called = True
+        self.abstract = False
+        for member in self.members.values():
+            member.mark_called()
 
     def hold(self, *, abstract: bool) -> None:
         """Note that nothing inside is to be built just because it is named, or that it may be again."""
@@ -102,6 +114,17 @@ class KerasPlaces(Adapter):
         self.taken: set[str] = set()
         #: layers that are worded as a class of the script's own, since a variable of theirs is replaced later
         self.own: set[str] = set()
+        #: list of the variables that have given values where the script stands, empty outside of stateless scopes
+        self.carried = ""
+
+    @contextmanager
+    def stateless_block(self, mapping: str, variables: str, name: str = "") -> Iterator[None]:
+        """Write what stands in a scope in which variables have given values."""
+        before = self.carried
+        self.carried = f"[*{before}, *{variables}]" if before else variables
+        with self.block(f"with keras.StatelessScope(state_mapping={mapping}){f' as {name}' if name else ''}:"):
+            yield
+        self.carried = before
 
     def look(self, spec: Spec) -> None:
         """Take in the whole spec before anything is written."""

@@ -112,12 +112,10 @@ class KerasRunning(KerasLearning, KerasOwners):
         values, scope, result = map(self.fresh, ("values", "scope", "result"))
         self.write("@jax.jit")
         with self.block(f"def {step.function}_of({', '.join([values, *step.takes])}):"):
-            with self.block(f"with keras.StatelessScope(state_mapping=zip({state}, {values})) as {scope}:"):
-                self.carried = state
+            with self.stateless_block(f"zip({state}, {values})", state, scope):
                 self.steps(step.steps)
                 returned = f"keras.ops.convert_to_tensor({self.expression(step.returns)})" if step.returns else "None"
                 self.write(f"{result} = {returned}")
-                self.carried = None
             self.write(f"return {result}, [{scope}.get_current_value(variable) for variable in {state}]")
         with self.block(f"def {step.function}({', '.join(step.takes)}):"):
             held = f"[variable.value for variable in {state}]"
