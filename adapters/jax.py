@@ -59,7 +59,7 @@ MOMENTS = {"sgd": "trace", "momentum": "trace", "adam": "mu", "adamw": "mu"}
 
 #: what a tie is to survive: where a spec asks that, ways that share nothing in the first place have no answer
 SURVIVED = frozenset({
-    "copy", "save", "restore", "cast", "move", "materialize", "parallel", "shard", "average", "quantize", "scan", "optimizer",
+    "copy", "save", "restore", "cast", "move", "materialize", "parallel", "shard", "average", "quantize", "replace", "scan", "optimizer",
 })  # fmt: skip
 
 
@@ -174,7 +174,9 @@ class Jax(Adapter):
             return "jnp.array", ", ".join([repr(init), *([repr(dtype)] if dtype else [])])
         kind = f", {dtype!r}" if dtype else ""
         if init is None:
-            return "jnp.zeros", f"{shape or []}{kind}"
+            raise Unsupported(
+                "An array is made from numbers: JAX has no value that a variable would start from when nothing is said."
+            )
         value = init if dtype or isinstance(init, str) else float(init)
         return ("jnp.full", f"{shape}, {value!r}{kind}") if shape else ("jnp.array", f"{value!r}{kind}")
 
