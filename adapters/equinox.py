@@ -1,8 +1,5 @@
 """Equinox: models are trees of arrays; a model with other arrays is another model, bound to the same name."""
 
-from collections.abc import Mapping
-from typing import ClassVar
-
 from adapters.equinox_learning import EquinoxLearning
 from adapters.equinox_places import Path
 from adapters.jax import ERRORS, MISSING, asks_what_survives
@@ -39,7 +36,7 @@ class Equinox(EquinoxLearning):
             *ERRORS["shape_mismatch"],
         ),
     }
-    missing: ClassVar[Mapping[str, str]] = {
+    missing = {
         **MISSING,
         "collection": "Equinox has no collections of variables: what belongs together is a tree of its own.",
         "reuse_variables": "A dict has no reuse mode that it could be switched to: a key is set, or it is looked up.",
@@ -50,7 +47,11 @@ class Equinox(EquinoxLearning):
         "layer.cell": "Equinox has `GRUCell` and `LSTMCell`, and no plain recurrent cell.",
         "function.template": "Equinox has no templates: what a function made is kept by who called it, and handed to the next call.",
         **dict.fromkeys(
-            [f"{verb}.{option}" for verb in ("scope", "reenter") for option in ("init", "dtype", "penalty", "auxiliary_name_scope")],
+            [
+                f"{verb}.{option}"
+                for verb in ("scope", "reenter")
+                for option in ("init", "dtype", "penalty", "auxiliary_name_scope")
+            ],
             "A dict has no defaults for what is put into it: each array is made with its own.",
         ),
         "reinitialize": "An array keeps no initializer; a tree is made anew, or an earlier one is kept.",
@@ -104,9 +105,15 @@ class Equinox(EquinoxLearning):
     def tree_listed(self, inside: str | None) -> str:
         """Return the words for the tree whose leaves are listed."""
         if inside is not None:
-            return f"root{''.join(f'[{part!r}]' for part in self.bound_scopes[inside])}" if inside in self.bound_scopes else self.whole(inside)
+            return (
+                f"root{''.join(f'[{part!r}]' for part in self.bound_scopes[inside])}"
+                if inside in self.bound_scopes
+                else self.whole(inside)
+            )
         if self.trees.keys() - self.detached - {"root"}:
-            raise Unsupported("Equinox keeps no list of all variables: what is listed are the leaves of a tree that one has.")
+            raise Unsupported(
+                "Equinox keeps no list of all variables: what is listed are the leaves of a tree that one has."
+            )
         return "root"
 
     def listing(self, inside: str | None, *, only_trainable: bool) -> str:
@@ -121,7 +128,11 @@ class Equinox(EquinoxLearning):
 
     def listed(self, inside: str | None) -> tuple[str, Path]:
         """Return where the tree is whose leaves are listed."""
-        return ("root", self.bound_scopes.get(inside or "", ())) if inside is None or inside in self.bound_scopes else self.locate(inside)
+        return (
+            ("root", self.bound_scopes.get(inside or "", ()))
+            if inside is None or inside in self.bound_scopes
+            else self.locate(inside)
+        )
 
     def some_frozen(self, inside: str | None) -> bool:
         """Return whether the filter leaves out something inside."""
@@ -142,7 +153,7 @@ class Equinox(EquinoxLearning):
         for where, one in self.listed_arrays(inside):
             leaf = self.leaf(where, one)[1]
             if leaf is not None and not leaf.frozen and leaf.floating:
-                places.append(f"tree{self.leaf_of(node, one[len(path):])[0]}")
+                places.append(f"tree{self.leaf_of(node, one[len(path) :])[0]}")
         self.write(f"{spec} = jax.tree.map(lambda _: False, {tree})")
         if places:
             places = list(dict.fromkeys(places))

@@ -2,13 +2,11 @@
 
 import ast
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from adapters.equinox_places import EquinoxPlaces, Node, Path
 from conformance import expression
-from conformance.step import Array, Step
+from conformance.step import Array
 from conformance.translation import Unsupported, turns
 from conformance.vocabulary import Compute, Drop, Function, Invoke, Scan, Thread, Vectorize
 
@@ -101,7 +99,9 @@ class EquinoxFunctions(EquinoxPlaces):
     def abstract(self, step: Invoke, given: list[str]) -> None:
         """Have a function return shapes and dtypes alone."""
         if self.gives[step.invoke]:
-            raise Unsupported("`eqx.filter_eval_shape` computes nothing, so a function that changes a tree has no effect under it.")
+            raise Unsupported(
+                "`eqx.filter_eval_shape` computes nothing, so a function that changes a tree has no effect under it."
+            )
         self.bind(step.as_, f"eqx.filter_eval_shape({', '.join([step.invoke, *given])})")
 
     def bind_results(self, function: str, name: str | None, words: str) -> None:
@@ -127,7 +127,9 @@ class EquinoxFunctions(EquinoxPlaces):
 
     def given_state(self, function: str) -> list[str]:
         """Return the trees that a function is called with, as it was written for them."""
-        return [self.as_taken(name, self.levels.get(function, {}).get(name, 0)) for name in self.takes.get(function, [])]
+        return [
+            self.as_taken(name, self.levels.get(function, {}).get(name, 0)) for name in self.takes.get(function, [])
+        ]
 
     def as_taken(self, name: str, level: int) -> str:
         """Return the words for a tree as a function knows it."""

@@ -79,7 +79,9 @@ class EquinoxLearning(EquinoxStates):
         """Note of each array at a place whether the filter leaves it out."""
         self.idiom("An array has no flag: what is frozen is False in the tree that `eqx.partition` filters by.")
         if self.frames:
-            raise Unsupported("What is trained is said where the loss is differentiated, by a filter; a function that is called changes none.")
+            raise Unsupported(
+                "What is trained is said where the loss is differentiated, by a filter; a function that is called changes none."
+            )
         for _, _, node in self.arrays(place):
             node.frozen = frozen
 
@@ -130,9 +132,24 @@ class EquinoxLearning(EquinoxStates):
         self.write(f"{chosen}, {rest} = eqx.partition({trained.words}, {trained.spec})")
         return chosen
 
-    def loss_of(self, trained: Trained, steps: list[Step], scalar: str, *, remat: bool = False, name: str = "loss", takes: list[str] | None = None) -> None:
+    def loss_of(
+        self,
+        trained: Trained,
+        steps: list[Step],
+        scalar: str,
+        *,
+        remat: bool = False,
+        name: str = "loss",
+        takes: list[str] | None = None,
+    ) -> None:
         """Write a loss as a function of what is trained."""
-        argument = self.free("trained") if trained.spec else trained.words if len(trained.trees) == 1 else self.free("variables")
+        argument = (
+            self.free("trained")
+            if trained.spec
+            else trained.words
+            if len(trained.trees) == 1
+            else self.free("variables")
+        )
         if remat:
             self.write("@eqx.filter_checkpoint")
         before, self.differentiated = self.differentiated, trained.trees
@@ -262,14 +279,18 @@ class EquinoxLearning(EquinoxStates):
     def track(self, step: Track) -> None:
         """Move the average by Optax."""
         if step.track not in self.averages:
-            raise Unsupported("Which model an average follows is known where it was made; a function returns a tree alone.")
+            raise Unsupported(
+                "Which model an average follows is known where it was made; a function returns a tree alone."
+            )
         source, decay = self.averages[step.track]
         node, name = self.node(step.track), self.whole(step.track)
         if self.locate(step.track)[1]:
             raise Unsupported("An average that became part of another tree is tracked with it.")
         own = self.node(source)
         if node is None or own is None or node.shared != own.shared:
-            raise Unsupported("`optax.incremental_update` maps over two trees of one structure, and `eqx.nn.Shared` gave the model another since.")
+            raise Unsupported(
+                "`optax.incremental_update` maps over two trees of one structure, and `eqx.nn.Shared` gave the model another since."
+            )
         rate = round(1 - decay, 10)
         self.writes(name)
         if not self.has_functions(node):

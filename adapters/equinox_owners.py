@@ -31,7 +31,9 @@ class EquinoxOwners(EquinoxSharing):
             parts["bias"] = Node("array", ".bias", shape=(step.units,))
             starts.append((".bias", self.start(step.bias, f"{name}.bias")))
         self.replace_parameters(name, [(place, words) for place, words in starts if words])
-        self.idiom("`eqx.nn.Linear` keeps its weight as [units, inputs]: `kernel` is read and written through its transpose.")
+        self.idiom(
+            "`eqx.nn.Linear` keeps its weight as [units, inputs]: `kernel` is read and written through its transpose."
+        )
         return Node("dense", parts=parts)
 
     def embedding(self, step: Layer) -> Node:
@@ -66,7 +68,9 @@ class EquinoxOwners(EquinoxSharing):
             self.write(f"{name} = eqx.tree_at(lambda {name}: {name}{place}, {name}, {words})")
             return
         where = ", ".join(f"{name}{place}" for place, _ in starts)
-        self.write(f"{name} = eqx.tree_at(lambda {name}: ({where}), {name}, ({', '.join(words for _, words in starts)}))")
+        self.write(
+            f"{name} = eqx.tree_at(lambda {name}: ({where}), {name}, ({', '.join(words for _, words in starts)}))"
+        )
 
     # -- calls
 
@@ -74,11 +78,13 @@ class EquinoxOwners(EquinoxSharing):
         """Call a layer on each example."""
         node = self.node(step.call)
         if node is None or not node.callable:
-            raise Unsupported("An `eqx.Module` that holds arrays of its own has no `__call__` until somebody writes one.")
+            raise Unsupported(
+                "An `eqx.Module` that holds arrays of its own has no `__call__` until somebody writes one."
+            )
         words = self.with_given(step) if step.given else self.place(step.call)
         rank = self.rank(step.on)
         example = 0 if self.first_layer(node) == "embedding" else 1
-        deep = (1 if rank is None else max(0, rank - example))
+        deep = 1 if rank is None else max(0, rank - example)
         for _ in range(deep):
             words = f"jax.vmap({words})"
         self.bind(step.as_, f"{words}({self.on(step.on, example)})")
@@ -104,7 +110,9 @@ class EquinoxOwners(EquinoxSharing):
         places, values = [], []
         for name, value in step.given.items():
             inner = self.node(f"{step.call}.{name}")
-            words = self.expression(value) if isinstance(value, str) else f"jnp.array({self.numbers(value, floating=True)})"
+            words = (
+                self.expression(value) if isinstance(value, str) else f"jnp.array({self.numbers(value, floating=True)})"
+            )
             if inner is None:
                 raise Unsupported("`eqx.tree_at` replaces what is in a place; this place is none of the tree's.")
             places.append(self.inner_words(node, name))

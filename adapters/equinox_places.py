@@ -108,6 +108,8 @@ class EquinoxPlaces(Jax):
         self.differentiated: list[str] = []
         #: number of axes of tensors, where it is known
         self.ranks: dict[str, int] = {}
+        #: the classes of modules that the script defines: their lines, and their names
+        self.classes: list[str] = []
         self.defined: set[str] = set()
 
     # -- where things are

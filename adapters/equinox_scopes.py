@@ -132,7 +132,9 @@ class EquinoxScopes(EquinoxFunctions):
         if step.reuse is not None:
             raise Unsupported("A dict takes no reuse flag: a key is set, or it is looked up.")
         if mode == "inherited":
-            raise Unsupported("A dict has no reuse mode that the dicts inside it would inherit: to set a key and to look it up are two statements.")
+            raise Unsupported(
+                "A dict has no reuse mode that the dicts inside it would inherit: to set a key and to look it up are two statements."
+            )
         path = (*around, step.get)
         scope, there = self.note_scope(around), self.trees["root"].at(path)
         if not mode:
@@ -192,7 +194,12 @@ class EquinoxScopes(EquinoxFunctions):
         """Return what is known of a new array."""
         whole = step.dtype is not None and not step.dtype.startswith("float")
         return Node(
-            "array", accessor, floating=not whole, shape=self.shape_made(step), frozen=step.trainable is False, made=True
+            "array",
+            accessor,
+            floating=not whole,
+            shape=self.shape_made(step),
+            frozen=step.trainable is False,
+            made=True,
         )
 
     def shape_made(self, step: Get | Variable) -> tuple[int, ...] | None:
@@ -257,7 +264,9 @@ class EquinoxScopes(EquinoxFunctions):
     def check_call(self, step: Invoke) -> None:
         """Refuse a call whose function would inherit a mode."""
         if step.invoke in self.makes and self.opened[-1][1] is not None:
-            raise Unsupported("A dict has no reuse mode that a called function would inherit: it sets keys, or it looks them up.")
+            raise Unsupported(
+                "A dict has no reuse mode that a called function would inherit: it sets keys, or it looks them up."
+            )
         for path in self.creates.get(step.invoke, ()):
             self.detach("root", (*self.called_at(step.invoke), *path))
 

@@ -73,7 +73,6 @@ class EquinoxSharing(EquinoxScopes):
 
     def __init__(self, *arguments: object, **options: object) -> None:
         super().__init__(*arguments, **options)
-        self.classes: list[str] = []
         self.called: frozenset[str] = frozenset()
         #: members of modules whose own names the spec goes on to use beside: (module, member)
         self.both_used: set[tuple[str, str]] = set()
@@ -149,7 +148,7 @@ class EquinoxSharing(EquinoxScopes):
         self, module: str, member: str, node: Node, seen: dict[int, Path], ties: dict[str, tuple[str, Path]]
     ) -> None:
         """Note which arrays of a member are those of a member before."""
-        waiting = [((member,), node)]
+        waiting: list[tuple[Path, Node]] = [((member,), node)]
         while waiting:
             path, one = waiting.pop(0)
             if one.origin in seen:
@@ -164,7 +163,9 @@ class EquinoxSharing(EquinoxScopes):
         return {
             tree
             for tree, node in self.trees.items()
-            if node.kind == "pair" and node.shared and self.parts_of_pair(node) == sorted(path for one, path in found if one == tree)
+            if node.kind == "pair"
+            and node.shared
+            and self.parts_of_pair(node) == sorted(path for one, path in found if one == tree)
         }
 
     def parts_of_pair(self, node: Node, path: Path = ()) -> list[Path]:
@@ -267,9 +268,13 @@ class EquinoxSharing(EquinoxScopes):
         """Put a tree, or a pair of trees, into `eqx.nn.Shared`: one place gives its leaf up for another's."""
         given, inner = self.locate(place)
         if any(self.bound_at.get(one, 0) < len(self.frames) for one in {given, tree}):
-            raise Unsupported("`eqx.nn.Shared` gives a tree another structure, which a function cannot do to the trees that were made outside of it.")
+            raise Unsupported(
+                "`eqx.nn.Shared` gives a tree another structure, which a function cannot do to the trees that were made outside of it."
+            )
         if "root" in {given, tree}:
-            raise Unsupported("The dict of variables by name is open to new names, which `eqx.nn.Shared` around it would hide: `Shared` is for modules.")
+            raise Unsupported(
+                "The dict of variables by name is open to new names, which `eqx.nn.Shared` around it would hide: `Shared` is for modules."
+            )
         if given == tree and self.leaf(given, inner)[0] == self.leaf(tree, path)[0]:
             return
         own, other = self.trees[given].at(inner), self.trees[tree].at(path)

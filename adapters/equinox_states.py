@@ -65,7 +65,9 @@ class EquinoxStates(EquinoxOwners):
     def outside_traces(self) -> None:
         """Refuse files in what is compiled."""
         if self.frames and self.frames[-1] != "plain":
-            raise Unsupported("A function that is compiled or differentiated writes and reads no files: its arrays have no values while it is traced.")
+            raise Unsupported(
+                "A function that is compiled or differentiated writes and reads no files: its arrays have no values while it is traced."
+            )
 
     def inner_place(self, owner: str, place: str) -> str:
         """Return a place inside a module as a place of the spec."""
@@ -94,7 +96,9 @@ class EquinoxStates(EquinoxOwners):
                 "`eqx.tree_serialise_leaves` writes leaves one after another without names, so a checkpoint that lacks some cannot be read around them."
             )
         if path and tree in self.trees and self.touched(self.trees[tree], path):
-            raise Unsupported("A part of a tree that `eqx.nn.Shared` ties to another part is restored with the whole tree.")
+            raise Unsupported(
+                "A part of a tree that `eqx.nn.Shared` ties to another part is restored with the whole tree."
+            )
         self.put(tree, path, f"eqx.tree_deserialise_leaves({step.given_by}, {self.whole(step.restore)})")
 
     # -- dtypes, devices, memory
@@ -133,7 +137,7 @@ class EquinoxStates(EquinoxOwners):
     def shard(self, step: Shard) -> None:
         """Put an array in its place that is cut over two devices."""
         tree, path = self.locate(step.shard)
-        words, node, flipped = self.leaf(tree, path)
+        _, node, flipped = self.leaf(tree, path)
         own = self.node(step.shard)
         place = self.place(step.shard)
         turned = own is not None and node is not None and (node.transposed != flipped) != own.transposed

@@ -1,0 +1,199 @@
+from importlib.util import find_spec
+
+import pytest
+
+from adapters.equinox import Equinox
+from conformance.hosts import Host
+from conformance.judge import judge
+from conformance.translation import Unsupported
+from tests.adapters.reuse import REUSE
+
+needs_equinox = pytest.mark.skipif(find_spec("equinox") is None, reason="Equinox is not installed")
+
+GOLDEN = """\
+jax.config.update('jax_default_device', jax.devices('cpu')[0])
+root = {}
+root['tower'] = {}
+first = root['tower']['kernel'] = jnp.ones([2])
+second = root['tower']['kernel']
+try:
+    root['tower']['bias']
+except Exception as error:
+    observe('missing-name', error)
+else:
+    observe('missing-name', None)
+root['tower']['kernel'] = jnp.array([5.0, 6.0])
+observe('seen', root['tower']['kernel'].tolist())
+"""
+TIED = """
+steps:
+  - {layer: embedding, name: embed, inputs: 3, units: 2, kernel: 1.0, as: embed}
+  - {layer: dense, name: head, inputs: 3, units: 2, kernel: 0.5, as: head}
+  - {tie: head.kernel, to: embed.kernel}
+  - {module: both, members: {embed: embed, head: head}}
+  - {expect: counted-once, variables: 1, inside: both}
+  - gradient: slope
+    of: sum(a) + sum(b)
+    wrt: both.head.kernel
+    steps:
+      - {call: both.embed, on: [0], as: a}
+      - {call: both.head, on: [[1.0, 1.0, 1.0]], as: b}
+  - {expect: summed-over-both-uses, value: slope, is: [[2.0, 2.0], [1.0, 1.0], [1.0, 1.0]]}
+  - {copy: both, as: twin}
+  - {expect: copy-is-tied, same: [twin.head.kernel, twin.embed.kernel]}
+  - {save: both, to: saved}
+  - {restore: both, from: saved}
+  - {cast: both, to: float16, as: half}
+  - {expect: cast-is-tied, same: [half.head.kernel, half.embed.kernel]}
+  - {optimizer: opt, kind: momentum, over: both, rate: 1.0}
+  - {update: opt, minimize: sum(b), steps: [{call: both.head, on: [[1.0, 1.0, 1.0]], as: b}]}
+  - {expect: one-moment, slots: opt, is: 1}
+  - {expect: trained-through-the-tie, value: "both.embed.kernel[2]", is: [0.0, 0.0]}
+"""
+CHANGES = """
+steps:
+  - {layer: dense, name: d, inputs: 1, units: 1, kernel: 2.0, as: layer}
+  - {variable: w, init: 1.0, as: w}
+  - function: step
+    traced: true
+    takes: [x]
+    steps:
+      - {assign: w, to: w + 1.0}
+      - {call: layer, on: x, as: y}
+    returns: sum(y) * w
+  - {invoke: step, given: [[[3.0]]], as: first}
+  - {expect: w-is-changed-before-it-is-used, value: first, is: 12.0}
+  - {expect: change-is-kept, value: w, is: 2.0}
+  - {average: layer, decay: 0.5, as: mean}
+  - {assign: layer.kernel, to: [[4.0]]}
+  - {track: mean}
+  - {expect: half-way, value: mean.kernel, is: [[3.0]]}
+  - {call: layer, on: [[1.0]], given: {kernel: [[9.0]]}, as: z}
+  - {expect: given, value: z, is: [[9.0]]}
+  - {move: layer, as: moved}
+  - {expect: still-the-value, value: moved.kernel, is: [[4.0]]}
+  - {function: make, steps: [{layer: dense, inputs: 1, units: 1, as: inner}], returns: inner}
+  - {invoke: make, abstract: true, as: bare}
+  - {read: bare.kernel, raises: uninitialized, expect: no-memory}
+  - {materialize: bare, as: real}
+  - {assign: real.kernel, to: [[7.0]]}
+  - {expect: has-memory, value: real.kernel, is: [[7.0]]}
+  - {parallel: real, split: {x: [[[1.0]], [[3.0]]]}, minimize: sum(y), rate: 1.0, steps: [{call: real, on: x, as: y}]}
+  - {expect: mean-gradient, value: real.kernel, is: [[5.0]]}
+"""
+
+
+def words(load_spec, steps: str, **way: str) -> str:
+    return Equinox("cpu", way).translate(load_spec(f"steps: {steps}").spec).text
+
+
+def raised(kind: str, message: str, *bases: str) -> dict[str, object]:
+    return {"type": kind, "bases": [kind, *bases], "message": message}
+
+
+def test_the_script_is_what_a_user_would_write(load_spec):
+    text = Equinox().translate(load_spec(REUSE).spec).text
+    assert text.partition("\n\n")[2] == GOLDEN
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [
+        ("not_found", raised("KeyError", "'bias'")),
+        ("not_found", raised("TreePathError", "Error at leaf with path (GetAttrKey(name='bias'),)", "RuntimeError")),
+        ("uninitialized", raised("AttributeError", "'ShapeDtypeStruct' object has no attribute 'tolist'")),
+        ("dtype_mismatch", raised("RuntimeError", "Deserialised leaf at path () has changed dtype from float16")),
+        (
+            "shape_mismatch",
+            raised("ValueError", "Every node being shared together must have the same pytree structure, shape+dtype"),
+        ),
+        ("bad_argument", raised("ValueError", "pytree structure error: different types at key path")),
+        (None, raised("ZeroDivisionError", "division by zero")),
+        (None, raised("KeyError", "a key that is no name")),
+    ],
+)
+def test_messages_mean_kinds(kind, error):
+    assert Equinox.kind_of(error) == kind
+
+
+@pytest.mark.parametrize("verb", sorted(Equinox.missing))
+def test_what_is_missing_is_said_in_a_sentence(verb):
+    reason = Equinox.missing[verb]
+    assert reason[0].isupper()
+    assert reason.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("steps", "reason"),
+    [
+        ("[{scope: a, reuse: true, steps: [{scope: b, steps: [{get: w}]}]}]", "would inherit"),
+        ("[{scope: a, steps: [{get: w, reuse: true}]}]", "takes no reuse flag"),
+        ("[{get: a, init: 1.0}, {scope: a, steps: [{get: w, init: 1.0}]}]", "one thing under a key"),
+        ("[{variable: w, as: w}, {reinitialize: w}]", "no initializer"),
+        ("[{variable: w, as: w}, {module: m, members: {w: w}}, {expect: all, variables: 1}]", "no list of all"),
+        ("[{variable: h, as: h}, {scan: h, to: h, times: 2, steps: [{assign: h, to: 1.0}]}]", "pure function"),
+        (
+            "[{variable: w, as: w}, {optimizer: o, kind: adam, over: w}, {module: m, members: {w: w}}, {update: o, minimize: w}]",
+            "part of another tree",
+        ),
+    ],
+)
+def test_what_equinox_cannot_say_is_refused_with_a_reason(load_spec, steps, reason):
+    with pytest.raises(Unsupported, match=reason):
+        Equinox().translate(load_spec(f"steps: {steps}").spec)
+
+
+TWICE = "[{variable: w, as: w}, {module: m, members: {a: w, b: w}}, {read: w}]"
+
+
+def test_an_array_in_two_places_is_two_places_unless_it_is_shared(load_spec):
+    spec = load_spec(f"steps: {TWICE}").spec
+    assert [way["module"] for way in Equinox.ways_of(spec)] == ["same-array", "shared"]
+    assert "Shared" not in words(load_spec, TWICE, module="same-array")
+    shared = "m = eqx.nn.Shared(m, where=lambda m: m.b, get=lambda m: m.a)"
+    assert shared in words(load_spec, TWICE, module="shared")
+
+
+def test_a_module_used_once_has_one_way(load_spec):
+    spec = load_spec("steps: [{variable: w, as: w}, {module: m, members: {a: w}}]").spec
+    assert Equinox.ways_of(spec) == [{}]
+
+
+def test_the_name_of_a_member_stands_for_its_place_unless_the_spec_uses_both(load_spec):
+    module = "{variable: w, as: w}, {module: m, members: {w: w}}"
+    assert words(load_spec, f"[{module}, {{read: w}}]").endswith("m.w.tolist()\n")
+    assert words(load_spec, f"[{module}, {{read: m.w}}, {{read: w}}]").endswith("m.w.tolist()\nw.tolist()\n")
+
+
+def test_trees_that_no_module_holds_together_are_shared_as_a_pair(load_spec):
+    steps = "[{variable: v, as: v}, {variable: w, as: w}, {tie: w, to: v}, {assign: w, to: 3.0}]"
+    text = words(load_spec, steps, tie="shared")
+    assert "pair = eqx.nn.Shared((v, w), where=lambda pair: pair[1], get=lambda pair: pair[0])" in text
+    assert "pair = eqx.tree_at(lambda pair: pair.pytree[0], pair, jnp.full_like(pair()[1], 3.0))" in text
+
+
+def test_what_is_frozen_is_partitioned_away(load_spec):
+    steps = """[
+      {layer: dense, inputs: 1, units: 1, as: one}, {layer: dense, inputs: 1, units: 1, as: two},
+      {module: m, members: {one: one, two: two}}, {freeze: one}, {train: sgd, minimize: sum(one.kernel), wrt: m}]"""
+    text = words(load_spec, steps)
+    assert "filter_spec = eqx.tree_at(lambda m: m.two.weight, filter_spec, True)" in text
+    assert "trained, static = eqx.partition(m, filter_spec)" in text
+    assert "jnp.sum(m.one.weight.T)" in text
+
+
+@needs_equinox
+def test_scripts_run_and_conform(load_spec):
+    host = Host(Equinox, device="cpu")
+    try:
+        assert host.ready() is None
+        for name, steps in {"facet/reuse": REUSE, "facet/tied": TIED, "facet/changes": CHANGES}.items():
+            located = load_spec(steps, name)
+            for way in Equinox.ways_of(located.spec):
+                if "same-array" in way.values():
+                    continue
+                outcome = host.run(Equinox("cpu", way).translate(located.spec), name)
+                judgement = judge(located.spec, "equinox", Equinox, way, outcome, {})
+                assert judgement.verdict == "conforms", (way, judgement)
+    finally:
+        host.stop()
