@@ -10,6 +10,7 @@ from adapters.keras_scopes import KerasScopes
 from adapters.tf1_words import has
 from conformance.spec import Spec
 from conformance.translation import Script, Unsupported
+from conformance.vocabulary import Move, Parallel, Shard
 
 #: what users import beside Keras, where they word gradients or compilation for the engine
 ENGINE_IMPORTS = {
@@ -157,7 +158,10 @@ class Keras(KerasScopes, KerasDevices, KerasRunning):
         name, line = ENGINE_IMPORTS[self.engine]
         if any(f"{name}." in written for written in self.lines[start:]):
             self.lines.insert(0, line)
-        self.lines[:0] = [f"os.environ['KERAS_BACKEND'] = {self.engine!r}", ""]
+        environ = [f"os.environ['KERAS_BACKEND'] = {self.engine!r}"]
+        if self.engine == "jax" and any(isinstance(step, Move | Parallel | Shard) for step in self.spec):
+            environ.append(f"os.environ['XLA_FLAGS'] = {self.environ['XLA_FLAGS']!r}")
+        self.lines[:0] = [*environ, ""]
         self.import_first("import os")
 
     def array(self, values: str) -> str:
