@@ -1,6 +1,7 @@
 """Haiku: parameters by name in a tree that `init` makes, and functions that find them there when they are applied."""
 
 from adapters.haiku_builders import HaikuBuilders
+from adapters.haiku_names import TOP
 from adapters.haiku_trees import tupled
 from adapters.jax import ERRORS, MISSING
 from conformance.spec import Spec
@@ -29,8 +30,9 @@ class Haiku(HaikuBuilders):
     imports = "import haiku as hk\nimport jax\nimport jax.numpy as jnp\nimport optax"
     errors = {
         "not_found": (
-            ("ValueError", r"^Unable to retrieve parameter"),
+            ("ValueError", r"^Unable to retrieve parameter|^No value for "),
             ("ValueError", r"^Initializer must be specified"),
+            ("KeyError", r"^'[\w~/]+'$"),
         ),
         "already_exists": (("ValueError", r"^Module name .* is not unique"),),
         "bad_argument": (("ValueError", r"must be used as part of an `hk.transform`"), *ERRORS["bad_argument"]),
@@ -83,7 +85,7 @@ class Haiku(HaikuBuilders):
         """Return the leaves of the tree; the parameters are what is trained."""
         if only_trainable and self.frozen:
             raise Unsupported("Haiku has no flag on a parameter: what is frozen, only the user's own filter knows.")
-        if inside:
+        if inside and inside not in self.bound_scopes:
             owner, rest = self.owner(inside)
             if rest:
                 raise Unsupported("A parameter of Haiku is an array; nothing is listed inside.")
@@ -91,14 +93,24 @@ class Haiku(HaikuBuilders):
             parts = [self.part(owner, tree) for tree in (trees[:1] if only_trainable else trees)]
         else:
             parts = ["params", *(["state"] if self.has["state"] and not only_trainable else [])]
+            parts = [self.below(inside, tree) for tree in parts]
         return f"jax.tree.leaves({tupled(parts)})"
+
+    def below(self, scope: str | None, tree: str) -> str:
+        """Return the part of a tree that a scope holds; all of it for the root or none."""
+        path = self.bound_scopes[scope] if scope else ""
+        if not path or path == TOP:
+            return tree
+        self.idiom("A scope keeps no list: what it holds is filtered out of the tree by its path.")
+        chosen = f"lambda module, *_: f'{{module}}/'.startswith('{path}/')"
+        return f"hk.data_structures.filter({chosen}, {tree})"
 
     def names(self, inside: str | None) -> str:
         """Return the paths in the tree."""
-        owner = self.owner(inside)[0] if inside else None
+        owner = self.owner(inside)[0] if inside and inside not in self.bound_scopes else None
         trees = self.trees_of(owner) if owner else ["params"]
         trees += ["state"] if owner is None and self.has["state"] else []
-        parts = [self.part(owner, tree) if owner else tree for tree in trees]
+        parts = [self.part(owner, tree) if owner else self.below(inside, tree) for tree in trees]
         words = parts[0] if len(parts) == 1 else f"hk.data_structures.merge({', '.join(parts)})"
         return f"sorted(f'{{module}}/{{name}}' for module, name, _ in hk.data_structures.traverse({words}))"
 
