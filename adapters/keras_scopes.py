@@ -39,9 +39,6 @@ class KerasScopes(KerasPlaces):
         self.layers: set[str] = set()
         #: scopes bound by `as`
         self.bound_scopes: dict[str, tuple[str, Reuse | str | None]] = {}
-        #: paths of weights, and the lines for layers that are to stand where a weight stands before
-        self.weights: set[str] = set()
-        self.late: dict[str, str] = {}
 
     # -- scopes
 
@@ -59,8 +56,6 @@ class KerasScopes(KerasPlaces):
             below = path
             if isinstance(step, CurrentScope):
                 bound[step.current_scope] = path
-            elif isinstance(step, Get):
-                self.weights.add(f"{path}.{attribute(step.get)}")
             elif isinstance(step, Scope):
                 below = f"{path}.{attribute(step.scope)}"
                 makes = step.reuse is not True and any(isinstance(one, Get) for one in walk(step.steps))
@@ -68,11 +63,7 @@ class KerasScopes(KerasPlaces):
                     known.add(below)
                     self.layers.add(below)
                     dtype = f", dtype={step.dtype!r}" if step.dtype else ""
-                    line = f"{below} = keras.Layer(name={step.scope!r}{dtype})"
-                    if below in self.weights:
-                        self.late[below] = line
-                    else:
-                        self.write(line)
+                    self.write(f"{below} = keras.Layer(name={step.scope!r}{dtype})")
             elif isinstance(step, Reenter):
                 below = bound[step.reenter]
             if isinstance(step, Scope | Reenter) and step.as_:
@@ -97,10 +88,7 @@ class KerasScopes(KerasPlaces):
     def scope(self, step: Scope) -> None:
         """Stand in the layer of that name."""
         path, mode = self.open[-1]
-        below = f"{path}.{attribute(step.scope)}"
-        if below in self.late:
-            self.write(self.late.pop(below))
-        self.open_scope(step, below, mode)
+        self.open_scope(step, f"{path}.{attribute(step.scope)}", mode)
 
     def reenter(self, step: Reenter) -> None:
         """Stand in a layer that was bound before."""
