@@ -19,7 +19,7 @@ class Equinox(EquinoxLearning):
     imports = "import equinox as eqx\nimport jax\nimport jax.numpy as jnp\nimport optax"
     ways = {"copy": ("tree-map", "deepcopy")}
     options = frozenset({
-        "call.given", "copy.shallow", "save.only", "restore.partial", "gradient.remat", "invoke.abstract", "layer.unnamed",
+        "call.given", "copy.shallow", "save.only", "restore.partial", "gradient.remat", "invoke.abstract", "layer.unnamed", "layer.norm", "call.training",
     })  # fmt: skip
     errors = {
         "uninitialized": (("AttributeError", r"^'ShapeDtypeStruct' object"), ("TypeError", r"ShapeDtypeStruct")),

@@ -76,6 +76,10 @@ class EquinoxFunctions(EquinoxPlaces):
         node = self.node(place) if is_place and self.is_variable(place) else None
         if node is None:
             return self.expression(place)
+        if node.state and self.extras.get(node.state) == len(self.frames):
+            raise Unsupported(
+                "A function that makes a model with norms returns its `eqx.nn.State` beside it, and hands on both."
+            )
         tree, path = self.locate(place)
         self.results[step.function] = (node, path if self.trees[tree].kind == "scope" else None)
         return self.whole(place)
@@ -153,9 +157,14 @@ class EquinoxFunctions(EquinoxPlaces):
 
     def bind(self, name: str | None, value: str) -> None:
         """Bind a name, which is a tensor's unless more is said of it."""
-        if name and name not in self.trees:
-            self.refs.pop(name, None)
+        if name:
+            self.bind_tensor(name)
         super().bind(name, value)
+
+    def bind_tensor(self, name: str) -> None:
+        """Note that a name stands for no place."""
+        if name not in self.trees:
+            self.refs.pop(name, None)
 
     # -- threads and loops
 

@@ -141,7 +141,7 @@ class EquinoxLearning(EquinoxStates):
         remat: bool = False,
         name: str = "loss",
         takes: list[str] | None = None,
-    ) -> None:
+    ) -> list[str]:
         """Write a loss as a function of what is trained."""
         argument = (
             self.free("trained")
@@ -152,16 +152,30 @@ class EquinoxLearning(EquinoxStates):
         )
         if remat:
             self.write("@eqx.filter_checkpoint")
-        before, self.differentiated = self.differentiated, trained.trees
+        before, self.differentiated, self.changed_states = self.differentiated, trained.trees, []
         start = len(self.lines)
         self.loss(steps, scalar, ", ".join([argument, *(takes or [])]), name)
         self.differentiated = before
+        states = list(dict.fromkeys(self.changed_states))
         at = next(at for at in range(start, len(self.lines)) if self.lines[at].lstrip().startswith(f"def {name}("))
         indent = "    " * (self.depth + 1)
+        if states:
+            self.lines[at] = self.lines[at].replace("):", f", {', '.join(states)}):")
+            value = self.lines[-1].removeprefix(f"{indent}return ")
+            self.lines[-1] = f"{indent}return {value}, {states[0]}"
         if trained.spec:
             self.lines.insert(at + 1, f"{indent}{trained.targets} = eqx.combine({argument}, {self.free('static')})")
         elif len(trained.trees) > 1:
             self.lines.insert(at + 1, f"{indent}{trained.targets} = {argument}")
+        return states
+
+    def grads_of(self, name: str, chosen: str, states: list[str], grads: str) -> str:
+        """Return the words for the gradients of a loss; one that changes a state gives it back beside them."""
+        if not states:
+            return f"eqx.filter_grad({name})({chosen})"
+        self.writes(states[0])
+        self.write(f"{grads}, {states[0]} = eqx.filter_grad({name}, has_aux=True)({chosen}, {states[0]})")
+        return grads
 
     # -- gradients
 
@@ -178,10 +192,11 @@ class EquinoxLearning(EquinoxStates):
         tree, path = self.locate(step.wrt)
         words, node, flipped = self.leaf(tree, path)
         trained = Trained([tree], [(tree, words)], whole=True)
-        self.loss_of(trained, step.steps, step.of, remat=step.remat, name=name)
+        states = self.loss_of(trained, step.steps, step.of, remat=step.remat, name=name)
         turned = node is not None and node.transposed != flipped
         self.refs.pop(step.gradient, None)
-        self.write(f"{step.gradient} = eqx.filter_grad({name})({tree}){words}{'.T' if turned else ''}")
+        grads = self.grads_of(name, tree, states, self.free("grads"))
+        self.write(f"{step.gradient} = {grads}{words}{'.T' if turned else ''}")
 
     # -- optimizers
 
@@ -241,16 +256,17 @@ class EquinoxLearning(EquinoxStates):
         trained = made.trained
         names = ["loss"] if len(scalars) == 1 else [self.free(f"loss_{at}") for at in range(1, len(scalars) + 1)]
         chosen = self.parted(trained)
-        for name, scalar in zip(names, scalars, strict=True):
-            self.loss_of(trained, steps, scalar, name=name)
+        states = [self.loss_of(trained, steps, scalar, name=name) for name, scalar in zip(names, scalars, strict=True)]
         for tree in trained.trees:
             self.writes(tree)
         self.writes(made.state)
         with turns(self, times):
             grads, updates = self.free("grads"), "updates"
-            each = [f"eqx.filter_grad({name})({chosen})" for name in names]
+            parts = [grads] if len(names) == 1 else [self.free(f"grads_{at}") for at in range(1, len(names) + 1)]
+            each = [self.grads_of(*one) for one in zip(names, [chosen] * len(names), states, parts, strict=True)]
             words = each[0] if len(each) == 1 else f"jax.tree.map(lambda *each: sum(each), {', '.join(each)})"
-            self.write(f"{grads} = {words}")
+            if words != grads:
+                self.write(f"{grads} = {words}")
             params = f", {self.params(trained, chosen)}" if made.decays else ""
             self.write(f"{updates}, {made.state} = {made.name}.update({grads}, {made.state}{params})")
             target = chosen if trained.spec else trained.targets
@@ -273,8 +289,13 @@ class EquinoxLearning(EquinoxStates):
     def average(self, step: Average) -> None:
         """Keep a tree as it is now, to be moved after the model."""
         self.idiom("Arrays never change, so the model as it is now is a copy of it already.")
-        self.derive(step.as_, step.average, self.whole(step.average))
+        self.derive(step.as_, step.average, self.averaged)
+        self.trees[step.as_].restate("")
         self.averages[step.as_] = (step.average, step.decay)
+
+    def averaged(self, tree: str) -> str:
+        """Return the words for a tree that an average starts from."""
+        return tree
 
     def track(self, step: Track) -> None:
         """Move the average by Optax."""
@@ -315,7 +336,10 @@ class EquinoxLearning(EquinoxStates):
         chosen, names = self.parted(trained), list(step.split)
         self.ranks |= {name: self.rank(parts[0]) or 0 for name, parts in step.split.items()}
         loss, mean, grads = "loss", self.free("mean_loss"), self.free("grads")
-        self.loss_of(trained, step.steps, step.minimize, name=loss, takes=names)
+        if self.loss_of(trained, step.steps, step.minimize, name=loss, takes=names):
+            raise Unsupported(
+                "On several devices a norm takes its statistics over the examples of one, and the states of both would have to be put together."
+            )
         inputs = ", ".join([chosen, *names])
         axes = ", ".join(["None", *["0"] * len(names)])
         with self.block(f"def {mean}({inputs}):"):

@@ -114,7 +114,9 @@ class EquinoxOwners(EquinoxSharing):
                 self.expression(value) if isinstance(value, str) else f"jnp.array({self.numbers(value, floating=True)})"
             )
             if inner is None:
-                raise Unsupported("`eqx.tree_at` replaces what is in a place; this place is none of the tree's.")
+                places.append(f".{name}")
+                values.append(words)
+                continue
             places.append(self.inner_words(node, name))
             values.append(f"{self.closed(words)}.T" if inner.transposed else words)
         if node.shared:

@@ -42,6 +42,8 @@ class Node:
     #: what was one variable when it was made has one number, wherever it is handed to
     origin: int = field(default_factory=lambda: next(NUMBERS))
     callable: bool = False
+    #: the name of the `eqx.nn.State` that a norm, or what holds it, is called with
+    state: str = ""
     #: whether a scope is there for certain, and whether an array has a shape and dtype alone
     made: bool = False
     abstract: bool = False
@@ -72,6 +74,12 @@ class Node:
         if renewed:
             node.renew()
         return node
+
+    def restate(self, state: str) -> None:
+        """Note that the running statistics inside are in another state."""
+        self.state = state if self.state else ""
+        for part in self.parts.values():
+            part.restate(state)
 
     def renew(self) -> None:
         """Count what is inside as new variables."""

@@ -142,6 +142,7 @@ class EquinoxSharing(EquinoxScopes):
                 self.handed.setdefault(place, []).append(f"{step.module}.{member}")
             else:
                 moves.setdefault(place, (member,))
+        node.state = next((part.state for part in node.parts.values() if part.state), "")
         return node, given, moves, ties
 
     def inner_ties(
@@ -199,10 +200,7 @@ class EquinoxSharing(EquinoxScopes):
         body = [f"{part.accessor[1:]}: {self.type_of(part)}" for part in node.parts.values()] or ["pass"]
         node.callable = bool(self.called & {name, *node.parts, *node.via}) and self.can_be_called(node)
         if node.callable:
-            words = "x"
-            for member in self.members(node):
-                words = f"{self.member(node, member)[0]}({words})"
-            body += ["", "def __call__(self, x):", f"{INDENT}return {words}"]
+            body += ["", *self.calling(node)]
         kind = self.free(re.sub(r"_+$", "", name.title().replace("_", "")) or "Model")
         lines = [f"{INDENT}{line}" if line else "" for line in body]
         while (text := [f"class {kind}(eqx.Module):", *lines, ""]) and kind in self.defined:
@@ -212,6 +210,17 @@ class EquinoxSharing(EquinoxScopes):
         self.defined.add(kind)
         self.classes += text
         return kind
+
+    def calling(self, node: Node) -> list[str]:
+        """Return the lines of a module's `__call__`: a state goes from norm to norm."""
+        inner = [self.member(node, member) for member in self.members(node)]
+        if node.state:
+            lines = [f"x, state = {words}(x, state)" if part.state else f"x = {words}(x)" for words, part in inner]
+            return ["def __call__(self, x, state):", *(f"{INDENT}{line}" for line in [*lines, "return x, state"])]
+        words = "x"
+        for member, _ in inner:
+            words = f"{member}({words})"
+        return ["def __call__(self, x):", f"{INDENT}return {words}"]
 
     def type_of(self, node: Node) -> str:
         """Return the type of a field."""

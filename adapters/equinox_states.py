@@ -1,11 +1,13 @@
 """What happens to whole trees in Equinox: copies, files, dtypes, devices, and trees without memory."""
 
-from adapters.equinox_owners import EquinoxOwners
+from collections.abc import Callable
+
+from adapters.equinox_norms import EquinoxNorms
 from conformance.translation import Unsupported
 from conformance.vocabulary import Cast, Copy, Materialize, Move, Restore, Save, Shard
 
 
-class EquinoxStates(EquinoxOwners):
+class EquinoxStates(EquinoxNorms):
     """Words what makes another tree of a tree: its arrays are mapped over."""
 
     def __init__(self, *arguments: object, **options: object) -> None:
@@ -15,7 +17,7 @@ class EquinoxStates(EquinoxOwners):
         #: trees that were put on devices
         self.spread: set[str] = set()
 
-    def derive(self, name: str, source: str, words: str, *, dtype: str | None = None) -> None:
+    def derive(self, name: str, source: str, make: Callable[[str], str], *, dtype: str | None = None) -> None:
         """Bind a name to a tree that was made of another."""
         node = self.node(source)
         if node is None:
@@ -23,7 +25,12 @@ class EquinoxStates(EquinoxOwners):
         if self.locate(source)[0] in self.spread:
             self.spread.add(name)
         made = node.again(renewed=True)
-        self.write(f"{name} = {words}")
+        self.write(f"{name} = {make(self.whole(source))}")
+        if made.state:
+            state = self.free(f"{name}_state")
+            self.write(f"{state} = {make(made.state)}")
+            made.restate(state)
+            self.extras[state] = len(self.frames)
         if dtype:
             for path in made.paths():
                 inner = made.at(path)
@@ -39,16 +46,15 @@ class EquinoxStates(EquinoxOwners):
 
     def copy(self, step: Copy) -> None:
         """Copy a tree, which takes nothing but another tree: arrays never change."""
-        source = self.whole(step.copy_)
         if step.shallow:
             self.import_first("from copy import copy")
-            words = f"copy({source})"
+            words = "copy({})"
         elif self.way.get("copy") == "tree-map":
-            words = f"jax.tree.map(lambda leaf: leaf, {source})"
+            words = "jax.tree.map(lambda leaf: leaf, {})"
         else:
             self.import_first("from copy import deepcopy")
-            words = f"deepcopy({source})"
-        self.derive(step.as_, step.copy_, words)
+            words = "deepcopy({})"
+        self.derive(step.as_, step.copy_, words.format)
 
     def save(self, step: Save) -> None:
         """Write the leaves of a tree, one after another."""
@@ -60,6 +66,8 @@ class EquinoxStates(EquinoxOwners):
         if step.only:
             self.idiom("Leaves are written one after another without names; what is saved alone is a tuple of them.")
             tree = self.tuple_of([self.place(self.inner_place(step.save, one)) for one in step.only])
+        elif (node := self.node(step.save)) and node.state:
+            tree = f"({tree}, {node.state})"
         self.write(f"eqx.tree_serialise_leaves({step.to}, {tree})")
 
     def outside_traces(self) -> None:
@@ -99,6 +107,14 @@ class EquinoxStates(EquinoxOwners):
             raise Unsupported(
                 "A part of a tree that `eqx.nn.Shared` ties to another part is restored with the whole tree."
             )
+        if (node := self.node(step.restore)) and node.state:
+            if path:
+                raise Unsupported("A part of a model that holds norms is restored with the model, whose state it has.")
+            for name in (tree, node.state):
+                self.writes(name)
+            both = f"{tree}, {node.state}"
+            self.write(f"{both} = eqx.tree_deserialise_leaves({step.given_by}, ({both}))")
+            return
         self.put(tree, path, f"eqx.tree_deserialise_leaves({step.given_by}, {self.whole(step.restore)})")
 
     # -- dtypes, devices, memory
@@ -107,9 +123,9 @@ class EquinoxStates(EquinoxOwners):
         """Map the cast over the arrays of a tree."""
         cast = f"lambda leaf: leaf.astype({step.to!r}) if eqx.is_array(leaf) else leaf"
         if self.node_kind(step.cast) == "array":
-            self.derive(step.as_, step.cast, f"{self.place(step.cast)}.astype({step.to!r})", dtype=step.to)
+            self.derive(step.as_, step.cast, lambda array: f"{array}.astype({step.to!r})", dtype=step.to)
             return
-        self.derive(step.as_, step.cast, f"jax.tree.map({cast}, {self.whole(step.cast)})", dtype=step.to)
+        self.derive(step.as_, step.cast, lambda tree: f"jax.tree.map({cast}, {tree})", dtype=step.to)
 
     def node_kind(self, place: str) -> str:
         """Return what kind of thing stands at a place."""
@@ -118,7 +134,8 @@ class EquinoxStates(EquinoxOwners):
 
     def move(self, step: Move) -> None:
         """Put the arrays of a tree on a device."""
-        self.derive(step.as_, step.move, self.laid(step.move, self.whole(step.move), self.device_words(step.device)))
+        device = self.device_words(step.device)
+        self.derive(step.as_, step.move, lambda tree: self.laid(step.move, tree, device))
         self.spread.add(step.as_)
 
     def laid(self, place: str, words: str, where: str) -> str:
@@ -131,7 +148,7 @@ class EquinoxStates(EquinoxOwners):
         """Put arrays where a tree has shapes and dtypes alone."""
         is_shape = "isinstance(leaf, jax.ShapeDtypeStruct)"
         made = f"lambda leaf: jnp.zeros(leaf.shape, leaf.dtype) if {is_shape} else leaf"
-        self.derive(step.as_, step.materialize, f"jax.tree.map({made}, {self.whole(step.materialize)})")
+        self.derive(step.as_, step.materialize, lambda tree: f"jax.tree.map({made}, {tree})")
         self.trees[step.as_].abstract = False
 
     def shard(self, step: Shard) -> None:
