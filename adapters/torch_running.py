@@ -9,7 +9,19 @@ from adapters.torch_places import Thing
 from adapters.training import training_of
 from conformance import expression
 from conformance.translation import Unsupported
-from conformance.vocabulary import Cast, Function, Invoke, Materialize, Move, Repeat, Scan, Thread, Vectorize
+from conformance.vocabulary import (
+    Cast,
+    Function,
+    Get,
+    Invoke,
+    Materialize,
+    Move,
+    Repeat,
+    Scan,
+    Thread,
+    Vectorize,
+    walk,
+)
 
 CONVERSIONS = {"to-swap": "swap", "to-overwrite": "overwrite", "to_empty-swap": "swap"}
 
@@ -19,6 +31,8 @@ class TorchRunning(TorchLearning, TorchOwners):
 
     #: functions whose traces the spec asks for
     counted: frozenset[str] = frozenset()
+    #: functions that get parameters by name
+    getting: frozenset[str] = frozenset()
     #: how many compiled functions stand around what is written
     compiling = 0
 
@@ -31,6 +45,8 @@ class TorchRunning(TorchLearning, TorchOwners):
             if self.hoisted:
                 self.make_optimizer(self.hoisted)
             self.compiled(step)
+        if any(isinstance(inner, Get) for inner in walk(step.steps)):
+            self.getting |= {step.function}
         there = set(self.there)
         self.guarded += 1
         self.compiling += step.traced
@@ -71,6 +87,7 @@ class TorchRunning(TorchLearning, TorchOwners):
 
     def invoke(self, step: Invoke) -> None:
         """Call a function; on the meta device, tensors have shape and dtype and no memory."""
+        self.check_mode(step.invoke)
         self.note_result(step.as_, step.invoke)
         call = f"{step.invoke}({', '.join(self.expression(given) for given in step.given)})"
         if not step.abstract:
@@ -79,6 +96,13 @@ class TorchRunning(TorchLearning, TorchOwners):
         with self.block("with torch.device('meta'):"):
             self.bind(step.as_, call)
 
+    def check_mode(self, function: str) -> None:
+        """Refuse to call a function that gets parameters where the scope around says reuse."""
+        if function in self.getting and self.open[-1].mode != "make":
+            raise Unsupported(
+                "PyTorch modules pass no reuse mode on to the functions called: each lookup is written as one."
+            )
+
     def note_result(self, name: str | None, function: str) -> None:
         """Note that a name stands for what a function returned."""
         if name and function in self.things:
@@ -86,6 +110,7 @@ class TorchRunning(TorchLearning, TorchOwners):
 
     def thread(self, step: Thread) -> None:
         """Call a function in threads."""
+        self.check_mode(step.thread)
         self.note_result(step.as_, step.thread)
         super().thread(step)
 
