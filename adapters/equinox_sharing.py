@@ -133,6 +133,9 @@ class EquinoxSharing(EquinoxScopes):
             node.parts[member] = known.again(f".{member}")
             given.append(f"{member}={self.whole(place)}")
             if self.sharing:
+                if path and known.origin not in seen and tree in list(step.members.values()):
+                    seen[known.origin] = (member,)  # its tree is a member too: the tie is made when that comes
+                    continue
                 if known.origin in seen or path:
                     ties[member] = (step.module, seen[known.origin]) if known.origin in seen else (tree, path)
                     continue
