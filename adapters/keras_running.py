@@ -6,6 +6,7 @@ from adapters.keras_learning import KerasLearning
 from adapters.keras_owners import KerasOwners, copied
 from adapters.keras_places import TENSOR, Thing, mentions
 from adapters.training import training_of
+from conformance.step import Array
 from conformance.translation import Unsupported
 from conformance.vocabulary import (
     Assign,
@@ -143,10 +144,16 @@ class KerasRunning(KerasLearning, KerasOwners):
             raise Unsupported(
                 "A layer is no ambient scope: a function finds its variables on the object it was written for, wherever it is called."
             )
-        self.bind(step.as_, f"{step.invoke}({', '.join(self.expression(given) for given in step.given)})")
+        self.bind(step.as_, f"{step.invoke}({', '.join(map(self.handed, step.given))})")
         if step.as_:
             self.note_result(step.as_, step.invoke)
             self.things[step.as_].hold(abstract=step.abstract)
+
+    def handed(self, given: str | Array) -> str:
+        """Return an argument of a call; JAX compiles functions of arrays, and takes no variable of Keras for one."""
+        thing = self.things.get(given) if isinstance(given, str) else None
+        array = self.engine == "jax" and thing is not None and thing.kind == "variable"
+        return f"{self.expression(given)}{'.value' if array else ''}"
 
     def note_result(self, name: str, function: str) -> None:
         """Note what a function gave back: what it made itself is made anew each time."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import adapters
 from conformance.problems import Problem
 from conformance.spec import Located, package_of
-from conformance.vocabulary import Assign, Expect, Parallel, Train, Update, walk
+from conformance.vocabulary import Assign, Call, Expect, Parallel, Train, Update, walk
 
 MODELINE = "# yaml-language-server: $schema=../../conformance/schemas/spec.schema.json"
 LONGEST = 80
@@ -89,13 +89,14 @@ def judged(located: Located) -> Found:
 
 #: steps after which a value tells what was shared
 WRITES = (Assign, Train, Update, Parallel)
+WRITING = frozenset({"gradient", "restore", "reinitialize", "track", "reparametrize"})
 
 
 def probing(located: Located) -> Found:
     """Find expectations of equal values where nothing was written: equal values prove nothing."""
     steps = list(walk(located.spec.steps))
     wrote = any(
-        isinstance(step, WRITES) or step.verb in {"gradient", "restore", "reinitialize", "track"} for step in steps
+        isinstance(step, WRITES) or step.verb in WRITING or (isinstance(step, Call) and step.given) for step in steps
     )
     kinds = {step.kind for step in steps if isinstance(step, Expect)}
     reads = [step for step in steps if isinstance(step, Expect) and step.kind == "value"]
