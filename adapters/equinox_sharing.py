@@ -110,8 +110,9 @@ class EquinoxSharing(EquinoxScopes):
         self.hold(name, node)
         for place, path in moves.items():
             self.move_names(place, name, path)
-        for member, kept in ties.items():
-            self.share(f"{name}.{member}", *kept)
+        for member, (kept, path) in ties.items():
+            tree, moved = self.refs.get(kept, (kept, ()))  # the tie before may have put it into a pair
+            self.share(f"{name}.{member}", tree, (*moved, *path))
 
     def assembled(self, step: Module) -> tuple[Node, list[str], dict[str, Path], dict[str, tuple[str, Path]]]:
         """Return a new module, what it is given, which names move into it, and what is to be tied."""
