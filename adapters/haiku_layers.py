@@ -51,6 +51,7 @@ class Owner:
     given: str = ""
     #: the scope that it is made in, and then its path
     path: str = ""
+    scope: str = ""
     #: an input of the right shape
     sample: str = ""
     leaves: dict[str, Bound] = field(default_factory=dict)
@@ -81,6 +82,16 @@ class Owner:
         """Return the variables among the members, each once."""
         found = [one for owner in self.within() for one in owner.members.values() if isinstance(one, Bound)]
         return list({id(one): one for one in found}.values())
+
+    def paths(self, above: str = "") -> dict[str, Bound]:
+        """Return the variables inside by the names of members that lead to them."""
+        found = {above + part: leaf for part, leaf in self.leaves.items()}
+        for name, member in self.members.items():
+            if isinstance(member, Owner):
+                found |= member.paths(f"{above}{name}.")
+            else:
+                found[above + name] = member
+        return found
 
     def spots(self) -> list[Bound]:
         """Return all variables inside, each once."""

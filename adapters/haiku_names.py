@@ -40,8 +40,6 @@ class Opened:
 
     path: str = ""
     finds: bool = False
-    #: whether a creator says what variables start from
-    started: bool = False
     taken: Counter[str] = field(default_factory=Counter)
 
     def inner(self, name: str) -> str:

@@ -51,8 +51,9 @@ class HaikuOwners(HaikuPlaces):
                 owner.leaves[part] = Bound(tree, below, name, words, row=step.layer == "norm")
         self.owners[step.as_] = owner
         self.pending.append(owner)
-        if not step.trainable:
+        if not step.trainable or self.way.get("layer") == "transforms-apart":
             self.declare()
+        if not step.trainable:
             self.frozen += [known.entry for known in owner.leaves.values() if known.tree == "params"]
 
     def outside_functions(self) -> None:

@@ -105,15 +105,26 @@ class HaikuPlaces(HaikuSections):
         pending, self.pending = self.pending, []
         fresh = [one for one in pending if one.make]
         called = [one for one in pending if not one.held()]
-        needed = {id(layer): layer for one in called for layer in one.layers()}.values()
-        self.settle([one for one in needed if all(one is not new for new in fresh)], fresh)
-        if len(called) == 1:
+        layers = [layer for one in [*self.namesakes(fresh), *called] for layer in one.layers()]
+        known = list({id(one): one for one in layers if all(one is not new for new in fresh)}.values())
+        needed = [*known, *fresh]  # names are given in the order in which layers are made
+        self.settle(known, fresh)
+        if len(called) == 1 and len(needed) == max(1, len(called[0].layers())):
             self.single(called[0], fresh)
         elif called:
-            self.several(called, list(needed), fresh)
+            self.several(called, needed, fresh)
         for owner in pending:
             if owner.held():
                 self.hold(owner)
+
+    def namesakes(self, fresh: list[Owner]) -> list[Owner]:
+        """Return the layers made before that a function with new ones of their names makes too, so that these are numbered."""
+        if self.way.get("layer") == "transforms-apart":
+            return []
+        names = {(one.path, one.given or DEFAULT_NAMES[one.kind]) for one in fresh}
+        known = {id(layer): layer for owner in self.owners.values() for layer in owner.layers()}.values()
+        made = [one for one in known if all(one is not new for new in fresh) and one.trees == ("params", "state")]
+        return [one for one in made if (one.scope, one.given or DEFAULT_NAMES[one.kind]) in names]
 
     def settle(self, known: list[Owner], fresh: list[Owner]) -> None:
         """Give layers that are made for the first time the paths that Haiku gives them."""
@@ -122,6 +133,7 @@ class HaikuPlaces(HaikuSections):
             scope.unique(owner.path)
         for owner in fresh:
             inner = scope if not owner.path else Opened(owner.path)
+            owner.scope = owner.path
             owner.path = inner.unique(owner.given or DEFAULT_NAMES[owner.kind])
             for leaf in owner.leaves.values():
                 leaf.module = owner.path + leaf.module

@@ -11,6 +11,7 @@ from conformance.vocabulary import (
     Get,
     Invoke,
     Parallel,
+    Replace,
     Scan,
     Thread,
     Train,
@@ -88,6 +89,10 @@ class HaikuRunning(HaikuMakers):
 
     def scan(self, step: Scan) -> None:
         """Run a loop that is traced once: a function of what it carries, which only reads the parameters."""
+        if any(isinstance(inner, Replace) for inner in walk(step.steps)):
+            raise Unsupported(
+                "The turn of `jax.lax.fori_loop` is a pure function of what it carries, which is arrays: a function with another layer in it ends with the turn."
+            )
         self.frames.append("scan")
         super().scan(step)
         self.frames.pop()

@@ -80,7 +80,7 @@ class HaikuSections(HaikuBodies):
         if step.as_:
             self.bound_scopes[step.as_] = path
         contexts = [words, *self.defaults(step)]
-        self.opened.append(Opened(path, started=self.opened[-1].started or step.init is not None))
+        self.opened.append(Opened(path))
         if self.section:
             with self.block(f"with {', '.join(contexts)}:"):
                 self.steps(step.steps)
@@ -114,7 +114,8 @@ class HaikuSections(HaikuBodies):
     def intercept(self, step: Intercept) -> None:
         """Have a getter around what is got inside."""
         context = f"hk.custom_getter({self.getter_name(step)})"
-        self.getters += 1
+        changes = step.returns.strip() != step.intercept
+        self.getters += changes
         if self.section:
             with self.block(f"with {context}:"):
                 self.steps(step.steps)
@@ -123,7 +124,7 @@ class HaikuSections(HaikuBodies):
             self.around.append(context)
             self.steps(step.steps)
             self.around.pop()
-        self.getters -= 1
+        self.getters -= changes
 
     def repeat(self, step: Repeat) -> None:
         """Write a Python loop; what later turns open gets names of its own."""
@@ -197,9 +198,7 @@ class HaikuSections(HaikuBodies):
         if shape is None:
             raise Unsupported(NEEDS_SHAPE)
         words = [str(shape), *([repr(step.dtype)] if step.dtype else [])]
-        if step.init is None and (self.opened[-1].finds or self.opened[-1].started):
-            return words
-        return [*words, f"init={self.initializer(0.0 if step.init is None else step.init)}"]
+        return words if step.init is None else [*words, f"init={self.initializer(step.init)}"]
 
     def look_up(self, step: Get | Variable, known: Bound) -> None:
         """Write a transformed function that finds one parameter."""

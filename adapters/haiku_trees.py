@@ -24,6 +24,8 @@ from conformance.vocabulary import (
     Track,
 )
 
+ONE_TREE = "A Haiku function is applied to one tree of parameters; this one is in another."
+
 
 class HaikuTrees(HaikuLearning):
     """Words copies, checkpoints, casts and moves: each is a new tree that the same functions are applied to."""
@@ -32,6 +34,8 @@ class HaikuTrees(HaikuLearning):
         super().__init__(*arguments, **options)
         #: word of a checkpoint -> whether it is one layer's entry, in place of a tree
         self.saved: dict[str, bool] = {}
+        #: word of a checkpoint -> the variables in it, by the members of what was saved
+        self.sources: dict[str, dict[str, Bound]] = {}
 
     def call(self, step: Call) -> None:
         """Apply a layer or module to the parameters."""
@@ -43,7 +47,10 @@ class HaikuTrees(HaikuLearning):
         params, state = owner.trees
         taken = state
         for path, value in step.given.items():
-            known = self.spot(f"{step.call}.{path}")
+            misspelt = owner.leaves and "." not in path and path not in owner.leaves
+            known = (
+                replace(next(iter(owner.leaves.values())), name=path) if misspelt else self.spot(f"{step.call}.{path}")
+            )
             words = self.new_value(value) + ("[None]" if known.row else "")
             given = f"{{{known.module!r}: {{{known.name!r}: {words}}}}}"
             if known.tree == owner.trees[0]:
@@ -175,6 +182,7 @@ class HaikuTrees(HaikuLearning):
         self.import_first("import pickle")
         owner, _ = self.owner(step.save)
         self.saved[step.to] = simple(owner) and not step.only
+        self.sources[step.to] = owner.paths()
         if self.saved[step.to]:
             self.write(f"{step.to} = pickle.dumps({owner.trees[0]}[{owner.path!r}])")
             return
@@ -182,6 +190,8 @@ class HaikuTrees(HaikuLearning):
             spots = [
                 one for place in step.only for one in self.spots(place if self.owned(place) else f"{step.save}.{place}")
             ]
+            kept = {one.entry for one in spots}
+            self.sources[step.to] = {path: one for path, one in owner.paths().items() if one.entry in kept}
             owner = Owner("", "module", members={str(at): one for at, one in enumerate(spots)}, trees=owner.trees)
         self.write(f"{step.to} = pickle.dumps({tupled([self.part(owner, tree) for tree in self.trees_of(owner)])})")
 
@@ -192,7 +202,9 @@ class HaikuTrees(HaikuLearning):
         trees = self.trees_of(owner)
         loaded = f"pickle.loads({step.given_by})"
         merged = self.way.get("restore") == "merge"
-        if step.partial and not merged:
+        source = self.sources[step.given_by]
+        same = {(one.module, one.name) for one in source.values()} == {(one.module, one.name) for one in owner.spots()}
+        if step.partial and not merged and not same:
             raise Unsupported(
                 "Entries that are replaced lack what the checkpoint lacks; Haiku users merge it over what is there."
             )
@@ -201,12 +213,35 @@ class HaikuTrees(HaikuLearning):
             return
         if self.saved.get(step.given_by) or (simple(owner) and not step.partial):
             raise Unsupported("Haiku saves parameters by name: a layer's entry by itself is not the tree of a module.")
+        if not same and not (merged and step.partial):
+            self.rename(owner, source, loaded, partial=step.partial)
+            return
+        inside = {one.entry for one in owner.spots()}
+        beside = [one for tree in trees for one in self.all_of(tree) if one.entry not in inside]
+        whole = not beside
+        apart = not {one.module for one in beside} & {one.module for one in owner.spots()}
+        merged = merged or not apart
         names = [loaded]
         if len(trees) > 1:
             names = [self.free(f"saved_{tree}") for tree in trees]
             self.write(f"{', '.join(names)} = {loaded}")
         for tree, name in zip(trees, names, strict=True):
-            self.write(f"{tree} = hk.data_structures.merge({tree}, {name})" if merged else f"{tree} |= {name}")
+            if merged:
+                self.write(f"{tree} = hk.data_structures.merge({tree}, {name})")
+            else:
+                self.write(f"{tree} {'=' if whole else '|='} {name}")
+
+    def rename(self, owner: Owner, source: dict[str, Bound], loaded: str, *, partial: bool) -> None:
+        """Write one entry after the other: what has other names in the checkpoint is renamed by hand."""
+        if len({one.tree for one in source.values()}) > 1:
+            raise Unsupported("Haiku saves parameters and state by name; under other names each is taken over by hand.")
+        self.idiom("Haiku knows parameters by name alone: those of other names are taken over one by one.")
+        saved = self.free("saved")
+        self.write(f"{saved} = {loaded}")
+        for path, spot in owner.paths().items():
+            known = source.get(path, None if partial else spot)
+            if known is not None:
+                self.write(f"{spot.entry} = {saved}[{known.module!r}][{known.name!r}]")
 
     def trees_of(self, owner: Owner) -> list[str]:
         """Return the trees that an owner's variables are in."""
@@ -233,11 +268,13 @@ class HaikuTrees(HaikuLearning):
             self.swap(step.tie, self.held_at(step.to))
             return
         other = self.spot(step.to)
+        if other.tree not in owner.trees:
+            raise Unsupported(ONE_TREE)
         if rest[0] in owner.members:
             owner.members[rest[0]] = other
             self.redo(owner)
             return
-        giver = next((one for one in self.owners.values() if any(leaf is other for leaf in one.leaves.values())), None)
+        giver = next((one for one in self.everyone() if any(leaf is other for leaf in one.leaves.values())), None)
         if giver is None or giver.kind != owner.kind or len(owner.leaves) > 1 or giver.leaves.get(rest[0]) is not other:
             self.hand_over(owner, rest[0], other)
         else:
@@ -247,8 +284,6 @@ class HaikuTrees(HaikuLearning):
 
     def hand_over(self, owner: Owner, part: str, other: Bound) -> None:
         """Write a creator and a getter that hand another parameter to a layer in place of its own."""
-        if other.tree != owner.trees[0]:
-            raise Unsupported("A Haiku function is applied to one tree of parameters; this one is in another.")
         own = owner.handed[part][0] if part in owner.handed else owner.leaves[part]
         path = f"{own.module}/{own.name}"
         creator, getter = self.function_name("leave_out"), self.function_name("hand_over")
@@ -309,8 +344,10 @@ class HaikuTrees(HaikuLearning):
         if owner is None or name not in owner.members:
             raise Unsupported("In Haiku a layer by itself is a function; another one is used by calling it.")
         trees = new.trees[0] if isinstance(new, Owner) else new.tree
+        if isinstance(new, Owner) and any(one is owner for one in new.within()):
+            raise Unsupported("A Haiku module is a function of its members; one that called itself would not end.")
         if trees not in owner.trees:
-            raise Unsupported("A Haiku function is applied to one tree of parameters; this one is in another.")
+            raise Unsupported(ONE_TREE)
         owner.members[name] = new
         self.redo(owner)
 

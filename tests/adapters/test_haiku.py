@@ -160,7 +160,8 @@ def test_the_script_is_what_a_user_would_write(load_spec):
         ("uninitialized", raised("AttributeError", "'ShapeDtypeStruct' object has no attribute 'tolist'")),
         (None, raised("AttributeError", "module 'haiku' has no attribute 'lines'")),
         (None, raised("ValueError", "State updater must only be used once.")),
-        (None, raised("KeyError", "'kernle'")),
+        ("not_found", raised("KeyError", "'head'")),
+        (None, raised("KeyError", "0")),
     ],
 )  # fmt: skip
 def test_messages_mean_kinds(kind, error):
