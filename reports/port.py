@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from conformance.judge import Loudness
 from conformance.problems import UsageError
-from reports.view import RAN, CaseView, SpecView, View
+from reports.cases import RAN, CaseView
+from reports.view import SpecView, View
 
 #: how a difference is told, the one that bites first in front; None is a row that no contract covers
 BITES: tuple[Loudness | None, ...] = ("silent", "warned", "late", "refused", None)

@@ -6,14 +6,11 @@ from dataclasses import dataclass
 
 import adapters
 from conformance.claims import ClaimVerdict, in_words, judge_claims
-from conformance.judge import UNKNOWN_ERROR, Judged, agrees, applies
 from conformance.records import Case, Environment, Results, SpecLine
 from conformance.spec import Divergence
+from reports.cases import CONTRACTS, MARKS, RAN, CaseView, answers_of, because, environment_of
+from reports.groups import Article, Badge, Column, articles, badges, by_backend, columns, gather, ways_of
 
-#: verdict -> mark beside the word
-MARKS = {
-    "conforms": "✓", "differs": "≠", "fails": "✗", "error": "!", "crash": "‼", "timeout": "…", "unsupported": "–", "skipped": "○",
-}  # fmt: skip
 MEANINGS = {
     "conforms": "every expectation of the contract held",
     "differs": "the backend answers otherwise by its nature, exactly as the spec declares",
@@ -31,56 +28,8 @@ LOUDNESS = {
     "refused": "an error comes at the place itself",
 }
 CLAIM_MARKS = {"refuted": "✗", "depends": "≠", "confirmed": "✓", "undecided": "?", "not checkable": "–"}
-CONTRACTS = {"sharing": "One variable, many uses", "by-name": "Reuse by name"}
 #: how many specs of each contract the page leads with
-LEAD = 5
-RAN = frozenset({"conforms", "differs", "fails"})
-
-
-@dataclass
-class Answer:
-    """One observed answer in the table of a spec."""
-
-    text: str
-    departs: bool
-    holds: bool
-
-    @property
-    def key(self) -> str:
-        """What the answer is compared by: within the tolerance of an expectation digits do not count."""
-        return self.text if self.departs or not self.holds else ""
-
-
-@dataclass
-class CaseView:
-    """A case with what the page says of it."""
-
-    case: Case
-    environment: Environment
-    way: str
-    mark: str
-    answers: dict[str, Answer]
-    #: what the spec says of the departure, or else the reason of the verdict
-    because: str
-    #: how loud a departure is; None for a row that the contract does not cover, as there is nothing to depart from
-    loudness: str | None
-
-    @property
-    def variant(self) -> str:
-        """The way and the device, where they set the case apart from others of its backend."""
-        return ", ".join(part for part in (self.way, "GPU" if self.case.device == "gpu" else "") if part)
-
-    @property
-    def run_command(self) -> str:
-        """The command that runs the case again."""
-        device = "" if self.case.device == "cpu" else f" --device {self.case.device}"
-        return f"canireuse run specs/{self.case.spec}.yaml --backend {self.case.backend}{device}"
-
-    @property
-    def show_command(self) -> str:
-        """The command that prints the script so that it runs without canireuse."""
-        device = "" if self.case.device == "cpu" else f" --device {self.case.device}"
-        return f"canireuse show {self.case.spec} --backend {self.case.backend}{device} --standalone"
+LEAD = 3
 
 
 @dataclass
@@ -97,20 +46,32 @@ class SpecView:
     @property
     def by_backend(self) -> dict[str, list[CaseView]]:
         """The cases of each backend, one a way and device."""
-        table: dict[str, list[CaseView]] = {}
-        for case in self.cases:
-            table.setdefault(case.case.backend, []).append(case)
-        return table
+        return by_backend(self.cases)
 
     @property
-    def worded(self) -> list[CaseView]:
-        """The cases that have a script."""
-        return [case for case in self.cases if case.case.script]
+    def columns(self) -> list[Column]:
+        """The columns of its answers."""
+        return columns(self.cases)
 
     @property
-    def unworded(self) -> list[CaseView]:
-        """The cases that have none, because the framework has no words or is not here."""
-        return [case for case in self.cases if not case.case.script]
+    def articles(self) -> list[Article]:
+        """The scripts that ran, with those together that are alike."""
+        return articles(self.cases)
+
+    def ways_of(self, cases: list[CaseView]) -> str:
+        """Return what sets cases of one backend apart from its others, empty if they are all."""
+        return ways_of(cases, self.by_backend[cases[0].case.backend])
+
+    def badges(self, backend: str) -> list[Badge]:
+        """Return what the cell of a backend shows."""
+        return badges(self.by_backend.get(backend, []))
+
+    @property
+    def unworded(self) -> list[Column]:
+        """The cases that have no script, because the framework has no words or is not here, by what is said of it."""
+        without = by_backend(case for case in self.cases if not case.case.script)
+        told = (gather(cases, lambda case: (case.case.verdict, case.case.reason)) for cases in without.values())
+        return [Column(group, self.ways_of(group)) for groups in told for group in groups]
 
     @property
     def disagree(self) -> bool:
@@ -205,38 +166,6 @@ def order(names: Iterable[str]) -> list[str]:
     """Return backends in the project's order, unknown ones last."""
     known = adapters.ORDER
     return sorted(names, key=lambda name: (known.index(name) if name in known else len(known), name))
-
-
-def answers_of(case: Case) -> dict[str, Answer]:
-    """Return the observed answers of a case by label; of an error nobody knows its own words."""
-    answers = {}
-    for one in case.expectations if case.verdict in RAN else []:
-        error = one.raw.get("error") if isinstance(one.raw, dict) else None
-        text = in_words(one.observed)
-        if one.observed == UNKNOWN_ERROR and error:
-            text = f"an error ({error['type']}: {error['message'].splitlines()[0][:120] if error['message'] else ''})"
-        answers[one.label] = Answer(text, departs(one), one.holds)
-    return answers
-
-
-def departs(one: Judged) -> bool:
-    """Return whether an answer is another than the contract's; one that held within its own tolerance is not."""
-    return not (one.holds and not one.is_declared) and not agrees(one.contract, one.observed, 1e-5)
-
-
-def because(case: Case, divergences: list[Divergence], packages: dict[str, str]) -> str:
-    """Return what the spec says of a case's departure, or else the reason of its verdict."""
-    declared = [one.because for one in divergences if case.backend in one.backends and applies(one, case.way, packages)]
-    return " ".join(declared) if case.verdict == "differs" else case.reason or ""
-
-
-def environment_of(case: Case, results: Results) -> Environment:
-    """Return where a case ran; results that do not say it still name the backend."""
-    unknown = Environment(
-        id=case.environment, backend=case.backend, title=case.backend, asked_device=case.device, device=case.device,
-        about="These results do not say where it ran.", device_name=case.device,
-    )  # fmt: skip
-    return results.environments.get(case.environment, unknown)
 
 
 def spec_view(line: SpecLine, cases: list[Case], backends: Iterable[str], results: Results) -> SpecView:

@@ -131,6 +131,27 @@ def results():
     )
 
 
+def way(one, script=SCRIPT, **parts):
+    """Return a case as one of another way, with a script of its own."""
+    name = f"{one.spec}@{one.backend}" + "".join(f"+{part}" for part in parts.values())
+    return one.model_copy(update={"id": name, "way": parts, "script": script, "script_digest": digest(script)})
+
+
+@pytest.fixture
+def many_ways(results):
+    """Results in which one backend has 2 ways on 3 engines; one way departs, and on one engine another does too."""
+    cases = {name: one for name, one in results.cases.items() if one.backend != "torch"}
+    good = results.cases["ties/kept-on-save@torch+load_state_dict"]
+    bad = results.cases["ties/kept-on-save@torch+assign"]
+    for engine in ("jax", "tf", "pt"):
+        script = SCRIPT.replace("import torch", f"import {engine}")
+        for restore in ("file", "weights"):
+            base = bad if restore == "file" or engine == "jax" else good
+            one = way(base, script, engine=engine, restore=restore)
+            cases[one.id] = one
+    return results.model_copy(update={"cases": cases})
+
+
 @pytest.fixture(scope="session")
 def page(results, tmp_path_factory) -> Path:
     return build(results, tmp_path_factory.mktemp("report") / "index.html")

@@ -148,7 +148,8 @@ def test_a_backend_on_two_devices_is_told_apart(results, tmp_path):
     shown = {one.case.id: one.environment.device_name for spec in view(both).specs for one in spec.cases}
     assert (shown[case.id], shown[on_gpu.id]) == ("cpu:0", "Some GPU")
     text = build(both, tmp_path / "index.html").read_text(encoding="utf-8")
-    assert "<small>GPU</small>" in text
+    assert "<small>2 devices</small>" in text
+    assert f'<a href="#{on_gpu.id}">PyTorch, GPU</a>' in text
     assert "framework 1.2, Python 3.11.7, cpu<br>framework 9.9, Python 3.11.7, gpu" in text
 
 
