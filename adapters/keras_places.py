@@ -106,6 +106,8 @@ class KerasPlaces(Adapter):
         self.spec: list[Step] = []
         #: what stands behind a name, or behind the path of a scope's variable
         self.things: dict[str, Thing] = {}
+        #: what was saved under a word
+        self.saved: dict[str, Thing | None] = {}
         #: names bound to tensors
         self.tensors: set[str] = set()
         #: whether anything was made that hangs on no scope

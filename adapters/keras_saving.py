@@ -69,8 +69,9 @@ class KerasSaving(KerasPlaces):
         ways = super().ways_of(spec)
         if any("restore" in way for way in ways):  # each way of copying with each of restoring would be many
             ways = [way for way in ways if way.get("copy", "deepcopy") == "deepcopy"]
-        fitting = [way for way in ways if cls.fits(spec, way)]
         engines = dict.fromkeys(way["engine"] for way in ways)
+        told: dict[str, set[str]] = {engine: set() for engine in engines}
+        fitting = [way for way in ways if cls.fits(spec, way, told[way["engine"]])]
         return [
             way
             for engine in engines
@@ -81,20 +82,23 @@ class KerasSaving(KerasPlaces):
         ]
 
     @classmethod
-    def fits(cls, spec: Spec, way: dict[str, str]) -> bool:
-        """Return whether a way is about the kind of object which the spec has."""
+    def fits(cls, spec: Spec, way: dict[str, str], told: set[str]) -> bool:
+        """Return whether a way is about the kind of object at hand, and says what no other way has `told` already."""
         try:
             cls("cpu", way).translate(spec)
         except OtherKind:
             return False
-        except Unsupported:
-            return True
+        except Unsupported as reason:
+            if str(reason) in told:
+                return False
+            told.add(str(reason))
         return True
 
     def save(self, step: Save) -> None:
         """Save in the way that the restore will read."""
         thing, way = self.thing(step.save), self.way.get("restore", "weights")
         words, style = self.place(step.save), self.style_of(thing)
+        self.saved[step.to] = thing
         self.check_way(thing, way, style)
         if style != "functional" and thing and thing.unbuilt():
             self.build(words, thing)
@@ -136,8 +140,11 @@ class KerasSaving(KerasPlaces):
         words = self.place(step.restore)
         if step.partial and way != "weights":
             raise OtherKind("Only `load_weights` takes `skip_mismatch`, which leaves out what a file lacks.")
-        if thing and way in {"weights", "set-weights"} and thing.unbuilt():
-            self.build(words, thing)
+        if thing and way in {"weights", "set-weights"}:
+            if thing.unbuilt():
+                self.build(words, thing)
+        else:
+            thing = self.saved.get(step.given_by, thing)  # what comes back is what was saved
         match way:
             case "set-weights":
                 self.write(f"{words}.set_weights({step.given_by})")

@@ -63,6 +63,7 @@ class TF1Words(TF1Objects):
             ("ValueError", r"specified dtype .* and found dtype|with a different dtype"),
             ("ValueError", r"conversion requested dtype|explicit dtype .* don't match"),
             ("TypeError", r"that does not match type"),
+            ("InvalidArgumentError", r"expected dtype \w+ does not equal original dtype"),
         ),
         "created_again": (
             ("ValueError", r"only supports singleton tf\.Variables|tried to create variables on non-first call"),
@@ -76,6 +77,7 @@ class TF1Words(TF1Objects):
                 r"^The reuse parameter must be|^reuse=True cannot be used without|`?shape`? .*must be specified|^The initializer passed is not valid",
             ),
             ("ValueError", r"^Trying to reuse partitioned variable .* but specified partitions"),
+            ("ValueError", r"is not a valid (root )?scope name"),
         ),
     }
     missing = {
@@ -225,7 +227,7 @@ class TF1Words(TF1Objects):
     def save_with(self, step: Save, session: str) -> None:
         """Save by name, or the object."""
         if step.only:
-            chosen = f"[{', '.join(self.parts_of(f'{step.save}.{path}') for path in step.only)}]"
+            chosen = f"[{', '.join(map(self.among_saved, (f'{step.save}.{path}' for path in step.only)))}]"
         else:
             chosen = self.listing(step.save, only_trainable=False)
         target = "tempfile.mkdtemp() + '/model'"
@@ -235,6 +237,10 @@ class TF1Words(TF1Objects):
             self.write(
                 f"{step.to} = tf1.train.Checkpoint(root={self.place(step.save)}).save({target}{session_argument(session)})"
             )
+
+    def among_saved(self, place: str) -> str:
+        """Return a variable, or all of an owner's, as they stand in a list."""
+        return f"*{self.listing(place, only_trainable=False)}" if self.owns(place) else self.parts_of(place)
 
     def restore_with(self, step: Restore, session: str) -> None:
         """Restore by name, or the object."""

@@ -68,7 +68,7 @@ class TF2(ScopeWords):
         "dtype_mismatch": (
             ("ValueError", r"conversion requested dtype"),
             ("TypeError", r"to EagerTensor of dtype"),
-            ("InvalidArgumentError", r"was expected to be a"),
+            ("InvalidArgumentError", r"was expected to be a|expected dtype \w+ does not equal original dtype"),
         ),
         "bad_argument": (
             ("AttributeError", r"Tensor' object has no attribute 'assign'"),
