@@ -55,9 +55,12 @@ class NNX(NNXTraining):
             ),
         ),
         **ERRORS,
+        "shape_mismatch": (
+            ("ValueError", r"Requested shape: .* is not compatible with the stored shape"), *ERRORS["shape_mismatch"],
+        ),
         "bad_argument": (
             *ERRORS["bad_argument"], ("ValueError", r"^pytree structure error"),
-            ("TraceContextError", r"^Cannot (mutate|extract)"),
+            ("TraceContextError", r"^Cannot (mutate|extract)"), ("AttributeError", r"^'NodeRef' object has no attribute"),
         ),
     }  # fmt: skip
     missing = {
