@@ -81,6 +81,19 @@ steps:
   - {parallel: real, split: {x: [[[1.0]], [[3.0]]]}, minimize: sum(y), rate: 1.0, steps: [{call: real, on: x, as: y}]}
   - {expect: mean-gradient, value: real.kernel, is: [[5.0]]}
 """
+NORM = """
+steps:
+  - {layer: norm, name: n, inputs: 1, units: 1, bias: 0.0, as: norm}
+  - {layer: dense, name: d, inputs: 1, units: 1, as: head}
+  - {module: net, members: {norm: norm, head: head}}
+  - {call: net, on: [[1.0], [3.0]], training: true, as: y}
+  - {expect: running-mean, value: net.norm.mean, is: [0.2]}
+  - {train: sgd, minimize: sum(z), wrt: net, steps: [{call: net, on: [[1.0], [3.0]], training: true, as: z}]}
+  - {expect: the-loss-has-moved-it, value: net.norm.mean, is: [0.38]}
+  - {copy: net, as: twin}
+  - {assign: twin.norm.mean, to: [9.0]}
+  - {expect: the-copy-has-its-own, value: net.norm.mean, is: [0.38]}
+"""
 
 
 def words(load_spec, steps: str, **way: str) -> str:
@@ -132,6 +145,10 @@ def test_what_is_missing_is_said_in_a_sentence(verb):
         ("[{variable: w, as: w}, {reinitialize: w}]", "no initializer"),
         ("[{variable: w, as: w}, {module: m, members: {w: w}}, {expect: all, variables: 1}]", "no list of all"),
         ("[{variable: h, as: h}, {scan: h, to: h, times: 2, steps: [{assign: h, to: 1.0}]}]", "pure function"),
+        (
+            "[{layer: norm, inputs: 1, units: 1, as: a}, {layer: norm, inputs: 1, units: 1, as: b}, {module: m, members: {a: a, b: b}}]",
+            "whose keys are the same",
+        ),
         (
             "[{variable: w, as: w}, {optimizer: o, kind: adam, over: w}, {module: m, members: {w: w}}, {update: o, minimize: w}]",
             "part of another tree",
@@ -187,7 +204,12 @@ def test_scripts_run_and_conform(load_spec):
     host = Host(Equinox, device="cpu")
     try:
         assert host.ready() is None
-        for name, steps in {"facet/reuse": REUSE, "facet/tied": TIED, "facet/changes": CHANGES}.items():
+        for name, steps in {
+            "facet/reuse": REUSE,
+            "facet/tied": TIED,
+            "facet/changes": CHANGES,
+            "facet/norm": NORM,
+        }.items():
             located = load_spec(steps, name)
             for way in Equinox.ways_of(located.spec):
                 if "same-array" in way.values():
