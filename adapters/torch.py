@@ -129,6 +129,7 @@ class Torch(TorchParallel, TorchCheckpoints):
         "bad_argument": (
             ("TypeError", r"^cannot assign '.*' as parameter|^nn\.Module\.to only accepts floating point"),
             ("RuntimeError", r"only for scalar outputs|requires_grad flags of leaf"),
+            ("UncapturedHigherOrderOpError", r"Unsafe side effect|Encountered input mutation"),
         ),
         "uninitialized": (("NotImplementedError", r"meta tensor; no data"),),
         "sharing_refused": (
@@ -244,6 +245,10 @@ class Torch(TorchParallel, TorchCheckpoints):
         return (
             f"next((path.replace('.', '/') for path, each in root.named_{kind}() if each is {self.place(place)}), None)"
         )
+
+    def shape_of(self, place: str) -> str:
+        """Return the shape, laid out as [inputs, units]."""
+        return f"list({self.value(place)}.shape)"
 
     def dtype_of(self, place: str) -> str:
         """Return the name of the dtype, without the package in front."""
