@@ -190,8 +190,12 @@ class HaikuTrees(HaikuLearning):
             spots = [
                 one for place in step.only for one in self.spots(place if self.owned(place) else f"{step.save}.{place}")
             ]
-            kept = {one.entry for one in spots}
-            self.sources[step.to] = {path: one for path, one in owner.paths().items() if one.entry in kept}
+            places = [f"{place.removeprefix(f'{step.save}.')}." for place in step.only]
+            self.sources[step.to] = {
+                path: one
+                for path, one in owner.paths().items()
+                if f"{path}.".startswith(tuple(places))
+            }
             owner = Owner("", "module", members={str(at): one for at, one in enumerate(spots)}, trees=owner.trees)
         self.write(f"{step.to} = pickle.dumps({tupled([self.part(owner, tree) for tree in self.trees_of(owner)])})")
 
