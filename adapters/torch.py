@@ -177,7 +177,7 @@ class Torch(TorchParallel, TorchCheckpoints):
         "default_scope.dtype": "PyTorch makes no name unique: `add_module` replaces a module of that name in silence.",
         "intercept": "`get_parameter` takes no getter: what a parameter is read through is registered on it, with `torch.nn.utils.parametrize`.",
         "get.partitions": "A parameter is one tensor; one in parts is a DTensor, which several processes hold together.",
-        "wrap": "`nn.RNN` owns its weights and takes no cell: users write the loop over time, or assign the cell's parameters to it as `rnn.weight_hh_l0 = cell.weight_hh`.",
+        "wrap": "No layer of PyTorch takes another to run it over time: `nn.RNN` owns its weights, users write the loop over a cell, and `nn.Linear` works on the last axis as it is.",
         "function.template": "PyTorch has no templates: parameters live on from call to call in a module that the user makes.",
         "shard": "A DTensor is cut over several processes, each of which runs the whole script: in one process nothing can be laid out over two devices.",
     }
