@@ -28,22 +28,34 @@ class EquinoxFunctions(EquinoxPlaces):
         self.placed: set[str] = set()
         #: arguments of functions -> their number of axes
         self.argument_ranks: dict[str, list[int | None]] = {}
+        #: names of tensors -> how many functions were open where they were first bound
+        self.tensors: dict[str, int] = {}
 
     # -- functions
 
     def used(self, text: str) -> list[str]:
         """Return the names bound outside that occur in a text, other than quoted."""
         held = {**{name: self.bound_at[name] for name in self.trees}, **self.extras}
-        return [
+        found = [
             name
             for name, depth in held.items()
             if depth <= len(self.frames) and re.search(rf"(?<![\w'.]){name}\b(?!')", text)
         ]
+        return found + [name for name in self.rebound(text) if name not in held]
+
+    def rebound(self, text: str) -> list[str]:
+        """Return the tensors from outside that a body reads and then binds its own value to: they are arguments."""
+        outside = [name for name, depth in self.tensors.items() if depth <= len(self.frames)]
+        return [name for name in outside if reads_and_binds(name, text)]
 
     def function(self, step: Function) -> None:
         """Define a function."""
         self.written.append([])
         trees, names, handed = dict(self.trees), dict(self.refs), dict(self.handed)
+        tensors = dict(self.tensors)
+        for name in step.takes:  # an argument hides what has its name outside
+            for known in (self.trees, self.refs, self.tensors):
+                known.pop(name, None)
         ranks = self.argument_ranks.get(step.function, [])
         self.ranks |= {name: rank for name, rank in zip(step.takes, ranks, strict=False) if rank is not None}
         super().function(step)
@@ -56,6 +68,7 @@ class EquinoxFunctions(EquinoxPlaces):
         # what the body bound is its own, and what it moved is where it was until the function is called
         by_name = {name: at for name, at in self.refs.items() if at[0] == "root" and step.function not in self.placed}
         self.lost |= self.refs.keys() - names.keys() - by_name.keys()
+        self.tensors = {**self.tensors, **tensors}
         self.trees, self.refs, self.handed = trees, {**by_name, **names}, handed
 
     def answer(self, step: Function) -> None:
@@ -165,6 +178,7 @@ class EquinoxFunctions(EquinoxPlaces):
         """Note that a name stands for no place."""
         if name not in self.trees:
             self.refs.pop(name, None)
+            self.tensors.setdefault(name, len(self.frames))
 
     # -- threads and loops
 
@@ -200,6 +214,7 @@ class EquinoxFunctions(EquinoxPlaces):
         name, _, text = step.compute.partition("=")
         rank = self.rank(text.strip())
         super().compute(step)
+        self.bind_tensor(name.strip())
         self.note_rank(name.strip(), rank)
 
     def drop(self, step: Drop) -> None:
@@ -248,6 +263,20 @@ class EquinoxFunctions(EquinoxPlaces):
                     return ranks[0]
                 return max(known) if (known := [rank for rank in ranks if rank is not None]) else None
         return None
+
+
+def reads_and_binds(name: str, text: str) -> bool:
+    """Return whether a body of a function reads a name before it binds it."""
+    word, read = re.compile(rf"(?<![\w'.]){name}\b(?!')"), False
+    for line in text.splitlines():
+        target, _, value = line.partition(" = ")
+        if line.lstrip().startswith(("def ", "@")) or not word.search(line):
+            continue
+        binds = bool(value) and re.fullmatch(r"[\w, ]+", target) is not None and word.search(target) is not None
+        read = read or not binds or word.search(value) is not None
+        if binds:
+            return read
+    return False
 
 
 def shape_of(values: Any) -> tuple[int, ...]:

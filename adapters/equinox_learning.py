@@ -156,6 +156,10 @@ class EquinoxLearning(EquinoxStates):
         start = len(self.lines)
         self.loss(steps, scalar, ", ".join([argument, *(takes or [])]), name)
         self.differentiated = before
+        if self.rebound("\n".join(self.lines[start:])):
+            raise Unsupported(
+                "A function that binds a name anew does not see what the name stood for outside: users choose another name for it."
+            )
         states = list(dict.fromkeys(self.changed_states))
         at = next(at for at in range(start, len(self.lines)) if self.lines[at].lstrip().startswith(f"def {name}("))
         indent = "    " * (self.depth + 1)

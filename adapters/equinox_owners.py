@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from adapters.equinox_places import LAYERS, Node
+from adapters.equinox_places import LAYERS, Node, Path
 from adapters.equinox_sharing import EquinoxSharing
 from conformance.step import Initial
 from conformance.translation import Unsupported
@@ -103,49 +103,31 @@ class EquinoxOwners(EquinoxSharing):
         return node.kind
 
     def with_given(self, step: Call) -> str:
-        """Return the words for a layer or module with other arrays in some places."""
-        tree = self.place(step.call)
+        """Return the words for a layer or module with other arrays in some places; leaves that are tied change together."""
         node = self.node(step.call)
         assert node is not None
-        places, values = [], []
+        given: dict[str, str] = {}
         for name, value in step.given.items():
-            inner = self.node(f"{step.call}.{name}")
+            path, inner = self.path_inside(node, name)
             words = (
                 self.expression(value) if isinstance(value, str) else f"jnp.array({self.numbers(value, floating=True)})"
             )
-            if inner is None:
-                places.append(f".{name}")
-                values.append(words)
-                continue
-            places.append(self.inner_words(node, name))
-            values.append(f"{self.closed(words)}.T" if inner.transposed else words)
-        if node.shared:
-            return self.given_to_shared(step, places, values)
-        where = ", ".join(f"tree{place}" for place in places)
-        if len(places) == 1:
-            return f"eqx.tree_at(lambda tree: {where}, {tree}, {values[0]})"
-        return f"eqx.tree_at(lambda tree: ({where}), {tree}, ({', '.join(values)}))"
-
-    def inner_words(self, node: Node, place: str) -> str:
-        """Return how a place is reached from the layer or module it is in."""
-        words = ""
-        for part in place.split("."):
-            for one in node.via.get(part, (part,)):
-                node = node.parts[one]
-                words += node.accessor
-        return words
-
-    def given_to_shared(self, step: Call, places: list[str], values: list[str]) -> str:
-        """Return the words for a tied tree with other arrays in some places: leaves that are tied change together."""
-        tree, path = self.locate(step.call)
-        words = []
-        for name in step.given:
-            inner = self.locate(f"{step.call}.{name}")
-            if inner[1] != path and self.leaf(*inner)[0] in words:
+            place, leaf, flipped = self.leaf_of(node, path) if inner else (f".{name}", None, False)
+            if place in given:
                 raise Unsupported("A leaf that `eqx.nn.Shared` gives to several places can be given one value only.")
-            words.append(self.leaf(*inner)[0])
-        if path:
-            raise Unsupported("What is tied to something outside of it is a leaf of the tree around both.")
-        where = ", ".join(f"tree{one}" for one in words)
-        made = f"eqx.tree_at(lambda tree: ({where},), {tree}, ({', '.join(values)},))"
-        return made + "()" * self.trees[tree].shared
+            given[place] = f"{self.closed(words)}.T" if leaf is not None and leaf.transposed != flipped else words
+        where, values = ", ".join(f"tree{place}" for place in given), ", ".join(given.values())
+        if len(given) > 1:
+            where, values = f"({where})", f"({values})"
+        made = f"eqx.tree_at(lambda tree: {where}, {self.whole(step.call)}, {values})"
+        return made + "()" * node.shared
+
+    def path_inside(self, node: Node, place: str) -> tuple[Path, Node | None]:
+        """Return the path of a place inside a layer or module, and what is there."""
+        path: Path = ()
+        inner: Node | None = node
+        for part in place.split("."):
+            more = inner.via.get(part, (part,)) if inner else (part,)
+            path += more
+            inner = inner.at(more) if inner else None
+        return path, inner
