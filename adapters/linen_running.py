@@ -5,7 +5,7 @@ import re
 from adapters.linen_learning import FROZEN, LinenLearning
 from conformance.step import Array
 from conformance.translation import INDENT, Unsupported
-from conformance.vocabulary import Layer, Parallel, Scan, Shard, Variable, walk
+from conformance.vocabulary import Layer, Parallel, Replace, Scan, Shard, Variable, walk
 
 
 class LinenRunning(LinenLearning):
@@ -16,6 +16,10 @@ class LinenRunning(LinenLearning):
         if any(isinstance(inner, Variable | Layer) for inner in walk(step.steps)):
             raise Unsupported(
                 "What a turn of `jax.lax.fori_loop` carries has one structure: no turn can add a variable to it."
+            )
+        if any(isinstance(inner, Replace) for inner in walk(step.steps)):
+            raise Unsupported(
+                "The turn of `jax.lax.fori_loop` is a pure function of what it carries, which is arrays: a definition with another member ends with the turn."
             )
         turn, start = self.free("turn"), len(self.lines)
         with self.frame("scan", turn, []):

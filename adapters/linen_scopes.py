@@ -241,7 +241,7 @@ class LinenScopes(LinenState):
         collection = self.collection_of(step, name, lookup=lookup)
         if not lookup:
             self.making(collection)
-        if lookup:
+        if lookup or (isinstance(step, Get) and step.init is None):
             call = f"{words}.variable({collection!r}, {name!r})"
         elif isinstance(step, Variable) and step.start is not None:
             call = f"{words}.variable({collection!r}, {name!r}, lambda: {self.expression(step.start)})"

@@ -46,19 +46,21 @@ class NNXOwners(NNXVariables):
     def constructor(self, step: Layer) -> str:
         """Return the words that make a layer."""
         kernel = self.initializer(step.kernel)
+        # numbers that are drawn come from one stream, so that no two layers draw the same
+        rngs = "rngs" if "random" in (step.kernel, step.recurrent, step.bias) else "nnx.Rngs(0)"
         bias = f"bias_init={self.initializer(step.bias)}" if step.bias is not None else "use_bias=False"
         match step.layer:
             case "dense":
-                return f"nnx.Linear({step.inputs}, {step.units}, kernel_init={kernel}, {bias}, rngs=nnx.Rngs(0))"
+                return f"nnx.Linear({step.inputs}, {step.units}, kernel_init={kernel}, {bias}, rngs={rngs})"
             case "embedding":
-                return f"nnx.Embed({step.inputs}, {step.units}, embedding_init={kernel}, rngs=nnx.Rngs(0))"
+                return f"nnx.Embed({step.inputs}, {step.units}, embedding_init={kernel}, rngs={rngs})"
             case "norm":
                 given = f"momentum=0.9, epsilon=1e-3, scale_init={kernel}, {bias}, use_running_average=True"
-                return f"nnx.BatchNorm({step.inputs}, {given}, rngs=nnx.Rngs(0))"
+                return f"nnx.BatchNorm({step.inputs}, {given}, rngs={rngs})"
             case _:
                 starts = f"kernel_init={kernel}, recurrent_kernel_init={self.initializer(step.recurrent)}"
                 starts += f", {bias}" if step.bias is not None else ""
-                return f"nnx.SimpleCell({step.inputs}, {step.units}, {starts}, rngs=nnx.Rngs(0))"
+                return f"nnx.SimpleCell({step.inputs}, {step.units}, {starts}, rngs={rngs})"
 
     def wrap(self, step: Wrap) -> None:
         """Put a cell into an RNN, or an RNN and a copy of it into a bidirectional one."""

@@ -38,7 +38,7 @@ class NNXVariables(NNXAccounts):
     def opening(self, text: str) -> list[str]:
         """Define the types of variables that stand for collections, and make the root module."""
         lines = [line for kind, base in self.collections.items() for line in (f"class {kind}({base}):", "    pass", "")]
-        lines += ["rngs = nnx.Rngs(0)"] if "rngs.params()" in text else []
+        lines += ["rngs = nnx.Rngs(0)"] if "rngs.params()" in text or "rngs=rngs" in text else []
         return lines + (["root = nnx.Module()"] if "root" in self.used(text) else [])
 
     def kind_of_collection(self, collection: str, base: str = "nnx.Param") -> str:

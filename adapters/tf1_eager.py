@@ -47,7 +47,7 @@ class EagerWords(TF1Words):
 
     def is_cut(self, step: Get) -> bool:
         """Return whether a get asks for parts: nothing is found by name here."""
-        return step.partitions is not None
+        return step.partitions is not None and step.shape != []
 
     def variable(self, step: Variable) -> None:
         """Construct a variable, and note one that no tape watches."""

@@ -60,7 +60,7 @@ class TF1Scopes(VariableScopes):
         #: every step of the spec, and the verbs in it
         self.spec: list[Step] = []
         self.verbs: frozenset[str] = frozenset()
-        #: names under which variables in parts are got, and the names of the script bound to such
+        #: names under which variables in parts are got (a scalar has no axis to cut), and the names of the script bound to such
         self.cut: frozenset[str] = frozenset()
         self.partitioned: set[str] = set()
         #: names bound so far
@@ -74,7 +74,7 @@ class TF1Scopes(VariableScopes):
         """Return the script for a spec."""
         self.spec = list(walk(spec.steps))
         self.verbs = frozenset(step.verb for step in self.spec)
-        self.cut = frozenset(step.get for step in self.spec if isinstance(step, Get) and step.partitions)
+        self.cut = frozenset(step.get for step in self.spec if isinstance(step, Get) and step.partitions and step.shape != [])
         return super().translate(spec)
 
     def say(self, step: Step) -> None:

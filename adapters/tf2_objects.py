@@ -109,7 +109,7 @@ class ObjectWords(OwnLayers):
         made = self.thing(step.call)
         self.check_call(step.call, made)
         given = {f"{step.call}.{path.replace('/', '.')}": value for path, value in step.given.items()}
-        if not all(map(self.is_keras, given)):
+        if not all(self.is_keras(place) or self.thing(place) is None for place in given):
             raise Unsupported("A stateless scope of Keras gives values to Keras variables, and to no others.")
         words, on = self.place(step.call), self.expression(step.on)
         training = ", training=True" if step.training else ""

@@ -206,7 +206,7 @@ class TorchPlaces(Adapter):
             self.bind(step.as_, f"{here.words}.get_{kind}({step.get!r})")
         else:
             thing = self.things[f"{here.path}.{step.get}"] = Thing(
-                "buffer" if step.local else "variable", initial=0.0 if step.init is None else step.init
+                "buffer" if step.local else "variable", initial=step.init
             )
             self.write(f"{here.words}.{self.registered(step)}")
             if step.as_:
@@ -254,7 +254,11 @@ class TorchPlaces(Adapter):
         if step.shape == [] and init is not None:
             return f"torch.tensor({init}{dtype})"
         if step.shape is not None:
-            return f"torch.zeros({step.shape}{dtype})" if init is None else f"torch.full({step.shape}, {init}{dtype})"
+            if init is None:
+                raise Unsupported(
+                    "A parameter is made from a tensor: PyTorch has no value that it would start from when nothing is said."
+                )
+            return f"torch.full({step.shape}, {init}{dtype})"
         if isinstance(step, Variable):
             return f"torch.tensor({init}{dtype})"
         raise Unsupported(
