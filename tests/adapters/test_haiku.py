@@ -208,6 +208,12 @@ def test_default_names_depend_on_which_layers_stand_in_one_function(load_spec):
     assert Haiku.ways_of(load_spec(f"steps: [{layers[0]}]").spec) == [{}]
 
 
+def test_what_a_scope_holds_is_filtered_by_its_path(load_spec):
+    steps = "[{scope: a, as: a, steps: [{get: w, shape: [1], init: 0.0}]}, {expect: held, variables: 1, inside: a}]"
+    text = Haiku().translate(load_spec(f"steps: {steps}").spec).text
+    assert "hk.data_structures.filter(lambda module, *_: f'{module}/'.startswith('a/'), params)" in text
+
+
 def test_a_refused_step_is_observed_while_the_function_is_initialised(load_spec):
     text = Haiku().translate(load_spec("steps: [{get: w, shape: [1], raises: nothing, expect: made}]").spec).text
     assert text.count("if hk.running_init():\n") == 2

@@ -314,3 +314,10 @@ def test_ways_of_saving_fit_what_is_saved(load_spec, members, ways):
     found = Keras.ways_of(load_spec(f"steps: {steps}\n").spec)
     assert [way["restore"] for way in found if way["engine"] == "jax"] == ways
     assert {way["engine"] for way in found} == set(ENGINES)
+
+
+def test_a_scope_entered_again_has_layers_for_the_scopes_inside(load_spec):
+    steps = "[{current_scope: top}, {scope: a, steps: [{reenter: top, steps: [{scope: b, steps: [{get: w, shape: [1]}]}]}]}]"
+    text = Keras(way={"engine": "jax"}).translate(load_spec(f"steps: {steps}\n").spec).text
+    assert "root.b = keras.Layer(name='b')\n" in text
+    assert "root.b.w = root.b.add_weight(" in text

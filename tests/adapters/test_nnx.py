@@ -212,7 +212,7 @@ def test_what_is_missing_is_said_in_a_sentence(verb):
         ("[{scope: a, reuse: true, steps: [{scope: b, steps: [{get: w}]}]}]", "would inherit"),
         ("[{scope: a, reuse: auto, steps: [{get: w}]}]", "no get-or-create"),
         ("[{variable: w, as: w}, {reinitialize: w}]", "no initializer"),
-        ("[{get: w, as: a}, {get: w, as: b}, {gradient: g, of: a * a, wrt: b}]", "root module"),
+        ("[{get: w, init: 1.0, as: a}, {get: w, init: 1.0, as: b}, {gradient: g, of: a * a, wrt: b}]", "root module"),
         ("[{default_scope: a, steps: []}]", "no name unique"),
         ("[{function: f, template: true, steps: []}]", "no templates"),
         ("[{layer: dense, inputs: 1, units: 1, as: a}, {materialize: a, as: b}]", "has its memory already"),
@@ -227,6 +227,23 @@ def test_what_is_missing_is_said_in_a_sentence(verb):
 def test_what_nnx_cannot_say_is_refused_with_a_reason(load_spec, steps, reason):
     with pytest.raises(Unsupported, match=reason):
         NNX().translate(load_spec(f"steps: {steps}").spec)
+
+
+@pytest.mark.parametrize(
+    ("steps", "words"),
+    [
+        (
+            "[{scope: a, as: here, steps: [{get: w, shape: [1], init: 1.0}]}, {expect: held, variables: 1, inside: here}]",
+            "observe('held', len(jax.tree.leaves(nnx.state(root.a))))\n",
+        ),
+        (
+            "[{get: w, shape: [1], init: 1.0, as: first}, {scope: w, steps: [{get: v, shape: [1], init: 1.0}]}, {expect: path, name: first, is: w}]",
+            "root.w = nnx.Module()\nroot.w.v = nnx.Param",
+        ),
+    ],
+)
+def test_a_scope_is_the_module_at_its_path(load_spec, steps, words):
+    assert words in NNX().translate(load_spec(f"steps: {steps}").spec).text
 
 
 def test_ways_of_several_verbs_are_not_multiplied(load_spec):

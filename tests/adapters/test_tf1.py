@@ -389,6 +389,12 @@ def test_a_session_opened_in_eager_mode_is_asked_for_the_value(load_spec):
             "[{variable: v, as: v}, {module: m, members: {v: v}}, {copy: m, as: n}]",
             "n = deepcopy(m)\n",
         ),
+        (
+            TF1Eager,
+            {},
+            "[{function: f, steps: [{layer: dense, inputs: 1, units: 1, as: l}, {call: l, on: [[1.0]]}], returns: l}, {thread: f, as: a}, {expect: path, name: a.kernel, is: x}]",
+            "observe('path', a.variables[-1].name.split(':')[0])\n",
+        ),
     ],
 )
 def test_the_wording(load_spec, adapter, way, steps, words):

@@ -109,6 +109,7 @@ def test_the_gpu_is_the_default_device() -> None:
         {**A, "penalty": 0.1},
         {**A, "partitions": 2},
         {"function": "f", "template": True, "steps": [A]},
+        {"repeat": 1, "steps": [{"function": "f", "steps": [A]}, {"scope": "s", "reuse": True, "steps": [{"invoke": "f"}]}]},
         {"expect": "count", "penalties": 1},
     ],
     ids=str,
@@ -200,7 +201,7 @@ def run(host: Host, *steps: dict[str, Any], **way: str) -> Outcome:
 
 REFUSALS: dict[str, list[dict[str, Any]]] = {
     "not_found": [{"scope": "s", "reuse": True, "steps": [{"get": "x"}]}],
-    "already_exists": [{"scope": "s", "steps": []}, {"get": "s", "shape": [1]}],
+    "already_exists": [{"scope": "s", "steps": []}, {"get": "s", "shape": [1], "init": 0.0}],
     "shape_mismatch": [A, {"assign": "a", "to": [1.0, 2.0, 3.0]}],
     "dtype_mismatch": [A, {"variable": "d", "shape": [2], "dtype": "float64", "as": "d"}, {"compute": "x = a @ d"}],
     "not_trainable": [A, {"freeze": "a"}, {"gradient": "g", "of": "sum(a)", "wrt": "a"}],
