@@ -80,11 +80,13 @@ class Variation:
 
 @dataclass
 class Article:
-    """Cases of one backend and one place with one script, or nearly one, and one outcome."""
+    """Cases of one backend and one device with one script, or nearly one, and one outcome."""
 
     cases: list[CaseView]
     ways: str = ""
     variations: list[Variation] = field(default_factory=list)
+    #: whether it is the first of its backend and device, which tells how to run them all again
+    leads: bool = False
 
     @property
     def first(self) -> CaseView:
@@ -125,7 +127,7 @@ def columns(cases: Iterable[CaseView]) -> list[Column]:
 
 def articles(cases: Iterable[CaseView]) -> list[Article]:
     """Return the scripts of a spec: those that are one text, or nearly, and had one outcome are one article."""
-    made = []
+    made, led = [], set[tuple[str, str]]()
     for own in by_backend(case for case in cases if case.case.script).values():
         for alike in gather(own, outcome):
             here: list[Article] = []
@@ -133,7 +135,9 @@ def articles(cases: Iterable[CaseView]) -> list[Article]:
                 if not any(join(article, case) for article in here):
                     here.append(Article([case]))
             for article in here:
-                article.ways = ways_of(article.cases, own)
+                place = article.first.case.backend, article.first.case.device
+                article.ways, article.leads = ways_of(article.cases, own), place not in led
+                led.add(place)
                 for variation in article.variations:
                     variation.ways = ways_of(variation.cases, article.cases)
             made += here
@@ -145,7 +149,7 @@ def outcome(case: CaseView) -> tuple[object, ...]:
     answers = tuple((label, *vars(one).values()) for label, one in case.answers.items())
     warnings = tuple((one.get("category"), one.get("line")) for one in case.case.warnings)
     of = case.case
-    place = (of.environment, of.verdict, case.loudness, of.reason, of.blame, tuple(of.idioms), bool(of.output))
+    place = (of.device, of.verdict, case.loudness, of.reason, of.blame, tuple(of.idioms), bool(of.output))
     return (*place, warnings, answers)
 
 

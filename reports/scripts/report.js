@@ -1,8 +1,6 @@
-// Search, filters, permalinks, copying, the colour scheme. Without it the page shows everything.
+// Search, filters and permalinks. Without it the page shows everything.
 (function () {
   "use strict";
-  var root = document.documentElement;
-  root.classList.add("scripted");
   var form = document.querySelector(".filters");
   var rows = Array.prototype.slice.call(document.querySelectorAll("tr.row"));
   var fields = ["q", "facet", "backend", "verdict"];
@@ -73,6 +71,11 @@
 
   function follow() {
     var hash = location.hash.slice(1);
+    if (/^\?(.*&)?(problem|framework)=/.test(hash)) { return; } // what happened to somebody is asked elsewhere
+    if (/^\?claim=/.test(hash)) {
+      claimed(decoded(hash.slice(7)));
+      return;
+    }
     if (hash.charAt(0) === "?") {
       restore(hash.slice(1));
       document.getElementById("matrix").scrollIntoView();
@@ -92,25 +95,22 @@
       count += row.hidden ? 0 : 1;
     });
     document.querySelector(".claim-count").textContent = count + " claims";
+    return verdict;
   }
-  if (claims) { claims.addEventListener("input", filterClaims); claims.addEventListener("submit", function (event) { event.preventDefault(); }); filterClaims(); }
-
-  document.addEventListener("click", function (event) {
-    var pill = event.target.closest("[data-claim]");
-    if (pill) { claims.elements.claim.value = pill.dataset.claim; filterClaims(); return; }
-    var button = event.target.closest(".copy");
-    if (!button) { return; }
-    var text = button.parentNode.querySelector("code").textContent;
-    function done() { button.textContent = "Copied"; setTimeout(function () { button.textContent = "Copy"; }, 1500); }
-    function select() { getSelection().selectAllChildren(button.parentNode.querySelector("code")); document.execCommand("copy"); done(); }
-    if (navigator.clipboard) { navigator.clipboard.writeText(text).then(done, select); } else { select(); }
-  });
-
-  var theme = document.querySelector(".theme");
-  function dark() { return root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches; }
-  function label() { theme.textContent = dark() ? "Light colours" : "Dark colours"; }
-  theme.addEventListener("click", function () { root.dataset.theme = dark() ? "light" : "dark"; label(); });
-  label();
+  function claimed(verdict) {
+    if (!claims) { return; }
+    claims.elements.claim.value = verdict;
+    filterClaims();
+    document.getElementById("claims").scrollIntoView();
+  }
+  if (claims) {
+    claims.addEventListener("input", function () {
+      var verdict = filterClaims();
+      history.replaceState(null, "", verdict ? "#?claim=" + encodeURIComponent(verdict) : "#claims");
+    });
+    claims.addEventListener("submit", function (event) { event.preventDefault(); });
+    filterClaims();
+  }
 
   filter();
   follow();

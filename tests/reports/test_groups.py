@@ -16,30 +16,27 @@ class Varied(HTMLParser):
 
     def __init__(self):
         super().__init__(convert_charrefs=True)
-        self.ids, self.scripts, self.whole, self.into, self.varied = [], {}, "", None, None
+        self.ids, self.scripts, self.whole, self.lines, self.into, self.text = [], {}, [], [], None, ""
 
     def handle_starttag(self, tag, attrs):
         given = dict(attrs)
         self.ids += [given["id"]] if "id" in given else []
-        if tag == "code" and given.get("class") == "script":
-            self.into, self.whole = given["data-digest"], ""
-        if given.get("class") == "variation":
-            self.varied = self.scripts[given["data-digest"]] = self.whole.split("\n")
-        if "data-line" in given:
-            self.into = int(given["data-line"])
-            self.varied[self.into - 1] = ""
+        if given.get("class") in {"script", "digest"} or "data-line" in given:
+            self.into, self.text = given.get("class") or int(given["data-line"]), ""
+        elif given.get("class") in {"variation", "again"}:
+            self.lines = list(self.whole)
 
     def handle_data(self, data):
-        if isinstance(self.into, str):
-            self.whole += data
-        elif self.into:
-            self.varied[self.into - 1] += data
+        self.text += data
 
     def handle_endtag(self, tag):
-        if tag == "code" and self.into:
-            if isinstance(self.into, str):
-                self.scripts[self.into] = self.whole.split("\n")
-            self.into = None
+        if tag == "code" and self.into == "script":
+            self.lines = self.whole = self.text.split("\n")
+        elif tag == "code" and self.into == "digest":
+            self.scripts[self.text] = "\n".join(self.lines)
+        elif tag == "code" and self.into:
+            self.lines[self.into - 1] = self.text
+        self.into = None if tag == "code" else self.into
 
 
 @pytest.fixture
@@ -110,7 +107,7 @@ def test_every_case_can_be_led_to_and_every_script_made_again(many_ways, tmp_pat
     parser.feed(build(many_ways, tmp_path / "index.html").read_text(encoding="utf-8"))
     assert set(many_ways.cases) <= set(parser.ids)
     assert len(parser.ids) == len(set(parser.ids))
-    made = {name: "\n".join(lines) for name, lines in parser.scripts.items()}
+    made = parser.scripts
     assert {one.script_digest for one in many_ways.cases.values() if one.script} == set(made)
     assert all(hashlib.sha256(text.encode()).hexdigest() == name for name, text in made.items())
     assert SCRIPT in made.values()

@@ -1,0 +1,126 @@
+// "Did this happen to you?": finds what somebody tells in their own words. Without it all is listed by topic.
+(function () {
+  "use strict";
+  var form = document.querySelector(".asking");
+  if (!form) { return; }
+  var FIRST = 8;
+  var STOP = " a after all am an and any are as at be been before but by can did do does doesn for from had has have how i if in into is it its me my no not of on only or s so t that the their them then there they this to up was we were what when which while why will with ";
+  var IRREGULAR = { tied: "tie", tying: "tie", untied: "untie", unties: "untie", untying: "untie", lost: "lose", froze: "freeze", frozen: "freeze", made: "make", kept: "keep", wrote: "write", written: "write", ckpt: "checkpoint", grad: "gradient", grads: "gradient", params: "parameter", param: "parameter", vars: "variable", pt: "file" };
+  // Words for one thing: one of them finds the others, behind those that have the word itself.
+  var ALIKE = [
+    "tie untie share alias weight-tying same", "save store checkpoint pickle serialize dump write export", "load restore checkpoint reload resume import", "weight variable parameter embedding kernel",
+    "lose drop miss untie forget gone disappear separate break copy", "copy clone deepcopy duplicate", "freeze lock trainable fix", "train update step learn optimizer change", "head decoder output lm", "gpu cuda device tpu",
+    "cast half bfloat16 fp16 float16 dtype", "name scope prefix key", "jit compile trace function graph", "thread process worker", "count number many total double twice", "error raise fail crash exception refuse"
+  ].map(function (line) { return line.split(" ").map(stem); });
+
+  function stem(word) {
+    word = IRREGULAR[word] || word;
+    if (word.length > 4) { word = word.replace(/ies$/, "y").replace(/(ings?|ed|es|s|ly)$/, ""); }
+    else if (word.length > 3) { word = word.replace(/s$/, ""); }
+    return word.length > 3 ? word.replace(/(.)\1$/, "$1").replace(/e$/, "") : word;
+  }
+  function words(text) { return text.toLowerCase().split(/[^a-z0-9]+/).filter(Boolean); }
+  function text(node, selector) {
+    return Array.prototype.map.call(node.querySelectorAll(selector), function (one) { return one.textContent; }).join(" ");
+  }
+
+  var entries = Array.prototype.map.call(document.querySelectorAll(".symptom"), function (node, place) {
+    var fields = [[6, text(node, ".says")], [4, text(node, ".row-link")], [1.5, text(node, ".about")], [1.5, text(node, ".because")], [1, node.querySelector(".row-link").getAttribute("href")]];
+    var weights = {};
+    fields.forEach(function (field) {
+      words(field[1]).forEach(function (word) { word = stem(word); weights[word] = Math.max(weights[word] || 0, field[0]); });
+    });
+    return { node: node, place: place, rank: Number(node.dataset.rank), departing: node.dataset.departing.split(" "), weights: weights, all: Object.keys(weights) };
+  });
+  var list = document.querySelector(".found"), topics = document.querySelector(".topics"), more = document.querySelector(".more");
+  var everything = false;
+  // One list that is sorted as is asked; the topics are for those who have no script.
+  entries.forEach(function (entry) { list.appendChild(entry.node); });
+  topics.hidden = true;
+
+  function begins(long, short) { return long.lastIndexOf(short, 0) === 0; }
+  function hit(entry, word) {
+    var best = entry.weights[word] || 0;
+    entry.all.forEach(function (one) {
+      var close = begins(one, word) ? 0.8 : one.length > 3 && begins(word, one) ? 0.6 : 0;
+      if (close) { best = Math.max(best, entry.weights[one] * close); }
+    });
+    return best;
+  }
+  function alike(entry, word) {
+    return Math.max.apply(null, [0].concat(ALIKE.filter(function (group) { return group.indexOf(word) >= 0; }).map(function (group) {
+      return Math.max.apply(null, group.map(function (one) { return entry.weights[one] || 0; })) * 0.4;
+    })));
+  }
+  function asked(query) {
+    var given = words(query), telling = given.filter(function (word) { return STOP.indexOf(" " + word + " ") < 0; });
+    return (telling.length ? telling : given).map(stem);
+  }
+
+  function search(query) {
+    var wanted = asked(query);
+    if (!wanted.length) { return entries.map(function (entry) { return { entry: entry, score: 0, whole: true }; }); }
+    var scored = entries.map(function (entry) { return { entry: entry, score: 0, hits: 0, whole: true }; });
+    wanted.forEach(function (word) {
+      var hits = entries.map(function (entry) { return hit(entry, word); });
+      var rare = Math.log(1 + entries.length / (1 + hits.filter(Boolean).length));
+      scored.forEach(function (one, place) {
+        var found = hits[place] || alike(one.entry, word);
+        one.score += found * rare;
+        one.hits += found ? 1 : 0;
+        if (!found) { one.whole = false; }
+      });
+    });
+    var whole = scored.filter(function (one) { return one.whole; });
+    // Where no entry has every word, those that have most of them are close.
+    return whole.length ? whole : scored.filter(function (one) { return one.hits >= Math.max(1, wanted.length / 2); });
+  }
+
+  function limit(node, framework) {
+    node.querySelectorAll("[data-backend]").forEach(function (one) { one.hidden = Boolean(framework) && one.dataset.backend !== framework; });
+    node.querySelectorAll(".departure").forEach(function (one) { one.hidden = Boolean(framework) && one.dataset.backends.split(" ").indexOf(framework) < 0; });
+  }
+
+  function show() {
+    var query = form.elements.problem.value, framework = form.elements.framework.value;
+    var found = search(query), narrow = Boolean(asked(query).length);
+    found.forEach(function (one) { one.departs = !framework || one.entry.departing.indexOf(framework) >= 0; });
+    if (!narrow) { found = found.filter(function (one) { return one.departs; }); }
+    found.sort(function (one, other) {
+      return other.departs - one.departs || other.score - one.score || other.entry.rank - one.entry.rank || one.entry.place - other.entry.place;
+    });
+    entries.forEach(function (entry) { entry.node.hidden = true; });
+    found.forEach(function (one, place) {
+      list.appendChild(one.entry.node);
+      one.entry.node.hidden = !everything && place >= FIRST;
+      one.entry.node.querySelector("details").open = narrow && place < 2;
+      limit(one.entry.node, one.departs ? framework : "");
+    });
+    var close = narrow && found.length && !found[0].whole ? ", the closest: no entry has all of these words" : "";
+    document.querySelector(".asked-count").textContent = found.length + " of " + entries.length + close;
+    more.hidden = everything || found.length <= FIRST;
+    more.textContent = "Show all " + found.length;
+    document.querySelector(".table-link").setAttribute("href", query ? "#?q=" + encodeURIComponent(query) + (framework ? "&backend=" + encodeURIComponent(framework) : "") : "#matrix");
+  }
+
+  function remember() {
+    var parts = ["problem", "framework"].filter(function (name) { return form.elements[name].value; }).map(function (name) { return name + "=" + encodeURIComponent(form.elements[name].value); });
+    if (parts.length || location.hash.indexOf("#?") === 0) { history.replaceState(null, "", "#?" + parts.join("&")); }
+  }
+  function follow() {
+    if (!/^#\?(.*&)?(problem|framework)=/.test(location.hash)) { return; }
+    new URLSearchParams(location.hash.slice(2)).forEach(function (value, name) {
+      if (name === "problem" || name === "framework") { form.elements[name].value = value; }
+    });
+    everything = false;
+    show();
+    form.scrollIntoView();
+  }
+
+  form.addEventListener("input", function () { everything = false; show(); remember(); });
+  form.addEventListener("submit", function (event) { event.preventDefault(); });
+  more.addEventListener("click", function () { everything = true; show(); });
+  window.addEventListener("hashchange", follow);
+  show();
+  follow();
+})();
