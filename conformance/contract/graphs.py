@@ -108,8 +108,6 @@ class Graph:
         #: (the variable, the term) for each regularizer
         self.penalties = []
         self._here = threading.local()
-        #: path -> how often a scope was opened there, which tells whether a layer's name is taken
-        self.opened = {}
         self._taken = {}
 
     @property
@@ -120,6 +118,15 @@ class Graph:
     @scope.setter
     def scope(self, scope):
         self._here.scope = scope
+
+    @property
+    def opened(self):
+        """Path -> how often this thread opened a scope there, which tells whether a default name is taken."""
+        return self._here.__dict__.setdefault("opened", {})
+
+    @opened.setter
+    def opened(self, opened):
+        self._here.opened = opened
 
     @property
     def name_scope(self):

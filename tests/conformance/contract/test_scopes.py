@@ -112,3 +112,21 @@ def test_a_scope_lists_what_is_under_it_and_nothing_of_a_sibling_that_begins_ali
     assert model.names(foo) == ["foo/a", "foo/bar/b"]
     assert len(model.trainable(foo)) == 1
     assert len(model.variables(model.current_scope())) == 3
+
+
+def test_default_names_are_counted_in_each_thread(model):
+    found = []
+
+    def work():
+        with model.scope("layer", unique=True):
+            try:
+                model.get("w", shape=[1], init=1.0)
+            except AlreadyExists:
+                found.append("refused")
+
+    work()
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert found == ["refused"]
+    assert model.names() == ["layer/w"]
