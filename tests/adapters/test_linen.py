@@ -158,8 +158,8 @@ steps:
   - {invoke: count}
   - {thread: count, as: second}
   - {expect: state-came-back, value: second, is: 20.0}
-  - {default_scope: tower, steps: [{get: v, as: first}]}
-  - {default_scope: tower, as: other, steps: [{get: v, as: last}]}
+  - {default_scope: tower, steps: [{get: v, init: 0.0, as: first}]}
+  - {default_scope: tower, as: other, steps: [{get: v, init: 0.0, as: last}]}
   - {expect: numbered, name: last, is: tower1/v}
   - {expect: listed-inside, names: [tower1/v], inside: other}
   - {module: m, members: {w: w}}
