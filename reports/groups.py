@@ -34,11 +34,10 @@ def ways_of(chosen: Sequence[CaseView], among: Sequence[CaseView]) -> str:
 
 
 def count_of(cases: Sequence[CaseView]) -> str:
-    """Return how many ways and engines cases of one backend are, where it is more than one."""
+    """Return how many ways cases of one backend are, where it is more than one; engines are no ways of their own."""
+    devices = {case.parts["device"] for case in cases}
     ways = {tuple(part for name, part in case.parts.items() if name not in PLACES) for case in cases}
-    counts = {"way": len(ways)} | {
-        name: len({case.parts[name] for case in cases if name in case.parts}) for name in PLACES
-    }
+    counts = {"way": len(ways), "device": len(devices)}
     return ", ".join(f"{count} {name}s" for name, count in counts.items() if count > 1)
 
 

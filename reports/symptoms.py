@@ -70,9 +70,14 @@ class Symptom:
         return table
 
     @property
+    def silent(self) -> list[str]:
+        """The backends that depart and say nothing."""
+        return [one.backend for one in self.departing.values() if one.loudness == "silent"]
+
+    @property
     def rank(self) -> tuple[int, int]:
         """How many depart and say nothing, and how many depart: those that hurt most come first."""
-        return sum(one.loudness == "silent" for one in self.departing.values()), len(self.departing)
+        return len(self.silent), len(self.departing)
 
 
 def symptom(spec: SpecView, titles: dict[str, str]) -> Symptom:
@@ -80,6 +85,8 @@ def symptom(spec: SpecView, titles: dict[str, str]) -> Symptom:
     found = Symptom(spec, [], {}, {})
     by_because: dict[str, Departure] = {}
     for backend, cases in spec.by_backend.items():
+        if backend == MODEL:
+            continue
         ran = [case for case in cases if case.case.verdict in RAN]
         departing = [case for case in ran if case.case.verdict != "conforms"]
         told: dict[tuple[str, str | None], list[CaseView]] = {}
@@ -88,9 +95,7 @@ def symptom(spec: SpecView, titles: dict[str, str]) -> Symptom:
         for (because, loudness), own in told.items():
             who = Who(backend, titles[backend], spec.ways_of(own), loudness)
             by_because.setdefault(because, Departure(because, [])).who.append(who)
-        if backend == MODEL or departing:
-            continue
-        if ran:
+        if ran and not departing:
             found.holds[backend] = titles[backend]
         elif all(case.case.verdict == "unsupported" for case in cases):
             found.unsaid[backend] = titles[backend]

@@ -30,7 +30,7 @@
     fields.forEach(function (field) {
       words(field[1]).forEach(function (word) { word = stem(word); weights[word] = Math.max(weights[word] || 0, field[0]); });
     });
-    return { node: node, place: place, rank: Number(node.dataset.rank), departing: node.dataset.departing.split(" "), weights: weights, all: Object.keys(weights) };
+    return { node: node, place: place, rank: Number(node.dataset.rank), departing: node.dataset.departing.split(" "), silent: node.dataset.silent.split(" "), weights: weights, all: Object.keys(weights) };
   });
   var list = document.querySelector(".found"), topics = document.querySelector(".topics"), more = document.querySelector(".more");
   var everything = false;
@@ -84,10 +84,13 @@
   function show() {
     var query = form.elements.problem.value, framework = form.elements.framework.value;
     var found = search(query), narrow = Boolean(asked(query).length);
-    found.forEach(function (one) { one.departs = !framework || one.entry.departing.indexOf(framework) >= 0; });
+    found.forEach(function (one) {
+      one.departs = !framework || one.entry.departing.indexOf(framework) >= 0;
+      one.silent = Boolean(framework) && one.entry.silent.indexOf(framework) >= 0;
+    });
     if (!narrow) { found = found.filter(function (one) { return one.departs; }); }
     found.sort(function (one, other) {
-      return other.departs - one.departs || other.score - one.score || other.entry.rank - one.entry.rank || one.entry.place - other.entry.place;
+      return other.departs - one.departs || other.score - one.score || other.silent - one.silent || other.entry.rank - one.entry.rank || one.entry.place - other.entry.place;
     });
     entries.forEach(function (entry) { entry.node.hidden = true; });
     found.forEach(function (one, place) {

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import sync_playwright
 
 from conformance.judge import Judged
 from conformance.records import Case, ClaimLine, Decision, Environment, Footer, Header, Results, SpecLine, digest
@@ -26,7 +27,7 @@ def environment(backend):
     )  # fmt: skip
 
 
-def spec(name, title, backends=("torch",)):
+def spec(name, title, backends=("torch",), symptom=None):
     text = f"# {HOSTILE}\ntitle: {title}\nsteps:\n  - expect: shared\n"
     divergence = {
         "backends": list(backends),
@@ -35,7 +36,7 @@ def spec(name, title, backends=("torch",)):
         "source": "pytorch/pytorch#1",
     }
     return SpecLine(
-        id=name, title=title, about=f"Why it matters {HOSTILE}.", sources=["documents/one", "owner/repo#12", "https://example.org/page"],
+        id=name, title=title, symptom=symptom, about=f"Why it matters {HOSTILE}.", sources=["documents/one", "owner/repo#12", "https://example.org/page"],
         contract="sharing", text=text, digest=digest(text), lines={"shared": 4}, divergences=[divergence],
     )  # fmt: skip
 
@@ -117,8 +118,8 @@ def results():
         ),
     ]
     specs = [
-        spec("ties/kept-on-save", "A tie survives being saved"),
-        spec("scopes/reuse-finds", "Reuse finds it", ("tf1-eager",)),
+        spec("ties/kept-on-save", "A tie survives being saved", symptom="After saving, my lm_head has come loose."),
+        spec("scopes/reuse-finds", "Reuse finds it", ("tf1-eager",), "My `generator` is not shared any more."),
         spec("scopes/all-agree", "All agree"),
     ]
     return Results(
@@ -170,3 +171,35 @@ def chromium():
     if found is None:
         pytest.skip("there is no Chromium: apt-get install chromium")
     return found
+
+
+@pytest.fixture(scope="session")
+def browser(chromium):
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser, page):
+    """Return a function that opens the page; afterwards no console message and no request may have been seen."""
+    contexts, noise = [], []
+
+    def visit(fragment="", width=1280, **options):
+        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
+        contexts.append(context)
+        tab = context.new_page()
+        tab.on("console", lambda message: noise.append(message.text))
+        tab.on("pageerror", lambda error: noise.append(str(error)))
+        tab.on(
+            "request",
+            lambda request: noise.append(request.url) if not request.url.startswith(("file:", "data:")) else None,
+        )
+        tab.goto(page.as_uri() + fragment)
+        return tab
+
+    yield visit
+    for context in contexts:
+        context.close()
+    assert noise == []

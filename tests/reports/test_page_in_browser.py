@@ -3,41 +3,8 @@
 from importlib.resources import files
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
-
-
-@pytest.fixture(scope="module")
-def browser(chromium):
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def visit(browser, page):
-    """Return a function that opens the page; afterwards no console message and no request may have been seen."""
-    contexts, noise = [], []
-
-    def visit(fragment="", width=1280, **options):
-        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
-        contexts.append(context)
-        tab = context.new_page()
-        tab.on("console", lambda message: noise.append(message.text))
-        tab.on("pageerror", lambda error: noise.append(str(error)))
-        tab.on(
-            "request",
-            lambda request: noise.append(request.url) if not request.url.startswith(("file:", "data:")) else None,
-        )
-        tab.goto(page.as_uri() + fragment)
-        return tab
-
-    yield visit
-    for context in contexts:
-        context.close()
-    assert noise == []
 
 
 def shown(tab):
