@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 from adapters.equinox_places import LOST, Node
 from adapters.equinox_states import EquinoxStates
-from adapters.training import training_of
+from adapters.training import TOO_LATE, training_of
 from conformance.step import Step
 from conformance.translation import Unsupported, turns
 from conformance.vocabulary import (
@@ -77,6 +77,8 @@ class EquinoxLearning(EquinoxStates):
 
     def mark(self, place: str, *, frozen: bool) -> None:
         """Note of each array at a place whether the filter leaves it out."""
+        if self.hoisted:
+            raise Unsupported(TOO_LATE)
         self.idiom("An array has no flag: what is frozen is False in the tree that `eqx.partition` filters by.")
         if self.frames:
             raise Unsupported(

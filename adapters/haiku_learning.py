@@ -4,6 +4,7 @@ from typing import Any
 
 from adapters.haiku_names import Bound, carried_in
 from adapters.haiku_owners import HaikuOwners
+from adapters.training import TOO_LATE
 from conformance.step import Step
 from conformance.translation import Unsupported, turns
 from conformance.vocabulary import Freeze, Gradient, Optimizer, Train, Unfreeze, Update
@@ -27,13 +28,20 @@ class HaikuLearning(HaikuOwners):
 
     def freeze(self, step: Freeze) -> None:
         """Note what later optimizers are to leave alone: Haiku has no flag on a parameter."""
+        self.refuse_late()
         self.idiom("Haiku has no flag on a parameter: `hk.data_structures.filter` picks what the optimizer is given.")
         self.frozen += [known.entry for known in self.spots(step.freeze)]
 
     def unfreeze(self, step: Unfreeze) -> None:
         """Note what later optimizers move again."""
+        self.refuse_late()
         again = {known.entry for known in self.spots(step.unfreeze)}
         self.frozen = [entry for entry in self.frozen if entry not in again]
+
+    def refuse_late(self) -> None:
+        """Refuse to freeze or unfreeze where an optimizer that lasts is there already."""
+        if self.optimizers:
+            raise Unsupported(TOO_LATE)
 
     def tree_of(self, spots: list[Bound]) -> str:
         """Return the one tree that variables are in."""

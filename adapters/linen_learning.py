@@ -8,6 +8,7 @@ from adapters.linen_changes import LinenChanges
 from adapters.linen_layers import Owner
 from adapters.linen_state import Entry, Path
 from adapters.linen_trees import after
+from adapters.training import TOO_LATE
 from conformance.step import Step
 from conformance.translation import INDENT, Unsupported, turns
 from conformance.vocabulary import Freeze, Function, Gradient, Optimizer, Train, Unfreeze, Update, walk
@@ -102,13 +103,20 @@ class LinenLearning(LinenChanges):
 
     def freeze(self, step: Freeze) -> None:
         """Note what the optimizer is to leave alone: Linen has no flag on a parameter."""
+        self.refuse_late()
         self.idiom(FROZEN)
         self.froze += [path for _, path in self.entries_at(step.freeze)]
 
     def unfreeze(self, step: Unfreeze) -> None:
         """Note that the next optimizer is given it again."""
+        self.refuse_late()
         thawed = [path for _, path in self.entries_at(step.unfreeze)]
         self.froze = [path for path in self.froze if path not in thawed]
+
+    def refuse_late(self) -> None:
+        """Refuse to freeze or unfreeze where an optimizer that lasts is there already."""
+        if self.optimizers or self.hoisted:
+            raise Unsupported(TOO_LATE)
 
     def trained(self, places: str | list[str]) -> list[Entry]:
         """Return the parameters at some places that are not frozen, each once."""

@@ -3,7 +3,7 @@
 from typing import Any
 
 from adapters.nnx_states import NNXStates
-from adapters.training import training_of
+from adapters.training import TOO_LATE, training_of
 from conformance.spec import Spec
 from conformance.step import Step
 from conformance.translation import Unsupported, turns
@@ -39,6 +39,8 @@ class NNXTraining(NNXStates):
         self.optimizers: dict[str, tuple[str, str]] = {}
         #: optimizer -> the variables it trains, and the paths under which the root listed them
         self.listed_at: dict[str, dict[str, tuple[str, ...] | None]] = {}
+        #: whether a traced function has an optimizer
+        self.lasting = False
         #: the steps that are still to come
         self.ahead: list[Step] = []
 
@@ -53,19 +55,28 @@ class NNXTraining(NNXStates):
 
     def freeze(self, step: Freeze) -> None:
         """Note what the optimizers made from here on are to leave alone: an `nnx.Param` has no flag."""
+        self.refuse_late()
         self.idiom("An `nnx.Param` has no flag: what is frozen is left out of the filter of the optimizers made later.")
         self.frozen += self.variables_at(step.freeze)
 
     def unfreeze(self, step: Unfreeze) -> None:
         """Note that optimizers made from here on are to train something again."""
+        self.refuse_late()
         again = self.variables_at(step.unfreeze)
         self.frozen = [made for made in self.frozen if made not in again]
+
+    def refuse_late(self) -> None:
+        """Refuse to freeze or unfreeze where an optimizer that lasts is there already."""
+        if self.optimizers or self.lasting:
+            raise Unsupported(TOO_LATE)
 
     def gradient(self, step: Gradient) -> None:
         """Differentiate a function of the root module."""
         loss = "nnx.remat(loss)" if step.remat else "loss"
         if not self.is_variable(step.wrt):
+            self.differentiates_a_tensor = True
             self.loss(step.steps, step.of, step.wrt)
+            self.differentiates_a_tensor = False
             self.write(f"{step.gradient} = jax.grad({loss.replace('nnx.remat', 'jax.checkpoint')})({step.wrt})")
             return
         path = self.path_of(step.wrt)
@@ -89,6 +100,7 @@ class NNXTraining(NNXStates):
         train = training_of(step)
         if train and step.traced and not self.frames:
             self.make_optimizer(train)
+            self.lasting = True
         super().function(step)
 
     def train(self, step: Train) -> None:

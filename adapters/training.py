@@ -2,6 +2,12 @@
 
 from conformance.vocabulary import Function, Train, walk
 
+#: Why there is no line that freezes for an optimizer that is there already: a script without one would show nothing.
+TOO_LATE = (
+    "No parameter says that it is frozen: an optimizer is told what it trains when it is made, "
+    "and nothing said afterwards reaches it. Make the optimizer, and the step that uses it, anew."
+)
+
 
 def training_of(step: Function) -> Train | None:
     """Return the one training step inside a function, whose optimizer is made before it; None if there are more or none."""
