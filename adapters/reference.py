@@ -21,11 +21,13 @@ from conformance.vocabulary import (
     Get,
     Gradient,
     Graph,
+    Hook,
     Intercept,
     Invoke,
     Layer,
     Materialize,
     Module,
+    Move,
     Optimizer,
     Parallel,
     Placeholder,
@@ -37,6 +39,7 @@ from conformance.vocabulary import (
     Scan,
     ScopeOptions,
     Session,
+    Shard,
     Tie,
     Track,
     Train,
@@ -78,9 +81,6 @@ class Reference(VariableScopes):
         "wrap": "The contract does not cover what a framework's layers do with a layer that is put into them.",
         "reparametrize": "The contract does not cover places that give a function of the variable they hold.",
         "quantize": "The contract does not cover numbers of 8 bits.",
-        "hook": "The contract does not cover what users hang on a gradient.",
-        "move": "The model has one device.",
-        "shard": "The contract does not cover where the parts of a variable lie.",
         "offers": "The contract does not cover what a framework's package offers.",
         "traces": "The contract does not cover how often a function is traced: a traced function behaves as the Python function.",
     }
@@ -231,6 +231,18 @@ class Reference(VariableScopes):
     def cast(self, step: Cast) -> None:
         """Change the dtype of what a layer or a module holds."""
         self.write(f"{step.as_} = model.cast({step.cast}, {step.to!r})")
+
+    def move(self, step: Move) -> None:
+        """Move what a layer or a module holds."""
+        self.write(f"{step.as_} = model.move({step.move}, {step.device})")
+
+    def shard(self, step: Shard) -> None:
+        """Lay a variable out."""
+        self.write(f"model.shard({step.shard})")
+
+    def hook(self, step: Hook) -> None:
+        """Hang something on a gradient."""
+        self.write(f"model.hook({step.hook}, {step.times})")
 
     def materialize(self, step: Materialize) -> None:
         """Go on with the module: it had its memory all the time, as the contract knows no other module."""

@@ -11,7 +11,9 @@ from conformance.vocabulary import Assign, Call, Expect, Parallel, Train, Update
 
 MODELINE = "# yaml-language-server: $schema=../../conformance/schemas/spec.schema.json"
 LONGEST = 80
-SOURCE = re.compile(r"^(documents/[a-z0-9-]+|[\w.-]+/[\w.-]+#\d+|[\w.-]+/[\w.-]+, [\w.-]+: .{4,}|https://\S+|convention: .{20,}|[A-Z].{8,})$")
+SOURCE = re.compile(
+    r"^(documents/[a-z0-9-]+|[\w.-]+/[\w.-]+#\d+|[\w.-]+/[\w.-]+, [\w.-]+: .{4,}|https://\S+|convention: .{20,}|[A-Z].{8,})$"
+)
 Found = Iterator[tuple[int, str, str, str]]
 
 

@@ -15,6 +15,7 @@ class Cell(tape.Tensor):
     def __init__(self, graph, name, shape, dtype, draw, trainable):
         self.graph, self.name, self.shape, self.dtype = graph, name, tuple(shape), dtype
         self.draw, self.trainable, self.frozen, self.local = draw, trainable, False, False
+        self.device, self.hooks = 0, []
 
     def forward(self):
         """Return the value in the current session."""

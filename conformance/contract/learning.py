@@ -31,7 +31,8 @@ class Optimizer:
             raise NotTrainable("nothing is left to train", "a variable that is not frozen", "name one")
         slopes = [Array.full(cell.shape, 0.0) for cell in cells]
         for loss in losses:
-            slopes = [a.map(plus, b) for a, b in zip(slopes, tape.slopes(tape.tensor(loss), cells))]
+            found = [hooked(cell, slope) for cell, slope in zip(cells, tape.slopes(tape.tensor(loss), cells))]
+            slopes = [a.map(plus, b) for a, b in zip(slopes, found)]
         self.move(cells, slopes)
 
     def move(self, cells, slopes):
@@ -45,6 +46,13 @@ class Optimizer:
             value = cell.forward()
             taken = self.take(cell, slope.map(lambda number, held: number + coupled * held, value))
             cell.assign(value.map(lambda held, step: held - decoupled * held - step, taken).tolist())
+
+
+def hooked(cell, slope):
+    """Return a gradient as the hooks of its variable leave it; each runs once, on the sum over all uses."""
+    for times in cell.hooks:
+        slope = slope.map(lambda number, times=times: times * number)
+    return slope
 
 
 def plus(one, other):
@@ -92,6 +100,10 @@ class Learning:
         """Take it into training again."""
         for cell in cells_of(owner, build=True):
             cell.frozen = False
+
+    def hook(self, cell, times):
+        """Have each gradient of a variable multiplied on its way to an optimizer."""
+        cell.hooks.append(times)
 
     def average(self, owner, decay):
         """Return a copy of an owner that keeps moving averages of its variables."""

@@ -272,6 +272,16 @@ class Model(Learning):
             cell.cast(dtype)
         return owner
 
+    def move(self, owner, device):
+        """Move a layer or module: where a variable lies changes nothing of what it is."""
+        for cell in cells_of(owner, build=True):
+            cell.device = device
+        return owner
+
+    def shard(self, cell):
+        """Lay a variable out over two devices, which changes nothing of what it is either."""
+        cell.device = (0, 1)
+
     def vectorize(self, over, function):
         """Return a function of each row, stacked."""
         rows = tape.tensor(over)
