@@ -80,6 +80,7 @@ class NNXAccounts(Jax):
         self.trainable: list[str] = []
         self.fixed: set[str] = set()
         self.ties_variables = False
+        self.differentiates_a_tensor = False
         #: how many functions are open where a function that makes and returns an owner is written
         self.maker: int | None = None
         #: what that function binds

@@ -196,7 +196,8 @@ class NNXVariables(NNXAccounts):
 
     def assign(self, step: Assign) -> None:
         """Write an array into a variable."""
-        self.pure_only("write variables")
+        if self.differentiates_a_tensor:
+            self.pure_only("write variables")
         self.write(f"{self.place(step.assign)}[...] = {self.new_value(step.to)}")
 
     def increment(self, place: str) -> None:

@@ -8,6 +8,7 @@ from adapters.tf1_words import TF1Words
 from conformance.step import Reuse, Step
 from conformance.translation import Unsupported, turns
 from conformance.vocabulary import (
+    Assign,
     Average,
     Block,
     Call,
@@ -31,6 +32,7 @@ from conformance.vocabulary import (
     walk,
 )
 
+NO_RECOMPUTED_WRITE = "In a graph a write inside `tf.recompute_grad` is an operation that nothing runs; hand it out of the function and run it once."
 NO_LOOP_WRITE = "In a graph a write inside `tf.while_loop` is an operation that nothing runs unless it is tied in by control dependencies; carry the value from turn to turn."
 NO_TRACED_SLOTS = "In a graph the slots of an optimizer are initialized after they are built, which a traced function leaves no place for."
 
@@ -176,6 +178,8 @@ class GraphWords(TF1Words):
 
     def recomputed(self, step: Gradient) -> None:
         """Have what leads up to the scalar computed again; a tensor that is differentiated is an argument."""
+        if any(isinstance(inner, Assign) for inner in walk(step.steps)):
+            raise Unsupported(NO_RECOMPUTED_WRITE)
         takes = [] if step.wrt in self.made or "." in step.wrt else [step.wrt]
         self.write("@tf.recompute_grad")
         with self.body(step), self.block(self.header("loss", takes, step)):
