@@ -21,6 +21,10 @@ class HaikuLearning(HaikuOwners):
         self.averages: dict[str, tuple[str, float]] = {}
         #: optimizer -> its kind, the tree it is over, and the function that picks what it moves, empty for all
         self.optimizers: dict[str, tuple[str, str, str]] = {}
+        #: whether a function that is a training step has an optimizer of its own
+        self.lasting = False
+        #: optimizers that were made before something was frozen or unfrozen
+        self.stale: set[str] = set()
         #: optimizer that is over a whole tree -> what was in it then
         self.whole: dict[str, list[Bound]] = {}
 
@@ -39,9 +43,10 @@ class HaikuLearning(HaikuOwners):
         self.frozen = [entry for entry in self.frozen if entry not in again]
 
     def refuse_late(self) -> None:
-        """Refuse to freeze or unfreeze where an optimizer that lasts is there already."""
-        if self.optimizers:
+        """Refuse to freeze or unfreeze for a compiled step; note which optimizers were made before it."""
+        if self.lasting:
             raise Unsupported(TOO_LATE)
+        self.stale |= set(self.optimizers)
 
     def tree_of(self, spots: list[Bound]) -> str:
         """Return the one tree that variables are in."""
@@ -165,6 +170,8 @@ class HaikuLearning(HaikuOwners):
 
     def take_steps(self, step: Update) -> None:
         """Write the loss and the updates of a tree."""
+        if step.update in self.stale:
+            raise Unsupported(TOO_LATE)
         kind, tree, picker = self.optimizers[step.update]
         if step.update in self.whole and not self.frames:
             picker = self.picker(tree, self.whole[step.update])

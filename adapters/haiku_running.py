@@ -53,6 +53,7 @@ class HaikuRunning(HaikuMakers):
             self.write(f"{optimizer} = {self.optax_words(last)}")
             self.write(f"{optimizer}_moments = {optimizer}.init({self.picked(tree, picker)})")
             self.optimizers[optimizer] = (kind, tree, picker)
+            self.lasting = True
             last = Update(update=optimizer, minimize=last.minimize, times=last.times, steps=last.steps)
         last = last.model_copy(update={"steps": [*before, *last.steps]})
         optimizer, tree = last.update, self.optimizers[last.update][1]

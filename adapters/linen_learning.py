@@ -36,6 +36,8 @@ class LinenLearning(LinenChanges):
         self.optimizers: dict[str, Kept] = {}
         #: optimizer and state of each training step inside a function, made before the function
         self.hoisted: dict[int, tuple[str, str]] = {}
+        #: optimizers that were made before something was frozen or unfrozen
+        self.stale: set[str] = set()
 
     # -- gradients
 
@@ -114,9 +116,10 @@ class LinenLearning(LinenChanges):
         self.froze = [path for path in self.froze if path not in thawed]
 
     def refuse_late(self) -> None:
-        """Refuse to freeze or unfreeze where an optimizer that lasts is there already."""
-        if self.optimizers or self.hoisted:
+        """Refuse to freeze or unfreeze for a traced step; note which optimizers were made before it."""
+        if self.hoisted:
             raise Unsupported(TOO_LATE)
+        self.stale |= set(self.optimizers)
 
     def trained(self, places: str | list[str]) -> list[Entry]:
         """Return the parameters at some places that are not frozen, each once."""
@@ -215,6 +218,8 @@ class LinenLearning(LinenChanges):
         """Take steps with an optimizer: the part of the tree that it is for is replaced."""
         kept = self.optimizers[step.update]
         self.pure_only("take a step")
+        if step.update in self.stale:
+            raise Unsupported(TOO_LATE)
         if kept.owner is None and any(path not in self.collections for _, path in kept.entries.values()):
             raise Unsupported(
                 "An optimizer's state in Optax has the shape of the tree that it was made for; after a tie or a move another is made."

@@ -41,6 +41,8 @@ class NNXTraining(NNXStates):
         self.listed_at: dict[str, dict[str, tuple[str, ...] | None]] = {}
         #: whether a traced function has an optimizer
         self.lasting = False
+        #: optimizers that were made before something was frozen or unfrozen
+        self.stale: set[str] = set()
         #: the steps that are still to come
         self.ahead: list[Step] = []
 
@@ -66,9 +68,10 @@ class NNXTraining(NNXStates):
         self.frozen = [made for made in self.frozen if made not in again]
 
     def refuse_late(self) -> None:
-        """Refuse to freeze or unfreeze where an optimizer that lasts is there already."""
-        if self.optimizers or self.lasting:
+        """Refuse to freeze or unfreeze for a traced step; note which optimizers were made before it."""
+        if self.lasting:
             raise Unsupported(TOO_LATE)
+        self.stale |= set(self.optimizers)
 
     def gradient(self, step: Gradient) -> None:
         """Differentiate a function of the root module."""
@@ -162,6 +165,8 @@ class NNXTraining(NNXStates):
     def update(self, step: Update) -> None:
         """Take steps with an optimizer, on the sum of the gradients of several losses if there are."""
         self.pure_only("take a step of an optimizer")
+        if step.update in self.stale:
+            raise Unsupported(TOO_LATE)
         self.check_paths(step.update)
         _, argnums = self.optimizers[step.update]
         scalars = [step.minimize] if isinstance(step.minimize, str) else step.minimize
