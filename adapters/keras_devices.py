@@ -9,7 +9,7 @@ from adapters.keras_owners import copied
 from adapters.keras_places import Thing, mentions
 from adapters.keras_saving import NO_CONFIG, KerasSaving, OtherKind, class_of
 from conformance.translation import Unsupported
-from conformance.vocabulary import Call, Cast, Materialize, Move, Parallel, Quantize, Shard, walk
+from conformance.vocabulary import Call, Cast, Expect, Materialize, Move, Parallel, Quantize, Shard, walk
 
 #: collectives between virtual CPUs are not needed where one of them can add up
 STRATEGY = "tf.distribute.MirroredStrategy(['cpu:0', 'cpu:1'], cross_device_ops=tf.distribute.ReductionToOneDevice())"
@@ -126,6 +126,14 @@ class KerasDevices(KerasSaving, KerasLearning):
             self.build(words, thing)
         self.write(f"{words}.quantize('int8')")
         self.alias(step.as_, step.quantize)
+
+    def reading(self, step: Expect) -> str:
+        """Refuse to compare a place with itself: a model lists a layer that is used twice once, under its name."""
+        if step.identical and len(set(map(self.place, step.identical))) == 1:
+            raise Unsupported(
+                "A Keras model keeps a layer that is used in several places once, under its name: there are no two places to compare."
+            )
+        return super().reading(step)
 
     # -- several devices
 

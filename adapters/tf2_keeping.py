@@ -7,7 +7,7 @@ from adapters.tf2_things import CLASSES, Net, Unit, is_model, units_of
 from conformance.spec import Spec
 from conformance.step import Step
 from conformance.translation import Unsupported
-from conformance.vocabulary import Cast, Copy, Get, Layer, Module, Move, Quantize, Restore, Save, Variable, Wrap, walk
+from conformance.vocabulary import Cast, Copy, Expect, Get, Layer, Module, Move, Quantize, Restore, Save, Variable, Wrap, walk
 
 NEEDS_CONFIG = (
     "Keras copies and saves a subclassed model through `get_config`, which one that is handed objects does not have."
@@ -147,6 +147,14 @@ class KeepingWords(ObjectWords):
         if step.as_ != words:
             self.write(f"{step.as_} = {words}")
         self.made[step.as_] = made
+
+    def reading(self, step: Expect) -> str:
+        """Refuse to compare a place with itself: a model lists a layer that is used twice once, under its name."""
+        if step.identical and len(set(map(self.place, step.identical))) == 1:
+            raise Unsupported(
+                "A Keras model keeps a layer that is used in several places once, under its name: there are no two places to compare."
+            )
+        return super().reading(step)
 
     # -- files
 
