@@ -175,7 +175,7 @@ class KerasRunning(KerasLearning, KerasOwners):
             raise Unsupported(
                 "A loop of JAX hands on what its body returns: a variable that is assigned inside leaves nothing behind."
             )
-        self.build_for(step, calls_build=False)
+        self.build_for(step, calls_build=True)
         body = self.fresh("turn")
         with self.block(f"def {body}(index, {step.scan}):"):
             self.steps(step.steps)

@@ -147,7 +147,7 @@ class RunningWords(DeviceWords):
 
     def scan(self, step: Scan) -> None:
         """Carry a tensor through a loop of TensorFlow's own, which counts its turns."""
-        self.build_called(step)
+        self.build_for(step)
         turn = self.free("turn")
         with self.block(f"def {turn}({step.scan}):"):
             self.steps(step.steps)
