@@ -86,7 +86,7 @@ def departs(one: Judged) -> bool:
 def because(case: Case, divergences: list[Divergence], packages: dict[str, str]) -> str:
     """Return what the spec says of a case's departure, or else the reason of its verdict."""
     declared = [one.because for one in divergences if case.backend in one.backends and applies(one, case.way, packages)]
-    return " ".join(declared) if case.verdict == "differs" else case.reason or ""
+    return " ".join(map(str.strip, declared)) if case.verdict == "differs" else case.reason or ""
 
 
 def environment_of(case: Case, results: Results) -> Environment:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import adapters
 from conformance.claims import ClaimVerdict, in_words, judge_claims
-from conformance.records import Case, Environment, Results, SpecLine
+from conformance.records import Case, Environment, Results, ScenarioLine, SpecLine
 from conformance.spec import Divergence
 from reports.cases import CONTRACTS, MARKS, RAN, CaseView, answers_of, because, environment_of
 from reports.groups import Article, Badge, Column, articles, badges, by_backend, columns, gather, ways_of
@@ -119,6 +119,7 @@ class View:
     documents: dict[str, list[ClaimVerdict]]
     claim_counts: Counter[str]
     untested: dict[str, dict[str, list[SpecView]]]
+    scenarios: list[ScenarioLine]
     marks: dict[str, str]
     meanings: dict[str, str]
     loudness: dict[str, str]
@@ -128,6 +129,16 @@ class View:
     def specs(self) -> list[SpecView]:
         """Every spec, in the order of the page."""
         return [spec for specs in self.facets.values() for spec in specs]
+
+    @property
+    def ids(self) -> set[str]:
+        """The ids of every spec."""
+        return {spec.line.id for spec in self.specs}
+
+    @property
+    def out_of_reach(self) -> list[ScenarioLine]:
+        """What users report and no run, or not all of it, is there for."""
+        return [scenario for scenario in self.scenarios if scenario.not_tested]
 
     @property
     def cases(self) -> int:
@@ -232,6 +243,7 @@ def view(results: Results) -> View:
         documents=documents,
         claim_counts=Counter(claim.verdict for claims in documents.values() for claim in claims),
         untested={name: untested[name] for name in order(untested)},
+        scenarios=sorted(results.scenarios.values(), key=lambda scenario: scenario.id),
         marks=MARKS,
         meanings=MEANINGS,
         loudness=LOUDNESS,

@@ -19,9 +19,16 @@ from conformance.problems import UsageError
     show_default=True,
     help="The page to write.",
 )
-def report(results: tuple[Path, ...], output: Path) -> None:
-    """Build one HTML file from RESULTS (results.jsonl if none is named); several files are merged."""
-    from reports import build  # Jinja2 and Pygments are needed by this command alone
+@click.option(
+    "--port",
+    "ports",
+    multiple=True,
+    metavar="FROM:TO",
+    help="Porting guides to write beside the page: FROM:TO, all, or none.  [default: from tf1 to each]",
+)
+def report(results: tuple[Path, ...], output: Path, ports: tuple[str, ...]) -> None:
+    """Build the page from RESULTS (results.jsonl if none is named); several files are merged."""
+    from reports import build_all  # Jinja2 and Pygments are needed by this command alone
 
     paths = results or (Path("results.jsonl"),)
     loaded = records.read(paths)
@@ -32,9 +39,11 @@ def report(results: tuple[Path, ...], output: Path) -> None:
         )
     try:
         with Console(stderr=True).status("building the page"):
-            page = build(loaded, output)
+            page, *guides = build_all(loaded, output, ports or None)
     except OSError as error:
         raise UsageError(
             f"the page cannot be written to {output}: {error.strerror}\n    expected: a file in a folder that can be written to\n    to do: name another with --output"
         ) from None
     click.echo(f"report: {page} ({page.stat().st_size / 1e6:.1f} MB, {len(loaded.cases)} cases)")
+    if guides:
+        click.echo(f"porting guides: {len(guides)} beside it, as {guides[0].name}")
