@@ -74,7 +74,7 @@ class Lesson:
     pairs: list[Pair]
 
     def order(self, target: str) -> tuple[bool, bool, int]:
-        """What comes first: what is explained, then what the target does otherwise than all, then what hits most.
+        """Return what to sort by: what is explained first, then what the target does otherwise than all, then what hits most.
 
         What people wrote in about counts more, and so does what no way of the target avoids.
         """

@@ -1,13 +1,25 @@
 """Results made in code: every verdict, several backends and ways, and text that means harm."""
 
 import shutil
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import sync_playwright
 
 from conformance.judge import Judged
-from conformance.records import Case, ClaimLine, Decision, Environment, Footer, Header, Results, SpecLine, digest
+from conformance.records import (
+    Case,
+    ClaimLine,
+    Decision,
+    Environment,
+    Footer,
+    Header,
+    Results,
+    ScenarioLine,
+    SpecLine,
+    digest,
+)
 from reports import build
 
 HOSTILE = "</script></code><b onmouseover=alert(1)>&amp;\"'"
@@ -122,11 +134,19 @@ def results():
         spec("scopes/reuse-finds", "Reuse finds it", ("tf1-eager",), "My `generator` is not shared any more."),
         spec("scopes/all-agree", "All agree"),
     ]
+    told = {"scenario": f"Something is saved {HOSTILE}", "expects": "it is kept"}
+    scenarios = [
+        ScenarioLine(id="C01", specs=["ties/kept-on-save"], sources=["owner/repo#12"], **told),
+        ScenarioLine(id="C02", specs=["no/such"], not_tested=f"The rest needs a cluster {HOSTILE}.", **told),
+        ScenarioLine(id="C03", not_tested="It needs a device that nobody has.", **told),
+        ScenarioLine(id="C04", **told),
+    ]
     return Results(
         headers=[Header(canireuse="0.1", started="2026-01-01T00:00:00+00:00", command="canireuse run")],
         environments={f"{name}@cpu": environment(name) for name in BACKENDS},
         specs={one.id: one for one in specs},
         claims={one.id: one for one in claims},
+        scenarios={one.id: one for one in scenarios},
         cases={one.id: one for one in cases},
         footers=[Footer(cases=len(cases), seconds=1.0, verdicts={})],
     )
@@ -186,7 +206,9 @@ def visit(browser, page):
     """Return a function that opens the page; afterwards no console message and no request may have been seen."""
     contexts, noise = [], []
 
-    def visit(fragment="", width=1280, **options):
+    index = page
+
+    def visit(fragment="", width=1280, page=None, **options):
         context = browser.new_context(viewport={"width": width, "height": 900}, **options)
         contexts.append(context)
         tab = context.new_page()
@@ -196,10 +218,23 @@ def visit(browser, page):
             "request",
             lambda request: noise.append(request.url) if not request.url.startswith(("file:", "data:")) else None,
         )
-        tab.goto(page.as_uri() + fragment)
+        tab.goto((page or index).as_uri() + fragment)
         return tab
 
     yield visit
     for context in contexts:
         context.close()
     assert noise == []
+
+
+@pytest.fixture(scope="session")
+def axe():
+    """Return a function that lists what axe-core finds wrong in a page."""
+    source = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
+
+    def axe(tab, rules=("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")):
+        tab.evaluate(source)
+        found = tab.evaluate("rules => axe.run(document, {runOnly: rules})", list(rules))["violations"]
+        return [(one["id"], one["nodes"][0]["html"][:200]) for one in found]
+
+    return axe

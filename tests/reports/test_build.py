@@ -165,6 +165,24 @@ def test_what_was_not_tested_says_why(results):
     assert [spec.line.id for spec in untested["tf1-eager"]["not here"]] == ["ties/kept-on-save"]
 
 
+def test_what_users_report_leads_to_specs_or_says_why_not(page, results):
+    text = page.read_text(encoding="utf-8")
+    assert "4 situations that people opened issues about" in text
+    rows = dict(part.split('">', 1) for part in text.split('<tr id="reported-')[1:])
+    assert '<a href="#ties/kept-on-save">ties/kept-on-save</a>' in rows["C01"]
+    assert "Not tested in full: The rest needs a cluster" in rows["C02"]
+    assert "Not tested: It needs a device" in rows["C03"]
+    assert "not run here" in rows["C04"].split("</tr>")[0]
+    assert [one.id for one in view(results).out_of_reach] == ["C02", "C03"]
+    assert "2 situations that no run" in text
+
+
+def test_facets_say_what_was_not_said(page):
+    text = page.read_text(encoding="utf-8")
+    assert "<td>none ran, 1 not said</td>" in text
+    assert "<td>1 of 2</td>" in text
+
+
 def test_a_page_of_nothing_is_a_page(tmp_path):
     assert "No backend was run" in build(Results(), tmp_path / "index.html").read_text(encoding="utf-8")
 

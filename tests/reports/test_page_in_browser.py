@@ -1,10 +1,6 @@
 """The page in a real browser, from a file: search, permalinks, schemes, widths, without JavaScript, axe-core."""
 
-from importlib.resources import files
-
 import pytest
-
-AXE = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
 
 
 def shown(tab):
@@ -96,6 +92,32 @@ def test_claims_filter_by_verdict_and_lead_to_evidence(visit):
     assert tab.locator('[id="scopes/reuse-finds@tf1"]').is_visible()
 
 
+def test_the_filter_of_claims_is_in_the_address_and_comes_back(visit):
+    tab = visit("#claims")
+    tab.select_option("select[name=claim]", "not checkable")
+    assert tab.url.endswith("#?claim=not%20checkable")
+    again = visit("#?claim=not%20checkable")
+    assert again.locator("tr.claim:visible").count() == 1
+    assert len(shown(again)) == 3
+    again.click("a.c-depends >> nth=0")
+    again.wait_for_function("document.querySelector('tr.claim:not([hidden])').dataset.verdict === 'depends'")
+    tab.select_option("select[name=claim]", "")
+    assert tab.url.endswith("#claims")
+
+
+def test_scripts_get_colours_where_they_are_opened_and_stay_what_they_are(visit):
+    from tests.reports.conftest import SCRIPT
+
+    tab = visit("#scopes/reuse-finds@tf1")
+    code = tab.locator('[id="scopes/reuse-finds@tf1"] code.script')
+    code.locator("i.k >> nth=0").wait_for()
+    assert code.evaluate("code => code.textContent") == SCRIPT
+    assert code.locator("i.k").all_inner_texts() == ["import", "if", "pass"]
+    assert code.locator("i.b").all_inner_texts() == ["observe"]
+    assert tab.locator('[id="scopes/reuse-finds"] code.yaml i.t').all_inner_texts() == ["title", "steps", "expect"]
+    assert tab.locator('[id="scopes/all-agree"] i').count() == 0
+
+
 def test_the_scheme_can_be_switched(visit):
     tab = visit(color_scheme="light")
     before = tab.evaluate("getComputedStyle(document.body).backgroundColor")
@@ -133,18 +155,13 @@ def test_nothing_sticks_out(visit, width):
 
 @pytest.mark.parametrize("width", [380, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(visit, scheme, width):
+def test_axe_finds_nothing(visit, axe, scheme, width):
     tab = visit("#ties/kept-on-save", width=width, color_scheme=scheme)
     tab.evaluate("document.querySelectorAll('details').forEach(details => { details.open = true; })")
-    tab.evaluate(AXE)
-    found = tab.evaluate(
-        "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})"
-    )["violations"]
-    assert [(one["id"], one["nodes"][0]["html"][:200]) for one in found] == []
+    assert axe(tab) == []
 
 
-def test_axe_would_find_something(visit):
+def test_axe_would_find_something(visit, axe):
     tab = visit()
     tab.evaluate("document.body.insertAdjacentHTML('beforeend', '<main><img src=\"data:,\"></main>')")
-    tab.evaluate(AXE)
-    assert tab.evaluate("axe.run()")["violations"]
+    assert axe(tab)
