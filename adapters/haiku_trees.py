@@ -6,6 +6,7 @@ from typing import Any
 from adapters.haiku_layers import Owner
 from adapters.haiku_learning import HaikuLearning
 from adapters.haiku_names import Bound
+from adapters.training import TIED_IN_CODE
 from conformance.translation import Unsupported
 from conformance.vocabulary import (
     Average,
@@ -264,6 +265,8 @@ class HaikuTrees(HaikuLearning):
 
     def tie(self, step: Tie) -> None:
         """Write the function anew, so that it gets the other parameter."""
+        if self.compiled in self.lines and not self.frames:
+            raise Unsupported(TIED_IN_CODE)
         self.idiom(
             "What is shared is said in the function: it is written anew, and finds the other's parameter by name."
         )

@@ -2,6 +2,7 @@
 
 from adapters.linen_layers import Owner
 from adapters.linen_owners import LinenOwners
+from adapters.training import TIED_IN_CODE
 from conformance.translation import Unsupported
 from conformance.vocabulary import Average, Cast, Copy, Materialize, Move, Reparametrize, Replace, Tie, Track, Wrap
 
@@ -33,6 +34,8 @@ class LinenChanges(LinenOwners):
             else:
                 self.write(f"{self.entry(old)} = {self.entry(kept)}")
             return
+        if self.compiled in self.lines and not self.frames:
+            raise Unsupported(TIED_IN_CODE)
         self.idiom("The entry of one layer is given to both at each `apply`: the tie is in the code that calls them.")
         owner.leaves[part] = kept
         used = {entry for one in self.known for entry in one.leaves.values()}

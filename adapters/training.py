@@ -8,6 +8,12 @@ TOO_LATE = (
     "and nothing said afterwards reaches it. Make the optimizer, and the step that uses it, anew."
 )
 
+#: Why a function that is there already is not tied: a script without a line for that would show nothing.
+TIED_IN_CODE = (
+    "The tie is in the code that reads the tree: a function that was written before it goes on reading both entries. "
+    "Write the function for the tied model, and compile that."
+)
+
 
 def training_of(step: Function) -> Train | None:
     """Return the one training step inside a function, whose optimizer is made before it; None if there are more or none."""
