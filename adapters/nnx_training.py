@@ -129,6 +129,8 @@ class NNXTraining(NNXStates):
         )
         if set(trained) == set(self.trainable) and not grows:
             return "nnx.Param", ""
+        if not trained:
+            return "nnx.Nothing()", ", argnums=nnx.DiffState(0, nnx.Nothing())"
         self.idiom("The optimizer's filter is made of the paths under which NNX lists the variables to train.")
         chosen = self.free(name)
         listed = ", ".join(dict.fromkeys(self.listed(places)))
