@@ -9,6 +9,8 @@ from reports.cases import CaseView
 
 #: how many lines may be another in a script that is told by those lines alone
 FEW = 2
+#: up to how many words say which ways are meant; of more it is said which are not, if these are fewer
+MANY = 2
 #: the parts of a way that say where it ran, and not how the thing was done
 PLACES = ("engine", "device")
 
@@ -18,8 +20,16 @@ def ways_of(chosen: Sequence[CaseView], among: Sequence[CaseView]) -> str:
 
     Of a part that does not matter (every engine of a way answers alike) nothing is said.
     """
-    if len(chosen) == len(among):
+    wanted = {case.case.id for case in chosen}
+    others = [case for case in among if case.case.id not in wanted]
+    if not others:
         return ""
+    words, spared = cover(chosen, among), cover(others, among)
+    return "; ".join(words) if len(words) <= MANY or len(words) <= len(spared) else f"all but {'; '.join(spared)}"
+
+
+def cover(chosen: Sequence[CaseView], among: Sequence[CaseView]) -> list[str]:
+    """Return the fewest parts of ways that some cases have and no other: single parts first, then several."""
     names = list(dict.fromkeys(name for case in among for name in case.parts))
     names = [name for name in names if len({case.parts.get(name) for case in among}) > 1]
     wanted, told, words = {case.case.id for case in chosen}, set[str](), []
@@ -30,7 +40,7 @@ def ways_of(chosen: Sequence[CaseView], among: Sequence[CaseView]) -> str:
                 if alike <= wanted and not alike <= told:
                     told |= alike
                     words.append(", ".join(value for value in values if value))
-    return "; ".join(filter(None, words))
+    return list(filter(None, words))
 
 
 def count_of(cases: Sequence[CaseView]) -> str:

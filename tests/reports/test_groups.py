@@ -72,6 +72,16 @@ def test_engines_that_do_not_matter_are_left_out(cases):
     assert ways_of(cases, cases) == ""
 
 
+def test_many_ways_are_told_by_the_few_that_are_not_meant(cases):
+    base = cases[0]
+    own = [
+        type(base)(**{**vars(base), "case": way(base.case, restore=restore)}) for restore in ("a", "b", "c", "d", "e")
+    ]
+    assert ways_of(own[:2], own) == "a; b"
+    assert ways_of(own[1:], own) == "all but a"
+    assert ways_of(own[2:], own) == "all but a; b"
+
+
 def test_answers_that_are_alike_are_one_column(spec):
     assert [(one.cases[0].case.backend, one.ways) for one in columns(spec.cases)] == [
         ("reference", ""),
