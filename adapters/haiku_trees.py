@@ -193,9 +193,7 @@ class HaikuTrees(HaikuLearning):
             ]
             places = [f"{place.removeprefix(f'{step.save}.')}." for place in step.only]
             self.sources[step.to] = {
-                path: one
-                for path, one in owner.paths().items()
-                if f"{path}.".startswith(tuple(places))
+                path: one for path, one in owner.paths().items() if f"{path}.".startswith(tuple(places))
             }
             owner = Owner("", "module", members={str(at): one for at, one in enumerate(spots)}, trees=owner.trees)
         self.write(f"{step.to} = pickle.dumps({tupled([self.part(owner, tree) for tree in self.trees_of(owner)])})")

@@ -7,7 +7,21 @@ from adapters.tf2_things import CLASSES, Net, Unit, is_model, units_of
 from conformance.spec import Spec
 from conformance.step import Step
 from conformance.translation import Unsupported
-from conformance.vocabulary import Cast, Copy, Expect, Get, Layer, Module, Move, Quantize, Restore, Save, Variable, Wrap, walk
+from conformance.vocabulary import (
+    Cast,
+    Copy,
+    Expect,
+    Get,
+    Layer,
+    Module,
+    Move,
+    Quantize,
+    Restore,
+    Save,
+    Variable,
+    Wrap,
+    walk,
+)
 
 NEEDS_CONFIG = (
     "Keras copies and saves a subclassed model through `get_config`, which one that is handed objects does not have."
