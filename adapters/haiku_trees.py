@@ -339,6 +339,10 @@ class HaikuTrees(HaikuLearning):
 
     def replace(self, step: Replace) -> None:
         """Write the module's function anew with another member."""
+        if self.frames:
+            raise Unsupported(
+                "What a Haiku module is made of stands in its code: a function puts no other member into it."
+            )
         self.idiom("A member is replaced by writing the function anew.")
         self.swap(step.replace, self.held_at(step.by))
 

@@ -65,7 +65,7 @@ SURVIVED = frozenset({
 
 def asks_what_survives(spec: Spec) -> bool:
     """Return whether a spec asks what becomes of a tie, not how one is made."""
-    return any(step.verb in SURVIVED for step in walk(spec.steps))
+    return any(step.verb in SURVIVED or getattr(step, "abstract", False) for step in walk(spec.steps))
 
 
 class Jax(Adapter):

@@ -122,7 +122,9 @@ class LinenTrees(LinenScopes):
         """Watch the array that a reference leads to: the reference itself is made anew by each lookup."""
         if step.drop not in self.variables:
             if not self.owners[step.drop].words:
-                raise Unsupported("What holds variables alone is an entry of Linen's tree: no Python object stands for it.")
+                raise Unsupported(
+                    "What holds variables alone is an entry of Linen's tree: no Python object stands for it."
+                )
             super().drop(step)
             self.named_by_holder(step.drop)
             return

@@ -120,7 +120,9 @@ class NNX(NNXTraining):
         """Return the arrays in the state of a module."""
         if only_trainable and self.frozen:
             raise Unsupported("An `nnx.Param` has no flag: what is frozen, only the optimizer's filter knows.")
-        return f"jax.tree.leaves({self.state_of_owner(self.holder(inside), *(['nnx.Param'] if only_trainable else []))})"
+        return (
+            f"jax.tree.leaves({self.state_of_owner(self.holder(inside), *(['nnx.Param'] if only_trainable else []))})"
+        )
 
     def names(self, inside: str | None) -> str:
         """Return the paths in the state of a module or the root."""

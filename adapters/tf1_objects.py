@@ -187,7 +187,9 @@ class TF1Objects(TF1Scopes):
             )
         made = self.thing(step.wrap)
         if not isinstance(made, Layer) or made.layer != "cell":
-            raise Unsupported("`tf1.nn.dynamic_rnn` and `bidirectional_dynamic_rnn` take cells; a layer that keeps no state, or a loop over a cell, is none.")
+            raise Unsupported(
+                "`tf1.nn.dynamic_rnn` and `bidirectional_dynamic_rnn` take cells; a layer that keeps no state, or a loop over a cell, is none."
+            )
         self.write(f"{step.as_} = {self.write_class(step.inside)}({self.place(step.wrap)})")
         self.made[step.as_] = step
 

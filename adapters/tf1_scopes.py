@@ -74,7 +74,9 @@ class TF1Scopes(VariableScopes):
         """Return the script for a spec."""
         self.spec = list(walk(spec.steps))
         self.verbs = frozenset(step.verb for step in self.spec)
-        self.cut = frozenset(step.get for step in self.spec if isinstance(step, Get) and step.partitions and step.shape != [])
+        self.cut = frozenset(
+            step.get for step in self.spec if isinstance(step, Get) and step.partitions and step.shape != []
+        )
         return super().translate(spec)
 
     def say(self, step: Step) -> None:

@@ -286,9 +286,9 @@ def test_saying_a_lookup_and_its_shape_is_marked_as_idiom(load_spec):
 
 def test_a_tie_is_one_entry_or_the_same_array_under_two_paths(load_spec):
     spec = load_spec(TIES).spec
-    ways = Linen.ways_of(spec)
-    assert {way["tie"] for way in ways} == {"one-entry", "same-array"}
-    assert sum(way["tie"] == "same-array" for way in ways) == 1
+    assert {way["tie"] for way in Linen.ways_of(spec)} == {"one-entry"}, "what a tie survives is asked of ties alone"
+    short = TIES[: TIES.index("  - {copy: m")]
+    assert [way["tie"] for way in Linen.ways_of(load_spec(short).spec)] == ["one-entry", "same-array"]
     one, two = (Linen("cpu", {"tie": way}).translate(spec).text for way in ("one-entry", "same-array"))
     assert "del params['m']['b']['kernel']" in one
     assert "'b': {'kernel': params['m']['a']['kernel'], 'bias': params['m']['b']['bias']}" in one

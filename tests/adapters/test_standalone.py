@@ -26,8 +26,11 @@ FRAMEWORK = {
     "tf1": "tensorflow",
     "tf1-eager": "tensorflow",
     "tf2": "tensorflow",
+    "keras": "keras",
     "linen": "flax",
     "nnx": "flax",
+    "haiku": "haiku",
+    "equinox": "equinox",
     "torch": "torch",
     "reference": "conformance",
 }

@@ -109,7 +109,10 @@ def test_the_gpu_is_the_default_device() -> None:
         {**A, "penalty": 0.1},
         {**A, "partitions": 2},
         {"function": "f", "template": True, "steps": [A]},
-        {"repeat": 1, "steps": [{"function": "f", "steps": [A]}, {"scope": "s", "reuse": True, "steps": [{"invoke": "f"}]}]},
+        {
+            "repeat": 1,
+            "steps": [{"function": "f", "steps": [A]}, {"scope": "s", "reuse": True, "steps": [{"invoke": "f"}]}],
+        },
         {"expect": "count", "penalties": 1},
     ],
     ids=str,
