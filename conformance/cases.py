@@ -83,6 +83,7 @@ def run_case(case: Plan, host: Host) -> Case:
             "script": script.text,
             "script_digest": digest(script.text),
             "idioms": list(script.idioms),
+            "by_construction": list(script.by_construction),
             "warnings": outcome.warnings,
             "error": outcome.error,
             "output": outcome.output,

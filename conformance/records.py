@@ -96,6 +96,8 @@ class Case(Line):
     script_digest: str | None = None
     spec_digest: str
     idioms: list[str] = []
+    #: labels of what the script compares with itself: the answer could not be another
+    by_construction: list[str] = []
     warnings: list[dict[str, Any]] = []
     error: dict[str, Any] | None = None
     output: str = ""

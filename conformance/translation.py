@@ -33,6 +33,11 @@ OPTIONS: Mapping[str, frozenset[str]] = {
     "function": frozenset({"template"}),
     "invoke": frozenset({"abstract"}),
 }
+#: a line that observes a write through another name, or whether two names are one object
+COMPARED = re.compile(
+    r"observe\('(?P<label>[a-z0-9-]+)', (?:\{'before': before, 'after': )?(?P<one>.+)(?:, 'written': | is )(?P<other>.+?)\}?\)$",
+    re.MULTILINE,
+)
 OBSERVE = "def observe(label, value):\n    print(label, repr(value), sep=': ')\n"
 
 
@@ -46,6 +51,11 @@ class Script:
 
     text: str
     idioms: tuple[str, ...] = ()
+
+    @property
+    def by_construction(self) -> tuple[str, ...]:
+        """The labels of what is compared with itself: two names of the spec are one place in these words."""
+        return tuple(found["label"] for found in COMPARED.finditer(self.text) if found["one"] == found["other"])
 
     @property
     def standalone(self) -> str:
@@ -98,6 +108,8 @@ class Adapter:
         self.versions = dict(versions or {})
         self.lines: list[str] = []
         self.depth = 0
+        #: dropped names of which a later step asks whether they are alive
+        self.watched: frozenset[str] = frozenset()
         #: import lines of Python's own modules, which stand above the framework's
         self.standard: set[str] = set()
         self.idioms: list[str] = []
@@ -106,6 +118,7 @@ class Adapter:
 
     def translate(self, spec: Spec) -> Script:
         """Return the script for a spec; raise Unsupported with the reason if there is none."""
+        self.watched = frozenset(step.alive for step in walk(spec.steps) if isinstance(step, Expect) and step.alive)
         for line in self.imports.splitlines():
             self.write(line)
         self.write("")
@@ -220,10 +233,11 @@ class Adapter:
         return function
 
     def drop(self, step: Drop) -> None:
-        """Delete the Python name, and keep a weak reference that tells whether the object is still there."""
-        for module in ("gc", "weakref"):
-            self.import_first(f"import {module}")
-        self.write(f"{step.drop}_watch = weakref.ref({step.drop})")
+        """Delete the Python name; where that is asked, a weak reference tells whether the object is still there."""
+        self.import_first("import gc")
+        if step.drop in self.watched:
+            self.import_first("import weakref")
+            self.write(f"{step.drop}_watch = weakref.ref({step.drop})")
         self.write(f"del {step.drop}")
         self.write("gc.collect()")
 

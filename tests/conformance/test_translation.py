@@ -3,7 +3,7 @@
 import pytest
 
 from adapters.reference import Reference
-from conformance.translation import OPTIONS, Adapter, Unsupported, options_of
+from conformance.translation import OPTIONS, Adapter, Script, Unsupported, options_of
 from conformance.vocabulary import VERBS, Drop, Expect, Get, Layer, Thread
 
 
@@ -41,8 +41,26 @@ def test_every_option_is_a_key_of_its_verb():
     assert all(fields <= VERBS[verb].model_fields.keys() for verb, fields in OPTIONS.items())
 
 
-def test_a_dropped_name_is_watched():
+@pytest.mark.parametrize(
+    ("line", "labels"),
+    [
+        ("observe('tied', {'before': before, 'after': w.tolist(), 'written': w.tolist()})", ("tied",)),
+        ("observe('tied', {'before': before, 'after': a.w.tolist(), 'written': b.w.tolist()})", ()),
+        ("    observe('one', net['a'] is net['a'])", ("one",)),
+        ("observe('one', first is second)", ()),
+        ("observe('value', w.tolist())", ()),
+    ],
+)
+def test_what_is_compared_with_itself_is_told(line, labels):
+    assert Script(f"x = 1\n{line}\ny = 2\n").by_construction == labels
+
+
+def test_a_dropped_name_is_watched_where_that_is_asked():
     plain = Plain()
+    plain.say(Drop(drop="v"))
+    assert plain.lines == ["del v", "gc.collect()"]
+    plain = Plain()
+    plain.watched = frozenset("v")
     plain.say(Drop(drop="v"))
     assert plain.lines == ["v_watch = weakref.ref(v)", "del v", "gc.collect()"]
     assert plain.standard == {"import gc", "import weakref"}
