@@ -111,10 +111,10 @@ class Guide:
     def counts(self) -> dict[str, int]:
         """How many scenarios are of each kind."""
         return {
-            "are spelled word for word the same": len(self.same),
-            "do the same in other words": sum(map(len, self.spelled.values())),
-            "behave differently": sum(self.differing.values()),
-            "have no equivalent": sum(map(len, self.missing.values())),
+            "the same word for word": len(self.same),
+            "the same in other words": sum(map(len, self.spelled.values())),
+            "with another behaviour": sum(self.differing.values()),
+            "not at all": sum(map(len, self.missing.values())),
         }
 
     @property
@@ -122,18 +122,17 @@ class Guide:
         """What comes of it all, in sentences."""
         counts = {words: count for words, count in self.counts.items() if count}
         parts = [f"{count} {words}" for words, count in counts.items()]
-        listed = " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]])) or "none was run on both"
+        listed = " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]])) or "none"
         silent = self.differing.get("silent", 0)
-        told = (
-            f" {silent} of those that behave differently do so silently: no error, no warning, another result."
+        sentences = [
+            f"Of {sum(self.counts.values())} scenarios that {self.source_title} ran, {self.target_title} has {listed}.",
+            f"Of those with another behaviour {silent} say nothing of it: no error, no warning, another result."
             if silent
-            else ""
-        )
-        more = f" For {len(self.new)} more only {self.target_title} has words." if self.new else ""
-        unknown = f" {len(self.unknown)} could not be compared." if self.unknown else ""
-        return (
-            f"Of the {sum(self.counts.values())} scenarios that {self.source_title} ran, {listed}.{told}{more}{unknown}"
-        )
+            else "",
+            f"It has words for {len(self.new)} more." if self.new else "",
+            f"{len(self.unknown)} could not be compared." if self.unknown else "",
+        ]
+        return " ".join(filter(None, sentences))
 
     @property
     def bites(self) -> list[Lesson]:

@@ -91,7 +91,9 @@ def symptom(spec: SpecView, titles: dict[str, str]) -> Symptom:
         departing = [case for case in ran if case.case.verdict != "conforms"]
         told: dict[tuple[str, str | None], list[CaseView]] = {}
         for case in departing:
-            told.setdefault((case.because, case.loudness), []).append(case)
+            unexplained = f"Not explained yet; {case.because}"
+            because = case.because if case.case.verdict == "differs" else unexplained
+            told.setdefault((because, case.loudness), []).append(case)
         for (because, loudness), own in told.items():
             who = Who(backend, titles[backend], spec.ways_of(own), loudness)
             by_because.setdefault(because, Departure(because, [])).who.append(who)

@@ -3,7 +3,7 @@
   "use strict";
   var form = document.querySelector(".asking");
   if (!form) { return; }
-  var FIRST = 8;
+  var FIRST = 8, CLOSE = 12;
   var STOP = " a after all am an and any are as at be been before but by can did do does doesn for from had has have how i if in into is it its me my no not of on only or s so t that the their them then there they this to up was we were what when which while why will with ";
   var IRREGULAR = { tied: "tie", tying: "tie", untied: "untie", unties: "untie", untying: "untie", lost: "lose", froze: "freeze", frozen: "freeze", made: "make", kept: "keep", wrote: "write", written: "write", ckpt: "checkpoint", grad: "gradient", grads: "gradient", params: "parameter", param: "parameter", vars: "variable", pt: "file" };
   // Words for one thing: one of them finds the others, behind those that have the word itself.
@@ -72,8 +72,11 @@
       });
     });
     var whole = scored.filter(function (one) { return one.whole; });
-    // Where no entry has every word, those that have most of them are close.
-    return whole.length ? whole : scored.filter(function (one) { return one.hits >= Math.max(1, wanted.length / 2); });
+    // Where few entries have every word, those that have most of them come after.
+    if (whole.length > 3) { return whole; }
+    var close = scored.filter(function (one) { return !one.whole && one.hits >= Math.max(1, wanted.length / 2); });
+    close.sort(function (one, other) { return other.score - one.score; });
+    return whole.concat(close.slice(0, CLOSE));
   }
 
   function limit(node, framework) {
@@ -90,7 +93,7 @@
     });
     if (!narrow) { found = found.filter(function (one) { return one.departs; }); }
     found.sort(function (one, other) {
-      return other.departs - one.departs || other.score - one.score || other.silent - one.silent || other.entry.rank - one.entry.rank || one.entry.place - other.entry.place;
+      return other.departs - one.departs || other.whole - one.whole || other.score - one.score || other.silent - one.silent || other.entry.rank - one.entry.rank || one.entry.place - other.entry.place;
     });
     entries.forEach(function (entry) { entry.node.hidden = true; });
     found.forEach(function (one, place) {
@@ -99,8 +102,8 @@
       one.entry.node.querySelector("details").open = narrow && place < 2;
       limit(one.entry.node, one.departs ? framework : "");
     });
-    var close = narrow && found.length && !found[0].whole ? ", the closest: no entry has all of these words" : "";
-    document.querySelector(".asked-count").textContent = found.length + " of " + entries.length + close;
+    var whole = found.filter(function (one) { return one.whole; }).length, close = found.length - whole;
+    document.querySelector(".asked-count").textContent = whole + " of " + entries.length + (close ? ", and " + close + " that come close" : "");
     more.hidden = everything || found.length <= FIRST;
     more.textContent = "Show all " + found.length;
     document.querySelector(".table-link").setAttribute("href", query ? "#?q=" + encodeURIComponent(query) + (framework ? "&backend=" + encodeURIComponent(framework) : "") : "#matrix");

@@ -75,7 +75,7 @@ def test_a_permalink_opens_its_cell(visit, fragment):
 def test_a_cell_leads_to_its_script(visit):
     tab = visit()
     tab.click("tr.row td a.v-fails")
-    assert tab.locator('[id="scopes/reuse-finds@tf1-eager"]').is_visible()
+    tab.locator('[id="scopes/reuse-finds@tf1-eager"]').wait_for()
 
 
 def test_a_permalink_to_a_filtered_row_shows_it(visit):
@@ -89,7 +89,7 @@ def test_claims_filter_by_verdict_and_lead_to_evidence(visit):
     tab.select_option("select[name=claim]", "depends")
     assert tab.locator("tr.claim:visible").count() == 1
     tab.click("tr.claim:visible .evidence a >> nth=0")
-    assert tab.locator('[id="scopes/reuse-finds@tf1"]').is_visible()
+    tab.locator('[id="scopes/reuse-finds@tf1"]').wait_for()
 
 
 def test_the_filter_of_claims_is_in_the_address_and_comes_back(visit):
