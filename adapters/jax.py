@@ -87,7 +87,7 @@ class Jax(Adapter):
     missing = MISSING
     environ = TWO_DEVICES
     #: the names under which functions take the state, in the order of the arguments
-    state: ClassVar[tuple[str, ...]] = ()
+    state: tuple[str, ...] = ()
     compiled: ClassVar[str] = "@jax.jit"
 
     def __init__(self, *arguments: Any, **options: Any) -> None:

@@ -37,7 +37,7 @@ class HaikuBodies(Jax):
     `reuse: true` is a function of its own, which is only ever applied.
     """
 
-    state = ("params", "state")
+    state: tuple[str, ...] = ("params", "state")
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)

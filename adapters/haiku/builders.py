@@ -110,7 +110,7 @@ class HaikuBuilders(HaikuRunning):
         """Bind a tree of parameters, and the state beside it if there is any."""
         trees = (name, f"{name}_state" if stateful else "state")
         self.write(f"{', '.join(trees[: 1 + stateful])} = {made}")
-        self.state = tuple(dict.fromkeys([*self.state, *trees]))  # type: ignore[misc]
+        self.state = tuple(dict.fromkeys([*self.state, *trees]))
         self.owners[name] = self.replica(owner, trees, {})
 
     def materialize(self, step: Materialize) -> None:

@@ -69,7 +69,8 @@ def shape_of(init: Initial | None) -> list[int] | None:
     """Return the shape that an initial value says, None if it says none."""
     if not isinstance(init, list):
         return None
-    shape, inner = [], init
+    shape: list[int] = []
+    inner: Initial = init
     while isinstance(inner, list):
         shape.append(len(inner))
         inner = inner[0] if inner else 0

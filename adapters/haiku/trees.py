@@ -126,7 +126,7 @@ class HaikuTrees(HaikuLearning):
         self.write(f"{name} = {words.format(self.part(owner, owner.trees[0]))}")
         if stateful:
             self.write(f"{trees[1]} = {words.format(self.part(owner, owner.trees[1]))}")
-        self.state = tuple(dict.fromkeys([*self.state, *trees]))  # type: ignore[misc]  # functions take this tree too
+        self.state = tuple(dict.fromkeys([*self.state, *trees]))
         if not owner.function and not owner.held():
             self.single(owner, [])
         self.owners[name] = self.replica(owner, trees, {})

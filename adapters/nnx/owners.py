@@ -41,7 +41,7 @@ class NNXOwners(NNXVariables):
             else:
                 self.trainable.append(f"{owner.key}.{leaf}")
         if not step.trainable:
-            self.freeze(Freeze(freeze=step.as_))
+            self.say(Freeze(freeze=step.as_))
 
     def constructor(self, step: Layer) -> str:
         """Return the words that make a layer."""

@@ -59,6 +59,9 @@ def needs_objects(steps: list[Step]) -> bool:
 class TF1Objects(TF1Scopes):
     """Layers, modules, and what is done with them."""
 
+    #: where the lines of the preamble end, which classes are put behind
+    preamble: int
+
     #: where a template's variables stand in its list: in the order in which it made them
     parts: ClassVar[dict[str, str]] = {"kernel": ".variables[0]", "bias": ".variables[1]"}
 
