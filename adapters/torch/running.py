@@ -75,6 +75,9 @@ class TorchRunning(TorchLearning, TorchOwners):
     def compiled(self, step: Function) -> None:
         """Write the decorator that compiles a function, with a backend that keeps the graphs where they are counted."""
         if step.function not in self.counted:
+            self.idiom(
+                "`backend='eager'` runs what was traced as it is: the tracing and its guards are tested, no generated code."
+            )
             self.write("@torch.compile(backend='eager')")
             return
         self.idiom("Traces are counted as the graphs that `torch.compile` hands to a backend of the user's own.")
