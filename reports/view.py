@@ -197,6 +197,31 @@ def spec_view(line: SpecLine, cases: list[Case], backends: Iterable[str], result
     return SpecView(line, facet, slug, views, labels, divergences)
 
 
+def tally(
+    specs: Iterable[SpecView], backends: Iterable[str]
+) -> tuple[dict[str, Counter[str]], dict[str, dict[str, Counter[str]]]]:
+    """Return how many cases have each verdict: by backend, and by facet and backend."""
+    summary: dict[str, Counter[str]] = {name: Counter() for name in backends}
+    by_facet: dict[str, dict[str, Counter[str]]] = {}
+    for spec in specs:
+        for shown in spec.cases:
+            name, verdict = shown.case.backend, shown.case.verdict
+            summary[name][verdict] += 1
+            by_facet.setdefault(spec.facet, {}).setdefault(name, Counter())[verdict] += 1
+    return summary, by_facet
+
+
+def unsaid(specs: Iterable[SpecView]) -> dict[str, dict[str, list[SpecView]]]:
+    """Return by backend and reason the specs that it has no words for, or did not run."""
+    table: dict[str, dict[str, list[SpecView]]] = {}
+    for spec in specs:
+        for case in (shown.case for shown in spec.cases if shown.case.verdict in {"unsupported", "skipped"}):
+            listed = table.setdefault(case.backend, {}).setdefault(case.reason or case.verdict, [])
+            if spec not in listed:
+                listed.append(spec)
+    return {name: table[name] for name in order(table)}
+
+
 def view(results: Results) -> View:
     """Return what the page shows of the results."""
     found = [environment_of(case, results) for case in results.cases.values()]
@@ -212,19 +237,10 @@ def view(results: Results) -> View:
         if name in results.specs
     ]
     facets: dict[str, list[SpecView]] = {}
-    untested: dict[str, dict[str, list[SpecView]]] = {}
-    summary: dict[str, Counter[str]] = {name: Counter() for name in backends}
-    by_facet: dict[str, dict[str, Counter[str]]] = {}
     for spec in specs:
         facets.setdefault(spec.facet, []).append(spec)
-        for shown in spec.cases:
-            name, verdict = shown.case.backend, shown.case.verdict
-            summary[name][verdict] += 1
-            by_facet.setdefault(spec.facet, {}).setdefault(name, Counter())[verdict] += 1
-            if verdict in {"unsupported", "skipped"}:
-                listed = untested.setdefault(name, {}).setdefault(shown.case.reason or verdict, [])
-                if spec not in listed:
-                    listed.append(spec)
+    summary, by_facet = tally(specs, backends)
+    untested = unsaid(specs)
     documents: dict[str, list[ClaimVerdict]] = {}
     for claim in judge_claims(results):
         documents.setdefault(claim.claim.document, []).append(claim)
@@ -242,7 +258,7 @@ def view(results: Results) -> View:
         verdicts=[verdict for verdict in MARKS if any(counter[verdict] for counter in summary.values())],
         documents=documents,
         claim_counts=Counter(claim.verdict for claims in documents.values() for claim in claims),
-        untested={name: untested[name] for name in order(untested)},
+        untested=untested,
         scenarios=sorted(results.scenarios.values(), key=lambda scenario: scenario.id),
         marks=MARKS,
         meanings=MEANINGS,
