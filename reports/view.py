@@ -222,6 +222,14 @@ def unsaid(specs: Iterable[SpecView]) -> dict[str, dict[str, list[SpecView]]]:
     return {name: table[name] for name in order(table)}
 
 
+def claims_of(results: Results) -> dict[str, list[ClaimVerdict]]:
+    """Return the claims with their verdicts, by document."""
+    documents: dict[str, list[ClaimVerdict]] = {}
+    for claim in judge_claims(results):
+        documents.setdefault(claim.claim.document, []).append(claim)
+    return documents
+
+
 def view(results: Results) -> View:
     """Return what the page shows of the results."""
     found = [environment_of(case, results) for case in results.cases.values()]
@@ -240,10 +248,7 @@ def view(results: Results) -> View:
     for spec in specs:
         facets.setdefault(spec.facet, []).append(spec)
     summary, by_facet = tally(specs, backends)
-    untested = unsaid(specs)
-    documents: dict[str, list[ClaimVerdict]] = {}
-    for claim in judge_claims(results):
-        documents.setdefault(claim.claim.document, []).append(claim)
+    documents = claims_of(results)
     return View(
         started=[header.started.replace("T", " ").replace("+00:00", " UTC") for header in results.headers],
         versions=sorted({header.canireuse for header in results.headers}),
@@ -258,7 +263,7 @@ def view(results: Results) -> View:
         verdicts=[verdict for verdict in MARKS if any(counter[verdict] for counter in summary.values())],
         documents=documents,
         claim_counts=Counter(claim.verdict for claims in documents.values() for claim in claims),
-        untested=untested,
+        untested=unsaid(specs),
         scenarios=sorted(results.scenarios.values(), key=lambda scenario: scenario.id),
         marks=MARKS,
         meanings=MEANINGS,
