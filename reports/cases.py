@@ -22,6 +22,8 @@ class Answer:
     text: str
     departs: bool
     holds: bool
+    #: whether the script compares one place with itself, so that the answer could not be another
+    certain: bool = False
 
     @property
     def key(self) -> str:
@@ -74,7 +76,7 @@ def answers_of(case: Case) -> dict[str, Answer]:
         text = in_words(one.observed)
         if one.observed == UNKNOWN_ERROR and error:
             text = f"an error ({error['type']}: {error['message'].splitlines()[0][:120] if error['message'] else ''})"
-        answers[one.label] = Answer(text, departs(one), one.holds)
+        answers[one.label] = Answer(text, departs(one), one.holds, one.label in case.by_construction)
     return answers
 
 

@@ -218,3 +218,12 @@ def test_no_byte_of_a_script_is_lost(text):
 
 def test_backticks_are_code_and_the_rest_is_text():
     assert prose("Call `a<b` & ` go") == "Call <code>a&lt;b</code> &amp; ` go"
+
+
+def test_an_answer_that_could_not_be_another_is_told(results, tmp_path):
+    before = build(results, tmp_path / "before.html").read_text().count(">by construction</small>")
+    changed = results.model_copy(deep=True)
+    one = next(case for case in changed.cases.values() if case.verdict == "conforms" and case.backend == "torch")
+    one.by_construction = ["shared"]
+    after = build(changed, tmp_path / "after.html").read_text().count(">by construction</small>")
+    assert (before, after) == (0, 1)
