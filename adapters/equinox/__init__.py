@@ -7,6 +7,9 @@ from conformance.spec import Spec
 from conformance.translation import Unsupported
 from conformance.vocabulary import Module, Tie, walk
 
+BY_NAME = "Equinox has no scopes and no lookup by name: a variable is a field of a module, and is reached as an attribute of it."
+NO_LIST = "Equinox keeps no list of all variables: what is listed are the leaves of a tree that one has."
+
 
 class Equinox(EquinoxLearning):
     """Words a spec in Equinox."""
@@ -26,7 +29,6 @@ class Equinox(EquinoxLearning):
         "bad_argument": (("ValueError", r"^pytree structure error|[Cc]ustom node"), *ERRORS["bad_argument"]),
         "dtype_mismatch": (("RuntimeError", r"^Deserialised leaf .* has changed dtype"),),
         "not_found": (
-            ("KeyError", r"^'\w+'$"),
             ("AttributeError", r"^'\w+' object has no attribute"),
             ("TreePathError", ""),
         ),
@@ -39,21 +41,13 @@ class Equinox(EquinoxLearning):
     missing = {
         **MISSING,
         "collection": "Equinox has no collections of variables: what belongs together is a tree of its own.",
-        "reuse_variables": "A dict has no reuse mode that it could be switched to: a key is set, or it is looked up.",
-        "default_scope": "A dict does not number its keys: whoever opens a second scope picks a second name.",
-        "intercept": "A dict hands out what it holds, and has no getter that something could be put before.",
+        **dict.fromkeys(("scope", "default_scope", "reenter", "current_scope", "get"), BY_NAME),
+        "reuse_variables": "Equinox has no reuse mode: what has a module uses its variables again, and what has none makes its own.",
+        "intercept": "Equinox has no getter that something could be put before: an attribute of a module is what the field holds.",
         "reparametrize": "What is read in a field is what the field holds: to compute it from something else is code of the layer, as in `eqx.nn.WeightNorm`.",
         "wrap": "Equinox has no layers that call another over time: users write `jax.lax.scan` over a cell, or `jax.vmap` over steps.",
         "layer.cell": "Equinox has `GRUCell` and `LSTMCell`, and no plain recurrent cell.",
         "function.template": "Equinox has no templates: what a function made is kept by who called it, and handed to the next call.",
-        **dict.fromkeys(
-            [
-                f"{verb}.{option}"
-                for verb in ("scope", "reenter")
-                for option in ("init", "dtype", "penalty", "auxiliary_name_scope")
-            ],
-            "A dict has no defaults for what is put into it: each array is made with its own.",
-        ),
         "reinitialize": "An array keeps no initializer; a tree is made anew, or an earlier one is kept.",
     }
 
@@ -102,51 +96,30 @@ class Equinox(EquinoxLearning):
             return f"eqx.filter_eval_shape(lambda {tree}: {words}, {tree})"
         return words
 
-    def tree_listed(self, inside: str | None) -> str:
-        """Return the words for the tree whose leaves are listed."""
-        if inside is not None:
-            return (
-                f"root{''.join(f'[{part!r}]' for part in self.bound_scopes[inside])}"
-                if inside in self.bound_scopes
-                else self.whole(inside)
-            )
-        if self.trees.keys() - self.detached - {"root"}:
-            raise Unsupported(
-                "Equinox keeps no list of all variables: what is listed are the leaves of a tree that one has."
-            )
-        return "root"
-
     def listing(self, inside: str | None, *, only_trainable: bool) -> str:
         """Return the arrays of a tree."""
-        tree = self.tree_listed(inside)
-        node = self.node(inside) if inside and inside not in self.bound_scopes else None
+        if inside is None:
+            raise Unsupported(NO_LIST)
+        tree, node = self.whole(inside), self.node(inside)
         if node and node.abstract:
             return f"jax.tree.leaves(eqx.filter({tree}, lambda leaf: isinstance(leaf, jax.ShapeDtypeStruct)))"
         if only_trainable and self.some_frozen(inside):
             return f"jax.tree.leaves(eqx.filter({tree}, {self.filter_inside(inside, tree)}))"
         return f"jax.tree.leaves(eqx.filter({tree}, eqx.is_{'inexact_' if only_trainable else ''}array))"
 
-    def listed(self, inside: str | None) -> tuple[str, Path]:
-        """Return where the tree is whose leaves are listed."""
-        return (
-            ("root", self.bound_scopes.get(inside or "", ()))
-            if inside is None or inside in self.bound_scopes
-            else self.locate(inside)
-        )
-
-    def some_frozen(self, inside: str | None) -> bool:
+    def some_frozen(self, inside: str) -> bool:
         """Return whether the filter leaves out something inside."""
         return any(self.leaf(tree, path)[1].frozen for tree, path in self.listed_arrays(inside))  # type: ignore[union-attr]  # listed as known
 
-    def listed_arrays(self, inside: str | None) -> list[tuple[str, Path]]:
+    def listed_arrays(self, inside: str) -> list[tuple[str, Path]]:
         """Return the place of each array inside, also of those that are another's leaf."""
-        tree, path = self.listed(inside)
+        tree, path = self.locate(inside)
         node = self.trees[tree].at(path)
         return [(tree, path + one) for one in self.inside(node)] if node else []
 
-    def filter_inside(self, inside: str | None, tree: str) -> str:
+    def filter_inside(self, inside: str, tree: str) -> str:
         """Write the tree of booleans that says what inside is trained; return its name."""
-        at, path = self.listed(inside)
+        at, path = self.locate(inside)
         node = self.trees[at].at(path)
         spec = self.free("filter_spec")
         places = []
@@ -162,7 +135,9 @@ class Equinox(EquinoxLearning):
 
     def names(self, inside: str | None) -> str:
         """Return the paths of the arrays of a tree."""
-        leaves = f"jax.tree.leaves_with_path(eqx.filter({self.tree_listed(inside)}, eqx.is_array))"
+        if inside is None:
+            raise Unsupported(NO_LIST)
+        leaves = f"jax.tree.leaves_with_path(eqx.filter({self.whole(inside)}, eqx.is_array))"
         return f"sorted(jax.tree_util.keystr(path, simple=True, separator='/') for path, _ in {leaves})"
 
     def paths_of(self, place: str, inside: str) -> str:

@@ -4,7 +4,7 @@ import ast
 import re
 from typing import Any
 
-from adapters.equinox.places import EquinoxPlaces, Node, Path
+from adapters.equinox.places import EquinoxPlaces, Node
 from conformance import expression
 from conformance.step import Array
 from conformance.translation import Unsupported, turns
@@ -22,10 +22,8 @@ class EquinoxFunctions(EquinoxPlaces):
         self.gives: dict[str, list[str]] = {}
         self.answers: set[str] = set()
         self.levels: dict[str, dict[str, int]] = {}
-        #: for each function that returns a variable or tree, what is known of it, and its place if it is one by name
-        self.results: dict[str, tuple[Node, Path | None]] = {}
-        #: functions whose root is the scope in which they are called
-        self.placed: set[str] = set()
+        #: for each function that returns a variable or tree, what is known of it
+        self.results: dict[str, Node] = {}
         #: arguments of functions -> their number of axes
         self.argument_ranks: dict[str, list[int | None]] = {}
         #: names of tensors -> how many functions were open where they were first bound
@@ -66,21 +64,16 @@ class EquinoxFunctions(EquinoxPlaces):
             name: self.trees[name].shared for name in self.takes[step.function] if name in trees
         }
         # what the body bound is its own, and what it moved is where it was until the function is called
-        by_name = {name: at for name, at in self.refs.items() if at[0] == "root" and step.function not in self.placed}
-        self.lost |= self.refs.keys() - names.keys() - by_name.keys()
+        self.lost |= self.refs.keys() - names.keys()
         self.tensors = {**self.tensors, **tensors}
-        self.trees, self.refs, self.handed = trees, {**by_name, **names}, handed
+        self.trees, self.refs, self.handed = trees, names, handed
 
     def answer(self, step: Function) -> None:
         """Return the value, and each tree that was changed."""
-        self.root_changes(step)
         parts = [self.result(step)] if step.returns else []
         parts += self.written[-1]
         if parts:
             self.write(f"return {', '.join(parts)}")
-
-    def root_changes(self, step: Function) -> None:
-        """Note the variables by name that a compiled function makes in a copy of its own."""
 
     def result(self, step: Function) -> str:
         """Return the words for what a function returns: a tree is returned as it is kept."""
@@ -93,13 +86,11 @@ class EquinoxFunctions(EquinoxPlaces):
             raise Unsupported(
                 "A function that makes a model with norms returns its `eqx.nn.State` beside it, and hands on both."
             )
-        tree, path = self.locate(place)
-        self.results[step.function] = (node, path if self.trees[tree].kind == "scope" else None)
+        self.results[step.function] = node
         return self.whole(place)
 
     def invoke(self, step: Invoke) -> None:
         """Call a function, and bind what it gives back."""
-        self.check_call(step)
         given = [*self.given_state(step.invoke), *(self.new_value(value) for value in step.given)]
         if step.abstract:
             self.abstract(step, given)
@@ -109,9 +100,6 @@ class EquinoxFunctions(EquinoxPlaces):
             self.alias(step.as_, step.invoke)
             if step.abstract:
                 self.trees[step.as_].abstract = True
-
-    def check_call(self, step: Invoke) -> None:
-        """Refuse a call that would not find what the function was written for."""
 
     def abstract(self, step: Invoke, given: list[str]) -> None:
         """Have a function return shapes and dtypes alone."""
@@ -150,7 +138,7 @@ class EquinoxFunctions(EquinoxPlaces):
 
     def as_taken(self, name: str, level: int) -> str:
         """Return the words for a tree as a function knows it."""
-        if name not in self.trees or self.trees[name].kind == "scope":
+        if name not in self.trees:
             return name
         tree, path = self.refs.get(name, (name, ()))
         node = self.trees[tree].at(path)
@@ -158,15 +146,7 @@ class EquinoxFunctions(EquinoxPlaces):
 
     def alias(self, name: str, function: str) -> None:
         """Note that a name is bound to what a function returned: another place, with the arrays of the first."""
-        node, path = self.results[function]
-        if path is not None:
-            self.refs[name] = ("root", (*self.called_at(function), *path))
-        else:
-            self.hold(name, node.again())
-
-    def called_at(self, function: str) -> Path:
-        """Return the scope that a function had for its root."""
-        return ()
+        self.hold(name, self.results[function].again())
 
     def bind(self, name: str | None, value: str) -> None:
         """Bind a name, which is a tensor's unless more is said of it."""
@@ -177,7 +157,6 @@ class EquinoxFunctions(EquinoxPlaces):
     def bind_tensor(self, name: str) -> None:
         """Note that a name stands for no place."""
         if name not in self.trees:
-            self.refs.pop(name, None)
             self.tensors.setdefault(name, len(self.frames))
 
     # -- threads and loops

@@ -231,7 +231,7 @@ class EquinoxLearning(EquinoxStates):
         kind = step.train if isinstance(step, Train) else step.kind
         trained = self.filtered(self.trained(over), "filter_spec" if name == "optimizer" else f"{name}_spec")
         self.write(f"{name} = {self.optax_words(step)}")
-        bare = all(self.trees[tree].kind in {"array", "scope"} for tree in trained.trees)
+        bare = all(self.trees[tree].kind == "array" for tree in trained.trees)
         if trained.spec or not bare:
             arrays = f"eqx.filter({trained.words}, {trained.spec or 'eqx.is_inexact_array'})"
         else:
@@ -282,7 +282,7 @@ class EquinoxLearning(EquinoxStates):
 
     def params(self, trained: Trained, chosen: str) -> str:
         """Return the words for the arrays that decay."""
-        bare = all(self.trees[tree].kind in {"array", "scope"} for tree in trained.trees)
+        bare = all(self.trees[tree].kind == "array" for tree in trained.trees)
         return chosen if trained.spec or bare else f"eqx.filter({chosen}, eqx.is_inexact_array)"
 
     def slot_count(self, optimizer: str) -> str:

@@ -21,7 +21,7 @@ LOST = "What a function makes is its own: another part of the program has what t
 
 @dataclass
 class Node:
-    """What stands at a place: an array, a layer, a module, a scope, or a tuple of trees that `eqx.nn.Shared` ties."""
+    """What stands at a place: an array, a layer, a module, or a tuple of trees that `eqx.nn.Shared` ties."""
 
     kind: str
     #: how it is reached from the node around it
@@ -44,8 +44,7 @@ class Node:
     callable: bool = False
     #: the name of the `eqx.nn.State` that a norm, or what holds it, is called with
     state: str = ""
-    #: whether a scope is there for certain, and whether an array has a shape and dtype alone
-    made: bool = False
+    #: whether an array has a shape and dtype alone
     abstract: bool = False
     #: the class of a module that the script defines
     type: str = "jax.Array"
@@ -106,8 +105,6 @@ class EquinoxPlaces(Jax):
         self.handed: dict[str, list[str]] = {}
         #: names that a function bound for itself, or that were dropped
         self.lost: set[str] = set()
-        #: names whose array has gone from its place
-        self.detached: set[str] = set()
         #: other names that functions take and return: the states of optimizers
         self.extras: dict[str, int] = {}
         #: for each open function, the names bound outside that it binds anew
@@ -130,16 +127,11 @@ class EquinoxPlaces(Jax):
         self.handed.pop(name, None)
         self.lost.discard(name)
 
-    def detach(self, tree: str, path: Path, besides: str | None = None) -> None:
+    def detach(self, tree: str, path: Path, besides: str) -> None:
         """Let the names of a place stand for what they are bound to, since something else comes into the place."""
-        for name, (where, inner) in list(self.refs.items()):
+        for name, (where, inner) in self.refs.items():
             if where == tree and inner[: len(path)] == path and name not in {tree, besides}:
-                node = self.trees[tree].at(inner)
-                if name in self.trees:
-                    self.refs[name] = (name, ())
-                elif node is not None:
-                    self.hold(name, node.again())
-                    self.detached.add(name)
+                self.refs[name] = (name, ())
 
     def forget(self, names: Iterable[str]) -> None:
         """Note that names stand for nothing any more."""
@@ -306,11 +298,8 @@ class EquinoxPlaces(Jax):
     def put(self, tree: str, path: Path, value: str) -> None:
         """Bind a tree's name to a tree with something else in one place."""
         self.writes(tree)
-        node = self.trees.get(tree)
         if not path:
             self.write(f"{tree} = {value}")
-        elif node and node.kind == "scope":
-            self.write(f"{self.words(tree, path)} = {value}")
         else:
             self.write(f"{tree} = eqx.tree_at(lambda {tree}: {tree}{self.leaf(tree, path)[0]}, {tree}, {value})")
 

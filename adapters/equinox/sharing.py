@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from adapters.equinox.places import Node, Path
-from adapters.equinox.scopes import EquinoxScopes
+from adapters.equinox.variables import EquinoxVariables
 from conformance.expression import parse, places
 from conformance.spec import Spec
 from conformance.step import Step
@@ -63,7 +63,7 @@ def within(place: str, other: str) -> bool:
     return place == other or place.startswith(f"{other}.")
 
 
-class EquinoxSharing(EquinoxScopes):
+class EquinoxSharing(EquinoxVariables):
     """Words modules and ties.
 
     What is handed to a module is a value there. Where the spec goes on to use the name that it had,
@@ -102,8 +102,6 @@ class EquinoxSharing(EquinoxScopes):
     def module(self, step: Module) -> None:
         """Define a module, and make one of what is there."""
         name = step.module
-        if name in self.trees and self.trees[name].kind == "scope":
-            raise Unsupported("A dict of variables by name is no module.")
         node, given, moves, ties = self.assembled(step)
         node.type = self.define(name, node)
         self.write(f"{name} = {node.type}({', '.join(given)})")
@@ -234,10 +232,8 @@ class EquinoxSharing(EquinoxScopes):
         """Have the names of what was handed to a module stand for the place it has there."""
         tree, _ = self.locate(place) if place in self.refs else (place, ())
         for name, (where, inner) in list(self.refs.items()):
-            if where == tree and tree != "root":
+            if where == tree:
                 self.refs[name] = (module, path + inner)
-        if place in self.refs and self.refs[place][0] == "root":
-            self.refs[place] = (module, path)
 
     # -- ties
 
@@ -283,10 +279,6 @@ class EquinoxSharing(EquinoxScopes):
         if any(self.bound_at.get(one, 0) < len(self.frames) for one in {given, tree}):
             raise Unsupported(
                 "`eqx.nn.Shared` gives a tree another structure, which a function cannot do to the trees that were made outside of it."
-            )
-        if "root" in {given, tree}:
-            raise Unsupported(
-                "The dict of variables by name is open to new names, which `eqx.nn.Shared` around it would hide: `Shared` is for modules."
             )
         if given == tree and self.leaf(given, inner)[0] == self.leaf(tree, path)[0]:
             return
