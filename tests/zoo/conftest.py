@@ -15,6 +15,10 @@ BACKENDS = {
     "zoo-shares-everything": "tests.zoo.shares_everything:SharesEverything",
     "zoo-forgets-a-use": "tests.zoo.forgets_a_use:ForgetsAUse",
     "zoo-ignores-reuse-false": "tests.zoo.ignores_reuse_false:IgnoresReuseFalse",
+    "zoo-unties": "tests.zoo.unties:Unties",
+    "zoo-steps-twice": "tests.zoo.unties:StepsTwice",
+    "zoo-links": "tests.zoo.unties:Links",
+    "zoo-thaws": "tests.zoo.unties:Thaws",
     **{
         f"zoo-{name}": f"tests.zoo.misbehaves:{cls}"
         for name, cls in {

@@ -1,0 +1,74 @@
+"""Backends that lose or invent a tie where something is done to the whole model."""
+
+from adapters.reference import Reference
+from conformance.contract import Model
+from conformance.contract.learning import Optimizer
+from conformance.contract.ownership import cells_of
+
+
+class Untying(Model):
+    """Gives every name a variable of its own when a model is cast, moved or restored."""
+
+    def cast(self, owner, dtype):
+        return super().cast(self.untied(owner), dtype)
+
+    def move(self, owner, device):
+        return super().move(self.untied(owner), device)
+
+    def restore(self, owner, saved, partial=False):
+        super().restore(self.untied(owner), saved, partial)
+
+    def untied(self, owner):
+        for place, held in owner.held.items():
+            owner.held[place] = self._twin(held)
+        return owner
+
+
+class Lasting(Optimizer):
+    """Takes a step for each name that it was given."""
+
+    def __init__(self, model, kind, over, *rest):
+        super().__init__(model, kind, over, *rest)
+        self.cells = list(over) if isinstance(over, list) else [cell for _, cell in over.paths()]
+
+
+class SteppingTwice(Model):
+    """Has optimizers that step once a name."""
+
+    def optimizer(self, kind, over, rate=0.1, decay=None, clip=None):
+        return Lasting(self, kind, over, rate, decay, clip)
+
+
+class Linking(Model):
+    """Copies the outermost object and goes on sharing what is inside."""
+
+    def copy(self, owner, shallow=False):
+        return super().copy(owner, shallow=True)
+
+
+class Thawing(Model):
+    """Trains what was frozen."""
+
+    def freeze(self, owner):
+        for cell in cells_of(owner, build=True):
+            cell.frozen = False
+
+
+class Unties(Reference):
+    name = title = "zoo-unties"
+    imports = "from conformance.contract import tape\nfrom tests.zoo.unties import Untying as Model"
+
+
+class StepsTwice(Reference):
+    name = title = "zoo-steps-twice"
+    imports = "from conformance.contract import tape\nfrom tests.zoo.unties import SteppingTwice as Model"
+
+
+class Links(Reference):
+    name = title = "zoo-links"
+    imports = "from conformance.contract import tape\nfrom tests.zoo.unties import Linking as Model"
+
+
+class Thaws(Reference):
+    name = title = "zoo-thaws"
+    imports = "from conformance.contract import tape\nfrom tests.zoo.unties import Thawing as Model"
