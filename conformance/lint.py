@@ -3,10 +3,12 @@
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import adapters
 from conformance.problems import Problem
 from conformance.spec import Located, package_of
+from conformance.translation import Adapter
 from conformance.vocabulary import Assign, Call, Expect, Parallel, Train, Update, walk
 
 MODELINE = "# yaml-language-server: $schema=../../conformance/schemas/spec.schema.json"
@@ -111,9 +113,15 @@ def probing(located: Located) -> Found:
         )
 
 
+@cache
+def known_adapters() -> dict[str, type[Adapter]]:
+    """Return every backend's adapter; to find them is slow, and hundreds of specs ask."""
+    return {name: adapters.adapter(name) for name in adapters.names()}
+
+
 def backends(located: Located) -> Found:
     """Find divergences of backends, ways and packages that there are not: they would never apply."""
-    known = {name: adapters.adapter(name) for name in adapters.names()}
+    known = known_adapters()
     for divergence in located.spec.divergences:
         named = [known[name] for name in divergence.backends if name in known]
         ways = {way for one in named for combination in one.ways_of(located.spec) for way in combination.values()}
