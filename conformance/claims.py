@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from conformance import yaml
 from conformance.judge import UNKNOWN_ERROR, Judged, agrees
-from conformance.loader import CLAIMS, SUFFIX, resolve
+from conformance.loader import CLAIMS, SUFFIX, misfits
 from conformance.problems import InputError, Problem, suggestion
 from conformance.records import Case, ClaimLine, Decision, Results
 from conformance.spec import Located
@@ -89,19 +89,8 @@ def load_claims(folder: Path) -> list[tuple[Path, Document, yaml.Places]]:
         except InputError as error:
             problems += error.problems
         except ValidationError as invalid:
-            for found in invalid.errors(include_url=False):
-                loc, _ = resolve(data, found["loc"])
-                line, column = places[loc]
-                problems.append(
-                    Problem(
-                        path,
-                        line,
-                        column,
-                        f"{'.'.join(map(str, found['loc']))}: {found['msg']}",
-                        "a claim that fits `conformance/schemas/claims.schema.json`",
-                        "correct it",
-                    )
-                )
+            fitting = "a claim that fits `conformance/schemas/claims.schema.json`"
+            problems += misfits(path, data, places, invalid, fitting)
     if problems:
         raise InputError(problems)
     return loaded

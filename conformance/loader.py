@@ -97,6 +97,16 @@ def validate(path: Path, data: Any, places: yaml.Places) -> Spec:
         raise InputError(problems.values()) from None
 
 
+def misfits(path: Path, data: Any, places: yaml.Places, invalid: ValidationError, fitting: str) -> list[Problem]:
+    """Return a problem for each place of a file beside the specs that does not fit its model; `fitting` says what would."""
+    problems = []
+    for found in invalid.errors(include_url=False):
+        loc, _ = resolve(data, found["loc"])
+        happened = f"{'.'.join(map(str, found['loc']))}: {found['msg']}"
+        problems.append(Problem(path, *places[loc], happened, fitting, "correct it"))
+    return problems
+
+
 def resolve(data: Any, loc: tuple[int | str, ...]) -> tuple[yaml.Loc, Any]:
     """Return the part of a pydantic location that is in the data, and the innermost mapping on the way.
 

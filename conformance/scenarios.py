@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from conformance import yaml
-from conformance.loader import SCENARIOS, resolve
+from conformance.loader import SCENARIOS, misfits
 from conformance.problems import InputError, Problem, suggestion
 from conformance.records import ScenarioLine
 from conformance.spec import Located
@@ -47,13 +47,8 @@ def load_scenarios(path: Path) -> tuple[Scenarios, yaml.Places]:
     try:
         return Scenarios.model_validate(data), places
     except ValidationError as invalid:
-        problems = []
-        for found in invalid.errors(include_url=False):
-            loc, _ = resolve(data, found["loc"])
-            happened = f"{'.'.join(map(str, found['loc']))}: {found['msg']}"
-            expected = "a scenario that fits `conformance/schemas/scenarios.schema.json`"
-            problems.append(Problem(path, *places[loc], happened, expected, "correct it"))
-        raise InputError(problems) from None
+        fitting = "a scenario that fits `conformance/schemas/scenarios.schema.json`"
+        raise InputError(misfits(path, data, places, invalid, fitting)) from None
 
 
 def check_scenarios(path: Path, specs: Iterable[Located]) -> None:
