@@ -145,11 +145,16 @@ class Adapter:
     @classmethod
     def ways_of(cls, spec: Spec) -> list[dict[str, str]]:
         """Return the ways in which this backend can say the spec: the first of every verb, and each further one beside the first of the others."""
-        verbs = [verb for verb in dict.fromkeys(step.verb for step in walk(spec.steps)) if verb in cls.ways]
+        verbs = cls.verbs_with_ways(spec)
         usual = {verb: cls.ways[verb][0] for verb in verbs}
         ways = [usual, *({**usual, verb: way} for verb in verbs for way in cls.ways[verb][1:])]
         engines = [{"engine": name} for name in cls.engines] or [{}]
         return [{**engine, **way} for engine in engines for way in ways]
+
+    @classmethod
+    def verbs_with_ways(cls, spec: Spec) -> list[str]:
+        """Return the verbs of the spec that this backend says in several ways."""
+        return [verb for verb in dict.fromkeys(step.verb for step in walk(spec.steps)) if verb in cls.ways]
 
     # -- writing
 

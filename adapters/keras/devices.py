@@ -7,7 +7,8 @@ from typing import Any
 from adapters.keras.learning import KerasLearning
 from adapters.keras.owners import copied
 from adapters.keras.places import Thing, mentions
-from adapters.keras.saving import NO_CONFIG, KerasSaving, OtherKind, class_of
+from adapters.keras.saving import NO_CONFIG, KerasSaving, class_of
+from adapters.kinds import OtherKind
 from conformance.translation import Unsupported
 from conformance.vocabulary import Call, Cast, Expect, Materialize, Move, Parallel, Quantize, Shard, walk
 

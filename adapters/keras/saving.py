@@ -2,15 +2,12 @@
 
 from adapters.keras.owners import CLASSES, copied
 from adapters.keras.places import KerasPlaces, Thing
+from adapters.kinds import OtherKind, fits
 from conformance.spec import Spec
 from conformance.translation import Unsupported
 from conformance.vocabulary import Copy, Layer, Restore, Save
 
 NO_CONFIG = "Keras copies and loads an object through its config, which knows nothing of variables that were assigned from outside."
-
-
-class OtherKind(Unsupported):
-    """A way that is about another kind of object, or another engine, than the one at hand."""
 
 
 class KerasSaving(KerasPlaces):
@@ -71,7 +68,7 @@ class KerasSaving(KerasPlaces):
             ways = [way for way in ways if way.get("copy", "deepcopy") == "deepcopy"]
         engines = dict.fromkeys(way["engine"] for way in ways)
         told: dict[str, set[str]] = {engine: set() for engine in engines}
-        fitting = [way for way in ways if cls.fits(spec, way, told[way["engine"]])]
+        fitting = [way for way in ways if fits(cls, spec, way, told[way["engine"]])]
         return [
             way
             for engine in engines
@@ -80,19 +77,6 @@ class KerasSaving(KerasPlaces):
                 or [next(one for one in ways if one["engine"] == engine)]
             )
         ]
-
-    @classmethod
-    def fits(cls, spec: Spec, way: dict[str, str], told: set[str]) -> bool:
-        """Return whether a way is about the kind of object at hand, and says what no other way has `told` already."""
-        try:
-            cls("cpu", way).translate(spec)
-        except OtherKind:
-            return False
-        except Unsupported as reason:
-            if str(reason) in told:
-                return False
-            told.add(str(reason))
-        return True
 
     def save(self, step: Save) -> None:
         """Save in the way that the restore will read."""

@@ -80,20 +80,15 @@ class NNX(NNXTraining):
     }
 
     @classmethod
-    def ways_of(cls, spec: Spec) -> list[dict[str, str]]:
-        """Return the first way of every verb, and each further way of one with the first of the others.
-
-        Calls and copies have ways only where these are not all alike.
-        """
+    def verbs_with_ways(cls, spec: Spec) -> list[str]:
+        """Leave out calls and copies where their ways are all alike."""
         steps = list(walk(spec.steps))
         alike = set()
         if not any(isinstance(step, Call) and step.given for step in steps):
             alike.add("call")
         if all(step.shallow for step in steps if isinstance(step, Copy)):
             alike.add("copy")
-        verbs = [verb for verb in dict.fromkeys(step.verb for step in steps) if verb in cls.ways and verb not in alike]
-        usual = {verb: cls.ways[verb][0] for verb in verbs}
-        return [usual, *({**usual, verb: way} for verb in verbs for way in cls.ways[verb][1:])]
+        return [verb for verb in super().verbs_with_ways(spec) if verb not in alike]
 
     # -- observations
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from adapters.kinds import OtherKind, fits
 from adapters.tf2.objects import ObjectWords
 from adapters.tf2.things import CLASSES, Net, Unit, is_model, units_of
 from conformance.spec import Spec
@@ -33,10 +34,6 @@ FOLDER = "tempfile.mkdtemp()"
 FILES = {"weights": "/model.weights.h5", "keras": "/model.keras", "saved-model": "/model"}
 
 
-class OtherKind(Unsupported):
-    """A way of copying or saving that is about another kind of object than the one at hand."""
-
-
 class KeepingWords(ObjectWords):
     """What TensorFlow 2 says about copies and files."""
 
@@ -55,20 +52,7 @@ class KeepingWords(ObjectWords):
                 for way in dict.fromkeys(tuple((k, v) for k, v in way.items() if k != "module") for way in ways)
             ]
         told: set[str] = set()
-        return [way for way in ways if cls.fits(spec, way, told)] or ways[:1]
-
-    @classmethod
-    def fits(cls, spec: Spec, way: dict[str, str], told: set[str]) -> bool:
-        """Return whether a way is about the kind of object at hand, and says what no other way has `told` already."""
-        try:
-            cls("cpu", way).translate(spec)
-        except OtherKind:
-            return False
-        except Unsupported as reason:
-            if str(reason) in told:
-                return False
-            told.add(str(reason))
-        return True
+        return [way for way in ways if fits(cls, spec, way, told)] or ways[:1]
 
     # -- copies
 
