@@ -82,7 +82,7 @@ class Jax(Adapter):
         "tanh": "jnp.tanh({})", "relu": "jax.nn.relu({})", "sigmoid": "jax.nn.sigmoid({})", "exp": "jnp.exp({})",
         "log": "jnp.log({})", "square": "jnp.square({})", "sum": "jnp.sum({})", "mean": "jnp.mean({})",
         "transpose": "jnp.transpose({})", "softmax": "jax.nn.softmax({})",
-        "stop_gradient": "jax.lax.stop_gradient({})",
+        "stop_gradient": "jax.lax.stop_gradient({})", "ones": "jnp.ones([{}])",
     }  # fmt: skip
     missing = MISSING
     environ = TWO_DEVICES

@@ -5,7 +5,7 @@ import ast
 FUNCTIONS = {
     "tanh": "tf.tanh({})", "relu": "tf.nn.relu({})", "sigmoid": "tf.sigmoid({})", "exp": "tf.exp({})",
     "log": "tf.math.log({})", "square": "tf.square({})", "sum": "tf.reduce_sum({})", "mean": "tf.reduce_mean({})",
-    "transpose": "tf.transpose({})", "softmax": "tf.nn.softmax({})", "stop_gradient": "tf.stop_gradient({})",
+    "transpose": "tf.transpose({})", "softmax": "tf.nn.softmax({})", "stop_gradient": "tf.stop_gradient({})", "ones": "tf.ones([{}])",
 }  # fmt: skip
 #: must be said before TensorFlow runs anything; said again, it changes nothing
 TWO_DEVICES = (

@@ -57,8 +57,7 @@ def ways_of(adapter: type[Adapter], located: Located) -> list[dict[str, str]]:
 def run_case(case: Plan, host: Host) -> Case:
     """Run one case on a host that belongs to its backend, and return its record."""
     absent = host.ready()
-    edition = edition_of(host)
-    way = {**case.way, "edition": edition} if edition else case.way
+    way = way_on(case, host)
     record = Case(
         id=case_id(case.located.id, case.backend, way, host.device), spec=case.located.id, backend=case.backend,
         way=way, device=host.device, environment=environment_id(case.backend, host), verdict="skipped",
@@ -92,6 +91,12 @@ def run_case(case: Plan, host: Host) -> Case:
     )
 
 
+def way_on(case: Plan, host: Host) -> dict[str, str]:
+    """Return the way of a case on a host: an edition of the framework is one more way."""
+    edition = edition_of(host)
+    return {**case.way, "edition": edition} if edition else case.way
+
+
 def edition_of(host: Host) -> str:
     """Return the edition of the framework that a host runs, empty for the usual one."""
     return host.adapter.edition(host.environment.get("packages", {}))
@@ -108,7 +113,8 @@ def environment_line(backend: str, host: Host) -> Environment:
     return Environment(
         id=environment_id(backend, host), backend=backend, title=host.adapter.title, about=host.adapter.about,
         install=host.adapter.install, asked_device=host.asked, device=host.device, device_name=host.device_name,
-        absent=host.absent, warm_up_seconds=host.warm_up_seconds, **host.environment,
+        absent=host.absent, warm_up_seconds=host.warm_up_seconds,
+        fence=host.adapter.fences.get(host.device, ""), **host.environment,
     )  # fmt: skip
 
 

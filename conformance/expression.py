@@ -21,6 +21,7 @@ FUNCTIONS: Mapping[str, str] = {
     "transpose": "a matrix with its two axes exchanged",
     "softmax": "softmax along the last axis",
     "stop_gradient": "the same value, through which no gradient goes",
+    "ones": "an array of ones; the arguments are its shape",
 }
 #: Nothing of this length is nested so deep that walking it, which recurses, could fail.
 LONGEST = 200
@@ -72,7 +73,9 @@ def check(node: ast.expr) -> None:  # noqa: C901  # one case a kind of node
                 check(element)
         case ast.Subscript(value=value, slice=ast.Constant(value=int())):
             check(value)
-        case ast.Call(func=ast.Name(id=function), args=[argument], keywords=[]):
+        case ast.Call(func=ast.Name(id="ones"), args=[_, *_] as sizes, keywords=[]) if all(map(is_size, sizes)):
+            return
+        case ast.Call(func=ast.Name(id=function), args=[argument], keywords=[]) if function != "ones":
             if function not in FUNCTIONS:
                 raise ExpressionError(
                     f"{function!r} is no function of the language: use one of {', '.join(FUNCTIONS)}", node.col_offset
@@ -84,6 +87,11 @@ def check(node: ast.expr) -> None:  # noqa: C901  # one case a kind of node
                 f"+ - * / @ **, an integer index and {', '.join(FUNCTIONS)}",
                 node.col_offset,
             )
+
+
+def is_size(node: ast.expr) -> bool:
+    """Return whether a node is a whole number above zero."""
+    return isinstance(node, ast.Constant) and type(node.value) is int and node.value > 0
 
 
 def places(tree: ast.expr) -> list[tuple[str, int]]:
@@ -120,7 +128,7 @@ def render(
             return ast.parse(array(ast.unparse(node)), mode="eval").body
 
         def visit_Call(self, node: ast.Call) -> ast.expr:
-            argument = ast.unparse(self.visit(node.args[0]))
-            return ast.parse(functions[ast.unparse(node.func)].format(argument), mode="eval").body
+            arguments = ", ".join(ast.unparse(self.visit(argument)) for argument in node.args)
+            return ast.parse(functions[ast.unparse(node.func)].format(arguments), mode="eval").body
 
     return ast.unparse(Wording().visit(ast.parse(ast.unparse(tree), mode="eval").body))

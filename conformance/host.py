@@ -4,9 +4,11 @@ It is run by path, in any interpreter from Python 3.7 on, and uses the standard 
 request a line comes in on the standard input; answers go out on the standard output, which is taken
 away from everybody else first, so that what a framework prints can never corrupt the channel.
 
-Requests: {"script": text, "filename": name, "reset": text, "packages": [name]}.
+Requests: {"script": text, "filename": name, "reset": text, "packages": [name], "measuring": settings}.
 Answers: {"observed": {"label", "value"}} as each observation comes, then
-{"finished": {"error", "warnings", "seconds", "environment"}}.
+{"finished": {"error", "warnings", "seconds", "environment"}}. With `measuring`, which holds the arguments
+of `Stopwatch` and the `core` to stay on, a script waits in between: the answer {"waiting": samples} is
+followed by the request {"round": number}, or null to go on.
 """
 
 import json
@@ -126,12 +128,28 @@ def environment(packages):
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processors": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "threads": {name: os.environ[name] for name in sorted(os.environ) if name.endswith("_NUM_THREADS")},
+        "threads": {name: os.environ[name] for name in sorted(os.environ) if name.endswith("_THREADS")},
         "packages": versions(packages),
     }
 
 
-def run(request, answer, listener):
+def measured_loops(request, answer, receive):
+    """Return what turns the measured loops of a script: a clock that the engine drives, or none."""
+    from stopwatch import Stopwatch, Untimed, pin
+
+    if request.get("measuring") is None:
+        return Untimed()
+    settings = dict(request["measuring"])
+    pin(settings.pop("core"))
+
+    def ask(message):
+        answer({"waiting": message})
+        return receive()
+
+    return Stopwatch(ask, **settings)
+
+
+def run(request, answer, receive, listener):
     """Run one script and answer with what it observed."""
     filename, text = request["filename"], request["script"]
     linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
@@ -143,6 +161,8 @@ def run(request, answer, listener):
             answer({"observed": {"label": label, "value": encode(value)}})
 
     error = None
+    loops = measured_loops(request, answer, receive)
+    names = {"__name__": "__script__", "observe": observe, "rounds": loops.rounds, "measure": loops.measure}
     exec(request.get("reset") or "", {"__name__": "__reset__"})
     listener.filename, listener.heard = filename, []
     with warnings.catch_warnings():
@@ -150,7 +170,7 @@ def run(request, answer, listener):
         warnings.showwarning = listener.show
         started = time.perf_counter()
         try:
-            exec(compile(text, filename, "exec"), {"__name__": "__script__", "observe": observe})
+            exec(compile(text, filename, "exec"), names)
         except BaseException as raised:  # SystemExit too is an outcome of the script
             error = describe(raised, filename)
         seconds = time.perf_counter() - started
@@ -178,6 +198,8 @@ def main():
     os.dup2(nothing, 0)
     os.dup2(2, 1)
     sys.stdin = open(os.devnull)
+    import stopwatch  # noqa: F401  # while its folder, which scripts are not to see, is on the path
+
     sys.path[:] = [
         path for path in sys.path if os.path.abspath(path or ".") != os.path.dirname(os.path.abspath(__file__))
     ]
@@ -189,12 +211,16 @@ def main():
     listener = Listener()
     logging.getLogger().addHandler(listener)
     lines = queue.Queue()
-    threading.Thread(target=receive, args=(requests, lines), daemon=True).start()
+    threading.Thread(target=queue_up, args=(requests, lines), daemon=True).start()
+
+    def receive():
+        return json.loads(lines.get())
+
     while True:
-        run(json.loads(lines.get()), answer, listener)
+        run(receive(), answer, receive, listener)
 
 
-def receive(requests, lines):
+def queue_up(requests, lines):
     """Queue requests as they come, and end the process with them: a script that hangs must not outlive the run."""
     for line in iter(requests.readline, ""):
         lines.put(line)

@@ -28,7 +28,7 @@ AskedDevice = Literal["cpu", "gpu", "auto"]
 
 @dataclass
 class Outcome:
-    """What a script did: `ending` is finished, crash or timeout."""
+    """What a script did: `ending` is finished, crash, timeout, or waiting where it has not ended."""
 
     ending: str
     observations: dict[str, Any] = field(default_factory=dict)
@@ -38,6 +38,8 @@ class Outcome:
     seconds: float | None = None
     environment: dict[str, Any] | None = None
     output: str = ""
+    #: what a script that is being measured has to say while it waits: then `ending` is waiting
+    waiting: dict[str, Any] = field(default_factory=dict)
 
 
 class HostGone(Exception):
@@ -49,7 +51,7 @@ class Host:
 
     `device` is `cpu`, `gpu` or `auto` (a GPU where there is one). Nothing is started before `start`;
     `ready` waits for the framework and says why the backend cannot be used, if it cannot. `engine` is
-    one of the adapter's engines, if it has any.
+    one of the adapter's engines, if it has any; `environ` holds further environment variables.
     """
 
     def __init__(
@@ -59,9 +61,11 @@ class Host:
         device: AskedDevice = "auto",
         limit: float = 60.0,
         engine: str | None = None,
+        environ: Mapping[str, str] | None = None,
     ) -> None:
         self.adapter, self.python, self.limit, self.engine = adapter, python or sys.executable, limit, engine
         self.asked: AskedDevice = device
+        self.environ = dict(environ or {})
         self.device: Device = "cpu" if device == "auto" else device
         self.device_name = ""
         self.environment: dict[str, Any] = {}
@@ -79,6 +83,7 @@ class Host:
             **self.adapter.environ,
             **self.adapter.engines.get(self.engine or "", {}),
             **self.adapter.environ_on.get(self.asked, {}),
+            **self.environ,
             "PYTHONPATH": os.pathsep.join(self._path()),
             "PYTHONUNBUFFERED": "1",
             "TMPDIR": self._folder.name,
@@ -146,6 +151,22 @@ class Host:
         """Run a script in a fresh namespace and return what it did."""
         return self._request({"script": script.text, "filename": filename, "reset": self.adapter.reset})
 
+    def begin(self, script: Script, filename: str, measuring: Mapping[str, Any]) -> Outcome:
+        """Start a script that is measured; it waits at its first round, if it gets there.
+
+        `measuring` holds the arguments of a `Stopwatch` and the `core` to stay on.
+        """
+        return self._request(
+            {"script": script.text, "filename": filename, "reset": self.adapter.reset, "measuring": measuring}
+        )
+
+    def turn(self, number: int | None, before: Outcome) -> Outcome:
+        """Have the script that waits do one round, or go on where it is None; return `before` with what came since."""
+        later = self._request({"round": number})
+        later.observations = {**before.observations, **later.observations}
+        later.repeated = before.repeated + later.repeated
+        return later
+
     def _request(self, request: Mapping[str, Any]) -> Outcome:
         offset = 0
         try:
@@ -158,9 +179,9 @@ class Host:
             outcome = Outcome(
                 "crash", error={"type": "HostGone", "message": str(gone), "bases": [], "module": "", "line": None}
             )
-        if outcome.ending != "finished":
+        if outcome.ending in {"crash", "timeout"}:
             self.stop()
-        if outcome.ending != "finished" or outcome.error:
+        if outcome.ending in {"crash", "timeout"} or outcome.error:
             self._log.seek(offset)
             outcome.output = self._log.read()[-4000:].decode("utf-8", "replace")
         return outcome
@@ -203,6 +224,9 @@ class Host:
                 if label in outcome.observations:
                     outcome.repeated.append(label)
                 outcome.observations[label] = message["observed"]["value"]
+            elif "waiting" in message:
+                outcome.ending, outcome.waiting = "waiting", message["waiting"]
+                return outcome
             else:
                 finished = message["finished"]
                 outcome.ending, outcome.error, outcome.warnings = "finished", finished["error"], finished["warnings"]

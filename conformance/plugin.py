@@ -16,6 +16,7 @@ import adapters
 from conformance import cases, records
 from conformance.hosts import Host
 from conformance.loader import load_all
+from conformance.measuring import DEFAULT_BUDGET, ONE_THREAD
 from conformance.problems import InputError, UsageError
 from conformance.spec import Located
 
@@ -58,6 +59,28 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
         metavar="SECONDS",
         help="time a script may take before its host is replaced",
     )
+    group.addoption(
+        "--measure", action="store_true", help="time the measured loops of the cases that have passed, one at a time"
+    )
+    group.addoption(
+        "--budget",
+        type=float,
+        default=DEFAULT_BUDGET,
+        metavar="SECONDS",
+        help="time that a run with --measure takes; more gives more processes, more rounds and larger sizes",
+    )
+
+
+class Hooks:
+    """What plugins can be told of a run."""
+
+    def pytest_canireuse_progress(self, text: str, share: float) -> None:
+        """Take note of what is being measured, and of which share of the budget is gone."""
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Add the hooks of this plugin."""
+    pluginmanager.add_hookspecs(Hooks)
 
 
 class CaseFailure(Exception):
@@ -76,7 +99,15 @@ class State:
         self.backends = split_backends(config.getoption("--backend"))
         self.pythons = interpreters(config.getoption("--python"))
         self.device, self.limit = config.getoption("--device"), config.getoption("--limit")
+        self.measures, self.budget = config.getoption("--measure"), config.getoption("--budget")
+        self.named = bool(config.getoption("--backend"))
         self.hosts: dict[str, Host] = {}
+        if self.measures:
+            check_alone(config)
+        if not self.budget > 0:
+            raise UsageError(
+                f"--budget is {self.budget}\n    expected: a number of seconds above zero\n    to do: leave it out for {DEFAULT_BUDGET:.0f} seconds"
+            )
         if not self.limit > 0:
             raise UsageError(
                 f"--limit is {self.limit}\n    expected: a number of seconds above zero\n    to do: leave it out for 60 seconds"
@@ -85,16 +116,31 @@ class State:
     def host(self, case: cases.Plan) -> Host:
         """Return the warm host that a case belongs to; start it if it is not up."""
         if case.group not in self.hosts:
-            host = Host(case.adapter, self.pythons.get(case.backend), self.device, self.limit, case.engine)
-            self.hosts[case.group] = host
+            self.hosts[case.group] = host = self.new_host(case)
             with suppress(OSError):  # `ready` says so, as a result of each case
                 host.start()
         return self.hosts[case.group]
+
+    def new_host(self, case: cases.Plan) -> Host:
+        """Return a host for a case that nobody else has; it is not started."""
+        python, environ = self.pythons.get(case.backend), ONE_THREAD if self.measures else {}
+        return Host(case.adapter, python, self.device, self.limit, case.engine, environ)
 
     def stop(self) -> None:
         """Stop every host."""
         for host in self.hosts.values():
             host.stop()
+        self.hosts.clear()
+
+
+def check_alone(config: pytest.Config) -> None:
+    """Raise UsageError if several workers would run side by side while the clock is read."""
+    workers = sum(int(tx.partition("*")[0]) if "*" in tx else 1 for tx in getattr(config.option, "tx", None) or [])
+    if workers > 1:
+        raise UsageError(
+            f"--measure with {workers} workers: scripts that run side by side share caches, memory and the clock of the processor, and the times of each depend on the others\n"
+            "    expected: one worker at most\n    to do: leave out -n; run the other specs without --measure"
+        )
 
 
 def split_backends(given: list[str]) -> list[str]:

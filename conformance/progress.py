@@ -4,7 +4,15 @@ from typing import Any
 
 import pytest
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 from conformance.plugin import FAILING, explain
 from conformance.records import Case
@@ -20,6 +28,8 @@ class Display:
         self.expected = 0
         self.progress: Progress | None = None
         self.last_backend = ""
+        self.told = 0.0
+        self.measuring: TaskID | None = None
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -54,6 +64,21 @@ class Display:
                 self.last_backend = case.backend
         elif report.failed:
             self.console.print(str(report.longrepr), markup=False)
+
+    def pytest_canireuse_progress(self, text: str, share: float) -> None:
+        """Turn the bar into one of the budget; where there is no terminal, print a line for each step of a tenth."""
+        if self.progress is None or not self.console.is_terminal:
+            if share >= self.told:
+                self.console.print(f"measuring, {share:.0%} of the budget: {text} ...")
+                self.told = share + 0.05
+            return
+        if self.measuring is None:
+            self.progress.stop()
+            columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+            self.progress = Progress(*columns, console=self.console, transient=True)
+            self.progress.start()
+            self.measuring = self.progress.add_task("", total=1.0)
+        self.progress.update(self.measuring, completed=share, description=f"measuring, {text}")
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Tell what could not be collected."""

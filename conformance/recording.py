@@ -11,6 +11,7 @@ from rich.console import Console
 
 from conformance import cases, records
 from conformance.claims import claim_lines
+from conformance.measuring import PASSED, Measuring, measured_loops
 from conformance.scenarios import scenario_lines
 from conformance.summary import summary_table
 
@@ -69,6 +70,8 @@ class Recorder:
             self.writer.close(keep=False)
             self.stopped = True
             return
+        if self.state.measures and self.cases:
+            self.measure()
         verdicts = Counter(case.verdict for case in self.cases)
         self.writer.write(
             records.Footer(
@@ -78,6 +81,31 @@ class Recorder:
             )
         )
         self.writer.close()
+
+    def measure(self) -> None:
+        """Time the measured loops of what has passed; the hosts that ran the cases make room first."""
+        assert self.writer is not None
+        self.state.stop()
+        budget = max(1.0, self.state.budget - (time.perf_counter() - self.started))
+        passed = {(case.spec, case.backend, case_way(case)) for case in self.cases if case.verdict in PASSED}
+        plans = [
+            plan
+            for plan in cases.plan(filter(measured_loops, self.state.specs.values()), self.state.backends)
+            if (plan.located.id, plan.backend, frozenset(plan.way.items())) in passed
+            and (self.state.named or plan.adapter.packages)  # the reference is no framework: its speed says nothing
+        ]
+        if plans:
+            Measuring(plans, self.state.new_host, self.writer.write, budget, self.tell).run()
+
+    def tell(self, text: str, share: float) -> None:
+        """Tell plugins how far the measuring has come."""
+        self.config.hook.pytest_canireuse_progress(text=text, share=share)
+
+    def pytest_canireuse_progress(self, text: str, share: float) -> None:
+        """Print it under pytest's own words."""
+        reporter: Any = self.config.pluginmanager.get_plugin("terminalreporter")
+        if reporter:
+            reporter.write_line(f"measuring, {share:.0%}: {text}")
 
     @property
     def where(self) -> str:
@@ -92,6 +120,11 @@ class Recorder:
             console = Console(file=terminalreporter._tw._file)
             console.print(summary_table(self.cases))
             console.print(self.where, markup=False, highlight=False, soft_wrap=True)
+
+
+def case_way(case: records.Case) -> frozenset[tuple[str, str]]:
+    """Return the way of a case as it was planned: which edition of the framework it met was not known then."""
+    return frozenset(item for item in case.way.items() if item[0] != "edition")
 
 
 def command_line() -> str:

@@ -46,6 +46,8 @@ class Environment(Line):
     threads: dict[str, str] = {}
     packages: dict[str, str] = {}
     warm_up_seconds: float | None = None
+    #: what waits for the work when times are taken, empty where a call returns when the work is done
+    fence: str = ""
     #: why the backend could not be used, if it could not
     absent: str | None = None
 
@@ -104,6 +106,60 @@ class Case(Line):
     seconds: float | None = None
 
 
+class Measurement(Line):
+    """What one measured loop took in one process: every raw sample, in seconds a turn."""
+
+    kind: Literal["measurement"] = "measurement"
+    case: str
+    label: str
+    size: int | None = None
+    #: the label that this one is compared with, at the same size
+    against: str | None = None
+    #: whether it was timed in the second host of a backend that is there twice
+    twin: bool = False
+    process: int
+    #: the first turn, with whatever is traced, compiled or loaded then
+    first: float | None = None
+    #: how many turns a sample is the mean of
+    loops: int | None = None
+    #: what the fence took where there was nothing to wait for
+    fence: float | None = None
+    #: whether it was left out as too slow for the budget, and how long a turn was expected to take
+    left_out: bool = False
+    skipped: float | None = None
+    #: the rounds, and the seconds a turn in each of them
+    rounds: list[int] = []
+    seconds: list[float] = []
+
+    @property
+    def id(self) -> str:
+        """What a diff and a merge go by."""
+        size = "" if self.size is None else f"-{self.size}"
+        return f"{self.case}#{self.label}{size}{'+twin' if self.twin else ''}~{self.process}"
+
+
+class Measuring(Line):
+    """How the measurements of a file were made; times are in seconds."""
+
+    kind: Literal["measuring"] = "measuring"
+    budget: float
+    seconds: float
+    processes: int
+    rounds: list[int]
+    block: float
+    core: int | None = None
+    #: the backend that was there twice
+    twin: str | None = None
+    seed: int
+    processor: str = ""
+    governor: str = ""
+    load_before: list[float] = []
+    load_after: list[float] = []
+    clock_resolution: float
+    #: cases whose samples were thrown away, with the reason
+    unreliable: dict[str, str] = {}
+
+
 class Decision(Line):
     """An observation that decides a claim, and the answer that the claim asserts of it."""
 
@@ -151,7 +207,8 @@ class Footer(Line):
 
 
 AnyLine = Annotated[
-    Header | Environment | SpecLine | ClaimLine | ScenarioLine | Case | Footer, Field(discriminator="kind")
+    Header | Environment | SpecLine | ClaimLine | ScenarioLine | Case | Measurement | Measuring | Footer,
+    Field(discriminator="kind"),
 ]
 LINE: TypeAdapter[Any] = TypeAdapter(AnyLine)
 
@@ -176,6 +233,8 @@ class Results(BaseModel):
     claims: dict[str, ClaimLine] = {}
     scenarios: dict[str, ScenarioLine] = {}
     cases: dict[str, Case] = {}
+    measurements: dict[str, Measurement] = {}
+    measurings: list[Measuring] = []
     footers: list[Footer] = []
 
     @property
@@ -267,24 +326,16 @@ def read_line(results: Results, path: Path, number: int, text: str) -> Problem |
 
 def add(results: Results, line: Line) -> str | None:
     """Add a line to the results; return how it contradicts what is there, if it does."""
-    match line:
-        case Header():
-            if line.schema_version != SCHEMA_VERSION:
-                return f"schema version {line.schema_version}, this is {SCHEMA_VERSION}"
-            results.headers.append(line)
-        case Footer():
-            results.footers.append(line)
-        case Environment():
-            results.environments[line.id] = line
-        case SpecLine():
-            if line.id in results.specs and results.specs[line.id].digest != line.digest:
-                return f"the spec {line.id} is here in two versions"
-            results.specs[line.id] = line
-        case ClaimLine() | ScenarioLine():
-            kept: dict[str, Any] = results.claims if isinstance(line, ClaimLine) else results.scenarios
-            kept[line.id] = line
-        case Case():
-            if line.id in results.cases:
-                return f"the case {line.id} is here twice"
-            results.cases[line.id] = line
+    if isinstance(line, Header) and line.schema_version != SCHEMA_VERSION:
+        return f"schema version {line.schema_version}, this is {SCHEMA_VERSION}"
+    if isinstance(line, SpecLine) and line.id in results.specs and results.specs[line.id].digest != line.digest:
+        return f"the spec {line.id} is here in two versions"
+    if isinstance(line, Header | Footer | Measuring):
+        several: list[Any] = getattr(results, f"{line.kind}s")
+        several.append(line)
+        return None
+    kept: dict[str, Any] = getattr(results, f"{line.kind}s")  # type: ignore[attr-defined]
+    if isinstance(line, Case | Measurement) and line.id in kept:
+        return f"the {line.kind} {line.id} is here twice"
+    kept[line.id] = line  # type: ignore[attr-defined]
     return None

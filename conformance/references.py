@@ -12,9 +12,11 @@ from conformance.vocabulary import (
     Block,
     Compute,
     Drop,
+    Expect,
     Function,
     Gradient,
     Intercept,
+    Measure,
     Module,
     Parallel,
     Restore,
@@ -23,6 +25,7 @@ from conformance.vocabulary import (
     Train,
     Update,
     Vectorize,
+    walk,
 )
 from conformance.yaml import Loc, Places
 
@@ -40,6 +43,9 @@ KINDS: dict[tuple[str, str], frozenset[str]] = {
     ("expect", "traces"): frozenset({"function"}),
     ("expect", "slots"): frozenset({"optimizer"}),
     ("expect", "alive"): frozenset({"dropped"}),
+    ("expect", "elements"): OWNERS,
+    ("expect", "parameter_bytes"): OWNERS,
+    ("expect", "slot_bytes"): frozenset({"optimizer"}),
     **dict.fromkeys((("call", "call"), ("copy", "copy_"), ("save", "save"), ("restore", "restore"), ("average", "average"), ("track", "track"), ("cast", "cast"), ("move", "move"), ("materialize", "materialize"), ("parallel", "parallel"), ("quantize", "quantize")), OWNERS),
 }  # fmt: skip
 VALUES = OWNERS | {"variable", "tensor"}
@@ -54,6 +60,7 @@ class Checker:
     problems: list[Problem] = field(default_factory=list)
     lines: dict[str, int] = field(default_factory=dict)
     saved: set[str] = field(default_factory=set)
+    measured: set[tuple[str, int | None]] = field(default_factory=set)
 
     def problem(self, loc: Loc, happened: str, expected: str, advice: str, offset: int = 0) -> None:
         """Note a problem at a place of the file."""
@@ -80,13 +87,16 @@ class Checker:
             self.expression(text, text_loc, inner)
         if isinstance(step, Save):
             self.saved.add(step.to)
-        if isinstance(step, Restore) and step.given_by not in self.saved:
+        kept = step.given_by if isinstance(step, Restore) else getattr(step, "checkpoint_bytes", None)
+        if kept is not None and kept not in self.saved:
             self.problem(
-                (*loc, "from"),
-                f"nothing was saved under {step.given_by!r}",
+                (*loc, "from" if isinstance(step, Restore) else "checkpoint_bytes"),
+                f"nothing was saved under {kept!r}",
                 "the word of an earlier `save`",
                 "save first, or correct the word",
             )
+        if isinstance(step, Measure):
+            self.measure(step, loc)
         if isinstance(step, Drop):
             bound[step.drop] = "dropped"
         if step.binding and step.raises in {None, "nothing"}:  # what is refused binds nothing
@@ -103,7 +113,26 @@ class Checker:
                 "each label once in a spec",
                 "choose another label",
             )
+        if isinstance(step, Expect) and step.against is not None and step.against not in self.lines:
+            happened, expected = f"{step.against!r} is not expected before this", "the label of an earlier cost"
+            self.problem((*loc, "against"), happened, expected, "expect that first, or correct the label")
         self.lines.setdefault(step.expect, self.places.get((*loc, "expect"), (1, 1))[0])
+
+    def measure(self, step: Measure, loc: Loc) -> None:
+        """Note what is measured: once at each size, against what came before, and with nothing observed meanwhile."""
+        if (step.measure, step.size) in self.measured:
+            happened, expected = f"{step.measure!r} is measured here a second time", "each label once at each size"
+            self.problem((*loc, "measure"), happened, expected, "choose another label, or another `size`")
+        if step.against is not None and (step.against, step.size) not in self.measured:
+            happened = f"{step.against!r} is not measured before this" + (f" at size {step.size}" if step.size else "")
+            self.problem((*loc, "against"), happened, "an earlier label, at the same size", "measure that first")
+        if any(isinstance(inner, Measure) or inner.expect is not None for inner in walk(step.steps)):
+            happened, expected = (
+                "something is observed or measured while the clock runs",
+                "steps that do the work alone",
+            )
+            self.problem((*loc, "steps"), happened, expected, "observe before or after it")
+        self.measured.add((step.measure, step.size))
 
     def places_used(self, step: Step, loc: Loc, bound: dict[str, str]) -> None:
         """Check each place that the step's own fields name."""
@@ -195,7 +224,7 @@ def own_names(step: Step) -> list[str] | None:
             return [step.each]
         case Intercept():
             return [step.intercept]
-        case Gradient() | Train() | Update() | Scan():
+        case Gradient() | Train() | Update() | Scan() | Measure():
             return []
     return None
 

@@ -7,8 +7,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, m
 
 #: Names that scripts use for themselves; a spec that bound one would change what a script means.
 RESERVED = frozenset({
-    "before", "error", "jax", "jnp", "labels", "loss", "minimize", "model", "nn", "nnx", "np", "observe", "optax", "optimizer",
-    "outer", "params", "rngs", "root", "session", "state", "tape", "tf", "tf1", "torch", "updates", "BytesIO", "Model", "deepcopy",
+    "before", "error", "jax", "jnp", "labels", "loss", "measure", "minimize", "model", "nn", "nnx", "np", "observe", "optax", "optimizer",
+    "outer", "params", "rngs", "root", "rounds", "session", "state", "tape", "tf", "tf1", "torch", "updates", "BytesIO", "Model", "deepcopy",
     "flax", "pickle", "tempfile", "keras", "hk", "haiku", "eqx", "equinox", "gc", "weakref", "threading", "futures", "copy", "scale", "Exception", "any", "hasattr", "int", "len", "list", "next", "range", "sorted", "str", "super", "zip",
 })  # fmt: skip
 

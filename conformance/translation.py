@@ -8,14 +8,15 @@ What a framework cannot say raises `Unsupported` with a reason that a user learn
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from itertools import groupby
 from typing import ClassVar
 
 from conformance import expression
 from conformance.spec import Spec
 from conformance.step import Array, Step
-from conformance.vocabulary import Compute, Drop, Expect, Layer, Repeat, Thread, walk
+from conformance.vocabulary import Block, Compute, Drop, Expect, Function, Layer, Measure, Repeat, Thread, walk
 
 INDENT = "    "
 #: Options of verbs that an adapter has to claim in `options` before a spec with them is given to it: verb -> fields.
@@ -23,7 +24,7 @@ OPTIONS: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(
         ("scope", "default_scope", "reenter"), frozenset({"init", "dtype", "penalty", "auxiliary_name_scope"})
     ),
-    "get": frozenset({"penalty", "local", "partitions"}),
+    "get": frozenset({"penalty", "local", "partitions", "numbered"}),
     "layer": frozenset({"penalty"}),
     "call": frozenset({"given", "training"}),
     "copy": frozenset({"shallow"}),
@@ -32,6 +33,7 @@ OPTIONS: Mapping[str, frozenset[str]] = {
     "gradient": frozenset({"remat"}),
     "function": frozenset({"template"}),
     "invoke": frozenset({"abstract"}),
+    "measure": frozenset({"fresh"}),
 }
 #: a line that observes a write through another name, or whether two names are one object
 COMPARED = re.compile(
@@ -97,6 +99,8 @@ class Adapter:
     ways: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     #: options of verbs that this adapter words, as `verb.option`; of a layer also `layer.norm`, `layer.cell` and `layer.unnamed`
     options: ClassVar[frozenset[str]] = frozenset()
+    #: what waits until the framework has done what it was told, by device; empty where it is done when a call returns
+    fences: ClassVar[Mapping[str, str]] = {}
     #: verb, `verb.option` or kind of observation -> why the framework cannot say it
     missing: ClassVar[Mapping[str, str]] = {}
 
@@ -118,6 +122,7 @@ class Adapter:
 
     def translate(self, spec: Spec) -> Script:
         """Return the script for a spec; raise Unsupported with the reason if there is none."""
+        spec = spec.model_copy(update={"steps": self.settled(spec.steps)})
         self.watched = frozenset(step.alive for step in walk(spec.steps) if isinstance(step, Expect) and step.alive)
         for line in self.imports.splitlines():
             self.write(line)
@@ -126,6 +131,20 @@ class Adapter:
             self.steps(spec.steps)
         self.lines[:0] = [*sorted(self.standard), ""] if self.standard else []
         return Script(text="\n".join(self.lines).rstrip() + "\n", idioms=tuple(dict.fromkeys(self.idioms)))
+
+    def settled(self, steps: list[Step]) -> list[Step]:
+        """Return the steps with `traced: usual` put in the words of this framework: true or false."""
+        changed: list[Step] = []
+        for step in steps:
+            update: dict[str, object] = {"steps": self.settled(step.steps)} if isinstance(step, Block) else {}
+            if isinstance(step, Function) and step.traced == "usual":
+                update["traced"] = self.traces_usually()
+            changed.append(step.model_copy(update=update) if update else step)
+        return changed
+
+    def traces_usually(self) -> bool:
+        """Return whether users of the framework trace or compile a function that runs often."""
+        return True
 
     @contextmanager
     def setting(self, spec: Spec) -> Iterator[None]:
@@ -188,9 +207,11 @@ class Adapter:
     # -- steps
 
     def steps(self, steps: list[Step]) -> None:
-        """Write every step in turn."""
-        for step in steps:
-            self.step(step)
+        """Write every step in turn; measured loops that follow each other take turns, round after round."""
+        for measured, group in groupby(steps, key=lambda step: isinstance(step, Measure)):
+            with self.block("for _ in rounds():") if measured else nullcontext():
+                for step in group:
+                    self.step(step)
 
     def step(self, step: Step) -> None:
         """Write one step; one that may be refused is observed in both outcomes."""
@@ -226,6 +247,27 @@ class Adapter:
         """Write a Python loop."""
         with self.block(f"for _ in range({step.repeat}):"):
             self.steps(step.steps)
+
+    def measure(self, step: Measure) -> None:
+        """Write the loop that the host turns and times; its fence may name what the steps made."""
+        start = len(self.lines)
+        with self.block(""):
+            if step.fresh:
+                self.start_afresh()
+            self.steps(step.steps)
+        fence = self.fence([line.strip() for line in self.lines[start + 1 :]])
+        given = (
+            [repr(step.measure)] + ([f"size={step.size}"] if step.size else []) + ([f"fence={fence}"] if fence else [])
+        )
+        self.lines[start] = f"{INDENT * self.depth}for _ in measure({', '.join(given)}):"
+
+    def fence(self, body: list[str]) -> str:
+        """Return the words for a function that waits for what the lines of a loop started; empty if nothing is to be waited for."""
+        return self.fences.get(self.device, "")
+
+    def start_afresh(self) -> None:
+        """Write what makes an empty place for variables, in which the steps after find themselves."""
+        raise NotImplementedError
 
     def thread(self, step: Thread) -> None:
         """Call a function in a thread, which ends before the next one begins."""
@@ -325,6 +367,22 @@ class Adapter:
         """Return the words for how many variables an optimizer keeps state for."""
         raise Unsupported(f"{self.title} does not say what its optimizers keep.")
 
+    def elements_of(self, owner: str) -> str:
+        """Return the words for how many numbers the parameters of a layer or module hold, each parameter once."""
+        raise Unsupported(f"{self.title} does not say how large the parameters of an owner are.")
+
+    def bytes_of(self, owner: str) -> str:
+        """Return the words for how many bytes the parameters of a layer or module take, each parameter once."""
+        raise Unsupported(f"{self.title} does not say how large the parameters of an owner are.")
+
+    def slot_bytes(self, optimizer: str) -> str:
+        """Return the words for how many bytes an optimizer keeps."""
+        raise Unsupported(f"{self.title} does not say what its optimizers keep.")
+
+    def checkpoint_bytes(self, checkpoint: str) -> str:
+        """Return the words for how many bytes a checkpoint takes."""
+        raise Unsupported(f"{self.title} does not say how large a checkpoint is.")
+
     def penalties(self, inside: str | None) -> str:
         """Return the words for the list of terms that regularizers add, in all or inside a module or layer."""
         raise Unsupported(f"{self.title} keeps no list of regularization terms.")
@@ -378,6 +436,10 @@ READINGS: Mapping[str, Callable[[Adapter, Expect], str]] = {
     "alive": lambda adapter, step: adapter.lives(step.alive or ""),
     "paths": lambda adapter, step: adapter.paths_of(step.paths or "", step.inside or ""),
     "slots": lambda adapter, step: adapter.slot_count(step.slots or ""),
+    "elements": lambda adapter, step: adapter.elements_of(step.elements or ""),
+    "parameter_bytes": lambda adapter, step: adapter.bytes_of(step.parameter_bytes or ""),
+    "slot_bytes": lambda adapter, step: adapter.slot_bytes(step.slot_bytes or ""),
+    "checkpoint_bytes": lambda adapter, step: adapter.checkpoint_bytes(step.checkpoint_bytes or ""),
     "penalties": lambda adapter, step: f"len({adapter.penalties(step.inside)})",
     "penalty": lambda adapter, step: adapter.data(adapter.penalty(step.inside)),
 }

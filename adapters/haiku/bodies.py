@@ -106,7 +106,7 @@ class HaikuBodies(Jax):
 
     def transformed(self, step: Function) -> bool:
         """Return whether a function is transformed by itself, in place of being called inside one that is."""
-        return step.traced or step.template
+        return bool(step.traced) or step.template
 
     def makes_variables(self, step: Step) -> bool:
         """Return whether a step belongs into the body of a function that makes variables."""

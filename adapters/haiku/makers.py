@@ -47,7 +47,7 @@ class HaikuMakers(HaikuTrees):
 
     def transformed(self, step: Function) -> bool:
         """Return whether a function is transformed by itself, in place of being called inside one that is."""
-        return step.traced
+        return bool(step.traced)
 
     def function(self, step: Function) -> None:
         """Define a function: one that gets variables is written as it stands inside a transformed one."""

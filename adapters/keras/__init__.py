@@ -51,7 +51,7 @@ class Keras(KerasScopes, KerasDevices, KerasRunning):
         "tanh": "keras.ops.tanh({})", "relu": "keras.ops.relu({})", "sigmoid": "keras.ops.sigmoid({})",
         "exp": "keras.ops.exp({})", "log": "keras.ops.log({})", "square": "keras.ops.square({})",
         "sum": "keras.ops.sum({})", "mean": "keras.ops.mean({})", "transpose": "keras.ops.transpose({})",
-        "softmax": "keras.ops.softmax({})", "stop_gradient": "keras.ops.stop_gradient({})",
+        "softmax": "keras.ops.softmax({})", "stop_gradient": "keras.ops.stop_gradient({})", "ones": "keras.ops.ones([{}])",
     }  # fmt: skip
     errors = {
         "created_again": (

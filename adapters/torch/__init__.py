@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from adapters.torch.checkpoints import TorchCheckpoints
+from adapters.torch.measuring import TorchMeasuring
 from adapters.torch.parallel import TorchParallel
 from adapters.torch.places import NO_COLLECTIONS
 from conformance.spec import Spec
@@ -24,6 +24,7 @@ from conformance.vocabulary import (
     Intercept,
     Invoke,
     Materialize,
+    Measure,
     Module,
     Move,
     Parallel,
@@ -85,7 +86,7 @@ def bound_in(steps: list[Step]) -> frozenset[str]:
 NO_DEFAULTS = "PyTorch modules hand no initializer down: each parameter is made from the values it starts with."
 
 
-class Torch(TorchParallel, TorchCheckpoints):
+class Torch(TorchMeasuring, TorchParallel):
     """Modules and parameters."""
 
     name = "torch"
@@ -147,7 +148,7 @@ class Torch(TorchParallel, TorchCheckpoints):
     }
     options = frozenset({
         "scope.dtype", "reenter.dtype", "get.local", "layer.norm", "layer.cell", "layer.unnamed", "call.given",
-        "call.training", "copy.shallow", "save.only", "restore.partial", "gradient.remat", "invoke.abstract",
+        "call.training", "copy.shallow", "save.only", "restore.partial", "gradient.remat", "invoke.abstract", "get.numbered", "measure.fresh",
     })  # fmt: skip
     missing = {
         "name_scope": "PyTorch has no name scopes: operations carry no names, and a parameter's path is that of the modules that hold it.",
@@ -192,6 +193,7 @@ class Torch(TorchParallel, TorchCheckpoints):
         self.taken = bound_in(steps)
         self.dropped = frozenset(step.drop for step in steps if isinstance(step, Drop))
         self.rooted = any(looks_at_root(step) for step in steps)
+        self.timed = any(isinstance(step, Measure) for step in steps)
         self.counted = frozenset(step.traces for step in steps if isinstance(step, Expect) and step.traces)
         if self.device == "gpu":
             self.write("torch.set_default_device('cuda')")

@@ -79,7 +79,7 @@ class TorchPlaces(Adapter):
         "tanh": "torch.tanh({})", "relu": "torch.relu({})", "sigmoid": "torch.sigmoid({})", "exp": "torch.exp({})",
         "log": "torch.log({})", "square": "torch.square({})", "sum": "torch.sum({})", "mean": "torch.mean({})",
         "transpose": "torch.t({})", "softmax": "torch.softmax({}, dim=-1)",
-        "stop_gradient": "({}).detach()",
+        "stop_gradient": "({}).detach()", "ones": "torch.ones([{}])",
     }  # fmt: skip
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -189,19 +189,9 @@ class TorchPlaces(Adapter):
 
     def get(self, step: Get) -> None:
         """Register a parameter, or look one up where reuse is asked for here and now."""
-        here = self.open[-1]
-        if step.reuse is not None:
-            raise Unsupported(
-                "`register_parameter` and `get_parameter` take no reuse flag: the one that is called says what is meant."
-            )
-        if here.mode == "auto":
-            raise Unsupported(NO_MODE)
-        if here.mode == "inherited":
-            raise Unsupported(
-                "PyTorch modules pass no reuse mode on to the modules inside: each lookup is written as one."
-            )
+        here, mode = self.open[-1], self.mode_of(step)
         thing = self.things.get(f"{here.path}.{step.get}", Thing("variable"))
-        if here.mode == "look up":
+        if mode == "look up":
             kind = "buffer" if step.local or thing.kind == "buffer" else "parameter"
             self.bind(step.as_, f"{here.words}.get_{kind}({step.get!r})")
         else:
@@ -213,6 +203,20 @@ class TorchPlaces(Adapter):
                 self.write(f"{step.as_} = {here.words}.{step.get}")
         if step.as_:
             self.things[step.as_] = thing
+
+    def mode_of(self, step: Get) -> str:
+        """Return whether a parameter is to be made or looked up; refuse what only the callee would know."""
+        if step.reuse is not None:
+            raise Unsupported(
+                "`register_parameter` and `get_parameter` take no reuse flag: the one that is called says what is meant."
+            )
+        if self.open[-1].mode == "auto":
+            raise Unsupported(NO_MODE)
+        if self.open[-1].mode == "inherited":
+            raise Unsupported(
+                "PyTorch modules pass no reuse mode on to the modules inside: each lookup is written as one."
+            )
+        return self.open[-1].mode
 
     def registered(self, step: Get) -> str:
         """Return the words that register a parameter, or a buffer that is neither trained nor saved."""

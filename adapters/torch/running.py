@@ -49,12 +49,12 @@ class TorchRunning(TorchLearning, TorchOwners):
             self.getting |= {step.function}
         there = set(self.there)
         self.guarded += 1
-        self.compiling += step.traced
+        self.compiling += bool(step.traced)
         with self.block(f"def {step.function}({', '.join(step.takes)}):"):
             self.steps(step.steps)
             if step.returns:
                 self.write(f"return {self.returned(step.returns)}")
-        self.compiling -= step.traced
+        self.compiling -= bool(step.traced)
         self.guarded -= 1
         # Nobody knows yet whether the function will be called, so its scopes may be there or not.
         self.perhaps |= self.there - there

@@ -9,6 +9,7 @@ import click
 import pytest
 
 from conformance.commands.places import spec_paths
+from conformance.measuring import DEFAULT_BUDGET
 from conformance.progress import Display
 
 
@@ -29,6 +30,15 @@ from conformance.progress import Display
 @click.option("-k", "keyword", metavar="EXPRESSION", help="Only cases whose names match, as in pytest.")
 @click.option("-n", "workers", metavar="N", help="Worker processes, as in pytest-xdist; one backend, one worker.")
 @click.option("--limit", type=float, default=60.0, show_default=True, metavar="SECONDS", help="Time a script may take.")
+@click.option("--measure", is_flag=True, help="Time the measured loops of the cases that have passed, one at a time.")
+@click.option(
+    "--budget",
+    type=float,
+    default=DEFAULT_BUDGET,
+    show_default=True,
+    metavar="SECONDS",
+    help="Time that a run with --measure takes.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
 def run(
     specs: tuple[str, ...],
@@ -39,6 +49,8 @@ def run(
     keyword: str | None,
     workers: str | None,
     limit: float,
+    measure: bool,
+    budget: float,
     as_json: bool,
 ) -> int:  # click hands every option over
     """Run SPECS (paths, facets or ids; all if none is named) and write the records.
@@ -50,6 +62,7 @@ def run(
     arguments += [f"--backend={name}" for name in backend] + [f"--python={path}" for path in python]
     arguments += [f"-k={keyword}"] if keyword else []
     arguments += ["-n", workers] if workers else []
+    arguments += ["--measure", f"--budget={budget}"] if measure else []
     display = Display(as_json=as_json)
     code = pytest.main(
         [

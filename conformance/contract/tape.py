@@ -370,6 +370,14 @@ def constant(value):
     return Constant(value)
 
 
+def ones(*shape):
+    """Return a tensor of ones."""
+    values = 1.0
+    for length in reversed(shape):
+        values = [values] * length
+    return Constant(values)
+
+
 def gather(table, rows):
     """Return rows of a table."""
     return Gather(table, rows)

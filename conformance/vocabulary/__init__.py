@@ -31,6 +31,7 @@ from conformance.vocabulary.running import (
     Function,
     Invoke,
     Materialize,
+    Measure,
     Move,
     Parallel,
     Repeat,
@@ -71,7 +72,7 @@ VERBS: dict[str, type[Step]] = {
         Layer, Call, Wrap, Module, Tie, Replace, Copy, Save, Restore, Reparametrize, Quantize,
         Gradient, Train, Optimizer, Update, Freeze, Unfreeze, Average, Track, Hook,
         Repeat, Function, Invoke, Thread, Scan, Vectorize, Graph, Session,
-        Cast, Move, Materialize, Parallel, Shard, Expect,
+        Cast, Move, Materialize, Parallel, Shard, Measure, Expect,
     )
 }  # fmt: skip
 
@@ -105,7 +106,7 @@ def walk(steps: Sequence[Step]) -> Iterator[Step]:
 __all__ = [
     "VERBS", "AnyStep", "Assign", "Average", "Block", "Call", "Cast", "Compute", "Copy", "CurrentScope", "DefaultScope", "Drop",
     "Expect", "Freeze", "Function", "Get", "Gradient", "Graph", "Hook", "Initialize", "Intercept", "Invoke", "Layer",
-    "Materialize", "Module", "Move", "NameScope", "Optimizer", "Parallel", "Placeholder", "Quantize", "Read", "Reenter",
+    "Materialize", "Measure", "Module", "Move", "NameScope", "Optimizer", "Parallel", "Placeholder", "Quantize", "Read", "Reenter",
     "Reinitialize", "Reparametrize", "Repeat", "Replace", "Restore", "ReuseVariables", "Save", "Scan", "Scope",
     "ScopeOptions", "Session", "Shard", "Step", "Thread", "Tie", "Track", "Train", "Unfreeze", "Update", "Variable",
     "Vectorize", "Wrap", "first_key", "walk",

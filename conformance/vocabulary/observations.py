@@ -11,11 +11,27 @@ class Expect(Step):
     """Observe one thing; the contract's answer stands beside it."""
 
     verb = "expect"
-    uses = ("same", "distinct", "identical", "name", "shape", "dtype", "inside", "traces", "alive", "paths", "slots")
+    uses = (
+        "same",
+        "distinct",
+        "identical",
+        "name",
+        "shape",
+        "dtype",
+        "inside",
+        "traces",
+        "alive",
+        "paths",
+        "slots",
+        "elements",
+        "parameter_bytes",
+        "slot_bytes",
+    )
     expressions = ("value",)
     kinds: ClassVar[tuple[str, ...]] = (
         "value", "same", "distinct", "identical", "name", "shape", "dtype", "variables", "trainable",
         "names", "collection", "traces", "offers", "alive", "paths", "slots", "penalties", "penalty",
+        "elements", "parameter_bytes", "slot_bytes", "checkpoint_bytes",
     )  # fmt: skip
 
     expect: Label  # here the label is the verb's own value, so it is required
@@ -53,6 +69,17 @@ class Expect(Step):
         None, description="How many terms regularizers add to the loss, `inside` an owner or in all."
     )
     penalty: Number | None = Field(None, description="What these terms add up to.")
+    elements: Place | None = Field(
+        None, description="A layer or module; `is` has how many numbers its parameters hold."
+    )
+    parameter_bytes: Place | None = Field(
+        None, description="A layer or module; `is` has how many bytes its parameters take."
+    )
+    slot_bytes: Name | None = Field(None, description="An optimizer; `is` has how many bytes it keeps.")
+    checkpoint_bytes: str | None = Field(None, description="A checkpoint; `is` has how many bytes it takes.")
+    against: Label | None = Field(
+        None, description="The expectation of a cost that this one is compared with; the ratio is reported."
+    )
     inside: Place | None = Field(
         None, description="A module, layer or scope that `variables`, `trainable`, `names` and `penalties` look in."
     )

@@ -1,10 +1,10 @@
 """Running: loops, functions and what frameworks make of them, threads, and devices."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from conformance.step import Array, Block, Dtype, Name, Place, Step
+from conformance.step import Array, Block, Dtype, Label, Name, Place, Step
 
 if TYPE_CHECKING:
     from conformance.step import AnyStep
@@ -24,7 +24,10 @@ class Function(Block):
     binds = "function"
     bound_by = "function"
     function: Name
-    traced: bool = False
+    traced: bool | Literal["usual"] = Field(
+        False,  # noqa: FBT003
+        description="Whether the framework traces or compiles it; `usual`: as its users do with what runs often.",
+    )
     template: bool = Field(False, description="Later calls find by name what the first one made.")  # noqa: FBT003
     takes: list[Name] = []
     returns: str | None = Field(None, description="What it returns: a reference or an expression.")
@@ -138,3 +141,25 @@ class Shard(Step):
     verb = "shard"
     uses = ("shard",)
     shard: Place
+
+
+class Measure(Block):
+    """Run the steps again and again and time them; without measuring they run once. What they bind stays inside."""
+
+    verb = "measure"
+    measure: Label = Field(description="What is timed; a label that comes again has another size.")
+    size: int | None = Field(None, ge=1, description="The size at which it is timed, of several: a point of a curve.")
+    against: Label | None = Field(
+        None, description="What it is compared with: an earlier label, at the same size. The ratio is what is reported."
+    )
+    fresh: bool = Field(
+        False,  # noqa: FBT003
+        description="Each time begins with no variables, and the steps after find those of the last time.",
+    )
+
+    @model_validator(mode="after")
+    def check_untold(self) -> "Measure":
+        """Refuse to observe while the clock runs."""
+        if self.raises is not None:
+            raise ValueError("what is measured is not refused: leave out `raises` and `expect`")
+        return self

@@ -20,6 +20,9 @@ class Get(Step):
         None, description="A regularizer of this variable: this number times the sum of its squares."
     )
     local: StrictBool = Field(False, description="A local variable: neither trained nor saved, in a collection apart.")  # noqa: FBT003
+    numbered: int | None = Field(
+        None, ge=1, description="Get so many variables, `NAME_0` and on; what is bound is their list."
+    )
     partitions: int | None = Field(None, ge=1, description="Keep it in so many parts, cut along the first axis.")
     as_: Name | None = Field(None, alias="as", description="Bind the variable.")
 

@@ -1,0 +1,288 @@
+"""Measuring: the loops of specs are timed in hosts of their own, process after process, round after round.
+
+What is compared must have met the same machine: all backends are up at once and one of them works at a
+time; each does one block of turns, in an order drawn anew for every round. One backend is there twice,
+under two names: what it differs from itself is the floor under which no difference is seen. As the
+processes are what varies, there are several of each backend, and they are the unit of the intervals.
+"""
+
+import contextlib
+import os
+import platform
+import random
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from conformance import records
+from conformance.cases import Plan, way_on
+from conformance.hosts import Host, Outcome
+from conformance.judge import judge
+from conformance.spec import Located
+from conformance.translation import Script
+from conformance.vocabulary import Measure, walk
+
+DEFAULT_BUDGET = 270.0
+#: a block of turns lasts at least this long, in seconds: some hundred thousand times what the clock can tell
+BLOCK = 0.01
+#: how many processes a backend gets if the budget allows: fewer than five give no interval, more say little more
+PROCESSES, MOST_PROCESSES = 5, 15
+#: rounds of the first process, which shows how long everything takes, and of the others
+FIRST_ROUNDS, FEWEST_ROUNDS, MOST_ROUNDS = 7, 5, 40
+#: one thread for everybody, in the words of each library
+ONE_THREAD = dict.fromkeys(
+    (
+        "OMP_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "NUMEXPR_NUM_THREADS",
+        "TF_NUM_INTRAOP_THREADS",
+        "TF_NUM_INTEROP_THREADS",
+    ),
+    "1",
+)
+PASSED = frozenset({"conforms", "differs"})
+
+
+def measured_loops(located: Located) -> list[Measure]:
+    """Return the measured loops of a spec."""
+    return [step for step in walk(located.spec.steps) if isinstance(step, Measure)]
+
+
+@dataclass
+class Entrant:
+    """A host that takes part in the rounds; the twin is a backend's second host."""
+
+    group: str
+    host: Host
+    twin: bool = False
+
+
+@dataclass
+class Run:
+    """A script that is being measured on a host, and what was timed so far."""
+
+    entrant: Entrant
+    case: Plan
+    outcome: Outcome
+    loops: dict[tuple[str, int | None], dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def waits(self) -> bool:
+        """Whether the script waits for a round."""
+        return self.outcome.ending == "waiting"
+
+    def collect(self) -> None:
+        """Take over what was timed since the last time."""
+        waiting = self.outcome.waiting
+        for sample in waiting.get("warm", ()):
+            self.loops[sample["label"], sample["size"]] = {**sample, "rounds": [], "seconds": []}
+        for sample in waiting.get("samples", ()):
+            loop = self.loops[sample["label"], sample["size"]]
+            loop["rounds"].append(waiting["round"])
+            loop["seconds"].append(sample["seconds"])
+
+
+class Measuring:
+    """Times the measured loops of cases that have passed, within a budget of seconds.
+
+    `bring_up` makes a host for a case, `write` takes each record as it comes, `tell` what is being done
+    and which share of the budget is gone.
+    """
+
+    def __init__(
+        self,
+        cases: Iterable[Plan],
+        bring_up: Callable[[Plan], Host],
+        write: Callable[[records.Line], None],
+        budget: float = DEFAULT_BUDGET,
+        tell: Callable[[str, float], object] = lambda *_: None,
+        seed: int | None = None,
+    ) -> None:
+        self.cases = list(cases)
+        self.bring_up, self.write, self.tell, self.budget = bring_up, write, tell, budget
+        self.seed = random.SystemRandom().randrange(2**32) if seed is None else seed
+        self.random = random.Random(self.seed)  # noqa: S311  # an order is no secret
+        self.core = max(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+        self.by_spec: dict[str, list[Plan]] = defaultdict(list)
+        for case in self.cases:
+            self.by_spec[case.located.id].append(case)
+        self.slow: dict[tuple[str, str], list[tuple[str, int | None]]] = defaultdict(list)
+        self.twin: str | None = None
+        self.unreliable: dict[str, str] = {}
+
+    def run(self) -> None:
+        """Measure until the budget is spent, and write how it was done at the end."""
+        self.started = time.monotonic()
+        self.deadline = self.started + self.budget
+        load = load_average()
+        processes, rounds, done = 1, [FIRST_ROUNDS], 0
+        while done < processes:
+            self.turning = 0.0
+            begun = time.monotonic()
+            whole = self.process(done, rounds[-1])
+            done += 1
+            if done == 1:
+                fixed = time.monotonic() - begun - self.turning
+                processes, later = self.plan(fixed, self.turning / FIRST_ROUNDS)
+                rounds += [later] * (processes - 1)
+            if not whole:
+                break
+        self.write(
+            records.Measuring(
+                budget=self.budget, seconds=time.monotonic() - self.started, processes=done, rounds=rounds[:done], block=BLOCK,
+                core=self.core, twin=self.twin, seed=self.seed, processor=processor(), load_before=load,
+                load_after=load_average(), clock_resolution=time.get_clock_info("perf_counter").resolution,
+                governor=governor(self.core), unreliable=self.unreliable,
+            )
+        )  # fmt: skip
+
+    def plan(self, fixed: float, per_round: float) -> tuple[int, int]:
+        """Return how many processes and how many rounds in each of them fit into what is left, given what one takes."""
+        left = 0.95 * (self.deadline - time.monotonic())
+        processes = int(left / (fixed + FIRST_ROUNDS * per_round))
+        processes = min(MOST_PROCESSES - 1, max(processes, PROCESSES - 1))
+        while processes > 1 and processes * (fixed + FEWEST_ROUNDS * per_round) > left:
+            processes -= 1
+        rounds = int((left / processes - fixed) / max(per_round, 1e-9))
+        return 1 + processes, min(MOST_ROUNDS, max(FEWEST_ROUNDS, rounds))
+
+    def process(self, number: int, rounds: int) -> bool:
+        """Bring every backend up, time every spec, and take all down; return whether time sufficed for all."""
+        self.tell(f"process {number + 1}: importing frameworks", self.share)
+        entrants = self.line_up()
+        try:
+            specs = list(self.by_spec)
+            self.random.shuffle(specs)
+            for spec in specs:
+                if time.monotonic() > self.deadline:
+                    return False
+                self.tell(f"process {number + 1}: {spec}", self.share)
+                for wave in waves(self.by_spec[spec], entrants):
+                    self.spec(number, rounds, wave)
+        finally:
+            for entrant in entrants:
+                entrant.host.stop()
+        return True
+
+    @property
+    def share(self) -> float:
+        """Which share of the budget is gone, at most 1."""
+        return min(1.0, (time.monotonic() - self.started) / self.budget)
+
+    def line_up(self) -> list[Entrant]:
+        """Return a host for each group of cases, all up; and the twin."""
+        first = {case.group: case for case in reversed(self.cases)}
+        entrants = [Entrant(group, self.bring_up(case)) for group, case in first.items()]
+        if self.twin is not None:
+            entrants.append(Entrant(self.twin, self.bring_up(first[self.twin]), twin=True))
+        with_start(entrants)
+        entrants = [entrant for entrant in entrants if entrant.host.ready() is None]
+        if self.twin is None and entrants:
+            self.twin = self.choose_twin(entrants)
+            twin = Entrant(self.twin, self.bring_up(first[self.twin]), twin=True)
+            if twin.host.ready() is None:
+                entrants.append(twin)
+        return entrants
+
+    def choose_twin(self, entrants: list[Entrant]) -> str:
+        """Return the group that is there twice: the one that comes up soonest of those that can say most of the specs."""
+        said = {entrant.group: sum(case.group == entrant.group for case in self.cases) for entrant in entrants}
+        able = [entrant for entrant in entrants if said[entrant.group] >= 0.8 * max(said.values())]
+        return min(able, key=lambda entrant: entrant.host.warm_up_seconds).group
+
+    def spec(self, process: int, rounds: int, wave: list[tuple[Entrant, Plan]]) -> None:
+        """Time one spec: each host in turn gets to its first round, then all of them do a round in a new order."""
+        runs = []
+        for entrant, case in self.shuffled(wave):
+            runs.append(Run(entrant, case, self.begin(process, rounds, entrant, case)))
+            runs[-1].collect()
+        while any(run.waits for run in runs):
+            begun = time.monotonic()
+            for number in range(rounds):
+                for run in self.shuffled([run for run in runs if run.waits]):
+                    run.outcome = run.entrant.host.turn(number, run.outcome)
+                    run.collect()
+            self.turning += time.monotonic() - begun
+            for run in self.shuffled([run for run in runs if run.waits]):
+                run.outcome = run.entrant.host.turn(None, run.outcome)
+                run.collect()
+        for run in runs:
+            self.keep(process, run)
+
+    def shuffled(self, some: list[Any]) -> list[Any]:
+        """Return the same in an order drawn anew."""
+        return self.random.sample(some, len(some))
+
+    def begin(self, process: int, rounds: int, entrant: Entrant, case: Plan) -> Outcome:
+        """Start a script; it comes back at its first round, with the first turns behind it."""
+        settings = {
+            "block": BLOCK, "core": self.core, "spend": max(self.budget / 1000, 1.6 * BLOCK * rounds),
+            "patience": self.budget / (100 if process == 0 else 200), "skip": self.slow[case.group, case.located.id],
+        }  # fmt: skip
+        return entrant.host.begin(script_of(case, entrant.host), f"<{case.located.id}@{case.name}>", settings)
+
+    def keep(self, process: int, run: Run) -> None:
+        """Write what was timed, if what the script observed is what it is to observe."""
+        case, host = run.case, run.entrant.host
+        verdict = judge(
+            case.located.spec, case.backend, case.adapter, case.way, run.outcome, host.environment["packages"]
+        )
+        case_id = records.case_id(case.located.id, case.backend, way_on(case, host), host.device)
+        if verdict.verdict not in PASSED:
+            self.unreliable[case_id] = f"{verdict.verdict} when it was measured: {verdict.reason}"
+            return
+        against = {(loop.measure, loop.size): loop.against for loop in measured_loops(case.located)}
+        for (label, size), loop in run.loops.items():
+            if process == 0 and loop.get("first", 0.0) > self.budget / 60:
+                self.slow[case.group, case.located.id].append((label, size))
+            self.write(
+                records.Measurement(
+                    case=case_id, label=label, size=size, against=against[label, size], twin=run.entrant.twin, process=process,
+                    first=loop.get("first"), loops=loop.get("loops"), fence=loop.get("fence"), skipped=loop.get("skipped"),
+                    left_out="skipped" in loop, rounds=loop["rounds"], seconds=loop["seconds"],
+                )
+            )  # fmt: skip
+
+
+def script_of(case: Plan, host: Host) -> Script:
+    """Return the script of a case, for the packages and the device of a host."""
+    return case.adapter(host.device, case.way, host.environment["packages"]).translate(case.located.spec)
+
+
+def with_start(entrants: list[Entrant]) -> None:
+    """Start every host, so that they import side by side."""
+    for entrant in entrants:
+        with contextlib.suppress(OSError):  # `ready` says so
+            entrant.host.start()
+
+
+def waves(cases: list[Plan], entrants: list[Entrant]) -> Iterator[list[tuple[Entrant, Plan]]]:
+    """Yield the cases of a spec so that each host has one of them at a time."""
+    queues = [(entrant, [case for case in cases if case.group == entrant.group]) for entrant in entrants]
+    for number in range(max((len(queue) for _, queue in queues), default=0)):
+        yield [(entrant, queue[number]) for entrant, queue in queues if number < len(queue)]
+
+
+def load_average() -> list[float]:
+    """Return the load of the machine over the last 1, 5 and 15 minutes, empty where it is not told."""
+    return [round(load, 2) for load in os.getloadavg()] if hasattr(os, "getloadavg") else []
+
+
+def processor() -> str:
+    """Return the processor's name."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()
+
+
+def governor(core: int | None) -> str:
+    """Return how the clock of the core is governed, empty where it is not told."""
+    with contextlib.suppress(OSError):
+        return Path(f"/sys/devices/system/cpu/cpu{core}/cpufreq/scaling_governor").read_text().strip()
+    return ""
