@@ -89,6 +89,7 @@ class Jax(Adapter):
     #: the names under which functions take the state, in the order of the arguments
     state: tuple[str, ...] = ()
     compiled: ClassVar[str] = "@jax.jit"
+    fences = {"cpu": "jax.block_until_ready", "gpu": "jax.block_until_ready"}
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -148,6 +149,15 @@ class Jax(Adapter):
             "where = next(iter(jnp.ones([1]).devices()))\n"
             "observe('device', f'{where.platform}:{where.id} {where.device_kind}')\n"
         )
+
+    def fence(self, body: list[str]) -> str:
+        """Wait for the arrays that a measured loop binds: a call returns before they are computed."""
+        made = self.awaited(body)
+        return f"lambda: jax.block_until_ready({made[0] if len(made) == 1 else f'({', '.join(made)})'})" if made else ""
+
+    def awaited(self, body: list[str]) -> list[str]:
+        """Return the names that the lines of a loop bind."""
+        return assigned(body)
 
     def free(self, name: str) -> str:
         """Return the name, or one like it if the spec binds it for something else."""
@@ -380,3 +390,16 @@ class Jax(Adapter):
             raise Unsupported(
                 "In Flax a layer is made once, before the function that calls it; a function that made one would make another at each call."
             )
+
+
+def assigned(lines: list[str]) -> list[str]:
+    """Return the names that lines assign to, each once; a line that opens a block assigns nothing."""
+    names: list[str] = []
+    for line in lines:
+        try:
+            tree = ast.parse(line)
+        except SyntaxError:
+            continue
+        targets = [target for node in tree.body if isinstance(node, ast.Assign) for target in node.targets]
+        names += [node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)]
+    return list(dict.fromkeys(names))

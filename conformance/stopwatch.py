@@ -80,7 +80,7 @@ class Stopwatch:
         self.warming = False
         message = {"warm": self.samples}
         while True:
-            self.samples = []
+            self.samples, self.resting = [], set()
             number = self.ask(message)["round"]
             if number is None:
                 return
@@ -96,9 +96,17 @@ class Stopwatch:
                 return chain.from_iterable(self.warm(key, fence, foreseen))
             self.skipped[key] = foreseen
             self.samples.append({"label": label, "size": size, "skipped": foreseen})
-        if key in self.skipped:
+        if key in self.skipped or self.rests(key):
             return ()
         return chain.from_iterable(self.timed(key, fence))
+
+    def rests(self, key):
+        """Return whether a loop has had its share, or one before it, on which it may rely, rests in this round."""
+        share = self.spent[key] + self.loops[key] * self.turn[key]
+        if key[1] in self.resting or (self.spent[key] and share > self.spend):
+            self.resting |= {key[1]} - {None}
+            return True
+        return False
 
     def foresee(self, label, size):
         """Return how long a turn at a size will take, by the smaller size before; None if nothing tells."""
@@ -141,10 +149,8 @@ class Stopwatch:
         return least
 
     def timed(self, key, fence):
-        """Time one block, unless the loop has had its share."""
+        """Time one block."""
         loops = self.loops[key]
-        if self.spent[key] and self.spent[key] + loops * self.turn[key] > self.spend:
-            return
         started = self.clock()
         yield repeat(None, loops)
         fence()
