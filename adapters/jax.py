@@ -153,7 +153,8 @@ class Jax(Adapter):
     def fence(self, body: list[str]) -> str:
         """Wait for the arrays that a measured loop binds: a call returns before they are computed."""
         made = self.awaited(body)
-        return f"lambda: jax.block_until_ready({made[0] if len(made) == 1 else f'({', '.join(made)})'})" if made else ""
+        words = ", ".join(made) if len(made) == 1 else f"({', '.join(made)})"
+        return f"lambda: jax.block_until_ready({words})" if made else ""
 
     def awaited(self, body: list[str]) -> list[str]:
         """Return the names that the lines of a loop bind."""
