@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar, Literal
 
+from adapters.waiting import Waiting
 from conformance.references import own_names
 from conformance.spec import Spec
 from conformance.step import RESERVED, Array, Initial, Reuse, Step
-from conformance.translation import INDENT, Adapter, Unsupported
+from conformance.translation import INDENT, Unsupported
 from conformance.vocabulary import (
     Expect,
     Function,
@@ -68,7 +69,7 @@ def asks_what_survives(spec: Spec) -> bool:
     return any(step.verb in SURVIVED or getattr(step, "abstract", False) for step in walk(spec.steps))
 
 
-class Jax(Adapter):
+class Jax(Waiting):
     """The words of JAX; a Flax adapter adds how variables are kept.
 
     A function that is differentiated or compiled is pure: variables that it captures are constants to
@@ -89,7 +90,6 @@ class Jax(Adapter):
     #: the names under which functions take the state, in the order of the arguments
     state: tuple[str, ...] = ()
     compiled: ClassVar[str] = "@jax.jit"
-    fences = {"cpu": "jax.block_until_ready", "gpu": "jax.block_until_ready"}
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -149,16 +149,6 @@ class Jax(Adapter):
             "where = next(iter(jnp.ones([1]).devices()))\n"
             "observe('device', f'{where.platform}:{where.id} {where.device_kind}')\n"
         )
-
-    def fence(self, body: list[str]) -> str:
-        """Wait for the arrays that a measured loop binds: a call returns before they are computed."""
-        made = self.awaited(body)
-        words = ", ".join(made) if len(made) == 1 else f"({', '.join(made)})"
-        return f"lambda: jax.block_until_ready({words})" if made else ""
-
-    def awaited(self, body: list[str]) -> list[str]:
-        """Return the names that the lines of a loop bind."""
-        return assigned(body)
 
     def free(self, name: str) -> str:
         """Return the name, or one like it if the spec binds it for something else."""
@@ -391,16 +381,3 @@ class Jax(Adapter):
             raise Unsupported(
                 "In Flax a layer is made once, before the function that calls it; a function that made one would make another at each call."
             )
-
-
-def assigned(lines: list[str]) -> list[str]:
-    """Return the names that lines assign to, each once; a line that opens a block assigns nothing."""
-    names: list[str] = []
-    for line in lines:
-        try:
-            tree = ast.parse(line)
-        except SyntaxError:
-            continue
-        targets = [target for node in tree.body if isinstance(node, ast.Assign) for target in node.targets]
-        names += [node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)]
-    return list(dict.fromkeys(names))
