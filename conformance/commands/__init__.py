@@ -6,6 +6,7 @@ import click
 
 from conformance import VERSION
 from conformance.commands.claims import claims
+from conformance.commands.diff import diff
 from conformance.commands.doctor import doctor
 from conformance.commands.lint import lint
 from conformance.commands.list import list_specs
@@ -30,7 +31,7 @@ def commands() -> None:
     """
 
 
-for _command in (run, report, port, show, claims, list_specs, lint, new, doctor):
+for _command in (run, report, diff, port, show, claims, list_specs, lint, new, doctor):
     commands.add_command(_command)
 
 
