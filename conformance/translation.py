@@ -2,23 +2,24 @@
 
 An adapter is a translator. For each verb it has a method of the verb's name that writes the lines a
 good user of its framework would have written; for each kind of observation a method that words the
-reading. It holds no framework code of its own and imports no framework: imports stand in the script.
-What a framework cannot say raises `Unsupported` with a reason that a user learns from.
+reading (`observing`). It holds no framework code of its own and imports no framework: imports stand in the
+script. What a framework cannot say raises `Unsupported` with a reason that a user learns from.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from itertools import groupby
 from typing import ClassVar
 
-from conformance import expression
+from conformance.observing import READINGS, Observing
+from conformance.script import INDENT, Script, Unsupported
 from conformance.spec import Spec
-from conformance.step import Array, Step
+from conformance.step import Step
 from conformance.vocabulary import Block, Compute, Drop, Expect, Function, Layer, Measure, Repeat, Thread, walk
 
-INDENT = "    "
+__all__ = ["INDENT", "OPTIONS", "READINGS", "Adapter", "Script", "Unsupported", "options_of", "turns"]
+
 #: Options of verbs that an adapter has to claim in `options` before a spec with them is given to it: verb -> fields.
 OPTIONS: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(
@@ -35,46 +36,17 @@ OPTIONS: Mapping[str, frozenset[str]] = {
     "invoke": frozenset({"abstract"}),
     "measure": frozenset({"fresh"}),
 }
-#: a line that observes a write through another name, or whether two names are one object
-COMPARED = re.compile(
-    r"observe\('(?P<label>[a-z0-9-]+)', (?:\{'before': before, 'after': )?(?P<one>.+)(?:, 'written': | is )(?P<other>.+?)\}?\)$",
-    re.MULTILINE,
-)
-OBSERVE = "def observe(label, value):\n    print(label, repr(value), sep=': ')\n"
 
 
-class Unsupported(Exception):
-    """The framework has no words for a step; the message is the reason, one sentence."""
-
-
-@dataclass(frozen=True)
-class Script:
-    """What an adapter made of a spec: the bytes that run, and which of its wording is idiom."""
-
-    text: str
-    idioms: tuple[str, ...] = ()
-
-    @property
-    def by_construction(self) -> tuple[str, ...]:
-        """The labels of what is compared with itself: two names of the spec are one place in these words."""
-        return tuple(found["label"] for found in COMPARED.finditer(self.text) if found["one"] == found["other"])
-
-    @property
-    def standalone(self) -> str:
-        """The script with a two-line `observe` on top, so that it needs only the framework."""
-        return f"{OBSERVE}\n{self.text}"
-
-
-class Adapter:
+class Adapter(Observing):
     """Translates specs for one backend; made anew for each translation.
 
     `device` is `cpu` or `gpu`; `way` maps a verb to the way of saying it; `versions` holds the
     versions of `packages` where the script is going to run, empty if that is not known.
     """
 
-    #: the backend's name on the command line, and its title in the report
+    #: the backend's name on the command line
     name: ClassVar[str]
-    title: ClassVar[str]
     #: one sentence: which part of which framework this is
     about: ClassVar[str]
     #: distributions whose versions are recorded, the framework's own first
@@ -91,8 +63,6 @@ class Adapter:
     engines: ClassVar[Mapping[str, Mapping[str, str]]] = {}
     #: device asked for -> further environment variables, such as those that hide a GPU from `cpu`
     environ_on: ClassVar[Mapping[str, Mapping[str, str]]] = {}
-    #: what each function of the expression language is called: a format string
-    functions: ClassVar[Mapping[str, str]] = {}
     #: kind of refusal -> (name of the exception's class or of one of its bases, pattern in its message)
     errors: ClassVar[Mapping[str, tuple[tuple[str, str], ...]]] = {}
     #: verb -> names of the ways to say it; each is a case of its own
@@ -101,22 +71,16 @@ class Adapter:
     options: ClassVar[frozenset[str]] = frozenset()
     #: what waits until the framework has done what it was told, by device; empty where it is done when a call returns
     fences: ClassVar[Mapping[str, str]] = {}
-    #: verb, `verb.option` or kind of observation -> why the framework cannot say it
-    missing: ClassVar[Mapping[str, str]] = {}
 
     def __init__(
         self, device: str = "cpu", way: Mapping[str, str] | None = None, versions: Mapping[str, str] | None = None
     ) -> None:
+        super().__init__()
         self.device = device
         self.way = dict(way or {})
         self.versions = dict(versions or {})
-        self.lines: list[str] = []
-        self.depth = 0
         #: dropped names of which a later step asks whether they are alive
         self.watched: frozenset[str] = frozenset()
-        #: import lines of Python's own modules, which stand above the framework's
-        self.standard: set[str] = set()
-        self.idioms: list[str] = []
 
     # -- the whole script
 
@@ -174,35 +138,6 @@ class Adapter:
     def verbs_with_ways(cls, spec: Spec) -> list[str]:
         """Return the verbs of the spec that this backend says in several ways."""
         return [verb for verb in dict.fromkeys(step.verb for step in walk(spec.steps)) if verb in cls.ways]
-
-    # -- writing
-
-    def import_first(self, line: str) -> None:
-        """Have a module of Python's own imported above the framework."""
-        self.standard.add(line)
-
-    def write(self, line: str = "") -> None:
-        """Write one line at the current depth."""
-        self.lines.append(f"{INDENT * self.depth}{line}" if line else "")
-
-    @contextmanager
-    def block(self, line: str) -> Iterator[None]:
-        """Write the line that opens a block; what is written inside is indented, at least `pass`."""
-        self.write(line)
-        self.depth += 1
-        start = len(self.lines)
-        yield
-        if len(self.lines) == start:
-            self.write("pass")
-        self.depth -= 1
-
-    def idiom(self, note: str) -> None:
-        """Mark the wording as an idiom: a few lines users write, where no one call has the meaning."""
-        self.idioms.append(note)
-
-    def bind(self, name: str | None, value: str) -> None:
-        """Write `name = value`, or the value alone if nothing is bound."""
-        self.write(f"{name} = {value}" if name else value)
 
     # -- steps
 
@@ -288,125 +223,6 @@ class Adapter:
         self.write(f"del {step.drop}")
         self.write("gc.collect()")
 
-    # -- values
-
-    def place(self, place: str) -> str:
-        """Return the words for a place itself: the variable, not its value."""
-        return place
-
-    def value(self, place: str) -> str:
-        """Return the words for the value at a place, as it stands in arithmetic."""
-        return self.place(place)
-
-    def array(self, values: str) -> str:
-        """Return the words for a literal list of numbers."""
-        raise NotImplementedError
-
-    def expression(self, text: str | Array) -> str:
-        """Return the words for an expression or a literal value."""
-        if not isinstance(text, str):
-            return self.array(repr(text)) if isinstance(text, list) else repr(text)
-        return expression.render(expression.parse(text), self.value, self.functions, self.array)
-
-    def data(self, value: str) -> str:
-        """Return the words that turn a value of the framework into plain numbers and lists."""
-        return f"{value}.tolist()"
-
-    # -- observations
-
-    def expect(self, step: Expect) -> None:
-        """Write one observation."""
-        if step.kind in self.missing:
-            raise Unsupported(self.missing[step.kind])
-        if step.kind in {"same", "distinct"}:
-            self.observe_write(step)
-            return
-        self.write(f"observe({step.expect!r}, {self.reading(step)})")
-
-    def observe_write(self, step: Expect) -> None:
-        """Observe whether a write to the second place is read through the first."""
-        first, second = step.same or step.distinct or []
-        self.write(f"before = {self.data(self.value(first))}")
-        self.increment(second)
-        after, written = self.data(self.value(first)), self.data(self.value(second))
-        self.write(f"observe({step.expect!r}, {{'before': before, 'after': {after}, 'written': {written}}})")
-
-    def reading(self, step: Expect) -> str:
-        """Return the words that read what a step observes."""
-        return READINGS[step.kind](self, step)
-
-    def increment(self, place: str) -> None:
-        """Write one to every element of a variable on top of what it holds."""
-        raise NotImplementedError
-
-    def name_of(self, place: str) -> str:
-        """Return the words for the full path of a variable, parts parted by `/`."""
-        raise Unsupported(f"{self.title} variables carry no name.")
-
-    def shape_of(self, place: str) -> str:
-        """Return the words for the shape of a variable, a list."""
-        return f"list({self.place(place)}.shape)"
-
-    def dtype_of(self, place: str) -> str:
-        """Return the words for the dtype of a variable: the name numpy has for it."""
-        return f"str({self.place(place)}.dtype)"
-
-    def listing(self, inside: str | None, *, only_trainable: bool) -> str:
-        """Return the words for the list of variables, in all or inside a module or layer."""
-        raise Unsupported(f"{self.title} keeps no list of variables.")
-
-    def names(self, inside: str | None) -> str:
-        """Return the words for the sorted paths of the variables, in all or inside a module or layer."""
-        raise Unsupported(f"{self.title} keeps no list of names.")
-
-    def paths_of(self, place: str, inside: str) -> str:
-        """Return the words for the sorted list of every path under which a module lists a variable."""
-        raise Unsupported(f"{self.title} lists a variable once, and has no call for its other paths.")
-
-    def slot_count(self, optimizer: str) -> str:
-        """Return the words for how many variables an optimizer keeps state for."""
-        raise Unsupported(f"{self.title} does not say what its optimizers keep.")
-
-    def elements_of(self, owner: str) -> str:
-        """Return the words for how many numbers the parameters of a layer or module hold, each parameter once."""
-        raise Unsupported(f"{self.title} does not say how large the parameters of an owner are.")
-
-    def bytes_of(self, owner: str) -> str:
-        """Return the words for how many bytes the parameters of a layer or module take, each parameter once."""
-        raise Unsupported(f"{self.title} does not say how large the parameters of an owner are.")
-
-    def slot_bytes(self, optimizer: str) -> str:
-        """Return the words for how many bytes an optimizer keeps."""
-        raise Unsupported(f"{self.title} does not say what its optimizers keep.")
-
-    def checkpoint_bytes(self, checkpoint: str) -> str:
-        """Return the words for how many bytes a checkpoint takes."""
-        raise Unsupported(f"{self.title} does not say how large a checkpoint is.")
-
-    def penalties(self, inside: str | None) -> str:
-        """Return the words for the list of terms that regularizers add, in all or inside a module or layer."""
-        raise Unsupported(f"{self.title} keeps no list of regularization terms.")
-
-    def penalty(self, inside: str | None) -> str:
-        """Return the words for the sum of these terms."""
-        return f"sum({self.penalties(inside)})"
-
-    def collected(self, collection: str) -> str:
-        """Return the words for the list of variables in a collection."""
-        raise Unsupported(f"{self.title} has no collections of variables.")
-
-    def lives(self, name: str) -> str:
-        """Return the words that ask whether what a dropped name stood for is still there."""
-        return f"{name}_watch() is not None"
-
-    def trace_count(self, function: str) -> str:
-        """Return the words for how often a traced function was traced."""
-        raise Unsupported(f"{self.title} does not count traces.")
-
-    def offered(self, name: str) -> str:
-        """Return the words that ask whether the top-level package has a name."""
-        raise Unsupported(f"{self.title} is no package.")
-
     # -- refusals
 
     @classmethod
@@ -418,31 +234,6 @@ class Adapter:
             if any(name in bases and re.search(pattern, message, re.DOTALL) for name, pattern in patterns):
                 return kind
         return None
-
-
-#: kind of observation -> the words that read it
-READINGS: Mapping[str, Callable[[Adapter, Expect], str]] = {
-    "value": lambda adapter, step: adapter.data(adapter.expression(step.value or "")),
-    "identical": lambda adapter, step: " is ".join(map(adapter.place, step.identical or [])),
-    "name": lambda adapter, step: adapter.name_of(step.name or ""),
-    "shape": lambda adapter, step: adapter.shape_of(step.shape or ""),
-    "dtype": lambda adapter, step: adapter.dtype_of(step.dtype or ""),
-    "variables": lambda adapter, step: f"len({adapter.listing(step.inside, only_trainable=False)})",
-    "trainable": lambda adapter, step: f"len({adapter.listing(step.inside, only_trainable=True)})",
-    "names": lambda adapter, step: adapter.names(step.inside),
-    "collection": lambda adapter, step: f"len({adapter.collected(step.collection or '')})",
-    "traces": lambda adapter, step: adapter.trace_count(step.traces or ""),
-    "offers": lambda adapter, step: adapter.offered(step.offers or ""),
-    "alive": lambda adapter, step: adapter.lives(step.alive or ""),
-    "paths": lambda adapter, step: adapter.paths_of(step.paths or "", step.inside or ""),
-    "slots": lambda adapter, step: adapter.slot_count(step.slots or ""),
-    "elements": lambda adapter, step: adapter.elements_of(step.elements or ""),
-    "parameter_bytes": lambda adapter, step: adapter.bytes_of(step.parameter_bytes or ""),
-    "slot_bytes": lambda adapter, step: adapter.slot_bytes(step.slot_bytes or ""),
-    "checkpoint_bytes": lambda adapter, step: adapter.checkpoint_bytes(step.checkpoint_bytes or ""),
-    "penalties": lambda adapter, step: f"len({adapter.penalties(step.inside)})",
-    "penalty": lambda adapter, step: adapter.data(adapter.penalty(step.inside)),
-}
 
 
 def options_of(step: Step) -> list[str]:
