@@ -1,8 +1,7 @@
 """Flax Linen: variables in a tree, reached through scopes; layers that are `init`ed once and `apply`ed often."""
 
 from adapters.jax import ERRORS, MISSING, asks_what_survives
-from adapters.linen.running import LinenRunning
-from adapters.linen.saving import LinenSaving
+from adapters.linen.measuring import LinenMeasuring
 from conformance.spec import Spec
 from conformance.translation import Unsupported
 from conformance.vocabulary import Module, Tie, walk
@@ -10,7 +9,7 @@ from conformance.vocabulary import Module, Tie, walk
 SHARING = ("one-entry", "same-array")
 
 
-class Linen(LinenRunning, LinenSaving):
+class Linen(LinenMeasuring):
     """Words a spec in Linen: `flax.core.Scope` for variables by name, `nn.Dense` and `nn.Embed` for layers.
 
     Scopes mean what Linen means by them. `push(name)` opens a scope once and refuses to open it again;
@@ -42,7 +41,7 @@ class Linen(LinenRunning, LinenSaving):
     }
     options = frozenset({
         "call.given", "call.training", "copy.shallow", "save.only", "restore.partial", "gradient.remat",
-        "function.template", "invoke.abstract", "layer.norm", "layer.cell", "layer.unnamed",
+        "function.template", "invoke.abstract", "layer.norm", "layer.cell", "layer.unnamed", "get.numbered", "measure.fresh",
     })  # fmt: skip
     errors = {
         "already_exists": (("ValueError", r"Duplicate use of scope name"), ("NameInUseError", "")),
@@ -117,7 +116,7 @@ class Linen(LinenRunning, LinenSaving):
     def listing(self, inside: str | None, *, only_trainable: bool) -> str:
         """Return the leaves of the trees; the parameters are what is trained."""
         trees = self.looked_into(inside)
-        if not only_trainable:
+        if not only_trainable or (self.apart and not inside):
             return f"jax.tree.leaves({trees[0] if len(trees) == 1 else '[' + ', '.join(trees) + ']'})"
         if inside in self.bound_scopes:
             tree = f"{inside}.variables().get('params', {{}})"

@@ -1,6 +1,5 @@
 """Learning in Flax Linen: gradients of functions of a tree, and Optax on the tree or a part of it."""
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,14 +83,15 @@ class LinenLearning(LinenChanges):
         argument, picked = step.wrt, ""
         if known and self.is_owner(step.wrt):
             words = self.held(self.owner(step.wrt)[0])
-            if not re.match(r"params\b", words):
+            if words.startswith("{"):
                 raise Unsupported(
                     "`jax.grad` gives the gradient of a tree; of what has entries in several places, one entry is asked for."
                 )
-            argument, picked = "params", words.removeprefix("params")
+            argument = words.partition("[")[0]
+            picked = words.removeprefix(argument)
         elif known:
             entry = self.entry_at(step.wrt)
-            argument = self.tree_of(entry[0])
+            argument = self.tree_at(entry)
             picked = self.entry(entry).removeprefix(argument)
         loss, further = self.objective(step.steps, step.of, argument)
         if argument in further:
@@ -204,13 +204,17 @@ class LinenLearning(LinenChanges):
         self.optimizers[step.optimizer] = kept
         self.kept.append(kept.state)
         self.write(f"{kept.words} = {self.optax_words(step)}")
-        self.write(f"{kept.state} = {kept.words}.init({self.part(kept)})")
+        self.write(f"{kept.state} = {kept.words}.init({self.part(kept, self.stepped(kept))})")
         return None
 
-    def part(self, kept: Kept, tree: str = "params") -> str:
+    def stepped(self, kept: Kept) -> str:
+        """Return the name of the tree that an optimizer's steps change."""
+        return self.held(kept.owner).partition("[")[0] if kept.owner is not None else "params"
+
+    def part(self, kept: Kept, tree: str) -> str:
         """Return the words for the part of a tree that an optimizer is for."""
         if kept.owner is not None:
-            return tree + self.held(kept.owner).removeprefix("params")
+            return tree + self.held(kept.owner).removeprefix(self.stepped(kept))
         parts = [f"{key!r}: {tree}{self.entry(entry).removeprefix('params')}" for key, entry in kept.entries.items()]
         return f"{{{', '.join(parts)}}}"
 
@@ -224,17 +228,18 @@ class LinenLearning(LinenChanges):
             raise Unsupported(
                 "An optimizer's state in Optax has the shape of the tree that it was made for; after a tie or a move another is made."
             )
+        tree = self.stepped(kept)
         scalars = [step.minimize] if isinstance(step.minimize, str) else step.minimize
         with turns(self, step.times):
             name = self.free("slopes")
             for number, scalar in enumerate(scalars):
-                loss, further = self.objective(step.steps, scalar, "params")
+                loss, further = self.objective(step.steps, scalar, tree)
                 if number == 0:
-                    self.slopes(loss, "params", further, name=name)
+                    self.slopes(loss, tree, further, name=name)
                 else:
-                    more = self.slopes(loss, "params", further, name=self.free("more") if further else None)
+                    more = self.slopes(loss, tree, further, name=self.free("more") if further else None)
                     self.write(f"{name} = jax.tree.map(jnp.add, {name}, {more})")
-            part = self.part(kept)
+            part = self.part(kept, tree)
             self.write(f"updates, {kept.state} = {kept.words}.update({self.part(kept, name)}, {kept.state}, {part})")
             self.note(kept.state, rebound=True)
             if kept.owner is not None:
@@ -244,7 +249,7 @@ class LinenLearning(LinenChanges):
                 self.write(f"{fresh} = optax.apply_updates({part}, updates)")
                 for key, entry in kept.entries.items():
                     self.write(f"{self.entry(entry)} = {fresh}[{key!r}]")
-            self.note("params")
+            self.note(tree, rebound=part == tree)
 
     def slot_count(self, optimizer: str) -> str:
         """Count the leaves of the moments in the state."""

@@ -221,7 +221,9 @@ class LinenOwners(LinenTrees):
         return list(dict.fromkeys(c for one, c in self.collections.items() if one[: len(path)] == path))
 
     def popped(self, collection: str, path: Path) -> str:
-        """Return the words that take an entry out of its tree."""
+        """Return the words that take an entry out of its tree; what is a tree of its own is in none."""
+        if self.apart:
+            return self.entry((collection, path))
         if path[0].startswith("<"):
             return ""
         return f"{self.entry((collection, path[:-1]))}.pop({path[-1]!r})"

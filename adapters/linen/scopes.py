@@ -185,6 +185,14 @@ class LinenScopes(LinenState):
 
     def get(self, step: Get) -> None:
         """Get a variable by name from the current scope."""
+        words, mode = self.asked(step)
+        if mode and step.shape is not None and self.collection_of(step, step.get, lookup=mode != "auto") == "params":
+            self.get_of_shape(step, words, lookup=mode != "auto")
+        else:
+            self.make(step, step.get, words, lookup=mode not in {None, False, "auto"})
+
+    def asked(self, step: Get) -> tuple[str, Reuse | None]:
+        """Return the words for the scope that is asked for a name, and its reuse flag; note that it was asked."""
         around = self.here()
         mode = around.mode
         if step.reuse is not None:
@@ -196,10 +204,7 @@ class LinenScopes(LinenState):
         again = mode and (step.get in around.asked or self.loops > around.loop)
         words = around.words + (".rewound()" if again else "")
         around.asked.add(step.get)
-        if mode and step.shape is not None and self.collection_of(step, step.get, lookup=mode != "auto") == "params":
-            self.get_of_shape(step, words, lookup=mode != "auto")
-        else:
-            self.make(step, step.get, words, lookup=mode not in {None, False, "auto"})
+        return words, mode
 
     def get_of_shape(self, step: Get, words: str, *, lookup: bool) -> None:
         """Get a parameter that is to have a shape: `param` compares it, and returns an array; `variable` returns the reference."""

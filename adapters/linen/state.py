@@ -48,8 +48,11 @@ class LinenState(Jax):
         self.gives: dict[str, list[str]] = {}
         self.answers: set[str] = set()
         self.uses_scopes = False
-        #: whether variables are made by initializers that draw from the root's keys
+        #: whether variables are made by initializers that draw from the root's keys, and the words for the first key
         self.draws = False
+        self.key = "jax.random.key(0)"
+        #: whether what each layer or module has is a tree of its own, not an entry of one tree of all
+        self.apart = False
 
     @contextmanager
     def setting(self, spec: Spec) -> Iterator[None]:
@@ -62,21 +65,28 @@ class LinenState(Jax):
     # -- the trees
 
     def trees(self) -> dict[str, str]:
-        """Return the collections that there are, each with the name of its tree in the script."""
+        """Return the collections that there are, each with the name of its tree in the script; or what has a tree of its own."""
+        if self.apart:
+            return {path[0]: self.tree_at((collection, path)) for path, collection in self.collections.items()}
         return {"params": "params"} | {name: self.free(name) for name in self.collections.values() if name != "params"}
 
     def tree_of(self, collection: str) -> str:
         """Return the name of a collection's tree."""
         return "params" if collection == "params" else self.free(collection)
 
+    def tree_at(self, entry: Entry) -> str:
+        """Return the name of the tree that an entry is in."""
+        collection, path = entry
+        return self.free(f"{path[0]}_{collection}") if self.apart else self.tree_of(collection)
+
     def entry(self, entry: Entry) -> str:
         """Return the words for an entry of a tree."""
-        collection, path = entry
+        path = entry[1]
         if path and path[0].startswith("<"):
             raise Unsupported(
                 "A Linen layer has variables after `init` only, and those that a function defines are initialised by its caller."
             )
-        return self.tree_of(collection) + "".join(f"[{part!r}]" for part in path)
+        return self.tree_at(entry) + "".join(f"[{part!r}]" for part in path[self.apart :])
 
     def used(self, text: str) -> list[str]:
         """Return the names of the state that occur in a text, other than quoted."""
@@ -87,7 +97,7 @@ class LinenState(Jax):
         """Make the trees, and the scope over them if variables are made by name."""
         used = [name for name in self.used(text) if name not in self.kept]
         trees = {collection: name for collection, name in self.trees().items() if name in {*used, "params"}}
-        lines = [f"{name} = {{}}" for name in trees.values()] if used else []
+        lines = [f"{name} = {{}}" for name in trees.values()] if used and not self.apart else []
         if "root" in used:
             self.idiom(
                 "Variables by name are worded by `flax.core.Scope`, on which `nn.Module` and its `self.variable` stand."
@@ -98,7 +108,7 @@ class LinenState(Jax):
     def scope_over(self, trees: dict[str, str], *, mutable: bool) -> str:
         """Return the line that makes a scope over trees."""
         words = ", ".join(f"{collection!r}: {name}" for collection, name in trees.items())
-        rngs = ", rngs={'params': jax.random.key(0)}" if self.draws and mutable else ""
+        rngs = f", rngs={{'params': {self.key}}}" if self.draws and mutable else ""
         return f"root = Scope({{{words}}}{rngs}{', mutable=True' if mutable else ''})"
 
     # -- functions
