@@ -34,12 +34,17 @@ def blocks(language):
 
 
 def test_a_spec(tmp_path):
-    spec, divergences = blocks("yaml")
+    spec, divergences, _ = blocks("yaml")
     assert spec == TEMPLATE.format(modeline=MODELINE, title="Reuse finds the kernel, as a statement")
     path = tmp_path / "specs" / "scopes" / "reuse-finds-the-kernel.yaml"
     path.parent.mkdir(parents=True)
     path.write_text(spec + divergences)
     assert load(path).spec.divergences[0].answers == {"write-is-seen": False}
+
+
+def test_a_measured_loop():
+    path = Path(__file__).parent.parent / "specs" / "performance" / "forward-through-small-layers.yaml"
+    assert blocks("yaml")[2] in path.read_text()
 
 
 @pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="torch is not installed")
