@@ -4,11 +4,11 @@ It is run by path, in any interpreter from Python 3.7 on, and uses the standard 
 request a line comes in on the standard input; answers go out on the standard output, which is taken
 away from everybody else first, so that what a framework prints can never corrupt the channel.
 
-Requests: {"script": text, "filename": name, "reset": text, "packages": [name], "measuring": settings}.
+Requests: {"script": text, "filename": name, "reset": text, "packages": [name], "core": number, "measuring": settings}.
 Answers: {"observed": {"label", "value"}} as each observation comes, then
 {"finished": {"error", "warnings", "seconds", "environment"}}. With `measuring`, which holds the arguments
-of `Stopwatch` and the `core` to stay on, a script waits in between: the answer {"waiting": samples} is
-followed by the request {"round": number}, or null to go on.
+of `Stopwatch`, a script waits in between: the answer {"waiting": samples} is
+followed by the request {"round": number}, or null to go on. The process stays on the `core`, if one is named.
 """
 
 import json
@@ -137,16 +137,15 @@ def measured_loops(request, answer, receive):
     """Return what turns the measured loops of a script: a clock that the engine drives, or none."""
     from stopwatch import Stopwatch, Untimed, pin
 
+    pin(request.get("core"))
     if request.get("measuring") is None:
         return Untimed()
-    settings = dict(request["measuring"])
-    pin(settings.pop("core"))
 
     def ask(message):
         answer({"waiting": message})
         return receive()
 
-    return Stopwatch(ask, **settings)
+    return Stopwatch(ask, **request["measuring"])
 
 
 def run(request, answer, receive, listener):

@@ -51,7 +51,8 @@ class Host:
 
     `device` is `cpu`, `gpu` or `auto` (a GPU where there is one). Nothing is started before `start`;
     `ready` waits for the framework and says why the backend cannot be used, if it cannot. `engine` is
-    one of the adapter's engines, if it has any; `environ` holds further environment variables.
+    one of the adapter's engines, if it has any; `environ` holds further environment variables. Where `core` is set,
+    the process stays on that core from before its first variable on, so that the framework counts one core.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Host:
         self.adapter, self.python, self.limit, self.engine = adapter, python or sys.executable, limit, engine
         self.asked: AskedDevice = device
         self.environ = dict(environ or {})
+        self.core: int | None = None
         self.device: Device = "cpu" if device == "auto" else device
         self.device_name = ""
         self.environment: dict[str, Any] = {}
@@ -135,7 +137,7 @@ class Host:
         refused = ""
         devices: tuple[Device, ...] = ("gpu", "cpu") if self.asked == "auto" else (self.asked,)
         for device in devices:
-            outcome = self._request({"script": self.adapter.probe(device), "filename": "<probe>"})
+            outcome = self._request({"script": self.adapter.probe(device), "filename": "<probe>", "core": self.core})
             name = outcome.observations.get("device")
             if outcome.ending == "finished" and not outcome.error and isinstance(name, str) and is_on(device, name):
                 self.device, self.device_name = device, name
@@ -154,17 +156,28 @@ class Host:
     def begin(self, script: Script, filename: str, measuring: Mapping[str, Any]) -> Outcome:
         """Start a script that is measured; it waits at its first round, if it gets there.
 
-        `measuring` holds the arguments of a `Stopwatch` and the `core` to stay on.
+        `measuring` holds the arguments of a `Stopwatch`.
         """
         return self._request(
-            {"script": script.text, "filename": filename, "reset": self.adapter.reset, "measuring": measuring}
+            {
+                "script": script.text,
+                "filename": filename,
+                "reset": self.adapter.reset,
+                "core": self.core,
+                "measuring": measuring,
+            }
         )
 
     def turn(self, number: int | None, before: Outcome) -> Outcome:
         """Have the script that waits do one round, or go on where it is None; return `before` with what came since."""
-        later = self._request({"round": number})
+        if self.process is None or self.process.poll() is not None:  # a new process would know nothing of the script
+            later = Outcome("crash", error=gone(self._how_it_ended() if self.process else "stopped"))
+            self.stop()
+        else:
+            later = self._request({"round": number})
+        again = [label for label in later.observations if label in before.observations]
         later.observations = {**before.observations, **later.observations}
-        later.repeated = before.repeated + later.repeated
+        later.repeated = [*before.repeated, *later.repeated, *again]
         return later
 
     def _request(self, request: Mapping[str, Any]) -> Outcome:
@@ -175,10 +188,8 @@ class Host:
             offset = self._log.seek(0, os.SEEK_END)
             self._send(request)
             outcome = self._receive(self.limit)
-        except (OSError, HostGone) as gone:
-            outcome = Outcome(
-                "crash", error={"type": "HostGone", "message": str(gone), "bases": [], "module": "", "line": None}
-            )
+        except (OSError, HostGone) as error:
+            outcome = Outcome("crash", error=gone(str(error)))
         if outcome.ending in {"crash", "timeout"}:
             self.stop()
         if outcome.ending in {"crash", "timeout"} or outcome.error:
@@ -209,14 +220,7 @@ class Host:
             if line is None:
                 return outcome
             if line == b"":
-                outcome.ending = "crash"
-                outcome.error = {
-                    "type": "HostGone",
-                    "message": self._how_it_ended(),
-                    "bases": [],
-                    "module": "",
-                    "line": None,
-                }
+                outcome.ending, outcome.error = "crash", gone(self._how_it_ended())
                 return outcome
             message = json.loads(line)
             if "observed" in message:
@@ -271,6 +275,11 @@ class Host:
                 if pipe:
                     pipe.close()
         self.process = None
+
+
+def gone(how: str) -> dict[str, Any]:
+    """Return the error of a process that ended before it answered."""
+    return {"type": "HostGone", "message": how, "bases": [], "module": "", "line": None}
 
 
 def is_on(device: str, name: str) -> bool:

@@ -19,7 +19,7 @@ from typing import Any
 
 from conformance import records
 from conformance.cases import Plan, way_on
-from conformance.hosts import Host, Outcome
+from conformance.hosts import AskedDevice, Host, Outcome
 from conformance.judge import judge
 from conformance.spec import Located
 from conformance.translation import Script
@@ -32,19 +32,24 @@ BLOCK = 0.01
 PROCESSES, MOST_PROCESSES = 5, 15
 #: rounds of the first process, which shows how long everything takes, and of the others
 FIRST_ROUNDS, FEWEST_ROUNDS, MOST_ROUNDS = 7, 5, 40
-#: one thread for everybody, in the words of each library
-ONE_THREAD = dict.fromkeys(
-    (
-        "OMP_NUM_THREADS",
-        "MKL_NUM_THREADS",
-        "OPENBLAS_NUM_THREADS",
-        "NUMEXPR_NUM_THREADS",
-        "TF_NUM_INTRAOP_THREADS",
-        "TF_NUM_INTEROP_THREADS",
-    ),
-    "1",
-)
+#: what levels the field, in the words of each library: one thread; and on a GPU, no float32 that is computed as less,
+#: and no backend that takes all of the memory
+ONE_THREAD = {
+    **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"),
+    **dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1"),
+}
+ON_A_GPU = {
+    "NVIDIA_TF32_OVERRIDE": "0",
+    "JAX_DEFAULT_MATMUL_PRECISION": "highest",
+    "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+    "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+}
 PASSED = frozenset({"conforms", "differs"})
+
+
+def level(device: AskedDevice) -> dict[str, str]:
+    """Return the environment variables of hosts that are compared."""
+    return ONE_THREAD if device == "cpu" else {**ONE_THREAD, **ON_A_GPU}
 
 
 def measured_loops(located: Located) -> list[Measure]:
@@ -113,6 +118,8 @@ class Measuring:
         self.slow: dict[tuple[str, str], list[tuple[str, int | None]]] = defaultdict(list)
         self.twin: str | None = None
         self.unreliable: dict[str, str] = {}
+        #: cases that are not measured again, because they went wrong when they were
+        self.given_up: list[Plan] = []
 
     def run(self) -> None:
         """Measure until the budget is spent, and write how it was done at the end."""
@@ -143,49 +150,62 @@ class Measuring:
     def plan(self, fixed: float, per_round: float) -> tuple[int, int]:
         """Return how many processes and how many rounds in each of them fit into what is left, given what one takes."""
         left = 0.95 * (self.deadline - time.monotonic())
-        processes = int(left / (fixed + FIRST_ROUNDS * per_round))
+        processes = int(left / max(fixed + FIRST_ROUNDS * per_round, 1e-9))
         processes = min(MOST_PROCESSES - 1, max(processes, PROCESSES - 1))
-        while processes > 1 and processes * (fixed + FEWEST_ROUNDS * per_round) > left:
+        while processes and processes * (fixed + FEWEST_ROUNDS * per_round) > left:
             processes -= 1
+        processes = processes or int(left > fixed)  # one that is cut off tells of some specs
+        if not processes:
+            return 1, FEWEST_ROUNDS
         rounds = int((left / processes - fixed) / max(per_round, 1e-9))
         return 1 + processes, min(MOST_ROUNDS, max(FEWEST_ROUNDS, rounds))
 
     def process(self, number: int, rounds: int) -> bool:
         """Bring every backend up, time every spec, and take all down; return whether time sufficed for all."""
         self.tell(f"process {number + 1}: importing frameworks", self.share)
-        entrants = self.line_up()
-        try:
+        with contextlib.ExitStack() as hosts:
+            entrants = self.line_up(hosts)
             specs = list(self.by_spec)
             self.random.shuffle(specs)
             for spec in specs:
-                if time.monotonic() > self.deadline:
+                if self.late:
                     return False
                 self.tell(f"process {number + 1}: {spec}", self.share)
-                for wave in waves(self.by_spec[spec], entrants):
+                cases = [case for case in self.by_spec[spec] if case not in self.given_up]
+                for wave in waves(cases, entrants):
                     self.spec(number, rounds, wave)
-        finally:
-            for entrant in entrants:
-                entrant.host.stop()
         return True
+
+    @property
+    def late(self) -> bool:
+        """Whether the budget is spent."""
+        return time.monotonic() > self.deadline
 
     @property
     def share(self) -> float:
         """Which share of the budget is gone, at most 1."""
         return min(1.0, (time.monotonic() - self.started) / self.budget)
 
-    def line_up(self) -> list[Entrant]:
-        """Return a host for each group of cases, all up; and the twin."""
+    def line_up(self, hosts: contextlib.ExitStack) -> list[Entrant]:
+        """Return a host for each group of cases, all up; and the twin. They are stopped with `hosts`, come what may."""
         first = {case.group: case for case in reversed(self.cases)}
-        entrants = [Entrant(group, self.bring_up(case)) for group, case in first.items()]
+
+        def enter(group: str, *, twin: bool = False) -> Entrant:
+            entrant = Entrant(group, self.bring_up(first[group]), twin)
+            hosts.callback(entrant.host.stop)
+            entrant.host.core = self.core
+            with contextlib.suppress(OSError):  # `ready` says so
+                entrant.host.start()  # they import side by side
+            return entrant
+
+        entrants = [enter(group) for group in first]
         if self.twin is not None:
-            entrants.append(Entrant(self.twin, self.bring_up(first[self.twin]), twin=True))
-        with_start(entrants)
+            entrants.append(enter(self.twin, twin=True))
         entrants = [entrant for entrant in entrants if entrant.host.ready() is None]
         if self.twin is None and entrants:
             self.twin = self.choose_twin(entrants)
-            twin = Entrant(self.twin, self.bring_up(first[self.twin]), twin=True)
-            if twin.host.ready() is None:
-                entrants.append(twin)
+            twin = enter(self.twin, twin=True)
+            entrants += [twin] if twin.host.ready() is None else []
         return entrants
 
     def choose_twin(self, entrants: list[Entrant]) -> str:
@@ -198,11 +218,15 @@ class Measuring:
         """Time one spec: each host in turn gets to its first round, then all of them do a round in a new order."""
         runs = []
         for entrant, case in self.shuffled(wave):
+            if self.late:
+                break
             runs.append(Run(entrant, case, self.begin(process, rounds, entrant, case)))
             runs[-1].collect()
         while any(run.waits for run in runs):
             begun = time.monotonic()
             for number in range(rounds):
+                if self.late:
+                    break
                 for run in self.shuffled([run for run in runs if run.waits]):
                     run.outcome = run.entrant.host.turn(number, run.outcome)
                     run.collect()
@@ -220,8 +244,9 @@ class Measuring:
     def begin(self, process: int, rounds: int, entrant: Entrant, case: Plan) -> Outcome:
         """Start a script; it comes back at its first round, with the first turns behind it."""
         settings = {
-            "block": BLOCK, "core": self.core, "spend": max(self.budget / 1000, 1.6 * BLOCK * rounds),
-            "patience": self.budget / (100 if process == 0 else 200), "skip": self.slow[case.group, case.located.id],
+            "block": BLOCK, "spend": max(self.budget / 1000, 1.6 * BLOCK * rounds),
+            "patience": min(self.budget / (100 if process == 0 else 200), entrant.host.limit / 10),
+            "skip": self.slow[case.group, case.located.id],
         }  # fmt: skip
         return entrant.host.begin(script_of(case, entrant.host), f"<{case.located.id}@{case.name}>", settings)
 
@@ -234,6 +259,7 @@ class Measuring:
         case_id = records.case_id(case.located.id, case.backend, way_on(case, host), host.device)
         if verdict.verdict not in PASSED:
             self.unreliable[case_id] = f"{verdict.verdict} when it was measured: {verdict.reason}"
+            self.given_up.append(case)
             return
         against = {(loop.measure, loop.size): loop.against for loop in measured_loops(case.located)}
         for (label, size), loop in run.loops.items():
@@ -251,13 +277,6 @@ class Measuring:
 def script_of(case: Plan, host: Host) -> Script:
     """Return the script of a case, for the packages and the device of a host."""
     return case.adapter(host.device, case.way, host.environment["packages"]).translate(case.located.spec)
-
-
-def with_start(entrants: list[Entrant]) -> None:
-    """Start every host, so that they import side by side."""
-    for entrant in entrants:
-        with contextlib.suppress(OSError):  # `ready` says so
-            entrant.host.start()
 
 
 def waves(cases: list[Plan], entrants: list[Entrant]) -> Iterator[list[tuple[Entrant, Plan]]]:

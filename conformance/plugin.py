@@ -5,6 +5,7 @@ conforms passes, differs is an expected failure, unsupported and skipped are ski
 everything else fails.
 """
 
+import math
 from collections.abc import Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -16,7 +17,7 @@ import adapters
 from conformance import cases, records
 from conformance.hosts import Host
 from conformance.loader import load_all
-from conformance.measuring import DEFAULT_BUDGET, ONE_THREAD
+from conformance.measuring import DEFAULT_BUDGET, level
 from conformance.problems import InputError, UsageError
 from conformance.spec import Located
 
@@ -104,7 +105,7 @@ class State:
         self.hosts: dict[str, Host] = {}
         if self.measures:
             check_alone(config)
-        if not self.budget > 0:
+        if not 0 < self.budget < math.inf:
             raise UsageError(
                 f"--budget is {self.budget}\n    expected: a number of seconds above zero\n    to do: leave it out for {DEFAULT_BUDGET:.0f} seconds"
             )
@@ -123,7 +124,7 @@ class State:
 
     def new_host(self, case: cases.Plan) -> Host:
         """Return a host for a case that nobody else has; it is not started."""
-        python, environ = self.pythons.get(case.backend), ONE_THREAD if self.measures else {}
+        python, environ = self.pythons.get(case.backend), level(self.device) if self.measures else {}
         return Host(case.adapter, python, self.device, self.limit, case.engine, environ)
 
     def stop(self) -> None:

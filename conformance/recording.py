@@ -66,12 +66,15 @@ class Recorder:
         if self.writer is None:
             return
         broken_off = exitstatus in {pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR}
+        if not broken_off and self.state.measures and self.cases and not (session.shouldstop or session.shouldfail):
+            try:
+                self.measure()
+            except KeyboardInterrupt:
+                session.exitstatus, broken_off = pytest.ExitCode.INTERRUPTED, True
         if broken_off or session.shouldstop or session.shouldfail:
             self.writer.close(keep=False)
             self.stopped = True
             return
-        if self.state.measures and self.cases:
-            self.measure()
         verdicts = Counter(case.verdict for case in self.cases)
         self.writer.write(
             records.Footer(

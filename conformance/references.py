@@ -19,6 +19,7 @@ from conformance.vocabulary import (
     Measure,
     Module,
     Parallel,
+    Repeat,
     Restore,
     Save,
     Scan,
@@ -49,6 +50,8 @@ KINDS: dict[tuple[str, str], frozenset[str]] = {
     **dict.fromkeys((("call", "call"), ("copy", "copy_"), ("save", "save"), ("restore", "restore"), ("average", "average"), ("track", "track"), ("cast", "cast"), ("move", "move"), ("materialize", "materialize"), ("parallel", "parallel"), ("quantize", "quantize")), OWNERS),
 }  # fmt: skip
 VALUES = OWNERS | {"variable", "tensor"}
+#: Blocks whose inside may run again, or be traced: no place for a stopwatch.
+AGAIN = (Repeat, Function, Gradient, Train, Update, Scan, Parallel)
 
 
 @dataclass
@@ -61,6 +64,8 @@ class Checker:
     lines: dict[str, int] = field(default_factory=dict)
     saved: set[str] = field(default_factory=set)
     measured: set[tuple[str, int | None]] = field(default_factory=set)
+    #: the verb around the steps that are checked now whose inside may run again or be traced, empty if there is none
+    again: str = ""
 
     def problem(self, loc: Loc, happened: str, expected: str, advice: str, offset: int = 0) -> None:
         """Note a problem at a place of the file."""
@@ -82,7 +87,9 @@ class Checker:
         own = own_names(step)
         inner = bound if own is None else {**bound, **dict.fromkeys(own, "tensor")}
         if isinstance(step, Block):
+            outer, self.again = self.again, step.verb if isinstance(step, AGAIN) else self.again
             self.steps(step.steps, (*loc, "steps"), bound if isinstance(step, Intercept) else inner)
+            self.again = outer
         for text, text_loc in self.expressions(step, loc):
             self.expression(text, text_loc, inner)
         if isinstance(step, Save):
@@ -126,6 +133,9 @@ class Checker:
         if step.against is not None and (step.against, step.size) not in self.measured:
             happened = f"{step.against!r} is not measured before this" + (f" at size {step.size}" if step.size else "")
             self.problem((*loc, "against"), happened, "an earlier label, at the same size", "measure that first")
+        if self.again:
+            happened, expected = f"`measure` stands in `{self.again}`", "a place that is come to once, and not traced"
+            self.problem((*loc, "measure"), happened, expected, f"put the `{self.again}` into the measured steps")
         if any(isinstance(inner, Measure) or inner.expect is not None for inner in walk(step.steps)):
             happened, expected = (
                 "something is observed or measured while the clock runs",
