@@ -87,6 +87,7 @@ class Run:
             self.loops[sample["label"], sample["size"]] = {**sample, "rounds": [], "seconds": []}
         for sample in waiting.get("samples", ()):
             loop = self.loops[sample["label"], sample["size"]]
+            loop["loops"] = sample["loops"]
             loop["rounds"].append(waiting["round"])
             loop["seconds"].append(sample["seconds"])
 

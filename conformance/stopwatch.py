@@ -133,11 +133,15 @@ class Stopwatch:
             took = self.clock() - started
             if took >= self.block or loops >= MOST_TURNS:
                 break
-            loops = min(MOST_TURNS, max(2 * loops, min(10 * loops, int(1.1 * loops * self.block / max(took, 1e-9)))))
+            loops = self.more(loops, took)
         label, size = key
         self.loops[key], self.turn[key], self.spent[key] = loops, took / loops, 0.0
         self.sizes[label] = (size, took / loops)
         self.samples.append({"label": label, "size": size, "first": first, "loops": loops, "fence": self.empty(fence)})
+
+    def more(self, loops, took):
+        """Return how many turns to try next, where so many took less than a block."""
+        return min(MOST_TURNS, max(2 * loops, min(10 * loops, int(1.1 * loops * self.block / max(took, 1e-9)))))
 
     def empty(self, fence):
         """Return the seconds that the fence takes where there is nothing to wait for: the least of some."""
@@ -154,9 +158,14 @@ class Stopwatch:
         if self.turn[key] < 10 * self.block:
             yield repeat(None, 1)
             fence()
-        started = self.clock()
-        yield repeat(None, loops)
-        fence()
-        took = self.clock() - started
+        while True:
+            started = self.clock()
+            yield repeat(None, loops)
+            fence()
+            took = self.clock() - started
+            if took >= self.block / 2 or loops >= MOST_TURNS:
+                break
+            loops = self.more(loops, took)  # something held the calibration up, so that it counted too few turns
+        self.loops[key], self.turn[key] = loops, took / loops
         self.spent[key] += took
-        self.samples.append({"label": key[0], "size": key[1], "seconds": took / loops})
+        self.samples.append({"label": key[0], "size": key[1], "loops": loops, "seconds": took / loops})
