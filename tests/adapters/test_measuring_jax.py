@@ -1,0 +1,84 @@
+import os
+import re
+from importlib.util import find_spec
+
+import pytest
+
+from adapters.linen import Linen
+from adapters.waiting import assigned
+from conformance.hosts import Host
+from conformance.script import Script
+
+needs_flax = pytest.mark.skipif(find_spec("flax") is None, reason="Flax is not installed")
+
+PRODUCT = """
+steps:
+  - {compute: "x = ones(700, 700)"}
+  - {function: product, traced: usual, takes: [x], steps: [{compute: y = x @ x}], returns: y}
+  - {invoke: product, given: [x], as: y}
+  - {measure: product, steps: [{invoke: product, given: [x], as: y}]}
+  - {expect: shape, shape: y, is: [700, 700]}
+"""
+IN_ORDER = """
+import jax
+import jax.numpy as jnp
+product = jax.jit(jnp.matmul)
+large, small = jnp.ones([700, 700]), jnp.ones([2, 2])
+jax.block_until_ready((product(large, large), product(small, small)))
+before = [product(large, large) for _ in range(4)]
+last = product(small, small)
+observe('at-once', before[-1].is_ready())
+last.block_until_ready()
+observe('in-order', all(one.is_ready() for one in before))
+"""
+#: a block ends with its first turn: more than some dozens of turns on their way would have to wait for each other
+SETTINGS = {"block": 1e-6, "patience": 60.0, "spend": 60.0, "skip": []}
+
+
+def seconds(host, text):
+    """Return the least time that a turn of the script's one loop took in three rounds."""
+    outcome, found = host.begin(Script(text), "<fence>", SETTINGS), []
+    for number in range(3):
+        assert outcome.ending == "waiting", outcome.error
+        outcome = host.turn(number, outcome)
+        found += [sample["seconds"] for sample in outcome.waiting["samples"]]
+    outcome = host.turn(None, outcome)
+    assert (outcome.ending, outcome.error) == ("finished", None)
+    assert len(found) == 3
+    return min(found)
+
+
+@needs_flax
+@pytest.mark.parametrize("pinned", [False, True])
+def test_without_its_fence_a_loop_of_jax_is_timed_before_it_is_done(load_spec, pinned):
+    """A compiled product of two large matrices is dispatched to a thread of its own, on one core as on several."""
+    text = Linen().translate(load_spec(PRODUCT).spec).text
+    without = re.sub(r", fence=.*\):$", "):", text, flags=re.MULTILINE)
+    assert "measure('product')" in without
+    host = Host(Linen, device="cpu")
+    if pinned and hasattr(os, "sched_getaffinity"):
+        host.core = max(os.sched_getaffinity(0))
+    try:
+        assert host.ready() is None
+        assert seconds(host, without) < seconds(host, text) / 4
+    finally:
+        host.stop()
+
+
+@needs_flax
+def test_what_was_started_last_is_done_last():
+    """The fence waits for what the last turn has bound alone: light work that follows heavy work does not overtake it."""
+    host = Host(Linen, device="cpu")
+    try:
+        outcome = host.run(Script(IN_ORDER), "<order>")
+    finally:
+        host.stop()
+    assert outcome.observations == {"at-once": False, "in-order": True}
+
+
+def test_what_a_loop_binds_is_waited_for():
+    body = ["params, (a, state) = step(params, state)", "for number in range(3):", "y = x = f(y)", "g(z)"]
+    assert assigned(body) == ["params", "a", "state", "y", "x"]
+    assert Linen().fence(["y = f(x)"]) == "lambda: jax.block_until_ready(y)"
+    assert Linen().fence(["y, z = f(x)"]) == "lambda: jax.block_until_ready((y, z))"
+    assert Linen().fence(["f(x)"]) == ""
