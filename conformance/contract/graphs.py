@@ -73,6 +73,11 @@ def converter(dtype):
     return whole
 
 
+def width(dtype):
+    """Return how many bytes a number of a dtype takes."""
+    return int(dtype.lstrip("abcdefghijklmnopqrstuvwxyz") or 8) // 8
+
+
 class Scope:
     """An open variable scope, and what stands for it to enter it again.
 

@@ -3,7 +3,8 @@
 import math
 
 from conformance.contract import tape
-from conformance.contract.arrays import Array
+from conformance.contract.arrays import Array, size
+from conformance.contract.graphs import width
 from conformance.contract.optimizers import STEPS
 from conformance.contract.ownership import cells_of, clone
 from conformance.contract.refusals import NotTrainable
@@ -23,6 +24,16 @@ class Optimizer:
     def slots(self):
         """How many variables it keeps state for."""
         return len(getattr(self.take, "state", ()))
+
+    @property
+    def slot_bytes(self):
+        """How many bytes it keeps: one or two numbers for each number of a variable; a count of steps is none of them."""
+        return sum(
+            size(kept.shape) * width(cell.dtype)
+            for cell, state in getattr(self.take, "state", {}).items()
+            for kept in (state if isinstance(state, tuple) else (state,))
+            if isinstance(kept, Array)
+        )
 
     def update(self, *losses):
         """Take one step on the gradients of the losses, added up."""

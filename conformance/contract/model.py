@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from conformance.contract import tape
 from conformance.contract.arrays import Array, size
 from conformance.contract.batches import Stack
-from conformance.contract.graphs import Graph, Placeholder, Scope, Session, converter
+from conformance.contract.graphs import Graph, Placeholder, Scope, Session, converter, width
 from conformance.contract.learning import Learning
 from conformance.contract.ownership import Layer, Module, cells_of, clone
 from conformance.contract.refusals import AlreadyExists, BadArgument, DtypeMismatch, NotFound, ShapeMismatch
@@ -53,6 +53,10 @@ class Model(Learning):
         """Run in another session over the same graph."""
         with self._running(Session(self.now)):
             yield
+
+    def start_afresh(self):
+        """Go on in an empty graph, with a session of its own; what comes after stands in it."""
+        self.current = Session(Graph(self))
 
     @contextmanager
     def _running(self, session):
@@ -315,6 +319,14 @@ class Model(Learning):
     def paths(self, cell, inside):
         """Return every path under which a layer or module holds a variable, sorted."""
         return sorted(path for path, one in inside.paths() if one is cell)
+
+    def elements(self, owner):
+        """Return how many numbers the variables of a layer or module hold, each variable once."""
+        return sum(size(cell.shape) for cell in cells_of(owner, build=True))
+
+    def parameter_bytes(self, owner):
+        """Return how many bytes these numbers take."""
+        return sum(size(cell.shape) * width(cell.dtype) for cell in cells_of(owner, build=True))
 
     def penalties(self, inside=None):
         """Return the terms that regularizers add, one a variable, in all or for a layer or module."""
