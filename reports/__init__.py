@@ -7,6 +7,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from conformance.records import Results
+from reports.performance import performance
 from reports.port import TOLD, guide, pairs_of
 from reports.symptoms import TOPICS, symptoms
 from reports.text import prose, verbatim
@@ -24,7 +25,15 @@ def build_all(results: Results, target: Path, ports: Iterable[str] | None = None
     """Write the page and the porting guides that are asked for; return the paths, the page's first."""
     shown = view(results)
     guides = [guide(shown, *pair) for pair in pairs_of(shown, ports)]
-    write(target, "page.html.j2", ("common", "report", "symptoms"), view=shown, topics=symptoms(shown), guides=guides)
+    write(
+        target,
+        "page.html.j2",
+        ("common", "report", "symptoms"),
+        view=shown,
+        topics=symptoms(shown),
+        guides=guides,
+        performance=performance(results, shown),
+    )
     for one in guides:
         path = target.with_name(one.file)
         write(
