@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from conformance.records import Measurement
 
-#: an interval needs as many processes: the bootstrap of a median over fewer does not reach 95 percent
+#: an interval needs as many processes: all of fewer hold the median between them in fewer than 9 of 10 runs, five in 94 of 100
 FEWEST_PROCESSES = 5
 CONFIDENCE = 0.95
 RESAMPLES = 5000
@@ -217,6 +217,7 @@ def growth(points: Iterable[tuple[int, float]]) -> Growth | None:
     if len(points) == 2:  # noqa: PLR2004
         return Growth(float(fit.slope), None, None, points)
     reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(points) - 2) * fit.stderr)
+    reach = 0.0 if math.isnan(reach) else reach  # all times are equal
     return Growth(float(fit.slope), float(fit.slope) - reach, float(fit.slope) + reach, points)
 
 
