@@ -1,7 +1,7 @@
 """Flax NNX: variables are objects, kept as attributes of modules; transformations take the module as an argument."""
 
 from adapters.jax import ERRORS, MISSING
-from adapters.nnx.training import NNXTraining
+from adapters.nnx.measuring import NNXMeasuring
 from conformance.spec import Spec
 from conformance.translation import Unsupported
 from conformance.vocabulary import Call, Copy, walk
@@ -9,7 +9,7 @@ from conformance.vocabulary import Call, Copy, walk
 NO_DEFAULTS = "An NNX module hands nothing on to the variables set on it: {} is given where a variable is made."
 
 
-class NNX(NNXTraining):
+class NNX(NNXMeasuring):
     """Words a spec in NNX: a tree of `nnx.Module` for scopes, `nnx.Param` for variables, attributes for names.
 
     To create a variable by name is to set an attribute, which replaces whatever was there without a
@@ -35,7 +35,7 @@ class NNX(NNXTraining):
     }
     options = frozenset({
         "layer.norm", "layer.cell", "layer.unnamed", "call.given", "call.training", "copy.shallow", "save.only",
-        "restore.partial", "gradient.remat", "invoke.abstract",
+        "restore.partial", "gradient.remat", "invoke.abstract", "get.numbered", "measure.fresh",
     })  # fmt: skip
     errors = {
         "sharing_refused": (

@@ -80,6 +80,9 @@ class NNXAccounts(Jax):
         self.trainable: list[str] = []
         self.fixed: set[str] = set()
         self.ties_variables = False
+        #: whether layers and modules stand by themselves, not in a root module; and what functions are given in its place
+        self.apart = False
+        self.root = "root"
         self.differentiates_a_tensor = False
         #: how many functions are open where a function that makes and returns an owner is written
         self.maker: int | None = None
@@ -114,7 +117,7 @@ class NNXAccounts(Jax):
 
     def attached(self, name: str) -> str:
         """Return the left side that binds an owner: a name, and an attribute of the root."""
-        return name if self.making or name in self.rootless else f"{name} = root.{name}"
+        return name if self.making or self.apart or name in self.rootless else f"{name} = root.{name}"
 
     def owner(self, place: str) -> tuple[Owner, list[str]]:
         """Return the layer or module that a place begins with or ends in, and what is left of the place."""

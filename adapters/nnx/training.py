@@ -83,18 +83,18 @@ class NNXTraining(NNXStates):
             self.write(f"{step.gradient} = jax.grad({loss.replace('nnx.remat', 'jax.checkpoint')})({step.wrt})")
             return
         path = self.path_of(step.wrt)
-        self.loss(step.steps, step.of, "root")
+        self.loss(step.steps, step.of, self.root)
         if self.ties_variables and self.made_as(step.wrt) not in self.fixed:
             self.idiom(
                 "`nnx.grad` lists a shared variable under one of its paths; merging puts the gradient under all of them."
             )
             graph, rest = self.free("graph"), self.free("rest")
-            self.write(f"{graph}, _, {rest} = nnx.split(root, nnx.Param, ...)")
+            self.write(f"{graph}, _, {rest} = nnx.split({self.root}, nnx.Param, ...)")
             self.write(
-                f"{step.gradient} = nnx.merge({graph}, nnx.grad({loss})(root), {rest}){path.removeprefix('root')}[...]"
+                f"{step.gradient} = nnx.merge({graph}, nnx.grad({loss})({self.root}), {rest}){path.removeprefix(self.root)}[...]"
             )
         else:
-            self.write(f"{step.gradient} = nnx.grad({loss})(root){path.removeprefix('root')}[...]")
+            self.write(f"{step.gradient} = nnx.grad({loss})({self.root}){path.removeprefix(self.root)}[...]")
 
     # -- optimizers
 
@@ -158,7 +158,7 @@ class NNXTraining(NNXStates):
         self.pure_only("make an optimizer")
         places = [step.over] if isinstance(step.over, str) else step.over
         chosen, argnums = self.chosen(places, f"trained_by_{step.optimizer}", lasting=True)
-        self.write(f"{step.optimizer} = nnx.Optimizer(root, {self.optax_words(step)}, wrt={chosen})")
+        self.write(f"{step.optimizer} = nnx.Optimizer({self.root}, {self.optax_words(step)}, wrt={chosen})")
         self.optimizers[step.optimizer] = (step.kind, argnums)
         trained = [made for place in places for made in self.variables_at(place)]
         self.listed_at[step.optimizer] = {made: self.listed_path(made) for made in trained}
@@ -174,8 +174,8 @@ class NNXTraining(NNXStates):
         scalars = [step.minimize] if isinstance(step.minimize, str) else step.minimize
         losses = ["loss", *(self.free(f"loss_{turn}") for turn in range(2, len(scalars) + 1))]
         for loss, scalar in zip(losses, scalars, strict=False):
-            self.loss(step.steps, scalar, "root", loss)
-        gradients = [f"nnx.grad({loss}{argnums})(root)" for loss, _ in zip(losses, scalars, strict=False)]
+            self.loss(step.steps, scalar, self.root, loss)
+        gradients = [f"nnx.grad({loss}{argnums})({self.root})" for loss, _ in zip(losses, scalars, strict=False)]
         with turns(self, step.times):
             summed = gradients[0]
             if gradients[1:]:
@@ -184,7 +184,7 @@ class NNXTraining(NNXStates):
                 self.write(f"{summed} = {gradients[0]}")
                 for gradient in gradients[1:]:
                     self.write(f"{summed} = jax.tree.map(jnp.add, {summed}, {gradient})")
-            self.write(f"{step.update}.update(root, {summed})")
+            self.write(f"{step.update}.update({self.root}, {summed})")
 
     def relist(self) -> None:
         """Note the paths anew: what a tie does to an optimizer is for the script to show."""

@@ -12,7 +12,7 @@ from conformance.vocabulary import Assign, CurrentScope, Function, Get, Invoke, 
 class NNXVariables(NNXAccounts):
     """Words scopes and variables by modules and attributes, and keeps account of which path holds which variable."""
 
-    state = ("root", "optimizer")
+    state: tuple[str, ...] = ("root", "optimizer")
     compiled = "@nnx.jit"
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -59,7 +59,7 @@ class NNXVariables(NNXAccounts):
         if (path not in self.made or path in self.leaves) and mode in {None, "auto"}:
             self.write(f"{path} = nnx.Module()")
             self.made.add(path)
-            self.forget(path)
+            self.forget({path})
         self.enter(step, path, mode)
 
     def reenter(self, step: Reenter) -> None:
@@ -86,8 +86,18 @@ class NNXVariables(NNXAccounts):
         if self.making:
             self.create(step, step.as_ or step.get)
             return
-        around, mode = self.opened[-1]
-        path = f"{around}.{step.get}"
+        path = f"{self.opened[-1][0]}.{step.get}"
+        if not self.looks_up(step):
+            self.create(step, path)
+        elif step.as_ is None:
+            self.write(path)
+        else:
+            self.write(f"{step.as_} = {path}")
+            self.known_as(step.as_, path)
+
+    def looks_up(self, step: Get) -> bool:
+        """Return whether a variable is looked up here, not made; refuse the modes that have neither statement."""
+        mode = self.opened[-1][1]
         if step.reuse is not None:
             raise Unsupported("NNX gets a variable by reading an attribute, which takes no flag.")
         if mode == "inherited":
@@ -96,13 +106,7 @@ class NNXVariables(NNXAccounts):
             )
         if mode == "auto":
             raise Unsupported("NNX has no get-or-create: whether an attribute is there is for the user to ask.")
-        if not mode:
-            self.create(step, path)
-        elif step.as_ is None:
-            self.write(path)
-        else:
-            self.write(f"{step.as_} = {path}")
-            self.known_as(step.as_, path)
+        return bool(mode)
 
     def variable(self, step: Variable) -> None:
         """Make a variable, and an attribute for it: NNX variables have no names of their own."""
@@ -117,6 +121,14 @@ class NNXVariables(NNXAccounts):
 
     def create(self, step: Get | Variable, path: str) -> None:
         """Write the constructor of a variable."""
+        made = self.variable_words(step)
+        self.set_anew([path], trained=step.trainable is not False)
+        self.write(f"{f'{step.as_} = ' if step.as_ and step.as_ != path else ''}{path} = {made}")
+        if step.as_:
+            self.known_as(step.as_, path)
+
+    def variable_words(self, step: Get | Variable) -> str:
+        """Return the words that make a variable."""
         base = "nnx.Variable" if step.trainable is False else "nnx.Param"
         kind = self.kind_of_collection(step.collection, base) if step.collection else base
         if isinstance(step, Variable) and step.start is not None:
@@ -126,27 +138,29 @@ class NNXVariables(NNXAccounts):
         else:
             function, given = self.filling(step.init, step.shape, step.dtype)
             value = f"{function}({given})"
-        self.forget(path)
-        self.leaves.add(path)
-        self.made.add(path)
-        self.deleted.discard(path)
-        self.ties.pop(path, None)
-        self.fixed.discard(path)
-        if self.frames and not self.making:
-            self.creates.setdefault(self.writing[0], set()).add(path)
-        self.write(f"{f'{step.as_} = ' if step.as_ and step.as_ != path else ''}{path} = {kind}({value})")
-        if step.trainable is False:
-            self.fixed.add(path)
-        else:
-            self.trainable.append(path)
-        if step.as_:
-            self.known_as(step.as_, path)
+        return f"{kind}({value})"
 
-    def forget(self, path: str) -> None:
-        """Note that an attribute is set: a name bound to what it held before has no path from the root any more."""
-        self.paths = {name: at for name, at in self.paths.items() if at != path}
-        self.trainable = [at for at in self.trainable if at != path]
-        self.leaves.discard(path)
+    def set_anew(self, paths: list[str], *, trained: bool) -> None:
+        """Note that attributes are set to new variables."""
+        anew = set(paths)
+        self.forget(anew)
+        self.leaves |= anew
+        self.made |= anew
+        self.deleted -= anew
+        self.fixed -= anew
+        self.ties = {place: made for place, made in self.ties.items() if place not in anew}
+        if self.frames and not self.making:
+            self.creates.setdefault(self.writing[0], set()).update(anew)
+        if trained:
+            self.trainable += paths
+        else:
+            self.fixed |= anew
+
+    def forget(self, anew: set[str]) -> None:
+        """Note that attributes are set: a name bound to what one held before has no path from the root any more."""
+        self.paths = {name: at for name, at in self.paths.items() if at not in anew}
+        self.trainable = [at for at in self.trainable if at not in anew]
+        self.leaves -= anew
 
     def known_as(self, name: str, path: str) -> None:
         """Note which variable a name is bound to."""
@@ -168,10 +182,14 @@ class NNXVariables(NNXAccounts):
         if first in self.owners:
             if self.owned_at[first] and self.maker is not None:
                 raise Unsupported("What a function makes is in no module that a loss inside could be given.")
-            return self.spelled(place, f"root.{self.owners[first].words}")
+            return self.spelled(place, self.reached(first))
         if place not in self.paths:
             raise Unsupported(NO_PATH)
         return self.paths[place]
+
+    def reached(self, name: str) -> str:
+        """Return the words for an owner in what a function is given."""
+        return f"root.{self.owners[name].words}"
 
     def place(self, place: str) -> str:
         """Return a variable or module; inside a function, by its path from the root that it is given."""

@@ -1,0 +1,238 @@
+import re
+from importlib.util import find_spec
+
+import pytest
+
+from adapters.nnx import NNX
+from conformance.hosts import Host
+from conformance.judge import judge
+from conformance.script import Script
+from conformance.translation import Unsupported
+
+needs_flax = pytest.mark.skipif(find_spec("flax") is None, reason="Flax is not installed")
+
+STEP = """
+steps:
+  - {layer: dense, inputs: 2, units: 2, kernel: 0.5, name: one, as: one}
+  - {layer: dense, inputs: 2, units: 2, kernel: 0.5, name: two, as: two}
+  - {layer: dense, inputs: 2, units: 2, kernel: 0.5, name: other, as: other}
+  - {module: pair, members: {one: one, two: two}}
+  - {optimizer: tuner, kind: adam, rate: 0.1, over: pair}
+  - function: step
+    traced: usual
+    takes: [x]
+    steps:
+      - update: tuner
+        minimize: sum(y)
+        steps: [{call: one, on: x, as: h}, {call: two, on: h, as: y}]
+  - function: slope
+    traced: usual
+    takes: [x]
+    steps:
+      - gradient: found
+        of: sum(y) + sum(z)
+        wrt: other.kernel
+        steps: [{call: other, on: x, as: y}, {call: one, on: x, as: z}]
+    returns: found
+  - {compute: "x = ones(1, 2)"}
+  - {invoke: slope, given: [x], as: found}
+  - {expect: slope, value: found, is: [[1.0, 1.0], [1.0, 1.0]]}
+  - {expect: pair, trainable: 2, inside: pair}
+  - {measure: step, steps: [{invoke: step, given: [x]}]}
+  - {measure: slope, steps: [{invoke: slope, given: [x], as: found}]}
+  - {expect: stepped, value: pair.one.kernel, is: [[0.4, 0.4], [0.4, 0.4]]}
+  - {expect: left-alone, value: other.kernel, is: [[0.5, 0.5], [0.5, 0.5]]}
+"""
+STEP_WORDS = """\
+tuner = nnx.Optimizer(pair, optax.adam(0.1), wrt=nnx.Param)
+@nnx.jit
+def step(pair, tuner, x):
+    def loss(pair):
+        h = pair.one(x)
+        y = pair.two(h)
+        return jnp.sum(y)
+    tuner.update(pair, nnx.grad(loss)(pair))
+layers_of_slope = nnx.Module()
+layers_of_slope.other = other
+layers_of_slope.one = one
+@nnx.jit
+def slope(layers_of_slope, x):
+"""
+TIMED_WORDS = """\
+for _ in rounds():
+    for _ in measure('step', fence=lambda: jax.block_until_ready((pair, tuner))):
+        step(pair, tuner, x)
+    for _ in measure('slope', fence=lambda: jax.block_until_ready(found)):
+        found = slope(layers_of_slope, x)
+"""
+FRESH = """
+steps:
+  - measure: create
+    fresh: true
+    steps: [{scope: tower, steps: [{get: kernel, numbered: 3, shape: [2], init: 1.0}]}]
+  - measure: reuse
+    steps: [{scope: tower, reuse: true, steps: [{get: kernel, numbered: 3, shape: [2], as: kernels}]}]
+  - measure: again
+    steps: [{scope: tower, reuse: true, steps: [{get: kernel_0, shape: [2], as: kernel}]}]
+  - {expect: three, variables: 3}
+"""
+FRESH_WORDS = """\
+    for _ in measure('create', fence=lambda: jax.block_until_ready(root)):
+        root = nnx.Module()
+        root.tower = nnx.Module()
+        for number in range(3):
+            setattr(root.tower, f'kernel_{number}', nnx.Param(jnp.full([2], 1.0)))
+    for _ in measure('reuse'):
+        kernels = [getattr(root.tower, f'kernel_{number}') for number in range(3)]
+    for _ in measure('again'):
+        kernel = root.tower.kernel_0
+"""
+NUMBERED = """
+steps:
+  - scope: tower
+    steps:
+      - {get: kernel, numbered: 2, shape: [2], init: 1.0, as: kernels}
+      - {get: count, numbered: 2, init: 0.0, trainable: false}
+  - scope: tower
+    reuse: true
+    steps:
+      - {get: kernel, numbered: 2, as: found}
+      - {get: kernel, numbered: 3, shape: [2], as: found, raises: not_found, expect: one-is-missing}
+      - {get: kernel_1, as: last}
+  - {gradient: slope, of: sum(last), wrt: last, steps: []}
+  - {expect: found-among-the-others, value: slope, is: [1.0, 1.0]}
+  - {expect: all, variables: 4}
+"""
+SIZES = """
+steps:
+  - {layer: dense, inputs: 8, units: 4, kernel: random, bias: 0.0, name: layer, as: layer}
+  - {module: whole, members: {layer: layer, again: layer}}
+  - {optimizer: tuner, kind: adam, rate: 0.1, over: whole}
+  - {save: whole, to: kept}
+  - {expect: elements, elements: whole, is: 36}
+  - {expect: bytes, parameter_bytes: whole.layer, is: 144}
+  - {expect: slots-and-two-counts, slot_bytes: tuner, is: 296}
+  - {expect: file, checkpoint_bytes: kept, is: 1000, close: 0.95}
+"""
+SCRIPTS = {"step": STEP, "fresh": FRESH, "numbered": NUMBERED, "sizes": SIZES}
+HEAVY = """
+steps:
+  - {layer: dense, inputs: 512, units: 512, kernel: 0.001, name: layer, as: layer}
+  - {optimizer: tuner, kind: adam, rate: 1.0e-9, over: layer}
+  - {compute: "x = ones(512, 512)"}
+  - function: step
+    traced: usual
+    takes: [x]
+    steps:
+      - update: tuner
+        minimize: mean(square(h))
+        steps: [{compute: h = x}, {repeat: 4, steps: [{call: layer, on: h, as: h}]}]
+  - {invoke: step, given: [x]}
+  - {measure: step, steps: [{invoke: step, given: [x]}]}
+  - {expect: shape, shape: layer.kernel, is: [512, 512]}
+"""
+#: a block ends with its first turn, so that no step waits for the one before
+SETTINGS = {"block": 1e-6, "patience": 60.0, "spend": 60.0, "skip": []}
+
+
+def test_where_loops_are_timed_functions_are_given_what_they_use(load_spec):
+    text = NNX().translate(load_spec(STEP).spec).text
+    assert STEP_WORDS in text
+    assert "slope = nnx.grad(loss)(layers_of_slope).other.kernel[...]" not in text
+    assert "found = nnx.merge(graph, nnx.grad(loss)(layers_of_slope), rest).other.kernel[...]" in text
+    assert TIMED_WORDS in text
+    assert "root" not in text
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "{freeze: other}",
+        "{scope: a, steps: [{get: w, shape: [1], init: 1.0}]}",
+        "{module: more, members: {kernel: one.kernel}}",
+        "{layer: dense, inputs: 2, units: 2, trainable: false, name: fixed, as: fixed}",
+        "{optimizer: second, kind: sgd, over: [pair, other]}",
+        "{function: inner, steps: [{invoke: slope, given: [x], as: found}]}",
+        "{expect: names, names: []}",
+    ],
+)
+def test_what_is_said_of_one_root_is_worded_so_in_timed_specs_too(load_spec, step):
+    text = NNX().translate(load_spec(f"{STEP}  - {step}\n").spec).text
+    assert "def step(root, tuner, x):" in text
+    assert "fence=lambda: jax.block_until_ready((root, tuner))):" in text
+
+
+def test_an_optimizer_that_does_not_train_all_that_its_loss_reads_is_one_of_the_root(load_spec):
+    text = NNX().translate(load_spec(STEP.replace("call: two, on: h", "call: other, on: h")).spec).text
+    assert "def step(root, tuner, x):" in text
+
+
+def test_names_are_set_and_read_as_attributes_and_to_read_starts_no_work(load_spec):
+    assert FRESH_WORDS in NNX().translate(load_spec(FRESH).spec).text
+
+
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [
+        ("y = f(x)", ["y"]),
+        ("root.tower.w = nnx.Param(x)", ["root"]),
+        ("optimizer.update(root, x)", ["root"]),
+        ("kernel = root.tower.w", []),
+        ("for number in range(3):", []),
+    ],
+)
+def test_what_a_line_writes_is_waited_for(line, names):
+    assert NNX().awaited([line]) == names
+
+
+@pytest.mark.parametrize(
+    ("steps", "reason"),
+    [
+        ("[{scope: a, steps: [{measure: m, fresh: true, steps: [{get: w, shape: [1], init: 1.0}]}]}]", "no scope is open"),
+        ("[{scope: a, reuse: auto, steps: [{get: w, numbered: 2}]}]", "no get-or-create"),
+    ],
+)  # fmt: skip
+def test_what_nnx_cannot_say_is_refused_with_a_reason(load_spec, steps, reason):
+    with pytest.raises(Unsupported, match=reason):
+        NNX().translate(load_spec(f"steps: {steps}").spec)
+
+
+@needs_flax
+def test_scripts_run_and_conform(load_spec):
+    host = Host(NNX, device="cpu")
+    try:
+        for name, steps in SCRIPTS.items():
+            spec = load_spec(steps, name=f"facet/{name}").spec
+            for way in NNX.ways_of(spec):
+                outcome = host.run(NNX("cpu", way).translate(spec), f"<{name}>")
+                verdict = judge(spec, "nnx", NNX, way, outcome, {})
+                assert verdict.verdict == "conforms", (name, way, verdict.reason, outcome.error)
+    finally:
+        host.stop()
+
+
+def seconds(host, text):
+    """Return the least time that a turn of the script's one loop took in three rounds."""
+    outcome, found = host.begin(Script(text), "<fence>", SETTINGS), []
+    for number in range(3):
+        assert outcome.ending == "waiting", outcome.error
+        outcome = host.turn(number, outcome)
+        found += [sample["seconds"] for sample in outcome.waiting["samples"]]
+    outcome = host.turn(None, outcome)
+    assert (outcome.ending, outcome.error) == ("finished", None)
+    return min(found)
+
+
+@needs_flax
+def test_without_its_fence_a_step_that_returns_nothing_is_timed_before_it_is_done(load_spec):
+    """The step is dispatched to a thread of XLA's own and writes modules: waiting for these, as JAX trees, is waiting for it."""
+    text = NNX().translate(load_spec(HEAVY).spec).text
+    without = re.sub(r", fence=.*\):$", "):", text, flags=re.MULTILINE)
+    assert "fence=lambda: jax.block_until_ready((layer, tuner))" in text
+    assert "measure('step')" in without
+    host = Host(NNX, device="cpu")
+    try:
+        assert host.ready() is None
+        assert seconds(host, without) < seconds(host, text) / 3
+    finally:
+        host.stop()
