@@ -197,18 +197,22 @@ def test_what_nnx_cannot_say_is_refused_with_a_reason(load_spec, steps, reason):
         NNX().translate(load_spec(f"steps: {steps}").spec)
 
 
-@needs_flax
-def test_scripts_run_and_conform(load_spec):
+@pytest.fixture(scope="module")
+def host():
     host = Host(NNX, device="cpu")
-    try:
-        for name, steps in SCRIPTS.items():
-            spec = load_spec(steps, name=f"facet/{name}").spec
-            for way in NNX.ways_of(spec):
-                outcome = host.run(NNX("cpu", way).translate(spec), f"<{name}>")
-                verdict = judge(spec, "nnx", NNX, way, outcome, {})
-                assert verdict.verdict == "conforms", (name, way, verdict.reason, outcome.error)
-    finally:
-        host.stop()
+    assert host.ready() is None
+    yield host
+    host.stop()
+
+
+@needs_flax
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_scripts_run_and_conform(load_spec, host, name):
+    spec = load_spec(SCRIPTS[name], name=f"facet/{name}").spec
+    for way in NNX.ways_of(spec):
+        outcome = host.run(NNX("cpu", way).translate(spec), f"<{name}>")
+        verdict = judge(spec, "nnx", NNX, way, outcome, {})
+        assert verdict.verdict == "conforms", (way, verdict.reason, outcome.error)
 
 
 def seconds(host, text):
@@ -224,15 +228,10 @@ def seconds(host, text):
 
 
 @needs_flax
-def test_without_its_fence_a_step_that_returns_nothing_is_timed_before_it_is_done(load_spec):
+def test_without_its_fence_a_step_that_returns_nothing_is_timed_before_it_is_done(load_spec, host):
     """The step is dispatched to a thread of XLA's own and writes modules: waiting for these, as JAX trees, is waiting for it."""
     text = NNX().translate(load_spec(HEAVY).spec).text
     without = re.sub(r", fence=.*\):$", "):", text, flags=re.MULTILINE)
     assert "fence=lambda: jax.block_until_ready((layer, tuner))" in text
     assert "measure('step')" in without
-    host = Host(NNX, device="cpu")
-    try:
-        assert host.ready() is None
-        assert seconds(host, without) < seconds(host, text) / 3
-    finally:
-        host.stop()
+    assert seconds(host, without) < seconds(host, text) / 3
