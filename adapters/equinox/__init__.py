@@ -1,6 +1,6 @@
 """Equinox: models are trees of arrays; a model with other arrays is another model, bound to the same name."""
 
-from adapters.equinox.learning import EquinoxLearning
+from adapters.equinox.measuring import EquinoxMeasuring
 from adapters.equinox.places import Path
 from adapters.jax import ERRORS, MISSING, asks_what_survives
 from conformance.spec import Spec
@@ -11,7 +11,7 @@ BY_NAME = "Equinox has no scopes and no lookup by name: a variable is a field of
 NO_LIST = "Equinox keeps no list of all variables: what is listed are the leaves of a tree that one has."
 
 
-class Equinox(EquinoxLearning):
+class Equinox(EquinoxMeasuring):
     """Words a spec in Equinox."""
 
     name = "equinox"

@@ -231,6 +231,8 @@ class EquinoxFunctions(EquinoxPlaces):
                 return self.ranks[name]
             case ast.Call(func=ast.Name(id="sum" | "mean")):
                 return 0
+            case ast.Call(func=ast.Name(id="ones"), args=sizes):
+                return len(sizes)
             case ast.Call(args=[argument]) | ast.UnaryOp(operand=argument):
                 return self.rank_of(argument)
             case ast.Subscript(value=inner):

@@ -1,6 +1,6 @@
 """Haiku: parameters by name in a tree that `init` makes, and functions that find them there when they are applied."""
 
-from adapters.haiku.builders import HaikuBuilders
+from adapters.haiku.measuring import HaikuMeasuring
 from adapters.haiku.names import TOP
 from adapters.haiku.trees import tupled
 from adapters.jax import ERRORS, MISSING
@@ -12,7 +12,7 @@ PENALTY = "Haiku collects no regularization terms: a loss adds them up from the 
 NAMES = "`hk.name_scope` names parameters, and operations with them: it opens no second scope that could be left out."
 
 
-class Haiku(HaikuBuilders):
+class Haiku(HaikuMeasuring):
     """Words a spec in Haiku.
 
     What stands together and makes variables is one transformed function. A scope is `hk.name_scope`, whose name
@@ -44,7 +44,7 @@ class Haiku(HaikuBuilders):
     options = frozenset({
         *(f"{verb}.{option}" for verb in ("scope", "default_scope", "reenter") for option in ("init", "dtype")),
         "call.given", "call.training", "copy.shallow", "save.only", "restore.partial", "gradient.remat", "function.template", "invoke.abstract",
-        "layer.norm", "layer.cell", "layer.unnamed",
+        "layer.norm", "layer.cell", "layer.unnamed", "get.numbered", "measure.fresh",
     })  # fmt: skip
     missing = {
         **MISSING,

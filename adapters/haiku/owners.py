@@ -43,18 +43,23 @@ class HaikuOwners(HaikuPlaces):
     def layer(self, step: Layer) -> None:
         """Note a layer for the function that is to make it."""
         self.outside_functions()
-        owner = Owner(step.as_, step.layer, given=step.name or "", path=self.opened[-1].path)
+        trees = self.trees_for(step.as_)
+        owner = Owner(step.as_, step.layer, given=step.name or "", path=self.opened[-1].path, trees=trees)
         owner.make, owner.sample, shapes = self.layer_words(step)
         for part, (tree, below, name) in LEAVES[step.layer].items():
             if part in shapes:
                 words = f"hk.get_parameter({name!r}, {shapes[part]})"
-                owner.leaves[part] = Bound(tree, below, name, words, row=step.layer == "norm")
+                owner.leaves[part] = Bound(trees[tree == "state"], below, name, words, row=step.layer == "norm")
         self.owners[step.as_] = owner
         self.pending.append(owner)
         if not step.trainable or self.way.get("layer") == "transforms-apart":
             self.declare()
         if not step.trainable:
-            self.frozen += [known.entry for known in owner.leaves.values() if known.tree == "params"]
+            self.frozen += [known.entry for known in owner.leaves.values() if known.tree == trees[0]]
+
+    def trees_for(self, layer: str) -> tuple[str, str]:  # models that are timed have a tree each
+        """Return the trees that the parameters and the state of a layer are in."""
+        return "params", "state"
 
     def outside_functions(self) -> None:
         """Refuse layers in a function that is applied."""
