@@ -267,3 +267,78 @@ def test_the_host_runs_on_python_3_7():
     assert run(host, "observe('a', 1)").observations == {"a": 1}
     assert host.environment["python"].startswith("3.7")
     host.stop()
+
+
+MEASURED = (
+    "observe('before', 1)\nfor _ in rounds():\n    for _ in measure('loop'):\n        {}\n"
+    "observe('after', 2)\nfor _ in rounds():\n    for _ in measure('second'):\n        pass\n"
+)
+
+
+def begin(host, body="pass", **settings):
+    settings = {"block": 0.001, "patience": 1.0, "spend": 1.0, "skip": [], **settings}
+    return host.begin(Script(MEASURED.format(body)), "<test>", settings)
+
+
+def test_a_script_that_is_measured_waits_for_each_round(host):
+    outcome = begin(host)
+    assert (outcome.ending, outcome.observations) == ("waiting", {"before": 1})
+    assert [sample["label"] for sample in outcome.waiting["warm"]] == ["loop"]
+    for number in (0, 1):
+        outcome = host.turn(number, outcome)
+        assert (outcome.ending, outcome.waiting["round"]) == ("waiting", number)
+        assert [sample["label"] for sample in outcome.waiting["samples"]] == ["loop"]
+    outcome = host.turn(None, outcome)
+    assert [sample["label"] for sample in outcome.waiting["warm"]] == ["second"]
+    assert outcome.observations == {"before": 1, "after": 2}
+    outcome = host.turn(None, outcome)
+    assert (outcome.ending, outcome.error, outcome.repeated) == ("finished", None, [])
+    assert outcome.observations == {"before": 1, "after": 2}
+    assert run(host, "observe('a', 1)").observations == {"a": 1}
+
+
+def test_what_is_observed_again_after_a_round_is_told(host):
+    script = Script("observe('a', 1)\nfor _ in rounds(): pass\nobserve('a', 1)")
+    outcome = host.begin(script, "<test>", {"block": 1, "patience": 1, "spend": 1, "skip": []})
+    assert host.turn(None, outcome).repeated == ["a"]
+
+
+def test_without_measuring_nothing_waits(host):
+    outcome = run(host, MEASURED.format("observe('turned', 1)"))
+    assert (outcome.ending, outcome.repeated) == ("finished", [])
+    assert outcome.observations == {"before": 1, "turned": 1, "after": 2}
+
+
+def test_a_script_that_raises_in_a_round_has_ended(host):
+    outcome = begin(host, "count = globals().get('count', 0) + 1; assert count < 1000")
+    while outcome.ending == "waiting":
+        outcome = host.turn(1, outcome)
+    assert (outcome.ending, outcome.error["type"], outcome.error["line"]) == ("finished", "AssertionError", 4)
+    assert outcome.observations == {"before": 1}
+    assert run(host, "observe('a', 1)").observations == {"a": 1}
+
+
+def test_a_host_that_is_killed_while_its_script_waits_is_not_asked_for_a_round_again():
+    host = Host(Plain, device="cpu", limit=5.0)
+    assert host.ready() is None
+    outcome = begin(host)
+    host.process.kill()
+    host.process.wait()
+    outcome = host.turn(0, outcome)
+    assert (outcome.ending, outcome.error["message"]) == ("crash", "killed by SIGKILL")
+    assert outcome.observations == {"before": 1}
+    assert host.process is None
+    assert host.turn(1, outcome).ending == "crash"
+    assert run(host, "observe('a', 2)").observations == {"a": 2}
+    host.stop()
+
+
+def test_a_round_that_hangs_is_a_result_and_the_next_script_runs():
+    host = Host(Plain, device="cpu", limit=1.0)
+    assert host.ready() is None
+    outcome = begin(host, "count = globals().get('count', 0) + 1; import time; time.sleep(0.01 if count < 3 else 100)")
+    assert outcome.ending == "waiting"
+    outcome = host.turn(0, outcome)
+    assert (outcome.ending, outcome.observations) == ("timeout", {"before": 1})
+    assert run(host, "observe('a', 2)").observations == {"a": 2}
+    host.stop()
