@@ -2,9 +2,8 @@
 
 import pytest
 
-from adapters.reference import Reference
-from conformance.translation import OPTIONS, Adapter, Script, Unsupported, options_of
-from conformance.vocabulary import VERBS, Drop, Expect, Get, Layer, Thread
+from conformance.translation import OPTIONS, Adapter, Unsupported, options_of
+from conformance.vocabulary import VERBS, Drop, Get, Layer, Measure, Thread
 
 
 class Plain(Adapter):
@@ -41,20 +40,6 @@ def test_every_option_is_a_key_of_its_verb():
     assert all(fields <= VERBS[verb].model_fields.keys() for verb, fields in OPTIONS.items())
 
 
-@pytest.mark.parametrize(
-    ("line", "labels"),
-    [
-        ("observe('tied', {'before': before, 'after': w.tolist(), 'written': w.tolist()})", ("tied",)),
-        ("observe('tied', {'before': before, 'after': a.w.tolist(), 'written': b.w.tolist()})", ()),
-        ("    observe('one', net['a'] is net['a'])", ("one",)),
-        ("observe('one', first is second)", ()),
-        ("observe('value', w.tolist())", ()),
-    ],
-)
-def test_what_is_compared_with_itself_is_told(line, labels):
-    assert Script(f"x = 1\n{line}\ny = 2\n").by_construction == labels
-
-
 def test_a_dropped_name_is_watched_where_that_is_asked():
     plain = Plain()
     plain.say(Drop(drop="v"))
@@ -77,14 +62,6 @@ def test_each_thread_ends_before_the_next_begins():
     ]
 
 
-def test_every_kind_of_observation_has_words(load_spec):
-    located = load_spec("steps:\n  - {variable: v, init: [1.0], as: v}\n  - {expect: one, variables: 1}\n")
-    assert "observe('one'" in Reference().translate(located.spec).text
-    from conformance.translation import READINGS
-
-    assert set(READINGS) == set(Expect.kinds) - {"same", "distinct"}
-
-
 def test_ways_are_taken_one_at_a_time_and_each_on_every_engine(load_spec):
     class Many(Plain):
         ways = {"variable": ("a", "b", "c"), "read": ("x", "y")}
@@ -95,3 +72,86 @@ def test_ways_are_taken_one_at_a_time_and_each_on_every_engine(load_spec):
     assert ways == [
         (engine, *way) for engine in ("one", "two") for way in (("a", "x"), ("b", "x"), ("c", "x"), ("a", "y"))
     ]
+
+
+TRACED = """
+    steps:
+      - repeat: 2
+        steps:
+          - {function: f, traced: usual, steps: [{function: g, traced: usual, steps: []}]}
+      - {function: h, traced: true, steps: []}
+      - {function: i, steps: []}
+      - {variable: v, init: 1.0, as: v}
+      - {expect: there, variables: 1}
+"""
+
+
+@pytest.mark.parametrize("usually", [True, False])
+def test_what_is_traced_as_usual_is_what_users_of_the_framework_trace(load_spec, usually):
+    class Tracing(Plain):
+        def traces_usually(self):
+            return usually
+
+        def function(self, step):
+            self.write(f"{step.function} {step.traced}")
+            self.steps(step.steps)
+
+        def variable(self, step):
+            pass
+
+        expect = variable
+
+    located = load_spec(TRACED)
+    before = located.spec.model_copy(deep=True)
+    text = Tracing().translate(located.spec).text
+    assert text.split("\n")[1:-1] == [
+        "for _ in range(2):", f"    f {usually}", f"    g {usually}", "h True", "i False",
+    ]  # fmt: skip
+    assert located.spec == before
+
+
+class Timing(Plain):
+    """An adapter that times."""
+
+    options = frozenset({"measure.fresh"})
+    fences = {"gpu": "wait"}
+
+    def start_afresh(self):
+        """Begin with nothing."""
+        self.write("afresh")
+
+
+def measure(label, **more):
+    return Measure.model_validate({"measure": label, "steps": [{"get": "v"}], **more})
+
+
+def test_measured_loops_that_follow_each_other_take_turns():
+    timing = Timing()
+    timing.steps([measure("a"), measure("b", size=10, fresh=True), Get(get="v"), measure("c")])
+    assert timing.lines == [
+        "for _ in rounds():", "    for _ in measure('a'):", "        got",
+        "    for _ in measure('b', size=10):", "        afresh", "        got",
+        "got",
+        "for _ in rounds():", "    for _ in measure('c'):", "        got",
+    ]  # fmt: skip
+
+
+def test_a_fence_is_named_where_the_device_has_one():
+    timing = Timing("gpu")
+    timing.steps([measure("a", size=2)])
+    assert timing.lines[1] == "    for _ in measure('a', size=2, fence=wait):"
+
+
+def test_a_fence_may_name_what_the_loop_binds():
+    class Naming(Timing):
+        def fence(self, body):
+            return f"lambda: wait({body[0]})"
+
+    naming = Naming()
+    naming.steps([measure("a")])
+    assert naming.lines[1] == "    for _ in measure('a', fence=lambda: wait(got)):"
+
+
+def test_an_adapter_that_cannot_begin_afresh_says_so():
+    with pytest.raises(Unsupported, match=r"measure\.fresh"):
+        Plain().steps([measure("a", fresh=True)])

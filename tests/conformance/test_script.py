@@ -1,0 +1,56 @@
+"""Scripts: what is known of one from its lines, and that one runs by itself."""
+
+import subprocess
+import sys
+
+import pytest
+
+from conformance.script import Script, Writing
+
+
+@pytest.mark.parametrize(
+    ("line", "labels"),
+    [
+        ("observe('tied', {'before': before, 'after': w.tolist(), 'written': w.tolist()})", ("tied",)),
+        ("observe('tied', {'before': before, 'after': a.w.tolist(), 'written': b.w.tolist()})", ()),
+        ("    observe('one', net['a'] is net['a'])", ("one",)),
+        ("observe('one', first is second)", ()),
+        ("observe('value', w.tolist())", ()),
+    ],
+)
+def test_what_is_compared_with_itself_is_told(line, labels):
+    assert Script(f"x = 1\n{line}\ny = 2\n").by_construction == labels
+
+
+def test_what_stands_in_a_block_is_indented_and_never_nothing():
+    writing = Writing()
+    with writing.block("for _ in range(2):"):
+        with writing.block("if True:"):
+            pass
+        writing.write()
+        writing.bind("v", "1")
+    writing.bind(None, "v")
+    assert writing.lines == ["for _ in range(2):", "    if True:", "        pass", "", "    v = 1", "v"]
+
+
+def run(text, folder):
+    file = folder / "script.py"
+    file.write_text(Script(text).standalone)
+    return subprocess.run([sys.executable, str(file)], capture_output=True, text=True, timeout=60, check=True).stdout
+
+
+def test_a_script_alone_prints_what_it_observes(tmp_path):
+    assert run("observe('a', [1])\n", tmp_path) == "a: [1]\n"
+    assert "perf_counter" not in Script("observe('a', [1])\n").standalone
+
+
+def test_a_script_alone_prints_what_its_measured_loops_take_each_time_they_turn(tmp_path):
+    text = (
+        "waited = []\nfor _ in rounds():\n    for _ in measure('a'):\n        v = 1\n"
+        "    for _ in measure('b', size=10, fence=lambda: waited.append(v)):\n        pass\nobserve('waited', waited)\n"
+    )
+    *times, observed = run(text, tmp_path).splitlines()
+    assert observed == "waited: [1, 1, 1]"
+    assert [line.split()[0] for line in times] == ["a", "b"] * 3
+    assert all(line.startswith("b 10 ") for line in times[1::2])
+    assert all(line.endswith(" seconds") and float(line.split()[-2]) >= 0 for line in times)
