@@ -256,3 +256,65 @@ def split(steps):
     import yaml
 
     return [json.dumps(step) for step in yaml.safe_load(steps)]
+
+
+LOOPS = """
+    steps:
+      - {variable: v, init: [1.0], as: v}
+      - {function: f, steps: [{read: v}]}
+      - {layer: dense, inputs: 2, units: 2, name: d, as: d}
+      - {optimizer: o, over: v}
+      - {measure: one, size: 10, steps: [{invoke: f}]}
+      - {measure: one, size: 100, steps: [{invoke: f}]}
+      - {measure: other, size: 10, against: one, fresh: true, steps: [{get: w, numbered: 10, shape: [2], init: 1.0, as: w}]}
+      - {measure: plain, steps: [{compute: "x = ones(2, 3)"}]}
+      - {expect: there, elements: d, is: 6}
+      - {expect: bytes, parameter_bytes: d, is: 24, against: there}
+      - {save: d, to: file}
+      - {expect: kept, checkpoint_bytes: file, is: 24, close: 0.5}
+"""
+
+
+def test_measured_loops_and_costs_load(write_spec):
+    spec = load(write_spec(LOOPS)).spec
+    assert [step.size for step in spec.steps if step.verb == "measure"] == [10, 100, 10, None]
+
+
+@pytest.mark.parametrize(
+    ("broken", "by", "words"),
+    [
+        ("{measure: one, size: 100,", "{measure: one, size: 10,", "'one' is measured here a second time"),
+        ("{measure: plain,", "{measure: one, size: 100,", "'one' is measured here a second time"),
+        ("against: one, fresh", "against: two, fresh", "'two' is not measured before this at size 10"),
+        ("other, size: 10", "other, size: 20", "'one' is not measured before this at size 20"),
+        ("{measure: plain,", "{measure: plain, against: other,", "'other' is not measured before this"),
+        ("size: 100,", "size: 0,", "`size`"),
+        ("{measure: plain,", "{measure: Plain Words,", "`measure` is 'Plain Words'"),
+        ("{measure: plain,", "{measure: plain, raises: not_found, expect: no,", "what is measured is not refused"),
+        ('[{compute: "x = ones(2, 3)"}]', "[{expect: inside, variables: 1}]", "observed or measured while the clock runs"),
+        ('[{compute: "x = ones(2, 3)"}]', "[{measure: inner, steps: [{invoke: f}]}]", "observed or measured while the clock runs"),
+        ('[{compute: "x = ones(2, 3)"}]', "[{get: u, raises: not_found, expect: no}]", "observed or measured while the clock runs"),
+        ('[{compute: "x = ones(2, 3)"}]', "[{repeat: 2, steps: [{expect: deep, variables: 1}]}]", "observed or measured while"),
+        ("{measure: plain, steps", "{repeat: 2, steps: [{measure: plain, steps", "`measure` stands in `repeat`"),
+        ("{measure: plain, steps", "{function: g, steps: [{scope: s, steps: [{measure: plain, steps", "`measure` stands in `function`"),
+        ("elements: d,", "elements: v,", "'v' is a variable"),
+        ("parameter_bytes: d,", "parameter_bytes: nobody,", "nothing is bound to 'nobody'"),
+        ("parameter_bytes: d,", "slot_bytes: d,", "'d' is a layer"),
+        ("checkpoint_bytes: file", "checkpoint_bytes: other", "nothing was saved under 'other'"),
+        ("against: there", "against: nowhere", "'nowhere' is not expected before this"),
+        ("numbered: 10", "numbered: 0", "`numbered`"),
+        ("{expect: there,", "{expect: late, value: w, is: 1.0}\n      - {expect: there,", "nothing is bound to 'w'"),
+        ("ones(2, 3)", "ones()", "outside the expression language"),
+        ("ones(2, 3)", "ones(2, v)", "outside the expression language"),
+        ("ones(2, 3)", "ones(0)", "outside the expression language"),
+        ("ones(2, 3)", "ones(2.0)", "outside the expression language"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_measured_is_told(write_spec, broken, by, words):
+    assert broken in LOOPS
+    text = LOOPS.replace(broken, by, 1)
+    open_ones = next((line for line in text.splitlines() if line.count("{") > line.count("}")), "")
+    closed = open_ones + "]}" * (open_ones.count("{") - open_ones.count("}"))
+    problems = refused(write_spec, text.replace(open_ones, closed) if open_ones else text)
+    assert any(words in str(problem) for problem in problems), problems
+    assert all(problem.expected and problem.advice for problem in problems)
