@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from adapters.tf2.devices import TWO_DEVICES
 from adapters.tf2.keeping import what_is_copied
-from adapters.tf2.scopes import ScopeWords
+from adapters.tf2.measuring import MeasuringWords
 from adapters.tf2.things import is_model, units_of
 from adapters.tf_text import FUNCTIONS, has, operand
 from conformance.spec import Spec
@@ -22,7 +22,7 @@ NO_COLLECTIONS = "TensorFlow 2 has no collections: the objects that hold variabl
 SCOPES = ("scope", "default_scope", "reenter")
 
 
-class TF2(ScopeWords):
+class TF2(MeasuringWords):
     """Eager TensorFlow 2 with `tf.Module`, `tf.function`, `tf.GradientTape` and Keras 3."""
 
     name = "tf2"
@@ -82,7 +82,7 @@ class TF2(ScopeWords):
     }
     options = frozenset({
         "layer.norm", "layer.cell", "layer.unnamed", "layer.penalty", "call.given", "call.training", "copy.shallow",
-        "save.only", "restore.partial", "gradient.remat", "invoke.abstract",
+        "save.only", "restore.partial", "gradient.remat", "invoke.abstract", "get.numbered", "measure.fresh",
     })  # fmt: skip
     missing = {
         "reuse_variables": "TensorFlow 2 has no reuse mode that could be switched: keep the object and use it again.",

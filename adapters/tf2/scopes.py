@@ -1,5 +1,6 @@
 """Scopes and variables in TensorFlow 2: a scope is a `tf.Module`, and a name in it an attribute."""
 
+from itertools import takewhile
 from typing import Any
 
 from adapters.tf2.running import RunningWords
@@ -12,6 +13,7 @@ from conformance.vocabulary import (
     Block,
     CurrentScope,
     Get,
+    Measure,
     NameScope,
     Read,
     Reenter,
@@ -25,6 +27,16 @@ NO_FLAG = "TensorFlow 2 takes no reuse flag anywhere: an attribute is read or as
 AS_MODULE = "A scope is a `tf.Module`, a name in it an attribute: to assign it makes or replaces, to read it looks up."
 
 
+def makes(step: Scope) -> bool:
+    """Return whether anything is made in a scope or below it."""
+    return step.reuse is not True and any(isinstance(one, Get | CurrentScope) for one in walk(step.steps))
+
+
+def begins_afresh(step: Step) -> bool:
+    """Return whether a step is a measured loop that puts a new root module in the place of the old one."""
+    return isinstance(step, Measure) and step.fresh
+
+
 class ScopeWords(RunningWords):
     """What TensorFlow 2 says for named places, and about the variables in them."""
 
@@ -35,15 +47,19 @@ class ScopeWords(RunningWords):
         #: paths of variables, and the lines for modules that are to stand where a variable stands before
         self.registered: set[str] = set()
         self.late: dict[str, str] = {}
+        #: paths of the modules below a root that a measured loop made anew, None before there is one
+        self.standing: set[str] | None = None
 
     def submodules(self, steps: list[Step], path: str, bound: dict[str, str]) -> None:
-        """Write a module for each scope below the path that something is made in; `bound` has scopes and their paths."""
-        for step in steps:
+        """Write a module for each scope below the path that something is made in; `bound` has scopes and their paths.
+
+        Scopes below a root that is made anew wait until it is.
+        """
+        for step in takewhile(lambda step: not begins_afresh(step), steps):
             below = path
             if isinstance(step, Scope):
                 below = f"{path}.{step.scope}"
-                makes = step.reuse is not True and any(isinstance(one, Get | CurrentScope) for one in walk(step.steps))
-                if makes and below not in bound:
+                if makes(step) and below not in bound:
                     self.begin(below, f"{below} = tf.Module(name={step.scope!r})")
                     bound[below] = below
             elif isinstance(step, Get):
@@ -89,6 +105,9 @@ class ScopeWords(RunningWords):
         below = f"{path}.{step.scope}"
         if below in self.late:
             self.write(self.late.pop(below))
+        if self.standing is not None and makes(step) and below not in self.standing:
+            self.write(f"{below} = tf.Module(name={step.scope!r})")
+            self.standing.add(below)
         self.open_scope(step, below, mode)
 
     def reenter(self, step: Reenter) -> None:
@@ -102,8 +121,18 @@ class ScopeWords(RunningWords):
 
     def get(self, step: Get) -> None:
         """Assign an attribute of the module, or read it where the scope says reuse."""
-        scope, mode = self.open[-1]
-        path = f"{scope}.{step.get}"
+        path, found = f"{self.open[-1][0]}.{step.get}", self.looks_up(step)
+        if not found:
+            self.write(f"{path} = {self.new(repr(step.get), step)}")
+            self.made[path] = step
+        if step.as_:
+            self.made[step.as_] = self.made.get(path)
+        if step.as_ or found:
+            self.bind(step.as_, path)
+
+    def looks_up(self, step: Get) -> bool:
+        """Return whether the open scope looks up, or else makes; raise Unsupported if it says neither."""
+        mode = self.open[-1][1]
         if step.reuse is not None:
             raise Unsupported(NO_FLAG)
         if mode == "auto":
@@ -112,28 +141,22 @@ class ScopeWords(RunningWords):
             raise Unsupported(
                 "Modules hand no reuse mode down: each place says for itself whether it makes or looks up."
             )
-        if mode is not True:
-            self.write(f"{path} = {self.new(step.get, step)}")
-            self.made[path] = step
-        if step.as_:
-            self.made[step.as_] = self.made.get(path)
-        if step.as_ or mode is True:
-            self.bind(step.as_, path)
+        return mode is True
 
     def variable(self, step: Variable) -> None:
         """Construct a variable that nothing but its Python name holds."""
         self.loose = True
-        self.bind(step.as_, self.new(step.variable, step))
+        self.bind(step.as_, self.new(repr(step.variable), step))
         if step.as_:
             self.made[step.as_] = step
 
     def new(self, name: str, step: Get | Variable) -> str:
-        """Return the call that makes a variable."""
+        """Return the call that makes a variable; `name` is the words for its name."""
         if step.collection:
             raise Unsupported("TensorFlow 2 has no collections: the objects that hold variables are the lists of them.")
         initial = self.initial(step)
         words = [] if initial is None else [initial]
-        words.append(f"name={name!r}")
+        words.append(f"name={name}")
         if isinstance(step.init, list) and step.dtype:
             words.append(f"dtype=tf.{step.dtype}")
         if step.trainable is not None:
