@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from adapters.keras.devices import TWO_DEVICES, KerasDevices
+from adapters.keras.devices import TWO_DEVICES
+from adapters.keras.measuring import KerasMeasuring
 from adapters.keras.owners import NeedsOwnClass
-from adapters.keras.running import KerasRunning
-from adapters.keras.scopes import KerasScopes
 from adapters.tf1.words import has
 from conformance.spec import Spec
 from conformance.translation import Script, Unsupported
@@ -20,7 +19,7 @@ ENGINE_IMPORTS = {
 }
 
 
-class Keras(KerasScopes, KerasDevices, KerasRunning):
+class Keras(KerasMeasuring):
     """Keras 3 with TensorFlow, JAX or PyTorch below."""
 
     name = "keras"
@@ -100,7 +99,8 @@ class Keras(KerasScopes, KerasDevices, KerasRunning):
     options = frozenset(
         {
             "scope.dtype", "get.penalty", "layer.penalty", "layer.norm", "layer.cell", "layer.unnamed", "call.given",
-            "call.training", "copy.shallow", "restore.partial", "gradient.remat", "invoke.abstract",
+            "call.training", "copy.shallow", "restore.partial", "gradient.remat", "invoke.abstract", "get.numbered",
+            "measure.fresh",
         }
     )  # fmt: skip
     missing = {

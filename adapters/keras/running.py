@@ -6,7 +6,7 @@ from adapters.keras.learning import KerasLearning
 from adapters.keras.owners import KerasOwners, copied
 from adapters.keras.places import TENSOR, Thing, mentions
 from adapters.training import training_of
-from conformance.step import Array
+from conformance.step import Array, Step
 from conformance.translation import Unsupported
 from conformance.vocabulary import (
     Assign,
@@ -100,16 +100,7 @@ class KerasRunning(KerasLearning, KerasOwners):
         self.idiom(
             "JAX compiles a function of values; another around it reads the variables and writes what they become."
         )
-        state = f"state_of_{step.function}"
-        used = [
-            f"*{self.place(name)}.variables" if thing.is_keras_layer else self.place(name)
-            for name, thing in self.variables_in(step).items()
-        ]
-        if self.hoisted:
-            used.append("*optimizer.variables")
-        if any(isinstance(one, Get) for one in walk(step.steps)):
-            used.append("*root.variables")
-        self.write(f"{state} = [{', '.join(used)}]")
+        state = self.state_of(step)
         values, scope, result = map(self.fresh, ("values", "scope", "result"))
         self.write("@jax.jit")
         with self.block(f"def {step.function}_of({', '.join([values, *step.takes])}):"):
@@ -125,8 +116,22 @@ class KerasRunning(KerasLearning, KerasOwners):
                 self.write("variable.assign(value)")
             self.write(f"return {result}")
 
-    def variables_in(self, step: Function) -> dict[str, Thing]:
-        """Return the variables, layers and optimizers that a function uses, by the names they are bound to outside."""
+    def state_of(self, step: Function) -> str:
+        """Write the list of all variables that a function uses, and return its name."""
+        state = f"state_of_{step.function}"
+        used = [
+            f"*{self.place(name)}.variables" if thing.is_keras_layer else self.place(name)
+            for name, thing in self.variables_in(step).items()
+        ]
+        if self.hoisted:
+            used.append("*optimizer.variables")
+        if any(isinstance(one, Get) for one in walk(step.steps)):
+            used.append("*root.variables")
+        self.write(f"{state} = [{', '.join(used)}]")
+        return state
+
+    def variables_in(self, step: Step) -> dict[str, Thing]:
+        """Return the variables, layers and optimizers that a step uses, by the names they are bound to outside."""
         text = repr(step)
         found: dict[str, Thing] = {}
         for name, thing in self.things.items():

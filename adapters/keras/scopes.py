@@ -13,6 +13,7 @@ from conformance.vocabulary import (
     CurrentScope,
     Expect,
     Get,
+    Measure,
     NameScope,
     Read,
     Reenter,
@@ -66,6 +67,8 @@ class KerasScopes(KerasPlaces):
                     self.write(f"{below} = keras.Layer(name={step.scope!r}{dtype})")
             elif isinstance(step, Reenter):
                 below = bound[step.reenter]
+            elif isinstance(step, Measure) and step.fresh:
+                continue  # its layers are made in it
             if isinstance(step, Scope | Reenter) and step.as_:
                 bound[step.as_] = below
             if isinstance(step, Block):
@@ -112,8 +115,21 @@ class KerasScopes(KerasPlaces):
 
     def get(self, step: Get) -> None:
         """Add a weight to the layer, or read the attribute where the scope says reuse."""
-        scope, mode = self.open[-1]
+        scope, looks_up = self.open[-1][0], self.looks_up(step)
         path = f"{scope}.{attribute(step.get)}"
+        if path in self.layers:
+            raise Unsupported(ONE_ATTRIBUTE)
+        if not looks_up:
+            self.write(f"{path} = {self.weight(step, scope)}")
+            self.things[path] = Thing("variable", step)
+        if step.as_ and path in self.things:
+            self.things[step.as_] = self.things[path]
+        if step.as_ or looks_up:
+            self.bind(step.as_, path)
+
+    def looks_up(self, step: Get) -> bool:
+        """Return whether the open scope has a name looked up, not made."""
+        mode = self.open[-1][1]
         if step.reuse is not None:
             raise Unsupported(NO_FLAG)
         if mode == "auto":
@@ -122,15 +138,7 @@ class KerasScopes(KerasPlaces):
             raise Unsupported(
                 "Layers hand no reuse mode down: each place says for itself whether it makes or looks up."
             )
-        if path in self.layers:
-            raise Unsupported(ONE_ATTRIBUTE)
-        if mode is not True:
-            self.write(f"{path} = {self.weight(step, scope)}")
-            self.things[path] = Thing("variable", step)
-        if step.as_ and path in self.things:
-            self.things[step.as_] = self.things[path]
-        if step.as_ or mode is True:
-            self.bind(step.as_, path)
+        return mode is True
 
     def weight(self, step: Get, scope: str) -> str:
         """Return the call that adds a weight to a layer; the root has no name to put before it."""
@@ -145,7 +153,7 @@ class KerasScopes(KerasPlaces):
         words += self.details(step.dtype, step.trainable)
         if step.penalty is not None:
             words.append(f"regularizer=keras.regularizers.L2({step.penalty})")
-        return f"{scope}.add_weight({', '.join([*words, f'name={step.get!r}'])})"
+        return f"{scope}.add_weight({', '.join([*words, f'name={self.quoted(step.get, step)}'])})"
 
     def variable(self, step: Variable) -> None:
         """Construct a variable that nothing but its Python name holds."""
@@ -167,7 +175,11 @@ class KerasScopes(KerasPlaces):
         else:
             words = [plain(step.init, step.dtype)]
         words += self.details(step.dtype, step.trainable)
-        return f"keras.Variable({', '.join([*words, f'name={name!r}'])})"
+        return f"keras.Variable({', '.join([*words, f'name={self.quoted(name, step)}'])})"
+
+    def quoted(self, name: str, step: Get | Variable) -> str:
+        """Return a variable's name as a string of Python, with a number to be put in if there are several."""
+        return f"f'{name}_{{number}}'" if isinstance(step, Get) and step.numbered else repr(name)
 
     def details(self, dtype: str | None, trainable: bool | None) -> list[str]:
         """Return the words for dtype and trainable; PyTorch gives gradients to floats alone."""
