@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from adapters.tf1.eager import EagerWords
-from adapters.tf1.graph import GraphWords
+from adapters.tf1.measuring import GraphMeasuring
 from adapters.tf1.words import TF1Words, operand
 from adapters.tf_text import TWO_DEVICES
 from conformance.spec import Spec
@@ -25,7 +25,7 @@ def name_the_gpu(device: str) -> str:
     return f"from tensorflow.python.client import device_lib\ngpu = ' ' + ' '.join({listed})\n"
 
 
-class TF1(GraphWords):
+class TF1(GraphMeasuring):
     """Graph mode: the contract of by-name reuse."""
 
     name = "tf1"
@@ -33,9 +33,8 @@ class TF1(GraphWords):
     about = "Variable scopes of `tf.compat.v1` in a graph with a session; runs on TensorFlow 1.15 and on TensorFlow 2."
 
     def opening(self) -> str:
-        """Return the line that opens a graph with a session on the device."""
-        where = ", tf.device('/GPU:0')" if self.device == "gpu" else ""
-        return f"with tf.Graph().as_default(){where}, {self.new_session()} as session:"
+        """Return the line that opens a graph on the device, with a session."""
+        return f"with tf.Graph().as_default(){self.on_device()}, {self.new_session()} as session:"
 
     def new_session(self) -> str:
         """Return the words for a session, with two virtual devices where a spec needs them."""
@@ -80,6 +79,9 @@ class TF1(GraphWords):
 
     def graph(self, step: Graph) -> None:
         """Open another graph with a session of its own; the first session's name is taken meanwhile."""
+        if self.timing:
+            self.timed_graph(step)
+            return
         self.write("outer = session")
         with self.fresh_graph():
             self.steps(step.steps)
@@ -137,6 +139,7 @@ class TF1(GraphWords):
 
 
 NO_LIST = "`trainable` is fixed when a variable is made, and eager variables are in no collection that could be changed; leave them out of `var_list`."
+NO_NAMES = "In eager mode `tf1.get_variable` keeps no store of variables: each call makes a new one, and there is none that a look-up by name could be timed on; a graph has one."
 NO_ABSTRACT = (
     "An eager variable has its memory and its value from the start; a graph that is not yet initialized has not."
 )
@@ -154,6 +157,7 @@ class TF1Eager(EagerWords):
     reset = f"import tensorflow as tf\n{TWO_DEVICES}\ntf.compat.v1.reset_default_graph()\ntf.random.set_seed(0)"
     missing = {
         **TF1Words.missing,
+        "measure.fresh": NO_NAMES,
         "graph": "Eager mode has no graph of its own: to open one is to leave eager mode, and `tf1` is asked for that.",
         "placeholder": "`tf.placeholder` refuses to run in eager mode.",
         "freeze": NO_LIST,
@@ -178,7 +182,8 @@ class TF1Eager(EagerWords):
 
     @contextmanager
     def setting(self, spec: Spec) -> Iterator[None]:
-        """Write nothing on the CPU; else open the device."""
+        """Write nothing on the CPU; else open the device. What is timed holds its variables: a template looks them up at each call."""
+        self.objects = self.objects or "measure" in self.verbs
         self.prepare(spec)
         if "parallel" in self.verbs:
             self.write(TWO_DEVICES)

@@ -23,6 +23,13 @@ from conformance.vocabulary import (
 class EagerWords(TF1Words):
     """Says what acts at once."""
 
+    #: on the CPU an operation is done when its call returns; on a GPU it is only under way
+    fences = {"gpu": "tf.test.experimental.sync_devices"}
+
+    def traces_usually(self) -> bool:
+        """Return false: code that was ported call by call is not traced; TF1 code has no `tf.function`."""
+        return False
+
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         #: names bound to what a tape does not watch by itself

@@ -60,7 +60,7 @@ class GraphWords(TF1Words):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        #: whether what is written stands in a traced function, or in the body of a loop: no session runs there
+        #: whether what is written stands in a traced function, in the body of a loop, or where a step is built: no session runs there
         self.inside: str = ""
         #: traced functions that write, which a session has to run
         self.writing: set[str] = set()
@@ -79,7 +79,7 @@ class GraphWords(TF1Words):
 
     def use_resources(self) -> None:
         """Make resources in a graph or thread: functions that are traced or recomputed take no others in TensorFlow 1.15."""
-        if any(getattr(step, "traced", False) or getattr(step, "remat", False) for step in self.spec):
+        if any(getattr(step, "traced", False) is True or getattr(step, "remat", False) for step in self.spec):
             self.write("tf1.get_variable_scope().set_use_resource(True)")
 
     @contextmanager
@@ -256,7 +256,7 @@ class GraphWords(TF1Words):
     def run_updates(self, norms: int) -> None:
         """Run the updates of norms at once, or with the training step around the call."""
         latest = f"tf1.get_collection(tf1.GraphKeys.UPDATE_OPS)[-{2 * norms}:]"
-        if self.inside:
+        if self.inside and self.inside != "step":
             raise Unsupported("A traced function has no collection of updates that a session could run.")
         if self.pending is None:
             self.write(f"session.run({latest})")

@@ -140,18 +140,25 @@ class TF1Scopes(VariableScopes):
     # -- variables
 
     def get(self, step: Get) -> None:
-        """Get a variable by name."""
-        self.bind(step.as_, self.get_words(step))
+        """Get a variable by name, or one after the other."""
+        words = self.get_words(step)
+        if step.numbered is None:
+            self.bind(step.as_, words)
+        elif step.as_:
+            self.write(f"{step.as_} = [{words} for number in range({step.numbered})]")
+        else:
+            with self.block(f"for number in range({step.numbered}):"):
+                self.write(words)
         if step.as_ and self.is_cut(step):
             self.partitioned.add(step.as_)
 
     def is_cut(self, step: Get) -> bool:
         """Return whether what a get gives is a variable in parts."""
-        return step.get in self.cut
+        return step.get in self.cut and step.numbered is None
 
     def get_words(self, step: Get) -> str:
         """Return the call that gets a variable."""
-        words = [repr(step.get)]
+        words = [repr(step.get) if step.numbered is None else f"f'{step.get}_{{number}}'"]
         if step.shape is not None and not isinstance(step.init, list):
             words.append(f"shape={step.shape}")
         if step.dtype:

@@ -38,6 +38,7 @@ class TF1Words(TF1Objects):
     options = SCOPE_OPTIONS | {
         "get.penalty", "get.local", "get.partitions", "layer.penalty", "layer.norm", "layer.cell", "layer.unnamed",
         "call.training", "copy.shallow", "save.only", "restore.partial", "gradient.remat", "function.template",
+        "get.numbered",
     }  # fmt: skip
     errors = {
         "uninitialized": (
@@ -176,6 +177,10 @@ class TF1Words(TF1Objects):
         over = self.held(step.over) if isinstance(step.over, str) else f"[{', '.join(map(self.parts_of, step.over))}]"
         return f"len({{id(variable) for variable in {over} if {optimizer}.get_slot(variable, {slot!r}) is not None}})"
 
+    def slot_bytes(self, optimizer: str) -> str:
+        """Add up the optimizer's variables: the slots, and what it keeps once for all."""
+        return self.bytes_in(f"{optimizer}.variables()")
+
     def average(self, step: Average) -> None:
         """Make an average, which keeps a shadow of each variable."""
         self.idiom(
@@ -256,7 +261,25 @@ class TF1Words(TF1Objects):
         words += "" if step.partial else ".assert_existing_objects_matched()"
         self.write(f"{words}.run_restore_ops({session})" if session != "None" else words)
 
+    def checkpoint_bytes(self, checkpoint: str) -> str:
+        """Add up the files with the index and the values; the graph that a Saver writes beside them is no part of these."""
+        files = f"[{checkpoint} + '.index', {checkpoint} + '.data-*']"
+        return f"sum(tf.io.gfile.stat(file).length for file in tf.io.gfile.glob({files}))"
+
     # -- observations
+
+    def elements_of(self, owner: str) -> str:
+        """Add up the elements of the trainable variables; a shared one is listed once."""
+        owned = self.listing(owner, only_trainable=True)
+        return f"sum(variable.shape.num_elements() for variable in {owned})"
+
+    def bytes_of(self, owner: str) -> str:
+        """Add up the bytes of the trainable variables."""
+        return self.bytes_in(self.listing(owner, only_trainable=True))
+
+    def bytes_in(self, variables: str) -> str:
+        """Return the words that add up the bytes of a list of variables."""
+        return f"sum(variable.shape.num_elements() * variable.dtype.size for variable in {variables})"
 
     def name_of(self, place: str) -> str:
         """Return the variable's name without the output number that TensorFlow puts behind it."""
