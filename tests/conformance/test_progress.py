@@ -1,0 +1,40 @@
+"""The display of a run while times are taken."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from conformance.progress import Display
+
+
+@pytest.fixture
+def display():
+    """Return a display, and where it writes; there is no terminal."""
+    display = Display(as_json=False)
+    display.console = Console(file=io.StringIO(), width=100)
+    return display
+
+
+def tell(display, steps=1000):
+    for step in range(steps + 1):
+        display.pytest_canireuse_progress(text=f"process 1: facet/spec-{step}", share=step / steps)
+    return display.console.file.getvalue()
+
+
+def test_without_a_terminal_there_is_a_line_now_and_then(display):
+    lines = tell(display).splitlines()
+    assert lines[0] == "measuring, 0% of the budget: process 1: facet/spec-0 ..."
+    assert 10 <= len(lines) <= 21
+    assert lines[-1].startswith("measuring, 100%") or lines[-1].startswith("measuring, 9")
+
+
+def test_on_a_terminal_the_bar_becomes_one_of_the_budget():
+    display = Display(as_json=False)
+    display.console = Console(file=io.StringIO(), width=100, force_terminal=True)
+    display.begin(3)
+    tell(display, 10)
+    assert display.progress.tasks[0].completed == 1.0
+    assert "facet/spec-10" in display.progress.tasks[0].description
+    display.progress.stop()
+    assert "measuring" in display.console.file.getvalue()
