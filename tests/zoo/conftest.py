@@ -19,6 +19,8 @@ BACKENDS = {
     "zoo-steps-twice": "tests.zoo.unties:StepsTwice",
     "zoo-links": "tests.zoo.unties:Links",
     "zoo-thaws": "tests.zoo.unties:Thaws",
+    "zoo-skimps": "tests.zoo.hurries:Skimps",
+    "zoo-two-faced": "tests.zoo.hurries:TwoFaced",
     **{
         f"zoo-{name}": f"tests.zoo.misbehaves:{cls}"
         for name, cls in {
