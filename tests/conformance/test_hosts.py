@@ -266,6 +266,9 @@ def test_the_host_runs_on_python_3_7():
     assert host.ready() is None
     assert run(host, "observe('a', 1)").observations == {"a": 1}
     assert host.environment["python"].startswith("3.7")
+    outcome = host.turn(0, begin(host))
+    assert outcome.waiting["samples"][0]["label"] == "loop"
+    assert host.turn(None, host.turn(None, outcome)).ending == "finished"
     host.stop()
 
 

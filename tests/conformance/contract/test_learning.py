@@ -80,3 +80,13 @@ def test_an_average_keeps_the_tie_and_moves_once(model):
 def test_no_gradient_goes_through_a_stop(model):
     w = model.variable("w", init=[3.0])
     assert model.value(tape.gradient(tape.sum(tape.stop_gradient(w) * w), w)) == [3.0]
+
+
+@pytest.mark.parametrize(("kind", "numbers"), [("sgd", 0), ("momentum", 1), ("adam", 2), ("adamw", 2)])
+def test_an_optimizer_keeps_so_many_numbers_for_each_number_of_a_variable(model, kind, numbers):
+    first, second = model.variable("first", init=[1.0, 2.0, 3.0]), model.variable("second", init=1.0)
+    optimizer = model.optimizer(kind, [first, second, first])
+    assert optimizer.slot_bytes == 0
+    model.update(optimizer, lambda: tape.sum(first) + second)
+    model.update(optimizer, lambda: tape.sum(first) + second)
+    assert optimizer.slot_bytes == numbers * 4 * 4

@@ -181,3 +181,18 @@ def test_rows_are_mapped_and_stacked_and_their_gradients_added_up():
     rows = model.vectorize([[1.0], [3.0]], lambda row: row * w)
     assert model.value(rows) == [[2.0], [6.0]]
     assert model.value(tape.gradient(tape.sum(rows), w)) == [4.0]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "each"), [("float32", 4), ("float64", 8), ("float16", 2), ("bfloat16", 2), ("int32", 4), ("bool", 1)]
+)
+def test_numbers_and_bytes_count_a_tied_variable_once(model, dtype, each):
+    one = model.variable("one", shape=[2, 3], init=1, dtype=dtype)
+    other = model.variable("other", init=1, dtype=dtype)
+    owner = model.module(first=one, again=one, inside=model.module(third=one, other=other))
+    assert model.elements(owner) == 7
+    assert model.parameter_bytes(owner) == 7 * each
+
+
+def test_a_layer_that_was_not_called_yet_is_counted_whole(model):
+    assert model.elements(model.layer("dense", "d", 3, 2, bias=0.0)) == 8

@@ -130,3 +130,17 @@ def test_default_names_are_counted_in_each_thread(model):
     thread.join()
     assert found == ["refused"]
     assert model.names() == ["layer/w"]
+
+
+def test_an_empty_place_knows_no_name_and_what_comes_after_stands_in_it(model):
+    with model.scope("tower"):
+        first = model.get("w", shape=[2], init=1.0)
+    model.start_afresh()
+    assert model.variables() == []
+    with model.scope("tower"):
+        second = model.get("w", shape=[2], init=2.0)
+    model.initialize()
+    assert (second is first, second.name) == (False, "tower/w")
+    assert model.value(second) == [2.0, 2.0]
+    with model.scope("tower", reuse=True):
+        assert model.get("w", shape=[2]) is second
