@@ -87,7 +87,8 @@ PRODUCT = """
 import tensorflow as tf
 tf1 = tf.compat.v1
 {opening}
-    x = tf.ones([700, 700])
+    # a product of constants would be computed once, when the graph is optimized
+    x = tf1.Variable(tf.ones([700, 700]))
     total = tf1.Variable(tf.zeros([700, 700]))
     {before}
     for _ in rounds():
@@ -96,10 +97,10 @@ tf1 = tf.compat.v1
 """
 SESSION = {
     "opening": "with tf.Graph().as_default(), tf1.Session() as session:",
-    "before": "add = tf1.assign(total, x @ x).op; session.run(tf1.global_variables_initializer())",
+    "before": "add = tf1.assign(total, tf.matmul(x, x)).op; session.run(tf1.global_variables_initializer())",
     "turn": "session.run(add)",
 }
-EAGER = {"opening": "if True:", "before": "", "turn": "total.assign(x @ x)"}
+EAGER = {"opening": "if True:", "before": "", "turn": "total.assign(tf.matmul(x, x))"}
 LAYER = "{layer: dense, inputs: 1, units: 1, kernel: 1.0, as: l}"
 #: a block ends with its first turn
 SETTINGS = {"block": 1e-6, "patience": 60.0, "spend": 60.0, "skip": []}
