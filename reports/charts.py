@@ -43,7 +43,7 @@ class LogAxis:
 def plain(text: str) -> str:
     """Return the words of a tick without zeros that say nothing."""
     figure, _, unit = text.partition(" ")
-    figure = figure.rstrip("0").rstrip(".") if "." in figure else figure
+    figure = figure.rstrip("0").rstrip(".") if "." in figure else figure.replace(",000", "k")
     return f"{figure} {unit}".strip()
 
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from conformance.comparison import Ratio, ratio_between
 from reports.charts import LogAxis, log_axis
-from reports.loops import Loop, Measured
-from reports.quantities import ratio_mark, ratio_words
+from reports.loops import Loop, Measured, name_of
+from reports.quantities import count, ratio_mark, ratio_words
 from reports.view import SpecView
 
 
@@ -18,11 +18,24 @@ class DeviceRow:
     on_gpu: Loop
     ratio: Ratio
     floor: float
+    #: whether another loop of the scenario is compared with it
+    has_rival: bool
 
     @property
     def name(self) -> str:
-        """The backend with its way."""
-        return f"{self.on_cpu.case.case.backend} {self.on_cpu.case.variant}".strip()
+        """The scenario, and the size where it has several."""
+        size = self.on_cpu.timing.size
+        return self.spec.slug.replace("-", " ") + (f", {count(size)}" if size else "")
+
+    @property
+    def label(self) -> str:
+        """Which of its loops it is."""
+        return self.on_cpu.timing.label
+
+    @property
+    def leads(self) -> bool:
+        """Whether it is shown as a dot: what another loop is only compared with stands in the table."""
+        return self.on_cpu.timing.against is not None or not self.has_rival
 
     @property
     def script(self) -> str:
@@ -52,35 +65,36 @@ class DeviceRow:
 
 @dataclass
 class DeviceChart:
-    """A scenario's loop on both devices, one row a backend."""
+    """All loops of a backend that were measured on both devices."""
 
     id: str
-    spec: SpecView
-    label: str
-    size: int | None
-    rows: list[DeviceRow]
+    title: str
+    every: list[DeviceRow]
     axis: LogAxis
+
+    @property
+    def rows(self) -> list[DeviceRow]:
+        """Those that are shown as dots."""
+        return [row for row in self.every if row.leads]
 
 
 def device_charts(specs: list[SpecView], measured: Measured) -> list[DeviceChart]:
-    """Return the loops of each spec that were measured on CPU and GPU; of several sizes the largest that both have."""
-    charts = []
+    """Return a chart for each backend, way by way, that was measured on CPU and GPU."""
+    by_name: dict[str, list[DeviceRow]] = {}
     for spec in specs:
-        by_label: dict[str, list[DeviceRow]] = {}
         for row in rows_of(spec, measured):
-            by_label.setdefault(row.on_cpu.timing.label, []).append(row)
-        for label, rows in by_label.items():
-            size = max((row.on_cpu.timing.size or 0) for row in rows) or None
-            shown = [row for row in rows if row.on_cpu.timing.size == size]
-            reach = [value for row in shown for value in (row.ratio.value, row.ratio.low, row.ratio.high) if value]
-            axis = log_axis([1.0, *reach])
-            charts.append(DeviceChart(f"{spec.line.id}:{label}:devices", spec, label, size, shown, axis))
+            by_name.setdefault(name_of(row.on_cpu.case), []).append(row)
+    charts = []
+    for name, rows in by_name.items():
+        reach = [value for row in rows for value in (row.ratio.value, row.ratio.low, row.ratio.high) if value]
+        charts.append(DeviceChart(f"devices:{name.replace(' ', '-')}", name, rows, log_axis([1.0, *reach])))
     return charts
 
 
 def rows_of(spec: SpecView, measured: Measured) -> list[DeviceRow]:
-    """Return each loop of a spec that was measured on both devices, in the order of its cases."""
+    """Return each loop of a spec that was measured on both devices, of several sizes the largest, in the order of its cases."""
     loops = measured.loops_of(spec)
+    rivals = {loop.timing.against for loop in loops}
     on_gpu = {place(loop): loop for loop in loops if loop.case.case.device == "gpu"}
     rows = []
     for loop in loops:
@@ -90,8 +104,9 @@ def rows_of(spec: SpecView, measured: Measured) -> list[DeviceRow]:
             found = ratio_between(other.timing.series, loop.timing.series)
             if found:
                 floor = max(measured.floor("cpu"), measured.floor("gpu"))
-                rows.append(DeviceRow(spec, loop, other, found, floor))
-    return rows
+                rows.append(DeviceRow(spec, loop, other, found, floor, loop.timing.label in rivals))
+    largest = {place(row.on_cpu)[:-1]: row for row in sorted(rows, key=lambda row: row.on_cpu.timing.size or 0)}
+    return [row for row in rows if largest[place(row.on_cpu)[:-1]] is row]
 
 
 def place(loop: Loop) -> tuple[object, ...]:

@@ -153,11 +153,11 @@ class Measured:
         beside = [one for one in self.usual.values() if (one.case, one.size) == (timing.case, timing.size)]
         slowest = max(beside, key=lambda one: one.expected or 0.0)
         if not slowest.expected:
-            return "not measured: its first turn took more than this run's budget allows; try a larger --budget"
+            return "not measured: its first turn took more than this run's budget allows; try a larger `--budget`"
         of = "" if slowest.label == timing.label else f" of {slowest.label}, beside which it stands,"
         return (
             f"not measured: a turn{of} would take about {seconds(slowest.expected, 2)}, more than this run's budget allows; "
-            f"--budget {round_up(TURNS_IN_BUDGET * slowest.expected)}"
+            f"`--budget {round_up(TURNS_IN_BUDGET * slowest.expected)}`"
         )
 
 

@@ -90,14 +90,14 @@ def measured(case, factor, loop, process, draw, *, twin=False):
     )  # fmt: skip
 
 
-def made(processes=6, *, gpu=True, load=0.4):
-    """Return results with measurements."""
+def made(processes=6, *, gpu=True, load=0.4, backends=tuple(BACKENDS), specs=None):
+    """Return results with measurements; of a few specs, where they are named."""
     draw = random.Random(7)
     lines, cases, measurements = {}, {}, {}
-    for located in loader.load_all([SPECS]):
+    for located in loader.load_all([SPECS / f"{name}.yaml" for name in specs] if specs else [SPECS]):
         lines[located.id] = spec_line(located)
         for case, factor in cases_of(located):
-            if case.device == "gpu" and not gpu:
+            if case.backend not in backends or (case.device == "gpu" and not gpu):
                 continue
             cases[case.id] = case
             if case.verdict != "conforms" or case.id == UNRELIABLE:
@@ -113,7 +113,7 @@ def made(processes=6, *, gpu=True, load=0.4):
         processor="Some processor", load_before=[load, 0.3, 0.2], load_after=[0.9, 0.5, 0.4], clock_resolution=1e-9,
         unreliable={UNRELIABLE: "error when it was measured: it did not come again"},
     )  # fmt: skip
-    places = [environment(name, device) for name in BACKENDS for device in ("cpu", "gpu")]
+    places = [environment(name, device) for name in backends for device in ("cpu", "gpu")]
     return Results(
         headers=[Header(canireuse="0.1", started="2026-01-01T00:00:00+00:00", command="canireuse run --measure")],
         environments={one.id: one for one in places if one.device == "cpu" or (gpu and one.backend == "torch")},
