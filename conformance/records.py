@@ -330,12 +330,26 @@ def add(results: Results, line: Line) -> str | None:
         return f"schema version {line.schema_version}, this is {SCHEMA_VERSION}"
     if isinstance(line, SpecLine) and line.id in results.specs and results.specs[line.id].digest != line.digest:
         return f"the spec {line.id} is here in two versions"
+    if isinstance(line, Measuring):  # what went wrong in one process was timed in the others before it
+        kept = {name: one for name, one in results.measurements.items() if one.case not in line.unreliable}
+        results.measurements = kept
     if isinstance(line, Header | Footer | Measuring):
         several: list[Any] = getattr(results, f"{line.kind}s")
         several.append(line)
         return None
-    kept: dict[str, Any] = getattr(results, f"{line.kind}s")  # type: ignore[attr-defined]
-    if isinstance(line, Case | Measurement) and line.id in kept:
-        return f"the {line.kind} {line.id} is here twice"
-    kept[line.id] = line  # type: ignore[attr-defined]
+    known: dict[str, Any] = getattr(results, f"{line.kind}s")  # type: ignore[attr-defined]
+    if isinstance(line, Measurement) and line.id in known:
+        return f"the measurement {line.id} is here twice"
+    if isinstance(line, Case) and line.id in known:
+        return contradiction(known[line.id], line)
+    known[line.id] = line  # type: ignore[attr-defined]
+    return None
+
+
+def contradiction(one: Case, other: Case) -> str | None:
+    """Return how two records of a case contradict each other; one that was run twice, for its times, says the same twice."""
+    if (one.script_digest, one.spec_digest) != (other.script_digest, other.spec_digest):
+        return f"the case {one.id} is here twice, with two scripts"
+    if one.verdict != other.verdict or one.expectations != other.expectations:
+        return f"the case {one.id} is here twice, and observed two things ({one.verdict}, {other.verdict})"
     return None

@@ -130,3 +130,42 @@ def test_another_schema_version_is_refused(tmp_path):
 def test_ids_name_ways_and_devices():
     assert records.case_id("a/b", "torch", {}, "cpu") == "a/b@torch"
     assert records.case_id("a/b", "torch", {"restore": "pickle"}, "gpu") == "a/b@torch+pickle@gpu"
+
+
+def measurement(process=0, backend="torch", **more):
+    return records.Measurement(
+        case=f"facet/spec@{backend}", label="loop", process=process, rounds=[0], seconds=[1e-6], **more
+    )
+
+
+def measuring(**unreliable):
+    return records.Measuring(
+        budget=1.0, seconds=1.0, processes=2, rounds=[7, 7], block=0.01, seed=1, clock_resolution=1e-9,
+        unreliable={f"facet/spec@{backend}": reason for backend, reason in unreliable.items()},
+    )  # fmt: skip
+
+
+def test_measurements_are_told_apart_by_case_label_size_host_and_process(tmp_path):
+    lines = [measurement(), measurement(1), measurement(size=10), measurement(twin=True), measurement(backend="nnx")]
+    path = write(tmp_path / "r.jsonl", header(), *lines, measuring(), footer())
+    assert list(records.read([path]).measurements) == [
+        "facet/spec@torch#loop~0", "facet/spec@torch#loop~1", "facet/spec@torch#loop-10~0",
+        "facet/spec@torch#loop+twin~0", "facet/spec@nnx#loop~0",
+    ]  # fmt: skip
+    with pytest.raises(InputError, match=r"the measurement facet/spec@torch#loop~0 is here twice"):
+        records.read([write(tmp_path / "r.jsonl", header(), measurement(), measurement())])
+
+
+def test_what_was_timed_before_the_case_went_wrong_is_not_counted(tmp_path):
+    lines = [measurement(), measurement(twin=True), measurement(backend="nnx"), measurement(1, backend="nnx")]
+    path = write(tmp_path / "r.jsonl", header(), *lines, measuring(torch="crash in the second process"), footer())
+    results = records.read([path])
+    assert {one.case for one in results.measurements.values()} == {"facet/spec@nnx"}
+    assert results.measurings[0].unreliable == {"facet/spec@torch": "crash in the second process"}
+
+
+def test_a_run_that_was_broken_off_while_times_were_taken_keeps_what_it_has(tmp_path):
+    results = records.read([write(tmp_path / "r.jsonl", header(), case(), measurement())])
+    assert not results.complete
+    assert len(results.measurements) == 1
+    assert results.measurings == []
