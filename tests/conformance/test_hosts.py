@@ -166,10 +166,17 @@ def test_a_replacement_that_does_not_come_up_is_a_result():
     host.stop()
 
 
-def test_a_hanging_script_ends_with_the_run():
+@pytest.mark.parametrize(
+    "hang",
+    [
+        "host.run(Script('while True: pass'), '<test>')",
+        "begin(host); print('waits', flush=True); time.sleep(100)",
+    ],
+)
+def test_a_script_that_hangs_or_waits_ends_with_the_run(hang):
     program = (
-        "import os, sys\nfrom test_hosts import Plain, Script, Host\nhost = Host(Plain, device='cpu')\nhost.ready()\n"
-        "print(host.process.pid, flush=True)\nhost.run(Script('while True: pass'), '<test>')"
+        "import time\nfrom test_hosts import Plain, Script, Host, begin\nhost = Host(Plain, device='cpu')\nhost.ready()\n"
+        f"print(host.process.pid, flush=True)\n{hang}"
     )
     run_of = subprocess.Popen(
         [sys.executable, "-c", program], cwd=Path(__file__).parent, stdout=subprocess.PIPE, text=True
@@ -345,3 +352,10 @@ def test_a_round_that_hangs_is_a_result_and_the_next_script_runs():
     assert (outcome.ending, outcome.observations) == ("timeout", {"before": 1})
     assert run(host, "observe('a', 2)").observations == {"a": 2}
     host.stop()
+
+
+def test_what_warns_every_time_does_so_once_while_times_are_taken(host):
+    warns = "__import__('warnings').warn('careful')"
+    outcome = host.turn(None, host.turn(None, host.turn(0, begin(host, warns))))
+    assert [warning["message"] for warning in outcome.warnings] == ["careful"]
+    assert len(run(host, f"for _ in range(3): {warns}").warnings) == 3
