@@ -14,7 +14,7 @@ from conformance.records import SpecLine
 from conformance.spec import Spec
 from conformance.vocabulary import Expect, Invoke, Measure, walk
 from reports.cases import CaseView
-from reports.loops import name_of
+from reports.groups import gather, ways_of
 from reports.quantities import count, share
 from reports.view import SpecView
 
@@ -103,7 +103,7 @@ class Savings:
         asked = " and ".join(expected)
         if apart:
             return f"The contract asks for {asked}; another fraction was observed on {', '.join(apart)}."
-        return f"The contract asks for {asked}, and every row has it."
+        return f"The contract asks for {asked}, and every row has it, as closely as the spec asks."
 
 
 def savings(specs: list[SpecView]) -> list[Savings]:
@@ -112,11 +112,21 @@ def savings(specs: list[SpecView]) -> list[Savings]:
     for spec in specs:
         read = spec_of(spec.line) if "against:" in spec.line.text else None
         compared = list(comparisons(read)) if read else []
-        rows = [(case, name_of(case), [saving(case, *pair) for pair in compared]) for case in spec.cases]
-        rows = [row for row in rows if any(row[2])]
+        rows = [row for own in spec.by_backend.values() for row in rows_of(own, compared) if any(row[2])]
         if rows:
             found.append(Savings(spec, [COSTS.get(one.kind, one.expect or "") for one, _ in compared], rows))
     return found
+
+
+def rows_of(
+    cases: list[CaseView], compared: list[tuple[Expect, Expect]]
+) -> Iterator[tuple[CaseView, str, list[Saving | None]]]:
+    """Yield the rows of a backend: its ways that observed the same are one."""
+    found = {case.case.id: [saving(case, *pair) for pair in compared] for case in cases}
+    observed = [case for case in cases if any(found[case.case.id])]
+    for alike in gather(observed, lambda case: tuple(map(str, found[case.case.id]))):
+        name = f"{alike[0].case.backend} {ways_of(alike, observed)}".strip()
+        yield alike[0], name, found[alike[0].case.id]
 
 
 def comparisons(spec: Spec) -> Iterator[tuple[Expect, Expect]]:

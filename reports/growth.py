@@ -54,6 +54,12 @@ class Curve:
         return f"{self.name}: power {number(self.growth.slope, 2)}" if self.growth else self.name
 
     @property
+    def extent(self) -> tuple[float, float]:
+        """The least and the greatest time: names stand beyond them."""
+        times = [time for _, time in self.points]
+        return min(times), max(times)
+
+    @property
     def slope(self) -> str:
         """The power, in words."""
         return growth_words(self.growth)

@@ -96,7 +96,7 @@ class Method:
             )
         if line.processes < FEWEST_PROCESSES:
             told.append(
-                f"Measured in {plural(line.processes, 'process')}: an interval needs {FEWEST_PROCESSES}, so no difference is called. A larger --budget gives more."
+                f"Measured in {plural(line.processes, 'process')}: an interval needs {FEWEST_PROCESSES}, so no difference is called. A larger `--budget` gives more."
             )
         return told
 
@@ -185,16 +185,18 @@ def families(scenarios: list[Scenario]) -> list[Family]:
 def hosts(scenarios: list[Scenario], shown: View) -> list[Host]:
     """Return where loops were timed, with what the fence took around nothing there."""
     fences: dict[str, list[float]] = {}
-    for one in scenarios:
-        for loop in one.loops:
-            fences.setdefault(loop.case.case.environment, []).extend(loop.timing.fences)
+    names: dict[str, str] = {}
+    for loop in (loop for one in scenarios for loop in one.loops):
+        case = loop.case.case
+        parts = [case.backend, case.way.get("engine", ""), "GPU" if case.device == "gpu" else ""]
+        names[case.environment] = " ".join(filter(None, parts))
+        fences.setdefault(case.environment, []).extend(loop.timing.fences)
     found = []
     for environment in shown.environments:
         if environment.id in fences:
             some = fences[environment.id]
-            name = f"{environment.backend}{' GPU' if environment.device == 'gpu' else ''}"
             fence = seconds(statistics.median(some)) if some else "not told"
-            found.append(Host(environment, name, threads(environment), fence))
+            found.append(Host(environment, names[environment.id], threads(environment), fence))
     order = [one.backend for one in shown.backends]
     return sorted(found, key=lambda host: order.index(host.environment.backend))
 

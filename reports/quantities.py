@@ -7,6 +7,9 @@ from conformance.comparison import Growth, Ratio
 
 UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 
+#: a ratio below this is easier to read as a fraction
+SMALL = 0.01
+
 
 def number(value: float, digits: int = 3) -> str:
     """Return a number with so many significant digits, never with an exponent."""
@@ -75,11 +78,16 @@ def ratio_words(ratio: Ratio, floor: float) -> str:
     return f"{number(ratio.value)} times as long {told}" if ratio.differs(floor) else f"no difference seen {told}"
 
 
+def times(value: float) -> str:
+    """Return a ratio in few characters: a small one as a fraction."""
+    return f"{number(value)}×" if value >= SMALL else f"1/{number(1 / value)}"
+
+
 def ratio_mark(ratio: Ratio, floor: float) -> str:
     """Return what stands beside the dot of a ratio; what is not called different has no figure there."""
     if ratio.low is None:
-        return f"({number(ratio.value)}×)"
-    return f"{number(ratio.value)}×" if ratio.differs(floor) else "none seen"
+        return f"({times(ratio.value)})"
+    return times(ratio.value) if ratio.differs(floor) else "none seen"
 
 
 def growth_words(growth: Growth | None) -> str:

@@ -35,10 +35,10 @@ UNRELIABLE = "performance/building-a-graph@tf1"
 SCRIPT = "observe('shared', 1.0)\n"
 
 
-def environment(backend, device):
+def environment(backend, device, engine=""):
     title, fence = TITLES[backend], BACKENDS[backend][2] or ("torch.cuda.synchronize" if device == "gpu" else "")
     return Environment(
-        id=f"{backend}@{device}", backend=backend, title=title, about="About it.", asked_device=device, device=device, fence=fence,
+        id=f"{backend}{engine}@{device}", backend=backend, title=title, about="About it.", asked_device=device, device=device, fence=fence,
         device_name="Some GPU" if device == "gpu" else "cpu", python="3.11.7", platform="Linux", packages={"framework": "1.2"}, threads={"OMP_NUM_THREADS": "1"},
     )  # fmt: skip
 
@@ -62,7 +62,7 @@ def cases_of(located):
                 ]
                 case = Case(
                     id=case_id(located.id, backend, way, device), spec=located.id, backend=backend, way=way, device=device,
-                    environment=f"{backend}@{device}", verdict="unsupported" if graph else "conforms",
+                    environment="+".join([backend, *way.values()]) + f"@{device}", verdict="unsupported" if graph else "conforms",
                     reason="It has no graph." if graph else None, expectations=[] if graph else judged,
                     script=None if graph else SCRIPT, script_digest=digest(SCRIPT), spec_digest="d",
                 )  # fmt: skip
@@ -113,7 +113,12 @@ def made(processes=6, *, gpu=True, load=0.4, backends=tuple(BACKENDS), specs=Non
         processor="Some processor", load_before=[load, 0.3, 0.2], load_after=[0.9, 0.5, 0.4], clock_resolution=1e-9,
         unreliable={UNRELIABLE: "error when it was measured: it did not come again"},
     )  # fmt: skip
-    places = [environment(name, device) for name in backends for device in ("cpu", "gpu")]
+    places = [
+        environment(name, device, "".join(f"+{engine}" for engine in way.values()))
+        for name in backends
+        for way in BACKENDS[name][0]
+        for device in ("cpu", "gpu")
+    ]
     return Results(
         headers=[Header(canireuse="0.1", started="2026-01-01T00:00:00+00:00", command="canireuse run --measure")],
         environments={one.id: one for one in places if one.device == "cpu" or (gpu and one.backend == "torch")},
