@@ -93,7 +93,7 @@ def run(specs: list[Located], variants: list[type[Adapter]], budget: float) -> l
     cases = [Plan(located, adapter.name, adapter, {}) for located in specs for adapter in variants]
     written: list[records.Line] = []
     Measuring(
-        cases, lambda case: Host(case.adapter, device="cpu", environ=ONE_THREAD), written.append, budget=budget
+        cases, lambda case, environ: Host(case.adapter, device="cpu", environ=environ), written.append, budget=budget
     ).run()
     return [line for line in written if isinstance(line, records.Measurement)]
 

@@ -12,7 +12,7 @@ import platform
 import random
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,11 +32,12 @@ BLOCK = 0.01
 PROCESSES, MOST_PROCESSES = 5, 15
 #: rounds of the first process, which shows how long everything takes, and of the others
 FIRST_ROUNDS, FEWEST_ROUNDS, MOST_ROUNDS = 7, 5, 40
-#: what levels the field, in the words of each library: one thread; and on a GPU, no float32 that is computed as less,
+#: what levels the field, in the words of each library: one thread on one device; and on a GPU, no float32 that is computed as less,
 #: and no backend that takes all of the memory
 ONE_THREAD = {
     **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"),
     **dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1"),
+    "XLA_FLAGS": "",  # the two virtual devices of the other specs slow every call of a small jitted function
 }
 ON_A_GPU = {
     "NVIDIA_TF32_OVERRIDE": "0",
@@ -95,20 +96,22 @@ class Run:
 class Measuring:
     """Times the measured loops of cases that have passed, within a budget of seconds.
 
-    `bring_up` makes a host for a case, `write` takes each record as it comes, `tell` what is being done
+    `bring_up` makes a host for a case, with environment variables beside the adapter's; `write` takes each record as it comes, `tell` what is being done
     and which share of the budget is gone.
     """
 
     def __init__(
         self,
         cases: Iterable[Plan],
-        bring_up: Callable[[Plan], Host],
+        bring_up: Callable[[Plan, Mapping[str, str]], Host],
         write: Callable[[records.Line], None],
         budget: float = DEFAULT_BUDGET,
         tell: Callable[[str, float], object] = lambda *_: None,
         seed: int | None = None,
+        device: AskedDevice = "cpu",
     ) -> None:
         self.cases = list(cases)
+        self.environ = level(device)
         self.bring_up, self.write, self.tell, self.budget = bring_up, write, tell, budget
         self.seed = random.SystemRandom().randrange(2**32) if seed is None else seed
         self.random = random.Random(self.seed)  # noqa: S311  # an order is no secret
@@ -122,8 +125,8 @@ class Measuring:
         #: cases that are not measured again, because they went wrong when they were
         self.given_up: list[Plan] = []
 
-    def run(self) -> None:
-        """Measure until the budget is spent, and write how it was done at the end."""
+    def run(self) -> records.Measuring:
+        """Measure until the budget is spent; write and return how it was done."""
         self.started = time.monotonic()
         self.deadline = self.started + self.budget
         load = load_average()
@@ -139,14 +142,14 @@ class Measuring:
                 rounds += [later] * (processes - 1)
             if not whole:
                 break
-        self.write(
-            records.Measuring(
-                budget=self.budget, seconds=time.monotonic() - self.started, processes=done, rounds=rounds[:done], block=BLOCK,
-                core=self.core, twin=self.twin, seed=self.seed, processor=processor(), load_before=load,
-                load_after=load_average(), clock_resolution=time.get_clock_info("perf_counter").resolution,
-                governor=governor(self.core), unreliable=self.unreliable,
-            )
+        how = records.Measuring(
+            budget=self.budget, seconds=time.monotonic() - self.started, processes=done, rounds=rounds[:done], block=BLOCK,
+            core=self.core, twin=self.twin, seed=self.seed, environ=self.environ, processor=processor(), load_before=load,
+            load_after=load_average(), clock_resolution=time.get_clock_info("perf_counter").resolution,
+            governor=governor(self.core), unreliable=self.unreliable,
         )  # fmt: skip
+        self.write(how)
+        return how
 
     def plan(self, fixed: float, per_round: float) -> tuple[int, int]:
         """Return how many processes and how many rounds in each of them fit into what is left, given what one takes."""
@@ -192,7 +195,7 @@ class Measuring:
         first = {case.group: case for case in reversed(self.cases)}
 
         def enter(group: str, *, twin: bool = False) -> Entrant:
-            entrant = Entrant(group, self.bring_up(first[group]), twin)
+            entrant = Entrant(group, self.bring_up(first[group], self.environ), twin)
             hosts.callback(entrant.host.stop)
             entrant.host.core = self.core
             with contextlib.suppress(OSError):  # `ready` says so

@@ -6,7 +6,7 @@ everything else fails.
 """
 
 import math
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import adapters
 from conformance import cases, records
 from conformance.hosts import Host
 from conformance.loader import load_all
-from conformance.measuring import DEFAULT_BUDGET, level
+from conformance.measuring import DEFAULT_BUDGET
 from conformance.problems import InputError, UsageError
 from conformance.spec import Located
 
@@ -122,10 +122,9 @@ class State:
                 host.start()
         return self.hosts[case.group]
 
-    def new_host(self, case: cases.Plan) -> Host:
+    def new_host(self, case: cases.Plan, environ: Mapping[str, str] | None = None) -> Host:
         """Return a host for a case that nobody else has; it is not started."""
-        python, environ = self.pythons.get(case.backend), level(self.device) if self.measures else {}
-        return Host(case.adapter, python, self.device, self.limit, case.engine, environ)
+        return Host(case.adapter, self.pythons.get(case.backend), self.device, self.limit, case.engine, environ)
 
     def stop(self) -> None:
         """Stop every host."""

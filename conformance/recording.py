@@ -3,6 +3,7 @@
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from rich.console import Console
 
 from conformance import cases, records
 from conformance.claims import claim_lines
+from conformance.comparison import FEWEST_PROCESSES
 from conformance.measuring import PASSED, Measuring, measured_loops
 from conformance.scenarios import scenario_lines
 from conformance.summary import summary_table
@@ -18,6 +20,8 @@ from conformance.summary import summary_table
 if TYPE_CHECKING:
     from conformance.plugin import State
 
+#: a load above this, on the way into measuring, is that of other work
+BUSY = 2.0
 DEFAULT_RESULTS = Path("results.jsonl")
 
 
@@ -31,6 +35,7 @@ class Recorder:
         self.environments: dict[str, records.Environment] = {}
         self.writer: records.Writer | None = None
         self.stopped = False
+        self.measured: records.Measuring | None = None
         if not config.option.collectonly:
             records.check_place(self.path)
         self.started = time.perf_counter()
@@ -98,7 +103,9 @@ class Recorder:
             and (self.state.named or plan.adapter.packages)  # the reference is no framework: its speed says nothing
         ]
         if plans:
-            Measuring(plans, self.state.new_host, self.writer.write, budget, self.tell).run()
+            self.measured = Measuring(
+                plans, self.state.new_host, self.writer.write, budget, self.tell, device=self.state.device
+            ).run()
 
     def tell(self, text: str, share: float) -> None:
         """Tell plugins how far the measuring has come."""
@@ -115,7 +122,7 @@ class Recorder:
         """Where the records are, in words."""
         if self.stopped and self.writer:
             return f"stopped before its end: what had come is in {self.writer.partial}, {self.path} is as it was"
-        return f"records: {self.path}"
+        return "\n".join([*(how_measured(self.measured) if self.measured else ()), f"records: {self.path}"])
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Print the table of verdicts under pytest's own words."""
@@ -123,6 +130,18 @@ class Recorder:
             console = Console(file=terminalreporter._tw._file)
             console.print(summary_table(self.cases))
             console.print(self.where, markup=False, highlight=False, soft_wrap=True)
+
+
+def how_measured(measured: records.Measuring) -> Iterator[str]:
+    """Yield what to know of the times: how many processes there were, and what makes them doubtful."""
+    rounds = f"{min(measured.rounds)} to {max(measured.rounds)}"
+    yield f"measured in {measured.seconds:.0f} s: {measured.processes} processes of each backend, {rounds} rounds in each"
+    if measured.processes < FEWEST_PROCESSES:
+        yield f"    no intervals: they need {FEWEST_PROCESSES} processes; give more time with --budget, or name fewer backends"
+    if measured.load_before and measured.load_before[0] > BUSY:
+        yield f"    the load was {measured.load_before[0]} before: other work disturbed the times; measure with nothing else running"
+    for case, reason in measured.unreliable.items():
+        yield f"    no times of {case}: {reason}"
 
 
 def case_way(case: records.Case) -> frozenset[tuple[str, str]]:

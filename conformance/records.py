@@ -148,6 +148,8 @@ class Measuring(Line):
     rounds: list[int]
     block: float
     core: int | None = None
+    #: the environment variables of its hosts, beside those of each adapter
+    environ: dict[str, str] = {}
     #: the backend that was there twice
     twin: str | None = None
     seed: int

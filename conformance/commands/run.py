@@ -62,7 +62,7 @@ def run(
     arguments += [f"--backend={name}" for name in backend] + [f"--python={path}" for path in python]
     arguments += [f"-k={keyword}"] if keyword else []
     arguments += ["-n", workers] if workers else []
-    arguments += ["--measure", f"--budget={budget}"] if measure else []
+    arguments += [f"--budget={budget}"] + (["--measure"] if measure else [])
     display = Display(as_json=as_json)
     code = pytest.main(
         [

@@ -124,7 +124,7 @@ def act(world, load_spec):
         cases = [Plan(one, name, adapters[name], way) for one in located for name in backends for way in ways]
         written = []
         engine = Measuring(
-            cases, lambda case: Actor(world, case, **backends[case.backend]), written.append, budget, tell, seed
+            cases, lambda case, environ: Actor(world, case, **backends[case.backend]), written.append, budget, tell, seed
         )
         engine.run()
         world.up["left"] = world.up["now"]
@@ -340,7 +340,7 @@ def real(load_spec, hosts, adapters, budget, monkeypatch, tell=lambda *_: None):
     monkeypatch.setattr(measuring, "MOST_ROUNDS", 8)
     located = load_spec(STEPS)
 
-    def bring_up(case):
+    def bring_up(case, environ):
         hosts.append(Host(case.adapter, device="cpu", limit=2.0))
         return hosts[-1]
 
