@@ -51,7 +51,7 @@ class Curve:
     @property
     def power(self) -> str:
         """Its name, and the power in short."""
-        return f"{self.name}: power {number(self.growth.slope, 2)}" if self.growth else self.name
+        return f"{self.name}: power {self.growth.slope:.2f}" if self.growth else self.name
 
     @property
     def extent(self) -> tuple[float, float]:
@@ -120,7 +120,7 @@ class GrowthChart:
         for curve in (curve for one in self.multiples for curve in one.curves):
             if curve.growth:
                 powers.setdefault(curve.name, []).append(curve.growth.slope)
-        told = [f"{name} {number(min(some), 2)} to {number(max(some), 2)}" for name, some in powers.items()]
+        told = [f"{name} {min(some):.2f} to {max(some):.2f}" for name, some in powers.items()]
         return f"Powers of the number of {self.counts} with which times grow: {'; '.join(told)}." if told else ""
 
     @property

@@ -4,10 +4,13 @@ from collections import Counter
 from dataclasses import dataclass
 
 from conformance.comparison import FEWEST_PROCESSES, Ratio, ratio
-from reports.charts import LogAxis, log_axis
+from reports.charts import MOST_TICKS, LogAxis, log_axis
 from reports.loops import Loop, Measured, name_of
-from reports.quantities import interval, number, percent, plural, ratio_mark, ratio_words
+from reports.quantities import SMALL, interval, number, percent, plural, ratio_mark, ratio_words
 from reports.view import SpecView
+
+#: small fractions take more room below an axis than other numbers
+TICKS_OF_FRACTIONS = 3
 
 
 @dataclass
@@ -163,7 +166,8 @@ def ratio_chart(spec: SpecView, loops: list[Loop], measured: Measured) -> RatioC
             by_case.setdefault(row.loop.timing.case, {})[row.loop.timing.size] = row
     table = [(next(iter(found.values())), found) for found in by_case.values()]
     first = loops[0].timing
-    axis = log_axis([value for row in shown for value in row.reach] + [1.0])
+    reach = [1.0, *(value for row in shown for value in row.reach)]
+    axis = log_axis(reach, most=TICKS_OF_FRACTIONS if min(reach) < SMALL else MOST_TICKS)
     name = f"{spec.line.id}:{first.label}"
     return RatioChart(name, first.label, first.against or "", size, shown, axis, sizes, table)
 
