@@ -52,7 +52,8 @@ class Host:
     `device` is `cpu`, `gpu` or `auto` (a GPU where there is one). Nothing is started before `start`;
     `ready` waits for the framework and says why the backend cannot be used, if it cannot. `engine` is
     one of the adapter's engines, if it has any; `environ` holds further environment variables. Where `core` is set,
-    the process stays on that core from before its first variable on, so that the framework counts one core.
+    the process stays on that core from before its first variable on, so that the framework counts one core; another
+    core takes effect with the next script or its first round.
     """
 
     def __init__(
@@ -174,7 +175,7 @@ class Host:
             later = Outcome("crash", error=gone(self._how_it_ended() if self.process else "stopped"))
             self.stop()
         else:
-            later = self._request({"round": number})
+            later = self._request({"round": number, "core": self.core if number == 0 else None})
         again = [label for label in later.observations if label in before.observations]
         later.observations = {**before.observations, **later.observations}
         later.repeated = [*before.repeated, *later.repeated, *again]

@@ -13,8 +13,10 @@ import random
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 from conformance import records
@@ -28,10 +30,15 @@ from conformance.vocabulary import Measure, walk
 DEFAULT_BUDGET = 270.0
 #: a block of turns lasts at least this long, in seconds: some hundred thousand times what the clock can tell
 BLOCK = 0.01
-#: how many processes a backend gets if the budget allows: fewer than five give no interval, more say little more
+#: how many processes a backend gets if the budget allows: fewer than three give no interval, more than these say little more
 PROCESSES, MOST_PROCESSES = 5, 15
+#: which part of the budget the first turn of a loop may take in the first process, with what is compiled or loaded then;
+#: which part its rounds may take in each process; and from which part on a first turn is not done again in another process
+PATIENCE, SPEND, SLOW = 100, 1000, 150
 #: rounds of the first process, which shows how long everything takes, and of the others
-FIRST_ROUNDS, FEWEST_ROUNDS, MOST_ROUNDS = 7, 5, 40
+FIRST_ROUNDS, FEWEST_ROUNDS, MOST_ROUNDS = 5, 5, 40
+#: how many scripts get to their first rounds at a time, each on a core of its own
+SIDE_BY_SIDE = 2
 #: what levels the field, in the words of each library: one thread on one device; and on a GPU, no float32 that is computed as less,
 #: and no backend that takes all of the memory
 ONE_THREAD = {
@@ -115,11 +122,19 @@ class Measuring:
         self.bring_up, self.write, self.tell, self.budget = bring_up, write, tell, budget
         self.seed = random.SystemRandom().randrange(2**32) if seed is None else seed
         self.random = random.Random(self.seed)  # noqa: S311  # an order is no secret
-        self.core = max(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+        #: cores on which scripts get to their first rounds, two side by side; in the rounds, all are on the last of them
+        cores: list[int | None] = [*sorted(os.sched_getaffinity(0))] if hasattr(os, "sched_getaffinity") else [None]
+        self.core = cores[-1]
+        self.free: SimpleQueue[int | None] = SimpleQueue()
+        self.workers = len(cores[-SIDE_BY_SIDE:]) if device == "cpu" else 1
+        for core in cores[-self.workers :]:
+            self.free.put(core)
         self.by_spec: dict[str, list[Plan]] = defaultdict(list)
         for case in self.cases:
             self.by_spec[case.located.id].append(case)
         self.slow: dict[tuple[str, str], list[tuple[str, int | None]]] = defaultdict(list)
+        #: how many turns fill a block, and what one takes, as the first process found out
+        self.known: dict[tuple[str, str], list[tuple[str, int | None, int, float]]] = defaultdict(list)
         self.twin: str | None = None
         self.unreliable: dict[str, str] = {}
         #: cases that are not measured again, because they went wrong when they were
@@ -219,13 +234,13 @@ class Measuring:
         return min(able, key=lambda entrant: entrant.host.warm_up_seconds).group
 
     def spec(self, process: int, rounds: int, wave: list[tuple[Entrant, Plan]]) -> None:
-        """Time one spec: each host in turn gets to its first round, then all of them do a round in a new order."""
-        runs = []
-        for entrant, case in self.shuffled(wave):
-            if self.late:
-                break
-            runs.append(Run(entrant, case, self.begin(process, rounds, entrant, case)))
-            runs[-1].collect()
+        """Time one spec: every host gets to its first round, then one at a time they do rounds in a new order each."""
+        pool = ThreadPoolExecutor(self.workers)
+        try:
+            started = [pool.submit(self.begin, process, rounds, *one) for one in self.shuffled(wave)]
+            runs = [run for future in started if (run := future.result())]
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
         while any(run.waits for run in runs):
             begun = time.monotonic()
             for number in range(rounds):
@@ -245,14 +260,22 @@ class Measuring:
         """Return the same in an order drawn anew."""
         return self.random.sample(some, len(some))
 
-    def begin(self, process: int, rounds: int, entrant: Entrant, case: Plan) -> Outcome:
-        """Start a script; it comes back at its first round, with the first turns behind it."""
+    def begin(self, process: int, rounds: int, entrant: Entrant, case: Plan) -> Run | None:
+        """Start a script on a core that is free; it comes back at its first round, with the first turns behind it."""
+        if self.late:
+            return None
         settings = {
-            "block": BLOCK, "spend": max(self.budget / 1000, 1.6 * BLOCK * rounds),
-            "patience": min(self.budget / (100 if process == 0 else 200), entrant.host.limit / 10),
-            "skip": self.slow[case.group, case.located.id],
+            "block": BLOCK, "spend": max(self.budget / SPEND, 1.6 * BLOCK * rounds),
+            "patience": min(self.budget / (PATIENCE if process == 0 else SPEND), entrant.host.limit / 10),
+            "skip": self.slow[case.group, case.located.id], "known": self.known[case.group, case.located.id],
         }  # fmt: skip
-        return entrant.host.begin(script_of(case, entrant.host), f"<{case.located.id}@{case.name}>", settings)
+        script, name = script_of(case, entrant.host), f"<{case.located.id}@{case.name}>"
+        entrant.host.core = self.free.get()
+        run = Run(entrant, case, entrant.host.begin(script, name, settings))
+        self.free.put(entrant.host.core)
+        entrant.host.core = self.core
+        run.collect()
+        return run
 
     def keep(self, process: int, run: Run) -> None:
         """Write what was timed, if what the script observed is what it is to observe."""
@@ -267,8 +290,11 @@ class Measuring:
             return
         against = {(loop.measure, loop.size): loop.against for loop in measured_loops(case.located)}
         for (label, size), loop in run.loops.items():
-            if process == 0 and loop.get("first", 0.0) > self.budget / 60:
+            if process == 0 and loop.get("first", 0.0) > self.budget / SLOW:
                 self.slow[case.group, case.located.id].append((label, size))
+            if process == 0 and not run.entrant.twin and loop["seconds"]:
+                found = (label, size, loop["loops"], loop["seconds"][-1])
+                self.known[case.group, case.located.id].append(found)
             self.write(
                 records.Measurement(
                     case=case_id, label=label, size=size, against=against[label, size], twin=run.entrant.twin, process=process,

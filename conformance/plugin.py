@@ -6,7 +6,7 @@ everything else fails.
 """
 
 import math
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -97,11 +97,13 @@ class State:
 
     def __init__(self, config: pytest.Config, specs: list[Located]) -> None:
         self.specs = {located.path.resolve(): located for located in specs}
+        self.named = bool(config.getoption("--backend"))
+        self.measures, self.budget = config.getoption("--measure"), config.getoption("--budget")
         self.backends = split_backends(config.getoption("--backend"))
+        if self.measures and not self.named:
+            self.backends = [name for name in self.backends if name in adapters.CORE]
         self.pythons = interpreters(config.getoption("--python"))
         self.device, self.limit = config.getoption("--device"), config.getoption("--limit")
-        self.measures, self.budget = config.getoption("--measure"), config.getoption("--budget")
-        self.named = bool(config.getoption("--backend"))
         self.hosts: dict[str, Host] = {}
         if self.measures:
             check_alone(config)
@@ -113,6 +115,12 @@ class State:
             raise UsageError(
                 f"--limit is {self.limit}\n    expected: a number of seconds above zero\n    to do: leave it out for 60 seconds"
             )
+
+    def plan(self, specs: Iterable[Located]) -> Iterator[cases.Plan]:
+        """Yield the cases of specs; five minutes of measuring suffice for the core backends, each on its first engine, if none is named."""
+        for case in cases.plan(specs, self.backends):
+            if not self.measures or self.named or case.engine in (None, next(iter(case.adapter.engines), None)):
+                yield case
 
     def host(self, case: cases.Plan) -> Host:
         """Return the warm host that a case belongs to; start it if it is not up."""
@@ -217,7 +225,7 @@ class SpecFile(pytest.File):
     def collect(self) -> Iterator["CaseItem"]:
         """Yield one item for each backend and way."""
         state = self.config.stash[STATE]
-        for case in cases.plan([state.specs[self.path.resolve()]], state.backends):
+        for case in state.plan([state.specs[self.path.resolve()]]):
             yield CaseItem.from_parent(self, name=case.name, case=case)
 
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from conformance import cases, records
 from conformance.claims import claim_lines
 from conformance.comparison import FEWEST_PROCESSES
+from conformance.hosts import Device
 from conformance.measuring import PASSED, Measuring, measured_loops
 from conformance.scenarios import scenario_lines
 from conformance.summary import summary_table
@@ -98,13 +99,13 @@ class Recorder:
         passed = {(case.spec, case.backend, case_way(case)) for case in self.cases if case.verdict in PASSED}
         plans = [
             plan
-            for plan in cases.plan(filter(measured_loops, self.state.specs.values()), self.state.backends)
+            for plan in self.state.plan(filter(measured_loops, self.state.specs.values()))
             if (plan.located.id, plan.backend, frozenset(plan.way.items())) in passed
-            and (self.state.named or plan.adapter.packages)  # the reference is no framework: its speed says nothing
         ]
+        device: Device = "gpu" if any(case.device == "gpu" for case in self.cases) else "cpu"
         if plans:
             self.measured = Measuring(
-                plans, self.state.new_host, self.writer.write, budget, self.tell, device=self.state.device
+                plans, self.state.new_host, self.writer.write, budget, self.tell, device=device
             ).run()
 
     def tell(self, text: str, share: float) -> None:

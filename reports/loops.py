@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from conformance.comparison import LEAST_FLOOR, Agreement, Key, Timing, agreement, timings
+from conformance.measuring import PATIENCE
 from conformance.records import Measurement, Results
 from reports.cases import CaseView
 from reports.quantities import count, number, percent, plural, raw, seconds, span, unit_of
 from reports.view import SpecView, View
 
-#: a loop is turned if the budget is so many times as long as one turn is expected to take
-TURNS_IN_BUDGET = 200
+#: some of the budget goes to the verdicts, before anything is measured
+VERDICTS_TAKE = 1.2
 
 
 def name_of(case: CaseView) -> str:
@@ -157,7 +158,7 @@ class Measured:
         of = "" if slowest.label == timing.label else f" of {slowest.label}, beside which it stands,"
         return (
             f"not measured: a turn{of} would take about {seconds(slowest.expected, 2)}, more than this run's budget allows; "
-            f"`--budget {round_up(TURNS_IN_BUDGET * slowest.expected)}`"
+            f"`--budget {round_up(VERDICTS_TAKE * PATIENCE * slowest.expected)}`"
         )
 
 
