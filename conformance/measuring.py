@@ -27,16 +27,16 @@ from conformance.spec import Located
 from conformance.translation import Script
 from conformance.vocabulary import Measure, walk
 
-DEFAULT_BUDGET = 270.0
+DEFAULT_BUDGET = 280.0
 #: a block of turns lasts at least this long, in seconds: some hundred thousand times what the clock can tell
 BLOCK = 0.01
 #: how many processes a backend gets if the budget allows: fewer than three give no interval, more than these say little more
 PROCESSES, MOST_PROCESSES = 5, 15
 #: which part of the budget the first turn of a loop may take in the first process, with what is compiled or loaded then;
 #: which part its rounds may take in each process; and from which part on a first turn is not done again in another process
-PATIENCE, SPEND, SLOW = 100, 1000, 150
+PATIENCE, SPEND, SLOW = 150, 1000, 150
 #: rounds of the first process, which shows how long everything takes, and of the others
-FIRST_ROUNDS, FEWEST_ROUNDS, MOST_ROUNDS = 5, 5, 40
+FIRST_ROUNDS, FEWEST_ROUNDS, MOST_ROUNDS = 3, 3, 40
 #: how many scripts get to their first rounds at a time, each on a core of its own
 SIDE_BY_SIDE = 2
 #: what levels the field, in the words of each library: one thread on one device; and on a GPU, no float32 that is computed as less,

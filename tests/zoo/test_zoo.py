@@ -84,9 +84,9 @@ def test_who_is_fast_because_he_does_less_is_not_timed(zoo, tmp_path):
         results.cases[f"{spec}@{name}"] for name in ("zoo-skimps", "zoo-two-faced", "reference")
     )
     assert (skimps.verdict, two_faced.verdict, right.verdict) == ("fails", "conforms", "conforms"), ran.stdout
-    assert "eight-calls-of-one-layer" in ran.stdout
+    assert "four-calls-of-one-layer" in ran.stdout
     assert {line.case for line in results.measurements.values()} == {right.id}
     assert list(results.measurings[0].unreliable) == [two_faced.id]
     assert (
-        "eight-calls-of-one-layer: expected 0.00390625, observed 1.0" in results.measurings[0].unreliable[two_faced.id]
+        "four-calls-of-one-layer: expected 0.00390625, observed 1.0" in results.measurings[0].unreliable[two_faced.id]
     )
