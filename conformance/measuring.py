@@ -28,15 +28,17 @@ from conformance.translation import Script
 from conformance.vocabulary import Measure, walk
 
 DEFAULT_BUDGET = 280.0
-#: a block of turns lasts at least this long, in seconds: some hundred thousand times what the clock can tell
-BLOCK = 0.01
+#: a block of turns lasts at least this long, in seconds: some ten thousand times what the clock can tell
+BLOCK = 0.005
 #: how many processes a backend gets if the budget allows: fewer than three give no interval, more than these say little more
 PROCESSES, MOST_PROCESSES = 5, 15
 #: which part of the budget the first turn of a loop may take in the first process, with what is compiled or loaded then;
 #: which part its rounds may take in each process; and from which part on a first turn is not done again in another process
 PATIENCE, SPEND, SLOW = 150, 1000, 150
-#: rounds of the first process, which shows how long everything takes, and of the others
-FIRST_ROUNDS, FEWEST_ROUNDS, MOST_ROUNDS = 3, 3, 40
+#: rounds of the first process, which shows how long everything takes, and of the others; with so many, further processes tell more
+FIRST_ROUNDS, FEWEST_ROUNDS, MANY_ROUNDS, MOST_ROUNDS = 3, 3, 7, 40
+#: what a process takes that need not calibrate nor wait for what was too slow, as a part of what the first one takes
+CALIBRATED = 0.75
 #: how many scripts get to their first rounds at a time, each on a core of its own
 SIDE_BY_SIDE = 2
 #: what levels the field, in the words of each library: one thread on one device; and on a GPU, no float32 that is computed as less,
@@ -145,20 +147,18 @@ class Measuring:
         self.started = time.monotonic()
         self.deadline = self.started + self.budget
         load = load_average()
-        processes, rounds, done = 1, [FIRST_ROUNDS], 0
-        while done < processes:
+        rounds = [FIRST_ROUNDS]
+        while True:
             self.turning = 0.0
             begun = time.monotonic()
-            whole = self.process(done, rounds[-1])
-            done += 1
-            if done == 1:
-                fixed = time.monotonic() - begun - self.turning
-                processes, later = self.plan(fixed, self.turning / FIRST_ROUNDS)
-                rounds += [later] * (processes - 1)
-            if not whole:
+            whole = self.process(len(rounds) - 1, rounds[-1])
+            fixed, per_round = time.monotonic() - begun - self.turning, self.turning / rounds[-1]
+            more = self.plan(len(rounds), fixed * (CALIBRATED if len(rounds) == 1 else 1.0), per_round)
+            if not whole or not more:
                 break
+            rounds.append(more)
         how = records.Measuring(
-            budget=self.budget, seconds=time.monotonic() - self.started, processes=done, rounds=rounds[:done], block=BLOCK,
+            budget=self.budget, seconds=time.monotonic() - self.started, processes=len(rounds), rounds=rounds, block=BLOCK,
             core=self.core, twin=self.twin, seed=self.seed, environ=self.environ, processor=processor(), load_before=load,
             load_after=load_average(), clock_resolution=time.get_clock_info("perf_counter").resolution,
             governor=governor(self.core), unreliable=self.unreliable,
@@ -166,18 +166,16 @@ class Measuring:
         self.write(how)
         return how
 
-    def plan(self, fixed: float, per_round: float) -> tuple[int, int]:
-        """Return how many processes and how many rounds in each of them fit into what is left, given what one takes."""
-        left = 0.95 * (self.deadline - time.monotonic())
-        processes = int(left / max(fixed + FIRST_ROUNDS * per_round, 1e-9))
-        processes = min(MOST_PROCESSES - 1, max(processes, PROCESSES - 1))
-        while processes and processes * (fixed + FEWEST_ROUNDS * per_round) > left:
-            processes -= 1
-        processes = processes or int(left > fixed)  # one that is cut off tells of some specs
-        if not processes:
-            return 1, FEWEST_ROUNDS
-        rounds = int((left / processes - fixed) / max(per_round, 1e-9))
-        return 1 + processes, min(MOST_ROUNDS, max(FEWEST_ROUNDS, rounds))
+    def plan(self, done: int, fixed: float, per_round: float) -> int:
+        """Return how many rounds the next process is to have, given what one takes; none if no further process fits."""
+        left = 0.97 * (self.deadline - time.monotonic())
+        fit = int(left / max(fixed + FEWEST_ROUNDS * per_round, 1e-9))
+        if not fit or done >= MOST_PROCESSES:
+            return 0
+        processes = min(
+            fit, max(PROCESSES - done, int(left / (fixed + MANY_ROUNDS * per_round)), 1), MOST_PROCESSES - done
+        )
+        return min(MOST_ROUNDS, max(FEWEST_ROUNDS, int((left / processes - fixed) / max(per_round, 1e-9))))
 
     def process(self, number: int, rounds: int) -> bool:
         """Bring every backend up, time every spec, and take all down; return whether time sufficed for all."""

@@ -6,7 +6,9 @@ everything else fails.
 """
 
 import math
+import os
 from collections.abc import Generator, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ import adapters
 from conformance import cases, records
 from conformance.hosts import Host
 from conformance.loader import load_all
-from conformance.measuring import DEFAULT_BUDGET
+from conformance.measuring import DEFAULT_BUDGET, SIDE_BY_SIDE
 from conformance.problems import InputError, UsageError
 from conformance.spec import Located
 
@@ -105,6 +107,9 @@ class State:
         self.pythons = interpreters(config.getoption("--python"))
         self.device, self.limit = config.getoption("--device"), config.getoption("--limit")
         self.hosts: dict[str, Host] = {}
+        #: cases that run side by side, and who runs them
+        self.records: dict[tuple[str, str], Future[records.Case]] = {}
+        self.pool: ThreadPoolExecutor | None = None
         if self.measures:
             check_alone(config)
         if not 0 < self.budget < math.inf:
@@ -130,12 +135,38 @@ class State:
                 host.start()
         return self.hosts[case.group]
 
+    def run(self, case: cases.Plan) -> records.Case:
+        """Return the record of a case; where times are to be taken soon, the cases of two backends run side by side before that."""
+        running = self.records.get((case.located.id, case.name))
+        return running.result() if running else cases.run_case(case, self.host(case))
+
+    def run_side_by_side(self, planned: Iterable[cases.Plan]) -> None:
+        """Begin to run cases, those of one host one after the other, on as many hosts at a time as there are cores, two at most."""
+        groups: dict[str, list[cases.Plan]] = {}
+        for case in planned:
+            self.records[case.located.id, case.name] = Future()
+            groups.setdefault(case.group, []).append(case)
+
+        def run_group(group: list[cases.Plan]) -> None:
+            for case in group:
+                future = self.records[case.located.id, case.name]
+                try:
+                    future.set_result(cases.run_case(case, self.host(case)))
+                except Exception as error:  # noqa: BLE001  # whoever asks for the record hears of it
+                    future.set_exception(error)
+
+        self.pool = ThreadPoolExecutor(min(SIDE_BY_SIDE, os.cpu_count() or 1))
+        for group in groups.values():
+            self.pool.submit(run_group, group)
+
     def new_host(self, case: cases.Plan, environ: Mapping[str, str] | None = None) -> Host:
         """Return a host for a case that nobody else has; it is not started."""
         return Host(case.adapter, self.pythons.get(case.backend), self.device, self.limit, case.engine, environ)
 
     def stop(self) -> None:
         """Stop every host."""
+        if self.pool:
+            self.pool.shutdown(wait=False, cancel_futures=True)
         for host in self.hosts.values():
             host.stop()
         self.hosts.clear()
@@ -241,7 +272,7 @@ class CaseItem(pytest.Item):
 
     def runtest(self) -> None:
         """Run the script and turn the verdict into an outcome."""
-        self.record = record = cases.run_case(self.case, self.config.stash[STATE].host(self.case))
+        self.record = record = self.config.stash[STATE].run(self.case)
         if record.verdict in {"unsupported", "skipped"}:
             pytest.skip(f"{record.verdict}: {record.reason}")
         if record.verdict == "differs":
@@ -290,6 +321,14 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         report.canireuse_case = item.record.model_dump(mode="json")
         report.canireuse_environment = cases.environment_line(item.case.backend, host).model_dump(mode="json")
     return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """Have cases run side by side where measuring waits for them and nothing else runs."""
+    state = session.config.stash.get(STATE, None)
+    if state and state.measures and not session.config.option.collectonly:
+        state.run_side_by_side(item.case for item in getattr(session, "items", ()) if isinstance(item, CaseItem))
 
 
 @pytest.hookimpl(tryfirst=True)
