@@ -161,7 +161,7 @@ def test_few_processes_give_no_interval_and_nothing_is_called(tmp_path):
     rows = [row for family in seen.families for one in family.scenarios for chart in one.ratios for row in chart.rows]
     assert not any(row.differs for row in rows)
     page = section_of(build(few, tmp_path / "index.html"))
-    assert "an interval needs 5, so no difference is called" in page
+    assert "an interval needs 3, so no difference is called" in page
     assert "The machine was busy before anything was measured: its load was 1.9" in page
     assert "none can be called different, as there are no intervals" in page
 
@@ -173,10 +173,10 @@ def test_a_quiet_machine_and_enough_processes_are_no_warning(text):
 def test_what_was_left_out_says_how_to_have_it(told, text):
     left_out = {loop.name: reason for loop, reason in scenario(told, BY_NAME).left_out}
     assert left_out["nnx, create, size 10,000"] == (
-        "not measured: a turn would take about 8.0 s, more than this run's budget allows; `--budget 1600`"
+        "not measured: a turn would take about 8.0 s, more than this run's budget allows; `--budget 1500`"
     )
     assert "a turn of create, beside which it stands, would take about 8.0 s" in left_out["nnx, reuse, size 10,000"]
-    assert "<code>--budget 1600</code>" in text
+    assert "<code>--budget 1500</code>" in text
 
 
 def test_unreliable_and_unsaid_cases_are_told(text):
@@ -199,7 +199,7 @@ def test_a_first_call_is_told_apart_from_later_ones_only_where_it_is_one(told, r
     assert {curve.name for one in seen.growth.multiples for curve in one.curves} == {"first call", "later calls"}
     assert [row.name for row in seen.first.rows][:2] == ["reference", "tf1"]
     first = seen.growth.multiples[0].curves[0]
-    assert first.growth.points[0][0] == 2  # the smallest size pays for what a process sets up once
+    assert first.growth.points[0][0] == 4  # the smallest size pays for what a process sets up once
     assert scenario(told, TRAINING).first is None  # the function was called before the clock ran
     assert times_first_call(results.specs[COMPILED], "compiled")
     assert not times_first_call(results.specs[TRAINING], "shared")

@@ -21,8 +21,7 @@ def measured_page(tmp_path_factory):
     return build(few, tmp_path_factory.mktemp("report") / "index.html")
 
 
-@pytest.mark.parametrize("width", [380, 1280])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 380), ("dark", 1280)])
 def test_axe_finds_nothing_and_nothing_sticks_out(visit, axe, measured_page, scheme, width):
     tab = visit("#performance", width=width, page=measured_page, color_scheme=scheme)
     tab.evaluate("document.querySelectorAll('#performance details').forEach(details => { details.open = true; })")
