@@ -8,6 +8,7 @@ agreement      the stopwatch beside `torch.utils.benchmark` and beside `timeit` 
 """
 
 import argparse
+import os
 import statistics
 import tempfile
 import textwrap
@@ -152,21 +153,23 @@ THEIRS = {
     "linen": """
         import timeit
         block = 'for _ in range({loops}):\\n    ' + {body!r} + '\\n{fence}'
-        made = {made!r}  # what a step gives back is what the next one takes
-        theirs.append(timeit.timeit(block, setup=made, globals=globals(), number=1) / {loops})
+        # what a step gives back is what the next one takes; a warm turn, as the stopwatch has it
+        before = {made!r} + '\\n' + {body!r} + '\\n{fence}'
+        theirs.append(timeit.timeit(block, setup=before, globals=globals(), number=1) / {loops})
     """,
 }
 
 
-def side_by_side(backend: str, located: Located, rounds: int) -> Iterator[tuple[str, float, float]]:
-    """Yield for each measured loop of a spec the medians of the stopwatch and of the other tool."""
+def side_by_side(backend: str, located: Located, rounds: int) -> Iterator[tuple[str, float, float, float]]:
+    """Yield for each measured loop of a spec the medians of the stopwatch and of the other tool, and how far they are apart, round by round."""
     adapter = adapters.adapter(backend)
     for wanted in (step.measure for step in located.spec.steps if isinstance(step, Measure)):
         host = Host(adapter, device="cpu", environ=ONE_THREAD)
+        host.core = max(os.sched_getaffinity(0))
         host.ready()
         (case,) = plan([located], [backend])
         script = script_of(case, host)
-        settings = {"block": BLOCK, "core": None, "patience": 60.0, "spend": 60.0, "skip": []}
+        settings = {"block": BLOCK, "patience": 60.0, "spend": 60.0, "skip": []}
         warm = host.begin(script, "<calibration>", settings)
         loops = next(one["loops"] for one in warm.waiting["warm"] if one["label"] == wanted)
         ended = host.turn(None, warm)
@@ -181,7 +184,8 @@ def side_by_side(backend: str, located: Located, rounds: int) -> Iterator[tuple[
         host.stop()
         assert not outcome.error, outcome.error
         theirs = outcome.observations["theirs"][1:]  # the first belongs to the calibration
-        yield wanted, statistics.median(ours), statistics.median(theirs)
+        apart = statistics.median(one / other for one, other in zip(ours, theirs, strict=True))
+        yield wanted, statistics.median(ours), statistics.median(theirs), apart - 1
 
 
 def with_theirs(text: str, backend: str, label: str, loops: int) -> str:
@@ -208,9 +212,9 @@ def agree(rounds: int) -> None:
     for backend, tool in tools.items():
         for name in specs:
             located = load(Path("specs", "performance", f"{name}.yaml"))
-            for label, ours, theirs in side_by_side(backend, located, rounds):
+            for label, ours, theirs, apart in side_by_side(backend, located, rounds):
                 print(
-                    f"{backend:6} {name:36} {label:9} ours {ours * 1e6:10.2f} µs   {tool} {theirs * 1e6:10.2f} µs   {ours / theirs - 1:+.1%}",
+                    f"{backend:6} {name:36} {label:9} ours {ours * 1e6:10.2f} µs   {tool} {theirs * 1e6:10.2f} µs   {apart:+.1%}",
                     flush=True,
                 )
 

@@ -87,6 +87,4 @@ def test_who_is_fast_because_he_does_less_is_not_timed(zoo, tmp_path):
     assert "four-calls-of-one-layer" in ran.stdout
     assert {line.case for line in results.measurements.values()} == {right.id}
     assert list(results.measurings[0].unreliable) == [two_faced.id]
-    assert (
-        "four-calls-of-one-layer: expected 0.0625, observed 1.0" in results.measurings[0].unreliable[two_faced.id]
-    )
+    assert "four-calls-of-one-layer: expected 0.0625, observed 1.0" in results.measurings[0].unreliable[two_faced.id]
