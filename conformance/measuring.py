@@ -119,7 +119,10 @@ class Measuring:
         tell: Callable[[str, float], object] = lambda *_: None,
         seed: int | None = None,
         device: AskedDevice = "cpu",
+        load: list[float] | None = None,
     ) -> None:
+        #: the load of the machine before this run began to work itself
+        self.load = load_average() if load is None else load
         self.cases = list(cases)
         self.environ = level(device)
         self.bring_up, self.write, self.tell, self.budget = bring_up, write, tell, budget
@@ -147,7 +150,6 @@ class Measuring:
         """Measure until the budget is spent; write and return how it was done."""
         self.started = time.monotonic()
         self.deadline = self.started + self.budget
-        load = load_average()
         rounds = [FIRST_ROUNDS]
         while True:
             self.turning = 0.0
@@ -160,7 +162,7 @@ class Measuring:
             rounds.append(more)
         how = records.Measuring(
             budget=self.budget, seconds=time.monotonic() - self.started, processes=len(rounds), rounds=rounds, block=BLOCK,
-            core=self.core, twin=self.twin, seed=self.seed, environ=self.environ, processor=processor(), load_before=load,
+            core=self.core, twin=self.twin, seed=self.seed, environ=self.environ, processor=processor(), load_before=self.load,
             load_after=load_average(), clock_resolution=time.get_clock_info("perf_counter").resolution,
             governor=governor(self.core), unreliable=self.unreliable,
         )  # fmt: skip

@@ -14,7 +14,7 @@ from conformance import cases, records
 from conformance.claims import claim_lines
 from conformance.comparison import FEWEST_PROCESSES
 from conformance.hosts import Device
-from conformance.measuring import PASSED, Measuring, measured_loops
+from conformance.measuring import PASSED, Measuring, load_average, measured_loops
 from conformance.scenarios import scenario_lines
 from conformance.summary import summary_table
 
@@ -39,7 +39,7 @@ class Recorder:
         self.measured: records.Measuring | None = None
         if not config.option.collectonly:
             records.check_place(self.path)
-        self.started = time.perf_counter()
+        self.started, self.load = time.perf_counter(), load_average()
 
     def open(self) -> records.Writer:
         """Begin the file with the header, the specs and the claims about them."""
@@ -105,7 +105,7 @@ class Recorder:
         device: Device = "gpu" if any(case.device == "gpu" for case in self.cases) else "cpu"
         if plans:
             self.measured = Measuring(
-                plans, self.state.new_host, self.writer.write, budget, self.tell, device=device
+                plans, self.state.new_host, self.writer.write, budget, self.tell, device=device, load=self.load
             ).run()
 
     def tell(self, text: str, share: float) -> None:
