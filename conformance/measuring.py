@@ -173,13 +173,15 @@ class Measuring:
         """Return how many rounds the next process is to have, given what one takes; none if no further process fits."""
         left = 0.97 * (self.deadline - time.monotonic())
         fit = int(left / max(fixed + FEWEST_ROUNDS * per_round, 1e-9))
-        if not fit and 1 < done < FEWEST_PROCESSES and left > fixed / 4:  # a part of the specs gets its interval
+        if not fit and 1 < done < FEWEST_PROCESSES and left > 0.75 * fixed:  # a part of the specs gets its interval
             return FEWEST_ROUNDS
         if not fit or done >= MOST_PROCESSES:
             return 0
         processes = min(
             fit, max(PROCESSES - done, int(left / (fixed + MANY_ROUNDS * per_round)), 1), MOST_PROCESSES - done
         )
+        if done + processes < FEWEST_PROCESSES:  # rounds would take the time of the process that gives intervals
+            return FEWEST_ROUNDS
         return min(MOST_ROUNDS, max(FEWEST_ROUNDS, int((left / processes - fixed) / max(per_round, 1e-9))))
 
     def process(self, number: int, rounds: int) -> bool:
