@@ -59,7 +59,7 @@ PASSED = frozenset({"conforms", "differs"})
 
 
 def level(device: AskedDevice) -> dict[str, str]:
-    """Return the environment variables of hosts that are compared."""
+    """Return the environment variables of hosts that are compared; where there may be a GPU, those for it as well."""
     return ONE_THREAD if device == "cpu" else {**ONE_THREAD, **ON_A_GPU}
 
 
@@ -104,10 +104,11 @@ class Run:
 
 
 class Measuring:
-    """Times the measured loops of cases that have passed, within a budget of seconds.
+    """Times the measured loops of cases, within a budget of seconds; no time is kept of a case that does not pass.
 
-    `bring_up` makes a host for a case, with environment variables beside the adapter's; `write` takes each record as it comes, `tell` what is being done
-    and which share of the budget is gone.
+    `bring_up` makes a host for a case, with environment variables beside the adapter's; `write` takes each record as it comes,
+    `tell` what is being done and which share of the budget is gone. The first process of each backend also tells
+    what each case did: `outcomes`, by spec and name, on `hosts`, by group.
     """
 
     def __init__(
@@ -123,51 +124,60 @@ class Measuring:
     ) -> None:
         #: the load of the machine before this run began to work itself
         self.load = load_average() if load is None else load
+        #: what is measured yet; a case that cannot be said, or went wrong, is not measured again
         self.cases = list(cases)
         self.environ = level(device)
         self.bring_up, self.write, self.tell, self.budget = bring_up, write, tell, budget
         self.seed = random.SystemRandom().randrange(2**32) if seed is None else seed
         self.random = random.Random(self.seed)  # noqa: S311  # an order is no secret
-        #: cores on which scripts get to their first rounds, two side by side; in the rounds, all are on the last of them
+        #: cores on which scripts get to their first rounds, side by side; in the rounds, all are on the last of them
         cores: list[int | None] = [*sorted(os.sched_getaffinity(0))] if hasattr(os, "sched_getaffinity") else [None]
+        self.cores = cores[-SIDE_BY_SIDE:]
         self.core = cores[-1]
-        self.free: SimpleQueue[int | None] = SimpleQueue()
-        self.workers = len(cores[-SIDE_BY_SIDE:]) if device == "cpu" else 1
-        for core in cores[-self.workers :]:
-            self.free.put(core)
-        self.by_spec: dict[str, list[Plan]] = defaultdict(list)
-        for case in self.cases:
-            self.by_spec[case.located.id].append(case)
         self.slow: dict[tuple[str, str], list[tuple[str, int | None]]] = defaultdict(list)
         #: how many turns fill a block, and what one takes, as the first process found out
         self.known: dict[tuple[str, str], list[tuple[str, int | None, int, float]]] = defaultdict(list)
         self.twin: str | None = None
         self.unreliable: dict[str, str] = {}
-        #: cases that are not measured again, because they went wrong when they were
-        self.given_up: list[Plan] = []
+        self.hosts: dict[str, Host] = {}
+        self.outcomes: dict[tuple[str, str], Outcome] = {}
+        #: how many rounds each process had
+        self.rounds: list[int] = []
+        self.left = budget
 
     def run(self) -> records.Measuring:
         """Measure until the budget is spent; write and return how it was done."""
-        self.started = time.monotonic()
-        self.deadline = self.started + self.budget
-        rounds = [FIRST_ROUNDS]
-        while True:
-            self.turning = 0.0
-            begun = time.monotonic()
-            whole = self.process(len(rounds) - 1, rounds[-1])
-            fixed, per_round = time.monotonic() - begun - self.turning, self.turning / rounds[-1]
-            more = self.plan(len(rounds), fixed * (CALIBRATED if len(rounds) == 1 else 1.0), per_round)
-            if not whole or not more:
-                break
-            rounds.append(more)
+        self.first()
+        return self.rest()
+
+    def first(self) -> None:
+        """Measure in one process of each backend, which shows how long everything takes."""
+        self.deadline = time.monotonic() + self.left
+        self.next = self.one_more(FIRST_ROUNDS)
+        self.left = self.deadline - time.monotonic()
+
+    def rest(self) -> records.Measuring:
+        """Measure in further processes, whenever that comes; write and return how all was done."""
+        self.deadline = time.monotonic() + self.left
+        while self.next:
+            self.next = self.one_more(self.next)
         how = records.Measuring(
-            budget=self.budget, seconds=time.monotonic() - self.started, processes=len(rounds), rounds=rounds, block=BLOCK,
+            budget=self.budget, seconds=self.spent, processes=len(self.rounds), rounds=self.rounds, block=BLOCK,
             core=self.core, twin=self.twin, seed=self.seed, environ=self.environ, processor=processor(), load_before=self.load,
             load_after=load_average(), clock_resolution=time.get_clock_info("perf_counter").resolution,
             governor=governor(self.core), unreliable=self.unreliable,
         )  # fmt: skip
         self.write(how)
         return how
+
+    def one_more(self, rounds: int) -> int:
+        """Measure in one more process of each backend; return how many rounds the next is to have, none if none fits."""
+        self.turning, begun = 0.0, time.monotonic()
+        whole = self.process(len(self.rounds), rounds)
+        fixed = time.monotonic() - begun - self.turning
+        self.rounds.append(rounds)
+        known = CALIBRATED if len(self.rounds) == 1 else 1.0
+        return self.plan(len(self.rounds), fixed * known, self.turning / rounds) if whole and self.cases else 0
 
     def plan(self, done: int, fixed: float, per_round: float) -> int:
         """Return how many rounds the next process is to have, given what one takes; none if no further process fits."""
@@ -189,14 +199,11 @@ class Measuring:
         self.tell(f"process {number + 1}: importing frameworks", self.share)
         with contextlib.ExitStack() as hosts:
             entrants = self.line_up(hosts)
-            specs = list(self.by_spec)
-            self.random.shuffle(specs)
-            for spec in specs:
+            for spec in self.shuffled(list({case.located.id: case for case in self.cases})):
                 if self.late:
                     return False
                 self.tell(f"process {number + 1}: {spec}", self.share)
-                cases = [case for case in self.by_spec[spec] if case not in self.given_up]
-                for wave in waves(cases, entrants):
+                for wave in waves([case for case in self.cases if case.located.id == spec], entrants):
                     self.spec(number, rounds, wave)
         return True
 
@@ -206,9 +213,14 @@ class Measuring:
         return time.monotonic() > self.deadline
 
     @property
+    def spent(self) -> float:
+        """How many seconds of the budget are gone."""
+        return self.budget - (self.deadline - time.monotonic())
+
+    @property
     def share(self) -> float:
         """Which share of the budget is gone, at most 1."""
-        return min(1.0, (time.monotonic() - self.started) / self.budget)
+        return min(1.0, self.spent / self.budget)
 
     def line_up(self, hosts: contextlib.ExitStack) -> list[Entrant]:
         """Return a host for each group of cases, all up; and the twin. They are stopped with `hosts`, come what may."""
@@ -223,14 +235,17 @@ class Measuring:
             return entrant
 
         entrants = [enter(group) for group in first]
-        if self.twin is not None:
+        if self.twin in first:
             entrants.append(enter(self.twin, twin=True))
-        entrants = [entrant for entrant in entrants if entrant.host.ready() is None]
-        if self.twin is None and entrants:
-            self.twin = self.choose_twin(entrants)
+        present = [entrant for entrant in entrants if entrant.host.ready() is None]
+        if not self.hosts:
+            self.hosts = {entrant.group: entrant.host for entrant in entrants}
+            self.cases = [case for case in self.cases if can_say(case, self.hosts[case.group])]
+        if self.twin is None and present:
+            self.twin = self.choose_twin(present)
             twin = enter(self.twin, twin=True)
-            entrants += [twin] if twin.host.ready() is None else []
-        return entrants
+            present += [twin] if twin.host.ready() is None else []
+        return present
 
     def choose_twin(self, entrants: list[Entrant]) -> str:
         """Return the group that is there twice: the one that comes up soonest of those that can say most of the specs."""
@@ -240,9 +255,12 @@ class Measuring:
 
     def spec(self, process: int, rounds: int, wave: list[tuple[Entrant, Plan]]) -> None:
         """Time one spec: every host gets to its first round, then one at a time they do rounds in a new order each."""
-        pool = ThreadPoolExecutor(self.workers)
+        free: SimpleQueue[int | None] = SimpleQueue()
+        for core in self.cores if all(entrant.host.device == "cpu" for entrant, _ in wave) else self.cores[-1:]:
+            free.put(core)
+        pool = ThreadPoolExecutor(free.qsize())
         try:
-            started = [pool.submit(self.begin, process, rounds, *one) for one in self.shuffled(wave)]
+            started = [pool.submit(self.begin, process, rounds, free, *one) for one in self.shuffled(wave)]
             runs = [run for future in started if (run := future.result())]
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
@@ -265,7 +283,9 @@ class Measuring:
         """Return the same in an order drawn anew."""
         return self.random.sample(some, len(some))
 
-    def begin(self, process: int, rounds: int, entrant: Entrant, case: Plan) -> Run | None:
+    def begin(
+        self, process: int, rounds: int, free: SimpleQueue[int | None], entrant: Entrant, case: Plan
+    ) -> Run | None:
         """Start a script on a core that is free; it comes back at its first round, with the first turns behind it."""
         if self.late:
             return None
@@ -275,23 +295,27 @@ class Measuring:
             "skip": self.slow[case.group, case.located.id], "known": self.known[case.group, case.located.id],
         }  # fmt: skip
         script, name = script_of(case, entrant.host), f"<{case.located.id}@{case.name}>"
-        entrant.host.core = self.free.get()
-        run = Run(entrant, case, entrant.host.begin(script, name, settings))
-        self.free.put(entrant.host.core)
-        entrant.host.core = self.core
+        entrant.host.core = core = free.get()
+        try:
+            run = Run(entrant, case, entrant.host.begin(script, name, settings))
+        finally:
+            free.put(core)
+            entrant.host.core = self.core
         run.collect()
         return run
 
     def keep(self, process: int, run: Run) -> None:
         """Write what was timed, if what the script observed is what it is to observe."""
         case, host = run.case, run.entrant.host
+        if process == 0 and not run.entrant.twin:
+            self.outcomes[case.located.id, case.name] = run.outcome
         verdict = judge(
             case.located.spec, case.backend, case.adapter, case.way, run.outcome, host.environment["packages"]
         )
         case_id = records.case_id(case.located.id, case.backend, way_on(case, host), host.device)
         if verdict.verdict not in PASSED:
             self.unreliable[case_id] = f"{verdict.verdict} when it was measured: {verdict.reason}"
-            self.given_up.append(case)
+            self.cases = [other for other in self.cases if other is not case]
             return
         against = {(loop.measure, loop.size): loop.against for loop in measured_loops(case.located)}
         for (label, size), loop in run.loops.items():
@@ -312,6 +336,14 @@ class Measuring:
 def script_of(case: Plan, host: Host) -> Script:
     """Return the script of a case, for the packages and the device of a host."""
     return case.adapter(host.device, case.way, host.environment["packages"]).translate(case.located.spec)
+
+
+def can_say(case: Plan, host: Host) -> bool:
+    """Return whether there is a script of a case; whoever runs the case hears why there is none."""
+    try:
+        return host.absent is None and bool(script_of(case, host))
+    except Exception:  # noqa: BLE001  # a fault of an adapter must not lose the others
+        return False
 
 
 def waves(cases: list[Plan], entrants: list[Entrant]) -> Iterator[list[tuple[Entrant, Plan]]]:

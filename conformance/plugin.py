@@ -6,9 +6,7 @@ everything else fails.
 """
 
 import math
-import os
 from collections.abc import Generator, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,7 @@ import adapters
 from conformance import cases, records
 from conformance.hosts import Host
 from conformance.loader import load_all
-from conformance.measuring import DEFAULT_BUDGET, SIDE_BY_SIDE
+from conformance.measuring import DEFAULT_BUDGET, Measuring, measured_loops
 from conformance.problems import InputError, UsageError
 from conformance.spec import Located
 
@@ -107,9 +105,7 @@ class State:
         self.pythons = interpreters(config.getoption("--python"))
         self.device, self.limit = config.getoption("--device"), config.getoption("--limit")
         self.hosts: dict[str, Host] = {}
-        #: cases that run side by side, and who runs them
-        self.records: dict[tuple[str, str], Future[records.Case]] = {}
-        self.pool: ThreadPoolExecutor | None = None
+        self.measuring: Measuring | None = None
         if self.measures:
             check_alone(config)
         if not 0 < self.budget < math.inf:
@@ -127,8 +123,17 @@ class State:
             if not self.measures or self.named or case.engine in (None, next(iter(case.adapter.engines), None)):
                 yield case
 
+    def measure(self, planned: Iterable[cases.Plan], **arguments: Any) -> Measuring | None:
+        """Measure cases that have measured loops in one process of each backend, from which their verdicts come; return what measures on."""
+        if timed := [case for case in planned if measured_loops(case.located)]:
+            self.measuring = Measuring(timed, self.new_host, budget=self.budget, device=self.device, **arguments)
+            self.measuring.first()
+        return self.measuring
+
     def host(self, case: cases.Plan) -> Host:
-        """Return the warm host that a case belongs to; start it if it is not up."""
+        """Return the warm host that a case belongs to, or that measured it; start it if it is not up."""
+        if self.measuring and measured_loops(case.located):
+            return self.measuring.hosts[case.group]
         if case.group not in self.hosts:
             self.hosts[case.group] = host = self.new_host(case)
             with suppress(OSError):  # `ready` says so, as a result of each case
@@ -136,28 +141,9 @@ class State:
         return self.hosts[case.group]
 
     def run(self, case: cases.Plan) -> records.Case:
-        """Return the record of a case; where times are to be taken soon, the cases of two backends run side by side before that."""
-        running = self.records.get((case.located.id, case.name))
-        return running.result() if running else cases.run_case(case, self.host(case))
-
-    def run_side_by_side(self, planned: Iterable[cases.Plan]) -> None:
-        """Begin to run cases, those of one host one after the other, on as many hosts at a time as there are cores, two at most."""
-        groups: dict[str, list[cases.Plan]] = {}
-        for case in planned:
-            self.records[case.located.id, case.name] = Future()
-            groups.setdefault(case.group, []).append(case)
-
-        def run_group(group: list[cases.Plan]) -> None:
-            for case in group:
-                future = self.records[case.located.id, case.name]
-                try:
-                    future.set_result(cases.run_case(case, self.host(case)))
-                except Exception as error:  # noqa: BLE001  # whoever asks for the record hears of it
-                    future.set_exception(error)
-
-        self.pool = ThreadPoolExecutor(min(SIDE_BY_SIDE, os.cpu_count() or 1))
-        for group in groups.values():
-            self.pool.submit(run_group, group)
+        """Return the record of a case."""
+        outcome = self.measuring.outcomes.get((case.located.id, case.name)) if self.measuring else None
+        return cases.run_case(case, self.host(case), outcome)
 
     def new_host(self, case: cases.Plan, environ: Mapping[str, str] | None = None) -> Host:
         """Return a host for a case that nobody else has; it is not started."""
@@ -165,21 +151,21 @@ class State:
 
     def stop(self) -> None:
         """Stop every host."""
-        if self.pool:
-            self.pool.shutdown(wait=False, cancel_futures=True)
-        for host in self.hosts.values():
+        for host in (*self.hosts.values(), *(self.measuring.hosts.values() if self.measuring else ())):
             host.stop()
         self.hosts.clear()
 
 
 def check_alone(config: pytest.Config) -> None:
-    """Raise UsageError if several workers would run side by side while the clock is read."""
+    """Raise UsageError if several workers would run side by side while the clock is read; a single one is this process."""
     workers = sum(int(tx.partition("*")[0]) if "*" in tx else 1 for tx in getattr(config.option, "tx", None) or [])
     if workers > 1:
         raise UsageError(
             f"--measure with {workers} workers: scripts that run side by side share caches, memory and the clock of the processor, and the times of each depend on the others\n"
             "    expected: one worker at most\n    to do: leave out -n; run the other specs without --measure"
         )
+    if workers:
+        config.option.dist, config.option.tx, config.option.numprocesses = "no", [], None
 
 
 def split_backends(given: list[str]) -> list[str]:
@@ -324,14 +310,6 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_runtestloop(session: pytest.Session) -> None:
-    """Have cases run side by side where measuring waits for them and nothing else runs."""
-    state = session.config.stash.get(STATE, None)
-    if state and state.measures and not session.config.option.collectonly:
-        state.run_side_by_side(item.case for item in getattr(session, "items", ()) if isinstance(item, CaseItem))
-
-
-@pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> None:
     """Start the next backend's host while this one's scripts run."""
     if isinstance(nextitem, CaseItem):
@@ -349,6 +327,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         not hasattr(config, "workerinput")
         and not getattr(config.option, "numprocesses", None)
         and not config.option.collectonly
+        and not state.measures
     ):
         for item in items:
             if isinstance(item, CaseItem):

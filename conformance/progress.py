@@ -9,7 +9,6 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     TaskID,
-    TaskProgressColumn,
     TextColumn,
     TimeElapsedColumn,
 )
@@ -66,19 +65,17 @@ class Display:
             self.console.print(str(report.longrepr), markup=False)
 
     def pytest_canireuse_progress(self, text: str, share: float) -> None:
-        """Turn the bar into one of the budget; where there is no terminal, print a line for each step of a tenth."""
+        """Show a bar of the budget; where there is no terminal, print a line for each step of a tenth."""
         if self.progress is None or not self.console.is_terminal:
             if share >= self.told:
                 self.console.print(f"measuring, {share:.0%} of the budget: {text} ...")
                 self.told = share + 0.05
             return
         if self.measuring is None:
-            self.progress.stop()
-            columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-            self.progress = Progress(*columns, console=self.console, transient=True)
-            self.progress.start()
-            self.measuring = self.progress.add_task("", total=1.0)
-        self.progress.update(self.measuring, completed=share, description=f"measuring, {text}")
+            self.measuring = self.progress.add_task("", total=100)
+        self.progress.update(
+            self.measuring, completed=round(100 * share), description=f"measuring, % of the budget: {text}"
+        )
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Tell what could not be collected."""
@@ -96,9 +93,10 @@ class Display:
             self.progress.stop()
         if exitstatus == pytest.ExitCode.INTERRUPTED:
             self.console.print("interrupted")
+        recorder: Any = session.config.pluginmanager.get_plugin("canireuse-recorder")
         if self.cases:
             self.console.print(summary_table(self.cases))
-            recorder: Any = session.config.pluginmanager.get_plugin("canireuse-recorder")
+        if recorder and recorder.writer:
             self.console.print(recorder.where, markup=False)
         elif exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
             self.console.print("no case was selected")

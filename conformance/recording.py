@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -13,13 +13,10 @@ from rich.console import Console
 from conformance import cases, records
 from conformance.claims import claim_lines
 from conformance.comparison import FEWEST_PROCESSES
-from conformance.hosts import Device
-from conformance.measuring import PASSED, Measuring, load_average, measured_loops
+from conformance.measuring import Measuring, load_average
+from conformance.plugin import CaseItem, State
 from conformance.scenarios import scenario_lines
 from conformance.summary import summary_table
-
-if TYPE_CHECKING:
-    from conformance.plugin import State
 
 #: a load above this, on the way into measuring, is that of other work
 BUSY = 2.0
@@ -29,13 +26,14 @@ DEFAULT_RESULTS = Path("results.jsonl")
 class Recorder:
     """Writes the results file of a run; the one that is there stays until the run has ended."""
 
-    def __init__(self, config: pytest.Config, state: "State") -> None:
+    def __init__(self, config: pytest.Config, state: State) -> None:
         self.config, self.state = config, state
         self.path: Path = config.getoption("--results") or DEFAULT_RESULTS
         self.cases: list[records.Case] = []
         self.environments: dict[str, records.Environment] = {}
         self.writer: records.Writer | None = None
         self.stopped = False
+        self.measuring: Measuring | None = None
         self.measured: records.Measuring | None = None
         if not config.option.collectonly:
             records.check_place(self.path)
@@ -72,9 +70,10 @@ class Recorder:
         if self.writer is None:
             return
         broken_off = exitstatus in {pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR}
-        if not broken_off and self.state.measures and self.cases and not (session.shouldstop or session.shouldfail):
+        if self.measuring and not (broken_off or session.shouldstop or session.shouldfail):
+            self.state.stop()  # the hosts that ran the cases make room
             try:
-                self.measure()
+                self.measured = self.measuring.rest()
             except KeyboardInterrupt:
                 session.exitstatus, broken_off = pytest.ExitCode.INTERRUPTED, True
         if broken_off or session.shouldstop or session.shouldfail:
@@ -91,22 +90,16 @@ class Recorder:
         )
         self.writer.close()
 
-    def measure(self) -> None:
-        """Time the measured loops of what has passed; the hosts that ran the cases make room first."""
-        assert self.writer is not None
-        self.state.stop()
-        budget = max(1.0, self.state.budget - (time.perf_counter() - self.started))
-        passed = {(case.spec, case.backend, case_way(case)) for case in self.cases if case.verdict in PASSED}
-        plans = [
-            plan
-            for plan in self.state.plan(filter(measured_loops, self.state.specs.values()))
-            if (plan.located.id, plan.backend, frozenset(plan.way.items())) in passed
-        ]
-        device: Device = "gpu" if any(case.device == "gpu" for case in self.cases) else "cpu"
-        if plans:
-            self.measured = Measuring(
-                plans, self.state.new_host, self.writer.write, budget, self.tell, device=device, load=self.load
-            ).run()
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        """Measure in the first processes before anything else runs: they also tell what the cases with measured loops do."""
+        if self.state.measures and not session.config.option.collectonly:
+            planned = [item.case for item in session.items if isinstance(item, CaseItem)]
+            self.measuring = self.state.measure(planned, write=self.write, tell=self.tell, load=self.load)
+
+    def write(self, line: records.Line) -> None:
+        """Write a line; the file is begun with the first."""
+        self.open().write(line)
 
     def tell(self, text: str, share: float) -> None:
         """Tell plugins how far the measuring has come."""
@@ -143,11 +136,6 @@ def how_measured(measured: records.Measuring) -> Iterator[str]:
         yield f"    the load was {measured.load_before[0]} before: other work disturbed the times; measure with nothing else running"
     for case, reason in measured.unreliable.items():
         yield f"    no times of {case}: {reason}"
-
-
-def case_way(case: records.Case) -> frozenset[tuple[str, str]]:
-    """Return the way of a case as it was planned: which edition of the framework it met was not known then."""
-    return frozenset(item for item in case.way.items() if item[0] != "edition")
 
 
 def command_line() -> str:

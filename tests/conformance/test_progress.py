@@ -29,12 +29,14 @@ def test_without_a_terminal_there_is_a_line_now_and_then(display):
     assert lines[-1].startswith("measuring, 100%") or lines[-1].startswith("measuring, 9")
 
 
-def test_on_a_terminal_the_bar_becomes_one_of_the_budget():
+def test_on_a_terminal_there_is_a_second_bar_of_the_budget():
     display = Display(as_json=False)
     display.console = Console(file=io.StringIO(), width=100, force_terminal=True)
     display.begin(3)
     tell(display, 10)
-    assert display.progress.tasks[0].completed == 1.0
-    assert "facet/spec-10" in display.progress.tasks[0].description
+    cases, budget = display.progress.tasks
+    assert (cases.completed, cases.total) == (0, 3)
+    assert (budget.completed, budget.total) == (100, 100)
+    assert "facet/spec-10" in budget.description
     display.progress.stop()
     assert "measuring" in display.console.file.getvalue()
