@@ -1,6 +1,9 @@
-"""Pieces of text that the adapters of TensorFlow write alike."""
+"""What the adapters of TensorFlow and Keras write alike."""
 
 import ast
+
+from conformance.translation import Adapter
+from conformance.vocabulary import Assign, Read
 
 FUNCTIONS = {
     "tanh": "tf.tanh({})", "relu": "tf.nn.relu({})", "sigmoid": "tf.sigmoid({})", "exp": "tf.exp({})",
@@ -30,3 +33,16 @@ def has(package: str, name: str) -> str:
     parts = name.split(".")
     owners = [".".join([package, *parts[:index]]) for index in range(len(parts))]
     return " and ".join(f"hasattr({owner}, {part!r})" for owner, part in zip(owners, parts, strict=True))
+
+
+class WritesAtOnce(Adapter):
+    """Words a variable that is written when it is told to, and read when it is asked."""
+
+    def assign(self, step: Assign) -> None:
+        """Assign at once."""
+        value = repr(step.to) if isinstance(step.to, list) else self.expression(step.to)
+        self.write(f"{self.place(step.assign)}.assign({value})")
+
+    def read(self, step: Read) -> None:
+        """Read a variable."""
+        self.write(self.data(self.place(step.read)))

@@ -3,11 +3,17 @@
 Cases align by id, never by position; a case that only one side holds is told apart from one that changed.
 """
 
+import math
+import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from conformance.comparison import Key, Ratio, Timing, agreement, ratio_between, timings
 from conformance.records import Case, Results
+
+#: of so many times, the middle one tells about the machine
+ENOUGH = 10
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,7 @@ def difference(old: Results, new: Results) -> Difference:
     """Return how new results differ from old ones."""
     common = [case_id for case_id in old.cases if case_id in new.cases]
     floor = max(agreement(each.measurements.values()).floor for each in (old, new))
+    timed = list(times(old, new, floor))
     return Difference(
         verdicts=[
             VerdictChange(case_id, judged(old.cases[case_id]), judged(new.cases[case_id]), new.cases[case_id].reason)
@@ -68,9 +75,9 @@ def difference(old: Results, new: Results) -> Difference:
         ],
         gone=[case_id for case_id in old.cases if case_id not in new.cases],
         added=[case_id for case_id in new.cases if case_id not in old.cases],
-        times=list(times(old, new, floor)),
+        times=timed,
         floor=floor,
-        surroundings=list(surroundings(old, new)),
+        surroundings=[*surroundings(old, new), *the_machine(timed, floor)],
     )
 
 
@@ -97,18 +104,37 @@ def time_change(key: Key, before: Timing, after: Timing, floor: float) -> TimeCh
 
 
 def surroundings(old: Results, new: Results) -> Iterator[str]:
-    """Yield what changed around the scripts: packages, interpreters, devices, threads, processors."""
-    for name, before in old.environments.items():
-        after = new.environments.get(name)
-        if after is None:
+    """Yield what changed beside verdicts and times: packages, interpreters, devices, threads, how it was measured, the scripts."""
+    for name, was in old.environments.items():
+        now = new.environments.get(name)
+        if now is None:
             continue
-        for package in sorted(before.packages.keys() | after.packages.keys()):
-            one, other = before.packages.get(package, "none"), after.packages.get(package, "none")
+        for package in sorted(was.packages.keys() | now.packages.keys()):
+            one, other = was.packages.get(package, "none"), now.packages.get(package, "none")
             if one != other:
                 yield f"{name}: {package} {one} → {other}"
         for what in ("python", "platform", "device_name", "processors", "threads"):
-            if getattr(before, what) != getattr(after, what):
-                yield f"{name}: {what} {getattr(before, what)} → {getattr(after, what)}"
-    processors = [sorted({measuring.processor for measuring in each.measurings}) for each in (old, new)]
-    if all(processors) and processors[0] != processors[1]:
-        yield f"processor {', '.join(processors[0])} → {', '.join(processors[1])}"
+            if getattr(was, what) != getattr(now, what):
+                yield f"{name}: {what} {getattr(was, what)} → {getattr(now, what)}"
+    for what in ("processor", "governor", "block", "environ"):
+        before, after = ([getattr(one, what) for one in each.measurings] for each in (old, new))
+        if before and after and any(one not in before for one in after):
+            yield f"measured with {what} {told(before)} → {told(after)}"
+    common = [case for case in old.cases if case in new.cases]
+    rewritten = [case for case in common if old.cases[case].script_digest != new.cases[case].script_digest]
+    if rewritten:
+        yield f"{len(rewritten)} of {len(common)} scripts, such as that of {rewritten[0]}"
+
+
+def the_machine(timed: list[TimeChange], floor: float) -> Iterator[str]:
+    """Yield that most times changed alike, if they did: then it is the machine, more likely than the programs."""
+    if len(timed) < ENOUGH:
+        return
+    middle = statistics.median(change.ratio.value for change in timed)
+    if abs(math.log(middle)) > math.log1p(floor):
+        yield f"the machine, it seems: half of all times are beyond {middle:.3f} times what they were"
+
+
+def told(values: list[Any]) -> str:
+    """Return values as they are, each once."""
+    return ", ".join(dict.fromkeys(map(str, values)))

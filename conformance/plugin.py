@@ -17,7 +17,7 @@ import adapters
 from conformance import cases, records
 from conformance.hosts import Host
 from conformance.loader import load_all
-from conformance.measuring import DEFAULT_BUDGET, Measuring, measured_loops
+from conformance.measuring import DEFAULT_BUDGET, Measuring, is_measured
 from conformance.problems import InputError, UsageError
 from conformance.spec import Located
 
@@ -61,14 +61,16 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
         help="time a script may take before its host is replaced",
     )
     group.addoption(
-        "--measure", action="store_true", help="time the measured loops of the cases that have passed, one at a time"
+        "--measure",
+        action="store_true",
+        help="time the measured loops, one at a time; no time is kept of what does not pass",
     )
     group.addoption(
         "--budget",
         type=float,
         default=DEFAULT_BUDGET,
         metavar="SECONDS",
-        help="time that a run with --measure takes; more gives more processes, more rounds and larger sizes",
+        help="time that measuring takes; more gives more processes, more rounds and larger sizes",
     )
 
 
@@ -124,15 +126,15 @@ class State:
                 yield case
 
     def measure(self, planned: Iterable[cases.Plan], **arguments: Any) -> Measuring | None:
-        """Measure cases that have measured loops in one process of each backend, from which their verdicts come; return what measures on."""
-        if timed := [case for case in planned if measured_loops(case.located)]:
+        """Measure what asks for it in one process of each backend, from which the verdicts come; return what measures on."""
+        if timed := [case for case in planned if is_measured(case.located)]:
             self.measuring = Measuring(timed, self.new_host, budget=self.budget, device=self.device, **arguments)
             self.measuring.first()
         return self.measuring
 
     def host(self, case: cases.Plan) -> Host:
         """Return the warm host that a case belongs to, or that measured it; start it if it is not up."""
-        if self.measuring and measured_loops(case.located):
+        if self.measuring and is_measured(case.located):
             return self.measuring.hosts[case.group]
         if case.group not in self.hosts:
             self.hosts[case.group] = host = self.new_host(case)

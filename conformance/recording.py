@@ -13,13 +13,11 @@ from rich.console import Console
 from conformance import cases, records
 from conformance.claims import claim_lines
 from conformance.comparison import FEWEST_PROCESSES
-from conformance.measuring import Measuring, load_average
+from conformance.measuring import HIGHEST_LOAD, Measuring, load_average
 from conformance.plugin import CaseItem, State
 from conformance.scenarios import scenario_lines
 from conformance.summary import summary_table
 
-#: a load above this, on the way into measuring, is that of other work
-BUSY = 2.0
 DEFAULT_RESULTS = Path("results.jsonl")
 
 
@@ -132,7 +130,7 @@ def how_measured(measured: records.Measuring) -> Iterator[str]:
     yield f"measured in {measured.seconds:.0f} s: {measured.processes} processes of each backend, {rounds} rounds in each"
     if measured.processes < FEWEST_PROCESSES:
         yield f"    no intervals: they need {FEWEST_PROCESSES} processes; give more time with --budget, or name fewer backends"
-    if measured.load_before and measured.load_before[0] > BUSY:
+    if measured.load_before and measured.load_before[0] > HIGHEST_LOAD:
         yield f"    the load was {measured.load_before[0]} before: other work disturbed the times; measure with nothing else running"
     for case, reason in measured.unreliable.items():
         yield f"    no times of {case}: {reason}"

@@ -68,13 +68,12 @@ class Stopwatch:
         self.known = {(label, size): (loops, turn) for label, size, loops, turn in known}
         self.ask, self.block, self.patience, self.spend = ask, block, patience, spend
         self.skipped = dict.fromkeys((label, size) for label, size in skip)
-        self.warming, self.group = True, 0
+        self.warming = True
         self.loops, self.turn, self.spent = {}, {}, {}
         self.sizes, self.samples = {}, []
 
     def rounds(self):
         """Yield once for the first turns and the calibration, then once for each round that is asked for."""
-        self.group += 1
         gc.collect()
         self.warming, self.samples = True, []
         yield 0

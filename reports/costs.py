@@ -10,12 +10,12 @@ from pydantic import ValidationError
 from conformance import yaml
 from conformance.judge import agrees
 from conformance.problems import InputError
+from conformance.quantities import count, share
 from conformance.records import SpecLine
 from conformance.spec import Spec
 from conformance.vocabulary import Expect, Invoke, Measure, walk
 from reports.cases import CaseView
 from reports.groups import gather, ways_of
-from reports.quantities import count, share
 from reports.view import SpecView
 
 #: kind of a cost -> what it is of
@@ -24,6 +24,7 @@ COSTS = {
     "parameter_bytes": "bytes of parameters",
     "slot_bytes": "bytes of the optimizer's state",
     "checkpoint_bytes": "bytes of the checkpoint",
+    "traces": "traces of a compiled function",
 }
 
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from conformance.comparison import Ratio, ratio_between
+from conformance.quantities import count, ratio_mark, ratio_words
 from reports.charts import LogAxis, log_axis
 from reports.loops import Loop, Measured, name_of
-from reports.quantities import count, ratio_mark, ratio_words
 from reports.view import SpecView
 
 

@@ -3,12 +3,12 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from conformance.comparison import Growth, curves, growth
+from conformance.comparison import Growth, growth
+from conformance.quantities import count, growth_words, number, seconds
 from reports.cases import CaseView
 from reports.charts import LogAxis, fitted, log_axis
 from reports.costs import times_first_call
 from reports.loops import Loop, Measured, name_of
-from reports.quantities import count, growth_words, number, seconds
 from reports.view import SpecView
 
 #: spec -> what its size is a number of; of others it is a number of steps
@@ -177,11 +177,10 @@ def points(loops: list[Loop], *, first: bool) -> list[tuple[int, float]]:
 
 def growth_chart(spec: SpecView, measured: Measured) -> GrowthChart | None:
     """Return how the times of a spec grow; None if it has no loop of several sizes."""
-    found = {key: some for key, some in curves(measured.usual).items() if key[0] in {one.case.id for one in spec.cases}}
     multiples = []
     for case in spec.cases:
         drawn = []
-        for (name, label), timed in found.items():
+        for (name, label), timed in measured.curves.items():
             if name == case.case.id:
                 drawn += curves_of(spec, [Loop(case, timing) for timing in timed], label)
         for place, curve in enumerate(drawn):

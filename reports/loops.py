@@ -5,15 +5,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from conformance.comparison import LEAST_FLOOR, Agreement, Key, Timing, agreement, timings
+from conformance.comparison import LEAST_FLOOR, Agreement, Key, Timing, agreement, curves, timings
 from conformance.measuring import PATIENCE
+from conformance.quantities import count, number, percent, plural, raw, seconds, span, unit_of
 from conformance.records import Measurement, Results
 from reports.cases import CaseView
-from reports.quantities import count, number, percent, plural, raw, seconds, span, unit_of
 from reports.view import SpecView, View
 
-#: some of the budget goes to the verdicts, before anything is measured
-VERDICTS_TAKE = 1.2
+#: a turn may take longer than was foreseen
+MARGIN = 1.2
 
 
 def name_of(case: CaseView) -> str:
@@ -129,6 +129,11 @@ class Measured:
     floors: dict[str, float] = field(default_factory=dict)
 
     @cached_property
+    def curves(self) -> dict[tuple[str, str], list[Timing]]:
+        """The loops that were timed at several sizes, by case and label, in order of size."""
+        return curves(self.usual)
+
+    @cached_property
     def cases(self) -> dict[str, CaseView]:
         """The cases that the page shows, by id."""
         return {case.case.id: case for spec in self.specs for case in spec.cases}
@@ -158,7 +163,7 @@ class Measured:
         of = "" if slowest.label == timing.label else f" of {slowest.label}, beside which it stands,"
         return (
             f"not measured: a turn{of} would take about {seconds(slowest.expected, 2)}, more than this run's budget allows; "
-            f"`--budget {round_up(VERDICTS_TAKE * PATIENCE * slowest.expected)}`"
+            f"`--budget {round_up(MARGIN * PATIENCE * slowest.expected)}`"
         )
 
 

@@ -4,17 +4,16 @@ import statistics
 from dataclasses import dataclass
 
 from conformance.comparison import FEWEST_PROCESSES, LEAST_FLOOR
+from conformance.measuring import HIGHEST_LOAD
+from conformance.quantities import percent, plural, seconds
 from conformance.records import Environment, Measuring, Results
 from reports.costs import Savings, savings
 from reports.devices import DeviceChart, device_charts
 from reports.growth import FirstChart, GrowthChart, first_chart, growth_chart
 from reports.loops import Itself, Loop, Measured, measured, name_of
-from reports.quantities import percent, plural, seconds
 from reports.ratios import RatioChart, ratio_charts
 from reports.view import SpecView, View
 
-#: a load of the machine above this, before anything was measured, is told as a warning
-HIGHEST_LOAD = 1.5
 #: words of a spec's name that set alike scenarios apart, in the order of their panels
 SCALES = ("small", "large")
 

@@ -4,9 +4,9 @@ from collections import Counter
 from dataclasses import dataclass
 
 from conformance.comparison import FEWEST_PROCESSES, Ratio, ratio
+from conformance.quantities import SMALL, interval, number, percent, plural, ratio_mark, ratio_words
 from reports.charts import MOST_TICKS, LogAxis, log_axis
 from reports.loops import Loop, Measured, name_of
-from reports.quantities import SMALL, interval, number, percent, plural, ratio_mark, ratio_words
 from reports.view import SpecView
 
 #: small fractions take more room below an axis than other numbers

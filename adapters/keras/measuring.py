@@ -52,8 +52,6 @@ class KerasMeasuring(KerasScopes, KerasDevices, KerasRunning):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        #: whether the script is timed
-        self.timed = False
         #: the measured loop that is being written
         self.measured: Measure | None = None
         #: calls that are all there is in a measured loop, by the identity of their step -> what they call; JAX alone
@@ -151,14 +149,6 @@ class KerasMeasuring(KerasScopes, KerasDevices, KerasRunning):
     whole = frozenset({"variables", "trainable", "names", "penalties", "penalty"})
 
     # -- functions that run in it
-
-    def decorate(self, step: Function) -> None:
-        """Compile with PyTorch's default backend where the clock runs; elsewhere tracing alone is of interest."""
-        counted = any(isinstance(one, Expect) and one.traces == step.function for one in self.spec)
-        if self.engine == "torch" and self.timed and not counted:
-            self.write("@torch.compile")
-        else:
-            super().decorate(step)
 
     def jitted(self, step: Function) -> None:
         """Write a function of values that JAX compiles; where the clock runs it returns no value that is what it was."""

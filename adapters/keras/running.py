@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from adapters.compiling import TorchCompiling
 from adapters.keras.learning import KerasLearning
 from adapters.keras.owners import KerasOwners, copied
 from adapters.keras.places import TENSOR, Thing, mentions
@@ -23,7 +24,7 @@ from conformance.vocabulary import (
 )
 
 
-class KerasRunning(KerasLearning, KerasOwners):
+class KerasRunning(TorchCompiling, KerasLearning, KerasOwners):
     """What Keras, or the engine below, says about loops and functions."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -84,16 +85,8 @@ class KerasRunning(KerasLearning, KerasOwners):
         counted = any(isinstance(one, Expect) and one.traces == step.function for one in self.spec)
         if self.engine == "tensorflow":
             self.write("@tf.function")
-        elif not counted:
-            self.write("@torch.compile(backend='eager')")
         else:
-            self.idiom("Traces are counted as the graphs that `torch.compile` hands to a backend of the user's own.")
-            graphs = f"graphs_of_{step.function}"
-            self.write(f"{graphs} = []")
-            with self.block(f"def keep_{graphs}(graph, inputs):"):
-                self.write(f"{graphs}.append(graph)")
-                self.write("return graph.forward")
-            self.write(f"@torch.compile(backend=keep_{graphs})")
+            self.torch_compile(step.function, counted=counted)
 
     def jitted(self, step: Function) -> None:
         """Write a function of values that JAX compiles, and one around it that reads and writes the variables."""

@@ -3,11 +3,11 @@
 from typing import Any
 
 from adapters.keras.places import TENSOR, KerasPlaces, Thing, attribute
+from adapters.tf_text import WritesAtOnce, number
 from conformance.spec import Spec
 from conformance.step import Initial, OddFlag, Reuse, Step
 from conformance.translation import Unsupported
 from conformance.vocabulary import (
-    Assign,
     Block,
     Compute,
     CurrentScope,
@@ -15,7 +15,6 @@ from conformance.vocabulary import (
     Get,
     Measure,
     NameScope,
-    Read,
     Reenter,
     Reinitialize,
     Scope,
@@ -29,7 +28,7 @@ SCOPE = "A scope is a layer that holds variables, a name in it an attribute: to 
 DEFAULTS = "Keras layers hand no {} down to what is made inside: each `add_weight` says its own."
 
 
-class KerasScopes(KerasPlaces):
+class KerasScopes(WritesAtOnce, KerasPlaces):
     """What Keras says about named places, and about variables by themselves."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -173,7 +172,8 @@ class KerasScopes(KerasPlaces):
         elif step.shape or step.init == "random":
             words = [self.initializer(step.init), f"shape={step.shape or []}"]
         else:
-            words = [plain(step.init, step.dtype)]
+            assert isinstance(step.init, int | float)  # `add_weight` makes what has no value of its own
+            words = [number(step.init, step.dtype)]
         words += self.details(step.dtype, step.trainable)
         return f"keras.Variable({', '.join([*words, f'name={self.quoted(name, step)}'])})"
 
@@ -198,18 +198,9 @@ class KerasScopes(KerasPlaces):
 
     # -- state
 
-    def assign(self, step: Assign) -> None:
-        """Assign at once."""
-        value = repr(step.to) if isinstance(step.to, list) else self.expression(step.to)
-        self.write(f"{self.place(step.assign)}.assign({value})")
-
     def increment(self, place: str) -> None:
         """Add one at once."""
         self.write(f"{self.place(place)}.assign({self.place(place)} + 1)")
-
-    def read(self, step: Read) -> None:
-        """Read a variable."""
-        self.write(self.data(self.place(step.read)))
 
     def reinitialize(self, step: Reinitialize) -> None:
         """Assign the initial value once more."""
@@ -239,9 +230,3 @@ class KerasScopes(KerasPlaces):
 def shape_of(values: Any) -> list[int]:
     """Return the shape of a nested list of numbers."""
     return [len(values), *shape_of(values[0])] if isinstance(values, list) else []
-
-
-def plain(value: Any, dtype: str | None) -> str:
-    """Return a number as the dtype writes it; a variable is made of floats if none is given."""
-    kind = {"int": int, "boo": bool}.get((dtype or "float")[:3], float)
-    return repr(kind(value))

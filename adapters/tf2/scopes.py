@@ -5,17 +5,15 @@ from typing import Any
 
 from adapters.tf2.running import RunningWords
 from adapters.tf2.things import Part
-from adapters.tf_text import number
+from adapters.tf_text import WritesAtOnce, number
 from conformance.step import OddFlag, Reuse, Step
 from conformance.translation import Unsupported
 from conformance.vocabulary import (
-    Assign,
     Block,
     CurrentScope,
     Get,
     Measure,
     NameScope,
-    Read,
     Reenter,
     Reinitialize,
     Scope,
@@ -37,7 +35,7 @@ def begins_afresh(step: Step) -> bool:
     return isinstance(step, Measure) and step.fresh
 
 
-class ScopeWords(RunningWords):
+class ScopeWords(WritesAtOnce, RunningWords):
     """What TensorFlow 2 says for named places, and about the variables in them."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -185,18 +183,9 @@ class ScopeWords(RunningWords):
 
     # -- state and learning
 
-    def assign(self, step: Assign) -> None:
-        """Assign at once."""
-        value = repr(step.to) if isinstance(step.to, list) else self.expression(step.to)
-        self.write(f"{self.place(step.assign)}.assign({value})")
-
     def increment(self, place: str) -> None:
         """Add one at once."""
         self.write(f"{self.place(place)}.assign_add(tf.ones_like({self.place(place)}))")
-
-    def read(self, step: Read) -> None:
-        """Read a variable."""
-        self.write(self.data(self.place(step.read)))
 
     def reinitialize(self, step: Reinitialize) -> None:
         """Assign the initial value once more."""

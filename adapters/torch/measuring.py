@@ -2,15 +2,13 @@
 
 from adapters.torch.checkpoints import TorchCheckpoints
 from adapters.torch.running import TorchRunning
-from conformance.vocabulary import Function, Get, Measure
+from conformance.vocabulary import Get, Measure
 
 
 class TorchMeasuring(TorchRunning, TorchCheckpoints):
     """Words what is timed and counted."""
 
     fences = {"gpu": "torch.cuda.synchronize"}
-    #: whether the script is timed: then what is compiled is compiled for real
-    timed = False
 
     def traces_usually(self) -> bool:
         """Return false: a training loop in PyTorch runs eagerly unless somebody compiles it."""
@@ -27,13 +25,6 @@ class TorchMeasuring(TorchRunning, TorchCheckpoints):
         self.write("root = nn.Module()")
         self.there.clear()
         self.perhaps.clear()
-
-    def compiled(self, step: Function) -> None:
-        """Compile with the default backend where the clock runs; elsewhere tracing alone is of interest."""
-        if self.timed and step.function not in self.counted:
-            self.write("@torch.compile")
-        else:
-            super().compiled(step)
 
     def get(self, step: Get) -> None:
         """Register or look up one parameter, or one after the other."""

@@ -2,6 +2,7 @@
 
 import ast
 
+from adapters.compiling import TorchCompiling
 from adapters.torch.blocks import carried_into
 from adapters.torch.learning import TorchLearning
 from adapters.torch.owners import TorchOwners
@@ -26,7 +27,7 @@ from conformance.vocabulary import (
 CONVERSIONS = {"to-swap": "swap", "to-overwrite": "overwrite", "to_empty-swap": "swap"}
 
 
-class TorchRunning(TorchLearning, TorchOwners):
+class TorchRunning(TorchCompiling, TorchLearning, TorchOwners):
     """Words functions, loops, threads, casts and moves."""
 
     #: functions whose traces the spec asks for
@@ -44,7 +45,7 @@ class TorchRunning(TorchLearning, TorchOwners):
             self.hoisted = training_of(step)
             if self.hoisted:
                 self.make_optimizer(self.hoisted)
-            self.compiled(step)
+            self.torch_compile(step.function, counted=step.function in self.counted)
         if any(isinstance(inner, Get) for inner in walk(step.steps)):
             self.getting |= {step.function}
         there = set(self.there)
@@ -71,22 +72,6 @@ class TorchRunning(TorchLearning, TorchOwners):
     def returned(self, returns: str) -> str:
         """Return the words for what a function returns: the thing itself, or the value of an expression."""
         return self.place(returns) if self.known(returns) else self.expression(returns)
-
-    def compiled(self, step: Function) -> None:
-        """Write the decorator that compiles a function, with a backend that keeps the graphs where they are counted."""
-        if step.function not in self.counted:
-            self.idiom(
-                "`backend='eager'` runs what was traced as it is: the tracing and its guards are tested, no generated code."
-            )
-            self.write("@torch.compile(backend='eager')")
-            return
-        self.idiom("Traces are counted as the graphs that `torch.compile` hands to a backend of the user's own.")
-        graphs = f"graphs_of_{step.function}"
-        self.write(f"{graphs} = []")
-        with self.block(f"def keep_{graphs}(graph, inputs):"):
-            self.write(f"{graphs}.append(graph)")
-            self.write("return graph.forward")
-        self.write(f"@torch.compile(backend=keep_{graphs})")
 
     def invoke(self, step: Invoke) -> None:
         """Call a function; on the meta device, tensors have shape and dtype and no memory."""

@@ -9,11 +9,11 @@ from rich.console import Console
 
 from conformance import records
 from conformance.difference import Difference, TimeChange, difference
+from conformance.quantities import seconds
 from conformance.summary import STYLES
 
 #: where not all are asked for, so many cases that one side alone holds are named
 FEW = 10
-UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 
 
 @click.command()
@@ -73,7 +73,7 @@ def print_times(console: Console, found: Difference, *, everything: bool) -> Non
         console.print(
             f"    [{'dim' if not time.changed else 'red' if time.ratio.value > 1 else 'green'}]{told(time)}[/]"
         )
-        console.print(f"        {time.name}: {duration(time.old)} → {duration(time.new)}", markup=False)
+        console.print(f"        {time.name}: {seconds(time.old)} → {seconds(time.new)}", markup=False)
 
 
 def told(time: TimeChange) -> str:
@@ -82,9 +82,3 @@ def told(time: TimeChange) -> str:
     interval = f"{low:.3f} to {high:.3f}" if low is not None and high is not None else "too few processes"
     word = ("slower" if time.ratio.value > 1 else "faster") if time.changed else "no difference seen"
     return f"{word}: {time.ratio.value:.3f} times as long ({interval})"
-
-
-def duration(seconds: float) -> str:
-    """Return a time in the unit that fits, with three digits."""
-    size, unit = next(((size, unit) for size, unit in UNITS if seconds >= size), UNITS[-1])
-    return f"{seconds / size:.3g} {unit}"

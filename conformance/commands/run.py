@@ -30,14 +30,16 @@ from conformance.progress import Display
 @click.option("-k", "keyword", metavar="EXPRESSION", help="Only cases whose names match, as in pytest.")
 @click.option("-n", "workers", metavar="N", help="Worker processes, as in pytest-xdist; one backend, one worker.")
 @click.option("--limit", type=float, default=60.0, show_default=True, metavar="SECONDS", help="Time a script may take.")
-@click.option("--measure", is_flag=True, help="Time the measured loops of the cases that have passed, one at a time.")
+@click.option(
+    "--measure", is_flag=True, help="Time the measured loops, one at a time; no time is kept of what does not pass."
+)
 @click.option(
     "--budget",
     type=float,
     default=DEFAULT_BUDGET,
     show_default=True,
     metavar="SECONDS",
-    help="Time that a run with --measure takes.",
+    help="Time that measuring takes; more gives more processes, more rounds and larger sizes.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
 def run(

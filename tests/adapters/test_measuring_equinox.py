@@ -1,4 +1,3 @@
-import re
 from importlib.util import find_spec
 
 import pytest
@@ -7,6 +6,7 @@ from adapters.equinox import Equinox
 from conformance.hosts import Host
 from conformance.judge import judge
 from conformance.script import Script
+from tests.adapters.timed import seconds, without_fence
 
 needs_equinox = pytest.mark.skipif(find_spec("equinox") is None, reason="Equinox is not installed")
 
@@ -76,8 +76,6 @@ for label, compiled in [('filtered', eqx.filter_jit(jnp.matmul)), ('plain', jax.
     results = [compiled(x, x) for _ in range(8)]
     observe(label, results[-1].is_ready())
 """
-#: a block ends with its first turn: more than some dozens of turns on their way would have to wait for each other
-SETTINGS = {"block": 1e-6, "patience": 60.0, "spend": 60.0, "skip": []}
 
 
 @pytest.fixture(scope="module")
@@ -87,17 +85,6 @@ def host():
     host.stop()
 
 
-def seconds(host, text):
-    """Return the least time that a turn of the script's one loop took in three rounds."""
-    outcome, found = host.begin(Script(text), "<fence>", SETTINGS), []
-    for number in range(3):
-        assert outcome.ending == "waiting", outcome.error
-        outcome = host.turn(number, outcome)
-        found += [sample["seconds"] for sample in outcome.waiting["samples"]]
-    assert host.turn(None, outcome).error is None
-    return min(found)
-
-
 @needs_equinox
 def test_a_call_returns_when_it_is_done_with_its_fence_or_without(load_spec, host):
     """`eqx.filter_jit` waits for its result at each call, to raise errors there: the fence finds nothing left to wait for.
@@ -105,7 +92,7 @@ def test_a_call_returns_when_it_is_done_with_its_fence_or_without(load_spec, hos
     So both figures agree, here within a factor that a busy machine keeps; what `jax.jit` returns is not ready yet.
     """
     text = Equinox().translate(load_spec(PRODUCT).spec).text
-    without = re.sub(r", fence=.*\):$", "):", text, flags=re.MULTILINE)
+    without = without_fence(text)
     assert "measure('product')" in without
     assert host.ready() is None
     assert seconds(host, without) > seconds(host, text) / 4

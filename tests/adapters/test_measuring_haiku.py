@@ -1,4 +1,3 @@
-import re
 from importlib.util import find_spec
 
 import pytest
@@ -6,8 +5,8 @@ import pytest
 from adapters.haiku import Haiku
 from conformance.hosts import Host
 from conformance.judge import judge
-from conformance.script import Script
 from conformance.translation import Unsupported
+from tests.adapters.timed import seconds, without_fence
 
 needs_haiku = pytest.mark.skipif(find_spec("haiku") is None, reason="Haiku is not installed")
 
@@ -134,8 +133,6 @@ steps:
   - {invoke: product, given: [x], as: y}
   - {measure: product, steps: [{invoke: product, given: [x], as: y}]}
 """
-#: a block ends with its first turn: more than some dozens of turns on their way would have to wait for each other
-SETTINGS = {"block": 1e-6, "patience": 60.0, "spend": 60.0, "skip": []}
 
 
 @pytest.fixture(scope="module")
@@ -145,22 +142,11 @@ def host():
     host.stop()
 
 
-def seconds(host, text):
-    """Return the least time that a turn of the script's one loop took in three rounds."""
-    outcome, found = host.begin(Script(text), "<fence>", SETTINGS), []
-    for number in range(3):
-        assert outcome.ending == "waiting", outcome.error
-        outcome = host.turn(number, outcome)
-        found += [sample["seconds"] for sample in outcome.waiting["samples"]]
-    assert host.turn(None, outcome).error is None
-    return min(found)
-
-
 @needs_haiku
 def test_without_its_fence_a_loop_is_timed_before_it_is_done(load_spec, host):
     """A compiled function of the parameters returns before they are multiplied: the clock that reads then sees a part."""
     text = Haiku().translate(load_spec(PRODUCT).spec).text
-    without = re.sub(r", fence=.*\):$", "):", text, flags=re.MULTILINE)
+    without = without_fence(text)
     assert "measure('product')" in without
     assert host.ready() is None
     assert seconds(host, without) < seconds(host, text) / 4

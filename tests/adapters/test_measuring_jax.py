@@ -1,5 +1,4 @@
 import os
-import re
 from importlib.util import find_spec
 
 import pytest
@@ -8,6 +7,7 @@ from adapters.linen import Linen
 from adapters.waiting import assigned
 from conformance.hosts import Host
 from conformance.script import Script
+from tests.adapters.timed import seconds, without_fence
 
 needs_flax = pytest.mark.skipif(find_spec("flax") is None, reason="Flax is not installed")
 
@@ -31,21 +31,6 @@ observe('at-once', before[-1].is_ready())
 last.block_until_ready()
 observe('in-order', all(one.is_ready() for one in before))
 """
-#: a block ends with its first turn: more than some dozens of turns on their way would have to wait for each other
-SETTINGS = {"block": 1e-6, "patience": 60.0, "spend": 60.0, "skip": []}
-
-
-def seconds(host, text):
-    """Return the least time that a turn of the script's one loop took in three rounds."""
-    outcome, found = host.begin(Script(text), "<fence>", SETTINGS), []
-    for number in range(3):
-        assert outcome.ending == "waiting", outcome.error
-        outcome = host.turn(number, outcome)
-        found += [sample["seconds"] for sample in outcome.waiting["samples"]]
-    outcome = host.turn(None, outcome)
-    assert (outcome.ending, outcome.error) == ("finished", None)
-    assert len(found) == 3
-    return min(found)
 
 
 @needs_flax
@@ -53,7 +38,7 @@ def seconds(host, text):
 def test_without_its_fence_a_loop_of_jax_is_timed_before_it_is_done(load_spec, pinned):
     """A compiled product of two large matrices is dispatched to a thread of its own, on one core as on several."""
     text = Linen().translate(load_spec(PRODUCT).spec).text
-    without = re.sub(r", fence=.*\):$", "):", text, flags=re.MULTILINE)
+    without = without_fence(text)
     assert "measure('product')" in without
     host = Host(Linen, device="cpu")
     if pinned and hasattr(os, "sched_getaffinity"):

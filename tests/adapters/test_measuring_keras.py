@@ -7,7 +7,7 @@ from adapters.keras import Keras
 from conformance.hosts import Host
 from conformance.judge import judge
 from conformance.measuring import ONE_THREAD
-from conformance.script import Script
+from tests.adapters.timed import seconds, without_fence
 
 ENGINES = ("tensorflow", "jax", "torch")
 PRODUCT = """
@@ -117,8 +117,6 @@ steps:
   - {expect: file, checkpoint_bytes: kept, is: 263168, close: 0.15}
 """
 SAYS = {"step": STEP, "mixed": MIXED, "names": NAMES, "counted": COUNTED, "saved": SAVED}
-#: a block ends with its first turn: more than some dozens of turns on their way would have to wait for each other
-SETTINGS = {"block": 1e-6, "patience": 60.0, "spend": 60.0, "skip": []}
 
 
 @pytest.fixture(scope="module")
@@ -140,22 +138,11 @@ def up(hosts, engine):
     return hosts[engine]
 
 
-def seconds(host, text):
-    """Return the least time that a turn of the script's one loop took in some rounds."""
-    outcome, found = host.begin(Script(text), "<fence>", SETTINGS), []
-    for number in range(5):
-        assert outcome.ending == "waiting", outcome.error
-        outcome = host.turn(number, outcome)
-        found += [sample["seconds"] for sample in outcome.waiting["samples"]]
-    assert host.turn(None, outcome).error is None
-    return min(found)
-
-
 def test_without_its_fence_a_loop_on_jax_is_timed_before_it_is_done(load_spec, hosts):
     """JAX dispatches a product of two large matrices to a thread of its own."""
     host = up(hosts, "jax")
     text = Keras("cpu", {"engine": "jax"}).translate(load_spec(PRODUCT).spec).text
-    without = re.sub(r", fence=.*\):$", "):", text, flags=re.MULTILINE)
+    without = without_fence(text)
     assert "measure('product')" in without
     assert seconds(host, without) < seconds(host, text) / 4
 

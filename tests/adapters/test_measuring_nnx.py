@@ -1,4 +1,3 @@
-import re
 from importlib.util import find_spec
 
 import pytest
@@ -6,8 +5,8 @@ import pytest
 from adapters.nnx import NNX
 from conformance.hosts import Host
 from conformance.judge import judge
-from conformance.script import Script
 from conformance.translation import Unsupported
+from tests.adapters.timed import seconds, without_fence
 
 needs_flax = pytest.mark.skipif(find_spec("flax") is None, reason="Flax is not installed")
 
@@ -131,8 +130,6 @@ steps:
   - {measure: step, steps: [{invoke: step, given: [x]}]}
   - {expect: shape, shape: layer.kernel, is: [512, 512]}
 """
-#: a block ends with its first turn, so that no step waits for the one before
-SETTINGS = {"block": 1e-6, "patience": 60.0, "spend": 60.0, "skip": []}
 
 
 def test_where_loops_are_timed_functions_are_given_what_they_use(load_spec):
@@ -215,23 +212,11 @@ def test_scripts_run_and_conform(load_spec, host, name):
         assert verdict.verdict == "conforms", (way, verdict.reason, outcome.error)
 
 
-def seconds(host, text):
-    """Return the least time that a turn of the script's one loop took in three rounds."""
-    outcome, found = host.begin(Script(text), "<fence>", SETTINGS), []
-    for number in range(3):
-        assert outcome.ending == "waiting", outcome.error
-        outcome = host.turn(number, outcome)
-        found += [sample["seconds"] for sample in outcome.waiting["samples"]]
-    outcome = host.turn(None, outcome)
-    assert (outcome.ending, outcome.error) == ("finished", None)
-    return min(found)
-
-
 @needs_flax
 def test_without_its_fence_a_step_that_returns_nothing_is_timed_before_it_is_done(load_spec, host):
     """The step is dispatched to a thread of XLA's own and writes modules: waiting for these, as JAX trees, is waiting for it."""
     text = NNX().translate(load_spec(HEAVY).spec).text
-    without = re.sub(r", fence=.*\):$", "):", text, flags=re.MULTILINE)
+    without = without_fence(text)
     assert "fence=lambda: jax.block_until_ready((layer, tuner))" in text
     assert "measure('step')" in without
     assert seconds(host, without) < seconds(host, text) / 3

@@ -7,6 +7,7 @@ from conformance.hosts import Host
 from conformance.judge import judge
 from conformance.script import Script
 from conformance.translation import Unsupported
+from tests.adapters.timed import seconds
 
 needs_tensorflow = pytest.mark.skipif(find_spec("tensorflow") is None, reason="TensorFlow is not installed")
 
@@ -102,8 +103,6 @@ SESSION = {
 }
 EAGER = {"opening": "if True:", "before": "", "turn": "total.assign(tf.matmul(x, x))"}
 LAYER = "{layer: dense, inputs: 1, units: 1, kernel: 1.0, as: l}"
-#: a block ends with its first turn
-SETTINGS = {"block": 1e-6, "patience": 60.0, "spend": 60.0, "skip": []}
 
 
 @pytest.fixture(scope="module")
@@ -169,18 +168,6 @@ def test_a_function_that_is_measured_builds_and_runs_nothing(load_spec, steps):
     ).spec
     with pytest.raises(Unsupported, match="what is measured is"):
         TF1().translate(spec)
-
-
-def seconds(host, text):
-    """Return the least time that a turn of the script's one loop took in three rounds."""
-    outcome, found = host.begin(Script(text), "<fence>", SETTINGS), []
-    for number in range(3):
-        assert outcome.ending == "waiting", outcome.error
-        outcome = host.turn(number, outcome)
-        found += [sample["seconds"] for sample in outcome.waiting["samples"]]
-    outcome = host.turn(None, outcome)
-    assert (outcome.ending, outcome.error) == ("finished", None)
-    return min(found)
 
 
 @needs_tensorflow

@@ -9,7 +9,7 @@ from adapters.tf2 import TF2
 from conformance.hosts import Host
 from conformance.judge import judge
 from conformance.loader import load
-from conformance.script import Script
+from tests.adapters.timed import seconds, timed
 
 PERFORMANCE = sorted((Path(__file__).parents[2] / "specs" / "performance").glob("*.yaml"))
 
@@ -95,8 +95,6 @@ SIZES = """
   - {expect: checkpoint, checkpoint_bytes: kept, is: 263168, close: 0.1}
   - {restore: owner, from: kept}
 """
-#: a block ends with its first turn: more than some dozens of turns on their way would have to wait for each other
-SETTINGS = {"block": 1e-6, "patience": 60.0, "spend": 60.0, "skip": []}
 
 
 class Fenced(TF2):
@@ -116,18 +114,6 @@ def host():
     host.stop()
 
 
-def measured(host, text):
-    """Return the least time that a turn of the script's one loop took in three rounds, and what was observed."""
-    outcome, found = host.begin(Script(text), "<measured>", SETTINGS), []
-    for number in range(3):
-        assert outcome.ending == "waiting", outcome.error
-        outcome = host.turn(number, outcome)
-        found += [sample["seconds"] for sample in outcome.waiting["samples"]]
-    outcome = host.turn(None, outcome)
-    assert (outcome.ending, outcome.error) == ("finished", None)
-    return min(found), outcome.observations
-
-
 def asynchronous(text):
     """Return a script that has TensorFlow queue on the CPU what it is told, as a GPU does."""
     head, rounds, loop = text.partition("for _ in rounds():")
@@ -138,14 +124,14 @@ def asynchronous(text):
 def test_a_loop_on_the_cpu_needs_no_fence(host, load_spec):
     """TensorFlow runs synchronously on a CPU: with a fence and without, the figures agree."""
     spec = load_spec(PRODUCT).spec
-    without, fenced = (measured(host, adapter().translate(spec).text)[0] for adapter in (TF2, Fenced))
+    without, fenced = (seconds(host, adapter().translate(spec).text) for adapter in (TF2, Fenced))
     assert fenced / 4 < without < fenced * 4
 
 
 def test_the_fence_waits_for_what_is_on_its_way(host, load_spec):
     """Where calls return before they have run, as on a GPU, a loop without the fence is timed before it is done."""
     spec = load_spec(PRODUCT).spec
-    without, fenced = (measured(host, asynchronous(adapter().translate(spec).text))[0] for adapter in (TF2, Fenced))
+    without, fenced = (seconds(host, asynchronous(adapter().translate(spec).text)) for adapter in (TF2, Fenced))
     assert without < fenced / 4
 
 
@@ -156,7 +142,8 @@ def test_a_loop_on_the_gpu_has_the_fence(load_spec):
 
 
 def test_a_measured_loop_traces_its_function_once(host, load_spec):
-    assert measured(host, TF2().translate(load_spec(STEP).spec).text)[1] == {"one-trace": 1}
+    _, outcome = timed(host, TF2().translate(load_spec(STEP).spec).text)
+    assert outcome.observations == {"one-trace": 1}
 
 
 @pytest.mark.parametrize("path", PERFORMANCE, ids=lambda path: path.stem)

@@ -3,15 +3,15 @@
 import pytest
 
 from conformance.difference import difference
-from conformance.records import Case, Environment, Measurement, Results
+from conformance.records import Case, Environment, Measurement, Measuring, Results
 
 STEADY = {0: 1.0, 1: 1.01, 2: 0.99, 3: 1.005, 4: 0.995, 5: 1.0}
 
 
-def case(name, verdict="conforms", loudness=None):
+def case(name, verdict="conforms", loudness=None, script="1"):
     return Case(
         id=name, spec="f/s", backend="torch", device="cpu", environment="torch@cpu", verdict=verdict,
-        loudness=loudness, spec_digest="0",
+        loudness=loudness, spec_digest="0", script_digest=script,
     )  # fmt: skip
 
 
@@ -93,3 +93,31 @@ def test_what_changed_around_the_scripts_is_told():
         results(packages={"torch": "2.13.0", "numpy": "2"}), results(packages={"torch": "2.14.0", "numpy": "2"})
     )
     assert found.surroundings == ["torch@cpu: torch 2.13.0 → 2.14.0"]
+
+
+def how(block):
+    return Measuring(budget=1, seconds=1, processes=5, rounds=[3], block=block, seed=1, clock_resolution=1e-9)
+
+
+def test_what_was_measured_otherwise_is_told():
+    old, new = (Results(measurings=[how(block)]) for block in (0.005, 0.02))
+    assert difference(old, new).surroundings == ["measured with block 0.005 → 0.02"]
+    assert difference(old, old).surroundings == []
+
+
+def test_scripts_that_are_others_are_told():
+    found = difference(results(case("a"), case("b")), results(case("a"), case("b", script="2")))
+    assert found.surroundings == ["1 of 2 scripts, such as that of b"]
+
+
+@pytest.mark.parametrize(("factor", "slower"), [(1.3, 12), (1.3, 3), (1.01, 12)])
+def test_where_most_times_change_alike_the_machine_is_named(factor, slower):
+    names = [f"c{number}" for number in range(12)]
+    old = results(*map(case, names), loops=[one for name in names for one in loop(name)])
+    new = results(
+        *map(case, names),
+        loops=[one for number, name in enumerate(names) for one in loop(name, factor if number < slower else 1.0)],
+    )
+    told = difference(old, new).surroundings
+    expected = ["the machine, it seems: half of all times are beyond 1.300 times what they were"]
+    assert told == (expected if (factor, slower) == (1.3, 12) else [])

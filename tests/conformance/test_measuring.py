@@ -14,7 +14,15 @@ import pytest
 from conformance import measuring, records
 from conformance.cases import Plan
 from conformance.hosts import Host, Outcome
-from conformance.measuring import FEWEST_ROUNDS, FIRST_ROUNDS, MOST_PROCESSES, MOST_ROUNDS, PROCESSES, Measuring
+from conformance.measuring import (
+    FEWEST_ROUNDS,
+    FIRST_ROUNDS,
+    MOST_PROCESSES,
+    MOST_ROUNDS,
+    PROCESSES,
+    Measuring,
+    is_measured,
+)
 from conformance.translation import Adapter, Script
 
 STEPS = """
@@ -23,6 +31,14 @@ STEPS = """
       - {measure: one, steps: [{read: v}]}
       - {measure: other, against: one, steps: [{read: v}]}
       - {expect: there, variables: 1}
+"""
+
+COUNTED = """
+    steps:
+      - {variable: v, init: 1.0, as: v}
+      - {module: whole, members: {v: v}}
+      - {expect: there, elements: whole, is: 1}
+      - {expect: again, elements: whole, is: 1, against: there}
 """
 
 
@@ -82,6 +98,9 @@ class Actor:
     def begin(self, script, filename, settings):
         self.world.now += self.first
         self.world.settings.append((self.case.group, settings))
+        if "more" in filename:
+            self.world.log.append((self.name, "counted", None))
+            return Outcome("finished", observations={"there": self.observes, "again": self.observes})
         labels = [("one", None), ("other", None)]
         skip = [tuple(each) for each in settings["skip"]]
         self.labels = [each for each in labels if each not in skip]
@@ -118,8 +137,9 @@ def world(monkeypatch):
 def act(world, load_spec):
     """Return a function that measures specs with actors and returns what was written; each backend has its manners."""
 
-    def measure(backends, specs=1, budget=100.0, ways=({},), seed=1, tell=lambda *_: None):
+    def measure(backends, specs=1, budget=100.0, ways=({},), seed=1, tell=lambda *_: None, more=()):
         located = [load_spec(STEPS, f"facet/spec-{number}") for number in range(specs)]
+        located += [load_spec(text, f"facet/more-{number}") for number, text in enumerate(more)]
         adapters = {name: type(name.title(), (Plain,), {"name": name}) for name in backends}
         cases = [Plan(one, name, adapters[name], way) for one in located for name in backends for way in ways]
         written = []
@@ -133,6 +153,7 @@ def act(world, load_spec):
         )
         engine.run()
         world.up["left"] = world.up["now"]
+        world.outcomes = engine.outcomes
         return written
 
     return measure
@@ -189,6 +210,29 @@ def test_samples_of_a_case_that_observes_something_else_are_thrown_away_and_told
     (told,) = written[-1].unreliable.items()
     assert told[0] == "facet/spec-0@wrong"
     assert told[1].startswith("fails when it was measured: there: expected 1")
+
+
+def test_the_first_process_tells_what_every_case_did(act, world):
+    act({"good": {}, "wrong": {"observes": 2, "importing": 3.0}, "away": {"absent": "it cannot be imported"}})
+    assert {key: outcome.observations for key, outcome in world.outcomes.items()} == {
+        ("facet/spec-0", "good"): {"there": 1},
+        ("facet/spec-0", "wrong"): {"there": 2},
+    }
+
+
+def test_what_is_counted_is_counted_once_and_not_by_the_twin(act, world):
+    written = act({"a": {}, "b": {"importing": 3.0}}, more=[COUNTED])
+    assert [name[0] for name, spec, _ in world.log if spec == "counted"] in (["a", "b"], ["b", "a"])
+    assert {spec for spec, _ in world.outcomes} == {"facet/spec-0", "facet/more-0"}
+    assert written[-1].processes > 1
+    assert act({"a": {}}, specs=0, more=[COUNTED])[-1].processes == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "asked"), [(STEPS, True), (COUNTED, True), (COUNTED.replace(", against: there", ""), False)]
+)
+def test_a_spec_is_measured_if_it_times_or_compares_what_it_counts(load_spec, text, asked):
+    assert is_measured(load_spec(text)) is asked
 
 
 def test_a_host_that_dies_in_the_middle_of_a_round_stops_nobody_else_and_does_not_come_again(act, world):

@@ -7,13 +7,13 @@ import pytest
 
 import adapters
 from conformance.comparison import Ratio
+from conformance.quantities import growth_words, number, ratio_words, seconds, share
 from conformance.records import Results
 from reports import build
 from reports.charts import log_axis
 from reports.costs import parsed, times_first_call
 from reports.loops import round_up
 from reports.performance import performance
-from reports.quantities import growth_words, number, ratio_words, seconds, share
 from reports.view import view
 from tests.reports.measurements import UNRELIABLE, made
 
@@ -281,6 +281,7 @@ def test_numbers_have_the_digits_that_say_something():
     assert [number(one) for one in (0.0694, 0.9996, 12.34, 123456, 0)] == ["0.0694", "1.00", "12.3", "123,000", "0"]
     assert [round_up(one) for one in (1600.0, 1601, 7, 99.5)] == [1600, 1700, 7, 100]
     assert (share(1, 8), share(265061, 2110515), share(2, 3)) == ("1/8", "1/7.962", "1/1.5")
+    assert share(1, 1) == "the same"
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.98, 1.02), (0.5, 2), (0.01, 1), (1e-8, 10), (1, 10000), (3e-7, 3.1e-7)])

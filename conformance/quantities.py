@@ -100,4 +100,6 @@ def growth_words(growth: Growth | None) -> str:
 
 def share(part: float, whole: float) -> str:
     """Return a part as a fraction with the numerator one."""
+    if part == whole:
+        return "the same"
     return f"1/{number(whole / part, 4).rstrip('0').rstrip('.')}" if part else "0"
