@@ -20,7 +20,16 @@ from conformance.vocabulary import Layer, walk
 SPECS = Path(__file__).parents[2] / "specs"
 LOCATED = load_all([SPECS])
 #: what of the vocabulary the contract leaves to the frameworks
-NOT_COVERED = {"layer.norm", "layer.cell", "wrap", "reparametrize", "quantize", "get.partitions", "checkpoint_bytes"}
+NOT_COVERED = {
+    "layer.norm",
+    "layer.cell",
+    "wrap",
+    "reparametrize",
+    "quantize",
+    "get.partitions",
+    "checkpoint_bytes",
+    "traces",
+}
 
 GOLDEN = """\
 from conformance.contract import Model, tape

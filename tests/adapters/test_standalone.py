@@ -16,12 +16,14 @@ from conformance.loader import load
 from conformance.translation import Script, Unsupported
 
 SPECS = Path(__file__).parent.parent.parent / "specs"
+#: the first two that a backend can say are run: each imports its framework anew
 TAKEN = (
     "scopes/reuse-true-finds-existing",
     "gradients/sum-over-uses",
     "calls/one-layer-on-two-inputs",
     "state/alias-sees-the-write",
 )
+ENOUGH = 2
 FRAMEWORK = {
     "tf1": "tensorflow",
     "tf1-eager": "tensorflow",
@@ -66,6 +68,8 @@ def test_standalone_scripts_give_the_recorded_observations(backend, tmp_path):
     assert host.ready() is None
     compared = 0
     for spec_id in TAKEN:
+        if compared == ENOUGH:
+            break
         located = load(SPECS / f"{spec_id}.yaml")
         try:
             script = adapter("cpu", {}, host.environment["packages"]).translate(located.spec)
@@ -91,7 +95,7 @@ def test_standalone_scripts_give_the_recorded_observations(backend, tmp_path):
         assert printed(ran.stdout, observations) == recorded(observations)
         compared += 1
     host.stop()
-    assert compared >= 2
+    assert compared == ENOUGH
 
 
 def test_the_comparison_tells_a_difference():

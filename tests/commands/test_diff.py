@@ -40,7 +40,7 @@ def test_a_slower_loop_is_told_with_its_interval(old, tmp_path):
     ended = diff(old, results(tmp_path / "new.jsonl", slower=1.25))
     assert ended.returncode == 1
     assert "slower: 1.250 times as long" in ended.stdout
-    assert "f/s@torch#work at 10: 1 s → 1.25 s" in ended.stdout
+    assert "f/s@torch#work at 10: 1.00 s → 1.25 s" in ended.stdout
 
 
 def test_another_verdict_is_told_with_its_reason(old, tmp_path):

@@ -76,15 +76,15 @@ def test_the_zoo_is_caught_on_workers_too(zoo, tmp_path):
     ]
 
 
-def test_who_is_fast_because_he_does_less_is_not_timed(zoo, tmp_path):
+def test_no_time_is_kept_of_who_is_fast_because_he_does_less(zoo, tmp_path):
     spec = "performance/forward-through-small-layers"
     ran = zoo(spec, "--backend", "zoo-skimps,zoo-two-faced,reference", "--measure", "--budget", "15")
     results = records.read([tmp_path / "results.jsonl"])
     skimps, two_faced, right = (
         results.cases[f"{spec}@{name}"] for name in ("zoo-skimps", "zoo-two-faced", "reference")
     )
-    assert (skimps.verdict, two_faced.verdict, right.verdict) == ("fails", "conforms", "conforms"), ran.stdout
+    assert (skimps.verdict, two_faced.verdict, right.verdict) == ("fails", "fails", "conforms"), ran.stdout
     assert "four-calls-of-one-layer" in ran.stdout
     assert {line.case for line in results.measurements.values()} == {right.id}
-    assert list(results.measurings[0].unreliable) == [two_faced.id]
+    assert set(results.measurings[0].unreliable) == {skimps.id, two_faced.id}
     assert "four-calls-of-one-layer: expected 0.0625, observed 1.0" in results.measurings[0].unreliable[two_faced.id]
