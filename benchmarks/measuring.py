@@ -4,7 +4,7 @@ false-alarms   one backend is measured against itself under another name, again 
                called different? (The floor comes from the run's own twin, a third host of the same backend.)
 planted        the same backend does 10, 3 and 0 percent more work: is 10 found, and does the interval of 3 cover it?
 agreement      the stopwatch beside `torch.utils.benchmark` and beside `timeit` with a fence, on the same lines of the same
-               script, round by round in one process.
+               script, round by round in one process; half a block before each warms the caches, as the stopwatch has it.
 """
 
 import argparse
@@ -148,13 +148,14 @@ THEIRS = {
     "torch": """
         from torch.utils import benchmark
         timer = benchmark.Timer({body!r}, globals=globals(), num_threads=1)
+        timer.timeit({half})
         theirs.append(timer.timeit({loops}).median)
     """,
     "linen": """
         import timeit
         block = 'for _ in range({loops}):\\n    ' + {body!r} + '\\n{fence}'
-        # what a step gives back is what the next one takes; a warm turn, as the stopwatch has it
-        before = {made!r} + '\\n' + {body!r} + '\\n{fence}'
+        # what a step gives back is what the next one takes
+        before = {made!r} + '\\nfor _ in range({half}):\\n    ' + {body!r} + '\\n{fence}'
         theirs.append(timeit.timeit(block, setup=before, globals=globals(), number=1) / {loops})
     """,
 }
@@ -197,7 +198,9 @@ def with_theirs(text: str, backend: str, label: str, loops: int) -> str:
     _, _, fence = lines[at].partition("fence=")
     waiting = fence.removesuffix("):").removeprefix("lambda: ")
     made = f"global {', '.join(assigned(body.splitlines()))}"
-    more = textwrap.dedent(THEIRS[backend].format(body=body, loops=loops, fence=waiting, made=made)).strip()
+    more = textwrap.dedent(
+        THEIRS[backend].format(body=body, loops=loops, half=loops // 2 or 1, fence=waiting, made=made)
+    ).strip()
     # who comes first finds colder caches: they take turns
     for place, when in ((end, "not number % 2"), (at, "number % 2")):
         lines[place:place] = textwrap.indent(f"if {when}:\n{textwrap.indent(more, ' ' * 4)}", " " * 4).splitlines()

@@ -156,10 +156,10 @@ class Stopwatch:
         return least
 
     def timed(self, key, fence):
-        """Time one block; a turn before it brings back what other processes pushed out of the caches."""
+        """Time one block; half of one before it brings back what other processes pushed out of the caches."""
         loops = self.loops[key]
         if self.turn[key] < 10 * self.block:
-            yield repeat(None, 1)
+            yield repeat(None, loops // 2 or 1)
             fence()
         while True:
             started = self.clock()

@@ -39,6 +39,6 @@ def summary_table(cases: Sequence[Case]) -> Table:
             backend,
             *(str(counter[verdict] or "·") for verdict in verdicts),
             str(silent[backend] or "·"),
-            f"{seconds:.1f}",
+            f"{seconds:.1f}" if seconds else "·",  # what is measured waits for the others
         )
     return table
