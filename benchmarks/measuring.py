@@ -4,7 +4,7 @@ false-alarms   one backend is measured against itself under another name, again 
                called different? (The floor comes from the run's own twin, a third host of the same backend.)
 planted        the same backend does 10, 3 and 0 percent more work: is 10 found, and does the interval of 3 cover it?
 agreement      the stopwatch beside `torch.utils.benchmark` and beside `timeit` with a fence, on the same lines of the same
-               script, round by round in one process; half a block before each warms the caches, as the stopwatch has it.
+               script, round by round in one process; as many turns before each warm the processor, as the stopwatch has it.
 """
 
 import argparse
@@ -25,6 +25,7 @@ from conformance.hosts import Host
 from conformance.loader import load
 from conformance.measuring import BLOCK, ONE_THREAD, Measuring, script_of
 from conformance.spec import Located
+from conformance.stopwatch import WARM
 from conformance.translation import Adapter, Script
 from conformance.vocabulary import Measure, Repeat
 
@@ -148,14 +149,14 @@ THEIRS = {
     "torch": """
         from torch.utils import benchmark
         timer = benchmark.Timer({body!r}, globals=globals(), num_threads=1)
-        timer.timeit({half})
+        timer.timeit({warm})
         theirs.append(timer.timeit({loops}).median)
     """,
     "linen": """
         import timeit
         block = 'for _ in range({loops}):\\n    ' + {body!r} + '\\n{fence}'
         # what a step gives back is what the next one takes
-        before = {made!r} + '\\nfor _ in range({half}):\\n    ' + {body!r} + '\\n{fence}'
+        before = {made!r} + '\\nfor _ in range({warm}):\\n    ' + {body!r} + '\\n{fence}'
         theirs.append(timeit.timeit(block, setup=before, globals=globals(), number=1) / {loops})
     """,
 }
@@ -199,7 +200,7 @@ def with_theirs(text: str, backend: str, label: str, loops: int) -> str:
     waiting = fence.removesuffix("):").removeprefix("lambda: ")
     made = f"global {', '.join(assigned(body.splitlines()))}"
     more = textwrap.dedent(
-        THEIRS[backend].format(body=body, loops=loops, half=loops // 2 or 1, fence=waiting, made=made)
+        THEIRS[backend].format(body=body, loops=loops, warm=WARM * loops, fence=waiting, made=made)
     ).strip()
     # who comes first finds colder caches: they take turns
     for place, when in ((end, "not number % 2"), (at, "number % 2")):

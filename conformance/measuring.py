@@ -33,9 +33,9 @@ DEFAULT_BUDGET = 280.0
 BLOCK = 0.005
 #: how many processes a backend gets if the budget allows: fewer than three give no interval, more than these say little more
 PROCESSES, MOST_PROCESSES = 5, 15
-#: which part of the budget the first turn of a loop may take in the first process, with what is compiled or loaded then;
-#: which part its rounds may take in each process; and from which part on a first turn is not done again in another process
-PATIENCE, SPEND, SLOW = 150, 1000, 150
+#: which part of the budget a turn may take in the first process, and which in the others; which part the rounds of a loop may
+#: take in each process; and from which part on a first turn, with what is compiled or loaded then, is not done in another process
+PATIENCE, LATER, SPEND, SLOW = 150, 500, 1000, 150
 #: rounds of the first process, which shows how long everything takes, and of the others; with so many, further processes tell more
 FIRST_ROUNDS, FEWEST_ROUNDS, MANY_ROUNDS, MOST_ROUNDS = 3, 3, 7, 40
 #: what a process takes that need not calibrate nor wait for what was too slow, as a part of what the first one takes
@@ -303,7 +303,7 @@ class Measuring:
             return None
         settings = {
             "block": BLOCK, "spend": max(self.budget / SPEND, 1.6 * BLOCK * rounds),
-            "patience": min(self.budget / (PATIENCE if process == 0 else SPEND), entrant.host.limit / 10),
+            "patience": min(self.budget / (PATIENCE if process == 0 else LATER), entrant.host.limit / 10),
             "skip": self.slow[case.group, case.located.id], "known": self.known[case.group, case.located.id],
         }  # fmt: skip
         script, name = script_of(case, entrant.host), f"<{case.located.id}@{case.name}>"

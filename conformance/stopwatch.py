@@ -16,6 +16,8 @@ import os
 import time
 from itertools import chain, repeat
 
+#: for so many blocks a loop turns before the clock starts: the first milliseconds after another process had the core are slower
+WARM = 2
 #: a block of turns is never more than this many: a body that does nothing must end as well
 MOST_TURNS = 1 << 24
 
@@ -155,11 +157,15 @@ class Stopwatch:
             least = min(least, self.clock() - started)
         return least
 
+    def warming_turns(self, key):
+        """Return how many turns warm the processor: at least one."""
+        return max(1, min(WARM * self.loops[key], int(WARM * self.block / max(self.turn[key], 1e-9))))
+
     def timed(self, key, fence):
-        """Time one block; half of one before it brings back what other processes pushed out of the caches."""
+        """Time one block, after as much work as warms a processor that others had: without it, the first turns count as slow."""
         loops = self.loops[key]
         if self.turn[key] < 10 * self.block:
-            yield repeat(None, loops // 2 or 1)
+            yield repeat(None, self.warming_turns(key))
             fence()
         while True:
             started = self.clock()

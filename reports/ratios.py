@@ -33,6 +33,11 @@ class RatioRow:
         return self.ratio is not None and self.ratio.differs(self.floor)
 
     @property
+    def has_interval(self) -> bool:
+        """Whether enough processes were measured to tell a difference from none."""
+        return self.ratio is not None and self.ratio.low is not None
+
+    @property
     def state(self) -> str:
         """What the dot looks like: full for a difference that is seen, hollow otherwise."""
         return "itself" if self.itself else "seen" if self.differs else "unseen"
@@ -97,14 +102,14 @@ class RatioChart:
         told = self.told
         if not told:
             return "No backend has measured both."
-        seen, unseen = [row for row in told if row.differs], [row for row in told if not row.differs]
-        open_rows = [row for row in told if row.ratio and row.ratio.low is None]
+        seen, open_rows = [row for row in told if row.differs], [row for row in told if not row.has_interval]
+        unseen = len(told) - len(seen) - len(open_rows)
+        few = f"with fewer than {FEWEST_PROCESSES} processes no difference is called"
         if len(open_rows) == len(told):
-            return (
-                f"{between(told)} times as long; with fewer than {FEWEST_PROCESSES} processes no difference is called."
-            )
+            return f"{between(told)} times as long; {few}."
         parts = [f"a difference is seen in {plural(len(seen), 'row')} ({between(seen)} times as long)"] if seen else []
-        parts += [f"no difference is seen in {plural(len(unseen), 'row')}"] if unseen else []
+        parts += [f"no difference is seen in {plural(unseen, 'row')}"] if unseen else []
+        parts += [f"{between(open_rows)} times as long in {plural(len(open_rows), 'row')}, {few}"] if open_rows else []
         return f"{'; '.join(parts)}."
 
     @property
@@ -153,11 +158,12 @@ def ratio_charts(spec: SpecView, measured: Measured) -> list[RatioChart]:
 
 
 def ratio_chart(spec: SpecView, loops: list[Loop], measured: Measured) -> RatioChart:
-    """Return the ratios of loops of one label, at the largest of the sizes that most backends have."""
+    """Return the ratios of loops of one label, at the largest of the sizes at which most backends have an interval."""
     rows = [ratio_row(loop, measured) for loop in loops]
     sizes = sorted({loop.timing.size for loop in loops if loop.timing.size is not None})
-    having = Counter(row.loop.timing.size for row in rows if row.ratio)
-    size = max(sizes, key=lambda one: (having[one], one)) if sizes else None
+    with_interval = Counter(row.loop.timing.size for row in rows if row.has_interval)
+    with_ratio = Counter(row.loop.timing.size for row in rows if row.ratio)
+    size = max(sizes, key=lambda one: (with_interval[one], with_ratio[one], one)) if sizes else None
     shown = [row for row in rows if row.loop.timing.size == size]
     shown += itself_rows([row.loop for row in shown], measured)
     by_case: dict[str, dict[int, RatioRow]] = {}

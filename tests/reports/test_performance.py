@@ -166,6 +166,20 @@ def test_few_processes_give_no_interval_and_nothing_is_called(tmp_path):
     assert "none can be called different, as there are no intervals" in page
 
 
+@pytest.mark.parametrize(("sizes", "shown"), [((), 1000), ((1000,), 100), ((10, 100, 1000, 10000), 1000)])
+def test_a_ratio_without_interval_is_not_told_as_no_difference(results, sizes, shown):
+    some = {
+        name: one
+        for name, one in results.measurements.items()
+        if not (one.case == f"{BY_NAME}@nnx" and one.size in sizes and one.process)
+    }
+    few = results.model_copy(update={"measurements": some})
+    (chart,) = scenario(performance(few, view(few)), BY_NAME).ratios
+    assert chart.size == shown  # the largest at which most have an interval
+    told = "times as long in 1 row, with fewer than 3 processes no difference is called"
+    assert (told in chart.sentence) is (len(sizes) == 4)
+
+
 def test_a_quiet_machine_and_enough_processes_are_no_warning(text):
     assert "Careful" not in text
 
