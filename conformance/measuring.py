@@ -144,8 +144,8 @@ class Measuring:
         self.cores = cores[-SIDE_BY_SIDE:]
         self.core = cores[-1]
         self.slow: dict[tuple[str, str], list[tuple[str, int | None]]] = defaultdict(list)
-        #: how many turns fill a block, and what one takes, as the first process found out
-        self.known: dict[tuple[str, str], list[tuple[str, int | None, int, float]]] = defaultdict(list)
+        #: what a turn takes, as the first process found out
+        self.known: dict[tuple[str, str], list[tuple[str, int | None, float]]] = defaultdict(list)
         self.twin: str | None = None
         self.unreliable: dict[str, str] = {}
         self.hosts: dict[str, Host] = {}
@@ -334,8 +334,7 @@ class Measuring:
             if process == 0 and loop.get("first", 0.0) > self.budget / SLOW:
                 self.slow[case.group, case.located.id].append((label, size))
             if process == 0 and not run.entrant.twin and loop["seconds"]:
-                found = (label, size, loop["loops"], loop["seconds"][-1])
-                self.known[case.group, case.located.id].append(found)
+                self.known[case.group, case.located.id].append((label, size, loop["seconds"][-1]))
             self.write(
                 records.Measurement(
                     case=case_id, label=label, size=size, against=against[label, size], twin=run.entrant.twin, process=process,

@@ -61,13 +61,13 @@ class Stopwatch:
     `ask(message)` sends a message and returns the answer to it. `block` is how long a block of turns
     lasts at least, `patience` how long the first turn of a loop may be expected to take, both in seconds;
     `spend` is what the rounds of one loop may take together. `skip` holds [label, size] of loops that
-    are not to be turned at all, `known` [label, size, turns, seconds] of loops that were calibrated in another process.
+    are not to be turned at all, `known` [label, size, seconds] of what a turn took in another process.
     """
 
     clock = staticmethod(time.perf_counter)
 
     def __init__(self, ask, block, patience, spend, skip, known=()):
-        self.known = {(label, size): (loops, turn) for label, size, loops, turn in known}
+        self.known = {(label, size): turn for label, size, turn in known}
         self.ask, self.block, self.patience, self.spend = ask, block, patience, spend
         self.skipped = dict.fromkeys((label, size) for label, size in skip)
         self.warming = True
@@ -126,19 +126,20 @@ class Stopwatch:
         yield repeat(None, 1)
         fence()
         first = took = self.clock() - started
-        loops = 1
-        if key in self.known:
-            loops, turn = self.known[key]
-            foreseen, took = turn, loops * turn
-        # a long first turn that was foreseen holds nothing but the work; a second one would tell no more
-        while key not in self.known and (foreseen is None or took < self.block or first > 2 * foreseen):
+        loops, known = 1, self.known.get(key)
+        if known is None:
+            # a long first turn that was foreseen holds nothing but the work; a second one would tell no more
+            counted = foreseen is not None and took >= self.block and first <= 2 * foreseen
+        else:
+            # quick turns are counted out in every process: what hangs on their number must not be alike in all of them
+            loops, took, counted = max(1, int(self.block / max(known, 1e-9))), known, known >= self.block
+        while not counted:
             started = self.clock()
             yield repeat(None, loops)
             fence()
             took = self.clock() - started
-            if took >= self.block or loops >= MOST_TURNS:
-                break
-            loops = self.more(loops, took)
+            counted = took >= self.block or loops >= MOST_TURNS
+            loops = loops if counted else self.more(loops, took)
         label, size = key
         self.loops[key], self.turn[key], self.spent[key] = loops, took / loops, 0.0
         self.sizes[label] = (size, took / loops)

@@ -6,7 +6,7 @@ from adapters.equinox import Equinox
 from conformance.hosts import Host
 from conformance.judge import judge
 from conformance.script import Script
-from tests.adapters.timed import seconds, without_fence
+from tests.adapters.timed import LAYER_PRODUCT, seconds, without_fence
 
 needs_equinox = pytest.mark.skipif(find_spec("equinox") is None, reason="Equinox is not installed")
 
@@ -58,14 +58,6 @@ steps:
   - {expect: elements, elements: both, is: 6}
   - {expect: bytes, parameter_bytes: both, is: 24}
 """
-PRODUCT = """
-steps:
-  - {layer: dense, inputs: 700, units: 700, kernel: 0.001, name: layer, as: layer}
-  - {compute: "x = ones(700, 700)"}
-  - {function: product, traced: usual, takes: [x], steps: [{call: layer, on: x, as: y}], returns: y}
-  - {invoke: product, given: [x], as: y}
-  - {measure: product, steps: [{invoke: product, given: [x], as: y}]}
-"""
 READY = """
 import equinox as eqx
 import jax
@@ -91,7 +83,7 @@ def test_a_call_returns_when_it_is_done_with_its_fence_or_without(load_spec, hos
 
     So both figures agree, here within a factor that a busy machine keeps; what `jax.jit` returns is not ready yet.
     """
-    text = Equinox().translate(load_spec(PRODUCT).spec).text
+    text = Equinox().translate(load_spec(LAYER_PRODUCT).spec).text
     without = without_fence(text)
     assert "measure('product')" in without
     assert host.ready() is None

@@ -6,7 +6,7 @@ from adapters.haiku import Haiku
 from conformance.hosts import Host
 from conformance.judge import judge
 from conformance.translation import Unsupported
-from tests.adapters.timed import seconds, without_fence
+from tests.adapters.timed import LAYER_PRODUCT, seconds, without_fence
 
 needs_haiku = pytest.mark.skipif(find_spec("haiku") is None, reason="Haiku is not installed")
 
@@ -125,14 +125,6 @@ steps:
   - {expect: file, checkpoint_bytes: kept, is: 1000, close: 0.95}
 """
 SCRIPTS = {"step": STEP, "fresh": FRESH, "numbered": NUMBERED, "compiled": COMPILED, "sizes": SIZES}
-PRODUCT = """
-steps:
-  - {layer: dense, inputs: 700, units: 700, kernel: 0.001, name: layer, as: layer}
-  - {compute: "x = ones(700, 700)"}
-  - {function: product, traced: usual, takes: [x], steps: [{call: layer, on: x, as: y}], returns: y}
-  - {invoke: product, given: [x], as: y}
-  - {measure: product, steps: [{invoke: product, given: [x], as: y}]}
-"""
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +137,7 @@ def host():
 @needs_haiku
 def test_without_its_fence_a_loop_is_timed_before_it_is_done(load_spec, host):
     """A compiled function of the parameters returns before they are multiplied: the clock that reads then sees a part."""
-    text = Haiku().translate(load_spec(PRODUCT).spec).text
+    text = Haiku().translate(load_spec(LAYER_PRODUCT).spec).text
     without = without_fence(text)
     assert "measure('product')" in without
     assert host.ready() is None

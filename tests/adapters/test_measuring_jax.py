@@ -7,18 +7,10 @@ from adapters.linen import Linen
 from adapters.waiting import assigned
 from conformance.hosts import Host
 from conformance.script import Script
-from tests.adapters.timed import seconds, without_fence
+from tests.adapters.timed import PRODUCT, seconds, without_fence
 
 needs_flax = pytest.mark.skipif(find_spec("flax") is None, reason="Flax is not installed")
 
-PRODUCT = """
-steps:
-  - {compute: "x = ones(700, 700)"}
-  - {function: product, traced: usual, takes: [x], steps: [{compute: y = x @ x}], returns: y}
-  - {invoke: product, given: [x], as: y}
-  - {measure: product, steps: [{invoke: product, given: [x], as: y}]}
-  - {expect: shape, shape: y, is: [700, 700]}
-"""
 IN_ORDER = """
 import jax
 import jax.numpy as jnp

@@ -7,17 +7,9 @@ from adapters.keras import Keras
 from conformance.hosts import Host
 from conformance.judge import judge
 from conformance.measuring import ONE_THREAD
-from tests.adapters.timed import seconds, without_fence
+from tests.adapters.timed import PRODUCT, seconds, without_fence
 
 ENGINES = ("tensorflow", "jax", "torch")
-PRODUCT = """
-steps:
-  - {compute: "x = ones(700, 700)"}
-  - {function: product, traced: usual, takes: [x], steps: [{compute: y = x @ x}], returns: y}
-  - {invoke: product, given: [x], as: y}
-  - {measure: product, steps: [{invoke: product, given: [x], as: y}]}
-  - {expect: shape, shape: y, is: [700, 700]}
-"""
 STEP = """
 steps:
   - {layer: dense, inputs: 2, units: 2, kernel: 0.5, name: one, as: one}

@@ -9,7 +9,7 @@ from adapters.tf2 import TF2
 from conformance.hosts import Host
 from conformance.judge import judge
 from conformance.loader import load
-from tests.adapters.timed import seconds, timed
+from tests.adapters.timed import PRODUCT, seconds, timed
 
 PERFORMANCE = sorted((Path(__file__).parents[2] / "specs" / "performance").glob("*.yaml"))
 
@@ -69,13 +69,6 @@ steps:
   - {compute: "x = ones(1, 2)"}
   - {measure: step, steps: [{invoke: step, given: [x]}]}
   - {expect: one-trace, traces: step, is: 1}
-"""
-PRODUCT = """
-steps:
-  - {compute: "x = ones(700, 700)"}
-  - {function: product, traced: usual, takes: [x], steps: [{compute: y = x @ x}], returns: y}
-  - {invoke: product, given: [x], as: y}
-  - {measure: product, steps: [{invoke: product, given: [x], as: y}]}
 """
 #: a layer in a model, and a variable in a `tf.Module` that two attributes hold
 LAYER = """

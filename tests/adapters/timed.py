@@ -1,9 +1,26 @@
-"""What the tests of fences share: a script's loop is timed by a stopwatch, with its fence and without."""
+"""What the tests of fences share: heavy work, and a stopwatch that times it with its fence and without."""
 
 import re
 
 from conformance.script import Script
 
+#: work that a CPU is busy with for milliseconds: of two arrays, and of a layer
+PRODUCT = """
+steps:
+  - {compute: "x = ones(700, 700)"}
+  - {function: product, traced: usual, takes: [x], steps: [{compute: y = x @ x}], returns: y}
+  - {invoke: product, given: [x], as: y}
+  - {measure: product, steps: [{invoke: product, given: [x], as: y}]}
+  - {expect: shape, shape: y, is: [700, 700]}
+"""
+LAYER_PRODUCT = """
+steps:
+  - {layer: dense, inputs: 700, units: 700, kernel: 0.001, name: layer, as: layer}
+  - {compute: "x = ones(700, 700)"}
+  - {function: product, traced: usual, takes: [x], steps: [{call: layer, on: x, as: y}], returns: y}
+  - {invoke: product, given: [x], as: y}
+  - {measure: product, steps: [{invoke: product, given: [x], as: y}]}
+"""
 #: a block ends with its first turn: more than some dozens of turns on their way would have to wait for each other
 SETTINGS = {"block": 1e-6, "patience": 60.0, "spend": 60.0, "skip": []}
 

@@ -107,6 +107,22 @@ def test_a_calibration_that_was_held_up_is_made_good(world):
     assert turns[2] == pytest.approx(WARM * 1000 + loops, abs=1)
 
 
+@pytest.mark.parametrize(
+    ("known", "seconds", "turned", "loops"),
+    [
+        (0.25, 0.25, 1 + 4, 4),
+        (0.25, 0.5, 1 + 4, 4),  # it had been quicker there: still a block
+        (0.25, 0.125, 1 + 4 + 8, 8),  # counted out anew
+        (20.0, 20.0, 1, 1),  # a second turn would tell no more
+    ],
+)
+def test_quick_turns_are_counted_out_in_every_process_and_slow_ones_in_the_first(world, known, seconds, turned, loops):
+    turns = loop(world, watch(world, known=[["loop", None, known]]), lambda turn: 3.0 if turn == 1 else seconds)
+    assert turns[0] == turned
+    assert warm(world)[0]["loops"] == loops
+    assert warm(world)[0]["first"] == 3.0
+
+
 def test_the_fence_is_called_once_a_block_and_before_the_clock_is_read(world):
     timed = watch(world, rounds=3)
     loop(world, timed, 0.25, fence=world.fence(0.5))
