@@ -12,6 +12,7 @@ done what it was told; it is called once at the end of a block of turns, before 
 """
 
 import gc
+import math
 import os
 import time
 from itertools import chain, repeat
@@ -160,7 +161,7 @@ class Stopwatch:
 
     def warming_turns(self, key):
         """Return how many turns warm the processor: at least one."""
-        return max(1, min(WARM * self.loops[key], int(WARM * self.block / max(self.turn[key], 1e-9))))
+        return max(1, min(WARM * self.loops[key], math.ceil(WARM * self.block / max(self.turn[key], 1e-9))))
 
     def timed(self, key, fence):
         """Time one block, after as much work as warms a processor that others had: without it, the first turns count as slow."""
