@@ -38,8 +38,8 @@ PROCESSES, MOST_PROCESSES = 5, 15
 PATIENCE, LATER, SPEND, SLOW = 150, 500, 1000, 150
 #: rounds of the first process, which shows how long everything takes, and of the others; with so many, further processes tell more
 FIRST_ROUNDS, FEWEST_ROUNDS, MANY_ROUNDS, MOST_ROUNDS = 3, 3, 7, 40
-#: what a process takes that need not calibrate nor wait for what was too slow, as a part of what the first one takes
-CALIBRATED = 0.75
+#: what a process takes that need not wait for what was too slow, as a part of what the first one takes
+WITHOUT_SLOW = 0.75
 #: how many scripts get to their first rounds at a time, each on a core of its own
 SIDE_BY_SIDE = 2
 #: what levels the field, in the words of each library: one thread on one device; and on a GPU, no float32 that is computed as less,
@@ -72,9 +72,8 @@ def measured_loops(located: Located) -> list[Measure]:
 
 def is_measured(located: Located) -> bool:
     """Return whether a spec asks what something costs: it has measured loops, or compares one count with another."""
-    return any(
-        isinstance(step, Measure) or (isinstance(step, Expect) and step.against) for step in walk(located.spec.steps)
-    )
+    compares = any(isinstance(step, Expect) and step.against for step in walk(located.spec.steps))
+    return compares or bool(measured_loops(located))
 
 
 @dataclass
@@ -186,8 +185,8 @@ class Measuring:
         whole = self.process(len(self.rounds), rounds)
         fixed = time.monotonic() - begun - self.turning
         self.rounds.append(rounds)
-        known = CALIBRATED if len(self.rounds) == 1 else 1.0
-        return self.plan(len(self.rounds), fixed * known, self.turning / rounds) if whole else 0
+        part = WITHOUT_SLOW if len(self.rounds) == 1 else 1.0
+        return self.plan(len(self.rounds), fixed * part, self.turning / rounds) if whole else 0
 
     def plan(self, done: int, fixed: float, per_round: float) -> int:
         """Return how many rounds the next process is to have, given what one takes; none if no further process fits."""

@@ -125,12 +125,11 @@ class State:
             if not self.measures or self.named or case.engine in (None, next(iter(case.adapter.engines), None)):
                 yield case
 
-    def measure(self, planned: Iterable[cases.Plan], **arguments: Any) -> Measuring | None:
-        """Measure what asks for it in one process of each backend, from which the verdicts come; return what measures on."""
+    def measure(self, planned: Iterable[cases.Plan], **arguments: Any) -> None:
+        """Measure what asks for it in one process of each backend, from which the verdicts come; `measuring` measures on."""
         if timed := [case for case in planned if is_measured(case.located)]:
             self.measuring = Measuring(timed, self.new_host, budget=self.budget, device=self.device, **arguments)
             self.measuring.first()
-        return self.measuring
 
     def host(self, case: cases.Plan) -> Host:
         """Return the warm host that a case belongs to, or that measured it; start it if it is not up."""

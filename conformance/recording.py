@@ -13,7 +13,7 @@ from rich.console import Console
 from conformance import cases, records
 from conformance.claims import claim_lines
 from conformance.comparison import FEWEST_PROCESSES
-from conformance.measuring import HIGHEST_LOAD, Measuring, load_average
+from conformance.measuring import HIGHEST_LOAD, load_average
 from conformance.plugin import CaseItem, State
 from conformance.scenarios import scenario_lines
 from conformance.summary import summary_table
@@ -31,7 +31,6 @@ class Recorder:
         self.environments: dict[str, records.Environment] = {}
         self.writer: records.Writer | None = None
         self.stopped = False
-        self.measuring: Measuring | None = None
         self.measured: records.Measuring | None = None
         if not config.option.collectonly:
             records.check_place(self.path)
@@ -68,10 +67,10 @@ class Recorder:
         if self.writer is None:
             return
         broken_off = exitstatus in {pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR}
-        if self.measuring and not (broken_off or session.shouldstop or session.shouldfail):
+        if self.state.measuring and not (broken_off or session.shouldstop or session.shouldfail):
             self.state.stop()  # the hosts that ran the cases make room
             try:
-                self.measured = self.measuring.rest()
+                self.measured = self.state.measuring.rest()
             except KeyboardInterrupt:
                 session.exitstatus, broken_off = pytest.ExitCode.INTERRUPTED, True
         if broken_off or session.shouldstop or session.shouldfail:
@@ -93,7 +92,7 @@ class Recorder:
         """Measure in the first processes before anything else runs: they also tell what the cases with measured loops do."""
         if self.state.measures and not session.config.option.collectonly:
             planned = [item.case for item in session.items if isinstance(item, CaseItem)]
-            self.measuring = self.state.measure(planned, write=self.write, tell=self.tell, load=self.load)
+            self.state.measure(planned, write=self.write, tell=self.tell, load=self.load)
 
     def write(self, line: records.Line) -> None:
         """Write a line; the file is begun with the first."""

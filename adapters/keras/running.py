@@ -82,10 +82,10 @@ class KerasRunning(TorchCompiling, KerasLearning, KerasOwners):
 
     def decorate(self, step: Function) -> None:
         """Write the decorator that traces."""
-        counted = any(isinstance(one, Expect) and one.traces == step.function for one in self.spec)
         if self.engine == "tensorflow":
             self.write("@tf.function")
         else:
+            counted = any(isinstance(one, Expect) and one.traces == step.function for one in self.spec)
             self.torch_compile(step.function, counted=counted)
 
     def jitted(self, step: Function) -> None:
