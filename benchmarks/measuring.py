@@ -15,19 +15,19 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
-import adapters
-from adapters.torch import Torch
-from adapters.waiting import assigned
-from conformance import records
-from conformance.cases import Plan, plan
-from conformance.comparison import agreement, ratio, timings
-from conformance.hosts import Host
-from conformance.loader import load
-from conformance.measuring import BLOCK, ONE_THREAD, Measuring, script_of
-from conformance.spec import Located
-from conformance.stopwatch import WARM
-from conformance.translation import Adapter, Script
-from conformance.vocabulary import Measure, Repeat
+import canireuse_adapters
+from canireuse import records
+from canireuse.cases import Plan, plan
+from canireuse.comparison import agreement, ratio, timings
+from canireuse.hosts import Host
+from canireuse.loader import load
+from canireuse.measuring import BLOCK, ONE_THREAD, Measuring, script_of
+from canireuse.spec import Located
+from canireuse.stopwatch import WARM
+from canireuse.translation import Adapter, Script
+from canireuse.vocabulary import Measure, Repeat
+from canireuse_adapters.torch import Torch
+from canireuse_adapters.waiting import assigned
 
 #: 100 calls of a layer: a repetition more is exactly a hundredth more work
 WORK = """
@@ -164,7 +164,7 @@ THEIRS = {
 
 def side_by_side(backend: str, located: Located, rounds: int) -> Iterator[tuple[str, float, float, float]]:
     """Yield for each measured loop of a spec the medians of the stopwatch and of the other tool, and how far they are apart, round by round."""
-    adapter = adapters.adapter(backend)
+    adapter = canireuse_adapters.adapter(backend)
     for wanted in (step.measure for step in located.spec.steps if isinstance(step, Measure)):
         host = Host(adapter, device="cpu", environ=ONE_THREAD)
         host.core = max(os.sched_getaffinity(0))

@@ -8,12 +8,12 @@ import sys
 import time
 from dataclasses import dataclass, fields
 
-import adapters
-from conformance.cases import plan
-from conformance.commands.places import load_specs
-from conformance.hosts import Host
-from conformance.judge import judge
-from conformance.translation import Unsupported
+import canireuse_adapters
+from canireuse.cases import plan
+from canireuse.commands.places import load_specs
+from canireuse.hosts import Host
+from canireuse.judge import judge
+from canireuse.translation import Unsupported
 
 
 @dataclass
@@ -29,7 +29,7 @@ class Spent:
 def measure(backend: str) -> tuple[Spent, int, float]:
     """Return where the time went, how many scripts ran, and the whole time after imports, in seconds."""
     specs = load_specs(())
-    host = Host(adapters.adapter(backend), device="cpu")
+    host = Host(canireuse_adapters.adapter(backend), device="cpu")
     absent = host.ready()
     if absent:
         raise SystemExit(absent)
@@ -60,7 +60,7 @@ def main() -> None:
     """Print one row a backend."""
     names = [field.name for field in fields(Spent)]
     print(f"{'backend':12}{'scripts':>9}{'whole s':>9}{'inside':>8}  " + "".join(f"{name:>13}" for name in names))
-    for backend in sys.argv[1:] or adapters.names():
+    for backend in sys.argv[1:] or canireuse_adapters.names():
         spent, scripts, whole = measure(backend)
         print(
             f"{backend:12}{scripts:9}{whole:9.2f}{spent.scripts / whole:8.2f}  "

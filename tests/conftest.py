@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from conformance.loader import load
-from conformance.spec import Located
+from canireuse.loader import load
+from canireuse.spec import Located
 
 HEAD = """\
-# yaml-language-server: $schema=../../conformance/schemas/spec.schema.json
+# yaml-language-server: $schema=../../conformance/canireuse/schemas/spec.schema.json
 title: {title}
 about: >
   A spec of a test; it says long enough why it is here.

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from conformance.cases import Plan, run_case
-from conformance.commands.new import TEMPLATE
-from conformance.hosts import Host
-from conformance.lint import MODELINE
-from conformance.loader import load
-from conformance.spec import Spec
-from conformance.translation import Adapter
+from canireuse.cases import Plan, run_case
+from canireuse.commands.new import TEMPLATE
+from canireuse.hosts import Host
+from canireuse.lint import MODELINE
+from canireuse.loader import load
+from canireuse.spec import Spec
+from canireuse.translation import Adapter
 
 TEXT = (Path(__file__).parent.parent / "CONTRIBUTING.md").read_text()
 FRAMEWORK = """
@@ -49,8 +49,8 @@ def test_a_measured_loop():
 
 @pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="torch is not installed")
 def test_a_verb():
-    from adapters.torch import Torch
-    from conformance import step, vocabulary
+    from canireuse import step, vocabulary
+    from canireuse_adapters.torch import Torch
 
     model, method = blocks("python")[:2]
     names = {**vars(step), **vars(vocabulary)}

@@ -2,10 +2,10 @@ from importlib.util import find_spec
 
 import pytest
 
-from adapters.haiku import Haiku
-from conformance.hosts import Host
-from conformance.judge import judge
-from conformance.translation import Unsupported
+from canireuse.hosts import Host
+from canireuse.judge import judge
+from canireuse.translation import Unsupported
+from canireuse_adapters.haiku import Haiku
 from tests.adapters.reuse import REUSE
 
 needs_haiku = pytest.mark.skipif(find_spec("haiku") is None, reason="Haiku is not installed")

@@ -2,10 +2,10 @@ from importlib.util import find_spec
 
 import pytest
 
-from adapters.keras import Keras
-from conformance.hosts import Host
-from conformance.judge import judge
-from conformance.translation import Unsupported
+from canireuse.hosts import Host
+from canireuse.judge import judge
+from canireuse.translation import Unsupported
+from canireuse_adapters.keras import Keras
 from tests.adapters.reuse import REUSE
 
 ENGINES = ("tensorflow", "jax", "torch")

@@ -1,7 +1,7 @@
 """Which ways of a spec are cases: those about another kind of object are not, and one refusal is told once."""
 
-from adapters.kinds import OtherKind, fits
-from conformance.translation import Adapter, Unsupported
+from canireuse.translation import Adapter, Unsupported
+from canireuse_adapters.kinds import OtherKind, fits
 
 
 class Choosy(Adapter):

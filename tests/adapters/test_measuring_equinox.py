@@ -2,10 +2,10 @@ from importlib.util import find_spec
 
 import pytest
 
-from adapters.equinox import Equinox
-from conformance.hosts import Host
-from conformance.judge import judge
-from conformance.script import Script
+from canireuse.hosts import Host
+from canireuse.judge import judge
+from canireuse.script import Script
+from canireuse_adapters.equinox import Equinox
 from tests.adapters.timed import LAYER_PRODUCT, seconds, without_fence
 
 needs_equinox = pytest.mark.skipif(find_spec("equinox") is None, reason="Equinox is not installed")

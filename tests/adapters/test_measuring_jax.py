@@ -3,10 +3,10 @@ from importlib.util import find_spec
 
 import pytest
 
-from adapters.linen import Linen
-from adapters.waiting import assigned
-from conformance.hosts import Host
-from conformance.script import Script
+from canireuse.hosts import Host
+from canireuse.script import Script
+from canireuse_adapters.linen import Linen
+from canireuse_adapters.waiting import assigned
 from tests.adapters.timed import PRODUCT, seconds, without_fence
 
 needs_flax = pytest.mark.skipif(find_spec("flax") is None, reason="Flax is not installed")

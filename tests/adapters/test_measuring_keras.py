@@ -3,10 +3,10 @@ from importlib.util import find_spec
 
 import pytest
 
-from adapters.keras import Keras
-from conformance.hosts import Host
-from conformance.judge import judge
-from conformance.measuring import ONE_THREAD
+from canireuse.hosts import Host
+from canireuse.judge import judge
+from canireuse.measuring import ONE_THREAD
+from canireuse_adapters.keras import Keras
 from tests.adapters.timed import PRODUCT, seconds, without_fence
 
 ENGINES = ("tensorflow", "jax", "torch")

@@ -2,10 +2,10 @@ from importlib.util import find_spec
 
 import pytest
 
-from adapters.nnx import NNX
-from conformance.hosts import Host
-from conformance.judge import judge
-from conformance.translation import Unsupported
+from canireuse.hosts import Host
+from canireuse.judge import judge
+from canireuse.translation import Unsupported
+from canireuse_adapters.nnx import NNX
 from tests.adapters.timed import seconds, without_fence
 
 needs_flax = pytest.mark.skipif(find_spec("flax") is None, reason="Flax is not installed")

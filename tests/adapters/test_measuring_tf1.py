@@ -2,11 +2,11 @@ from importlib.util import find_spec
 
 import pytest
 
-from adapters.tf1 import TF1, TF1Eager
-from conformance.hosts import Host
-from conformance.judge import judge
-from conformance.script import Script
-from conformance.translation import Unsupported
+from canireuse.hosts import Host
+from canireuse.judge import judge
+from canireuse.script import Script
+from canireuse.translation import Unsupported
+from canireuse_adapters.tf1 import TF1, TF1Eager
 from tests.adapters.timed import seconds
 
 needs_tensorflow = pytest.mark.skipif(find_spec("tensorflow") is None, reason="TensorFlow is not installed")

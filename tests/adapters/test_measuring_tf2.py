@@ -5,10 +5,10 @@ from textwrap import indent
 
 import pytest
 
-from adapters.tf2 import TF2
-from conformance.hosts import Host
-from conformance.judge import judge
-from conformance.loader import load
+from canireuse.hosts import Host
+from canireuse.judge import judge
+from canireuse.loader import load
+from canireuse_adapters.tf2 import TF2
 from tests.adapters.timed import PRODUCT, seconds, timed
 
 PERFORMANCE = sorted((Path(__file__).parents[2] / "specs" / "performance").glob("*.yaml"))

@@ -5,17 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from adapters.reference import Reference
-from adapters.reference.owners import MOST_NUMBERS
-from conformance.contract import refusals
-from conformance.host import encode
-from conformance.hosts import Host, Outcome
-from conformance.judge import judge
-from conformance.loader import load_all
-from conformance.spec import Spec
-from conformance.stopwatch import Untimed
-from conformance.translation import Unsupported, options_of
-from conformance.vocabulary import Layer, walk
+from canireuse.contract import refusals
+from canireuse.host import encode
+from canireuse.hosts import Host, Outcome
+from canireuse.judge import judge
+from canireuse.loader import load_all
+from canireuse.spec import Spec
+from canireuse.stopwatch import Untimed
+from canireuse.translation import Unsupported, options_of
+from canireuse.vocabulary import Layer, walk
+from canireuse_adapters.reference import Reference
+from canireuse_adapters.reference.owners import MOST_NUMBERS
 
 SPECS = Path(__file__).parents[2] / "specs"
 LOCATED = load_all([SPECS])
@@ -32,7 +32,7 @@ NOT_COVERED = {
 }
 
 GOLDEN = """\
-from conformance.contract import Model, tape
+from canireuse.contract import Model, tape
 
 model = Model()
 with model.scope('tower'):

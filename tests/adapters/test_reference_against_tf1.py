@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from adapters.reference import Reference
-from adapters.tf1 import TF1
-from conformance.hosts import Host
-from conformance.judge import agrees, answer_of, declared_answers
-from conformance.loader import load_all
-from conformance.spec import Spec
-from conformance.translation import Adapter, Unsupported
-from conformance.vocabulary import Expect, walk
+from canireuse.hosts import Host
+from canireuse.judge import agrees, answer_of, declared_answers
+from canireuse.loader import load_all
+from canireuse.spec import Spec
+from canireuse.translation import Adapter, Unsupported
+from canireuse.vocabulary import Expect, walk
+from canireuse_adapters.reference import Reference
+from canireuse_adapters.tf1 import TF1
 
 SPECS = [located for located in load_all([Path(__file__).parents[2] / "specs"]) if located.spec.contract != "none"]
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-import adapters
-from conformance.cases import Plan, run_case
-from conformance.hosts import Host
-from conformance.loader import load
-from conformance.translation import Script, Unsupported
+import canireuse_adapters
+from canireuse.cases import Plan, run_case
+from canireuse.hosts import Host
+from canireuse.loader import load
+from canireuse.translation import Script, Unsupported
 
 SPECS = Path(__file__).parent.parent.parent / "specs"
 #: the first two that a backend can say are run: each imports its framework anew
@@ -34,7 +34,7 @@ FRAMEWORK = {
     "haiku": "haiku",
     "equinox": "equinox",
     "torch": "torch",
-    "reference": "conformance",
+    "reference": "canireuse",
 }
 
 
@@ -59,11 +59,11 @@ def recorded(observations):
     }
 
 
-@pytest.mark.parametrize("backend", adapters.names())
+@pytest.mark.parametrize("backend", canireuse_adapters.names())
 def test_standalone_scripts_give_the_recorded_observations(backend, tmp_path):
     if importlib.util.find_spec(FRAMEWORK[backend]) is None:
         pytest.skip(f"{FRAMEWORK[backend]} is not installed")
-    adapter = adapters.adapter(backend)
+    adapter = canireuse_adapters.adapter(backend)
     host = Host(adapter, device="cpu")
     assert host.ready() is None
     compared = 0

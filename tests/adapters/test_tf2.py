@@ -2,10 +2,10 @@ from importlib.util import find_spec
 
 import pytest
 
-from adapters.tf2 import TF2
-from conformance.hosts import Host
-from conformance.judge import judge
-from conformance.translation import Unsupported
+from canireuse.hosts import Host
+from canireuse.judge import judge
+from canireuse.translation import Unsupported
+from canireuse_adapters.tf2 import TF2
 
 needs_tensorflow = pytest.mark.skipif(find_spec("tensorflow") is None, reason="TensorFlow is not installed")
 

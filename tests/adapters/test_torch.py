@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from adapters.torch import Torch
-from conformance.hosts import Host, Outcome
-from conformance.spec import Spec
-from conformance.translation import Unsupported
+from canireuse.hosts import Host, Outcome
+from canireuse.spec import Spec
+from canireuse.translation import Unsupported
+from canireuse_adapters.torch import Torch
 from tests.adapters.torch_words import CALL, DENSE, PARALLEL, TIED, WORDS, A
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from adapters import adapter
+from canireuse_adapters import adapter
 
 TRAINING = """
 steps:

@@ -2,7 +2,7 @@
 
 import re
 
-from conformance.script import Script
+from canireuse.script import Script
 
 #: work that a CPU is busy with for milliseconds: of two arrays, and of a layer
 PRODUCT = """

@@ -18,7 +18,7 @@ def canireuse(tmp_path):
     def call(*arguments, cwd=ROOT):
         environ = {**os.environ, "COLUMNS": "200"}
         return subprocess.run(
-            [sys.executable, "-m", "conformance", *arguments],
+            [sys.executable, "-m", "canireuse", *arguments],
             cwd=cwd,
             env=environ,
             capture_output=True,

@@ -20,7 +20,7 @@ def results(path, *, slower=1.0, verdict="conforms"):
 
 
 def diff(*arguments):
-    command = [sys.executable, "-m", "conformance", "diff", *map(str, arguments)]
+    command = [sys.executable, "-m", "canireuse", "diff", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 

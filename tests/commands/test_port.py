@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from conformance.commands import main
-from conformance.records import Writer
+from canireuse.commands import main
+from canireuse.records import Writer
 from tests.reports.conftest import results  # noqa: F401  # the fixture
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from conformance.claims import Document, check_claims, judge_claims, load_claims
-from conformance.judge import Judged
-from conformance.problems import InputError
-from conformance.records import Case, ClaimLine, Decision, Environment, Results
+from canireuse.claims import Document, check_claims, judge_claims, load_claims
+from canireuse.judge import Judged
+from canireuse.problems import InputError
+from canireuse.records import Case, ClaimLine, Decision, Environment, Results
 
 STEPS = """
     steps:

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from conformance.comparison import (
+from canireuse.comparison import (
     FEWEST_PROCESSES,
     LEAST_FLOOR,
     Agreement,
@@ -17,7 +17,7 @@ from conformance.comparison import (
     ratio_between,
     timings,
 )
-from conformance.records import Measurement
+from canireuse.records import Measurement
 
 CASE = "facet/spec@plain"
 

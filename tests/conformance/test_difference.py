@@ -2,8 +2,8 @@
 
 import pytest
 
-from conformance.difference import difference
-from conformance.records import Case, Environment, Measurement, Measuring, Results
+from canireuse.difference import difference
+from canireuse.records import Case, Environment, Measurement, Measuring, Results
 
 STEADY = {0: 1.0, 1: 1.01, 2: 0.99, 3: 1.005, 4: 0.995, 5: 1.0}
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance import expression
-from conformance.expression import ExpressionError
+from canireuse import expression
+from canireuse.expression import ExpressionError
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from conformance.hosts import Host, is_on
-from conformance.translation import Adapter, Script
+from canireuse.hosts import Host, is_on
+from canireuse.translation import Adapter, Script
 
 
 class Plain(Adapter):

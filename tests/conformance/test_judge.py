@@ -2,10 +2,10 @@
 
 import pytest
 
-from conformance.hosts import Outcome
-from conformance.judge import INCONCLUSIVE, agrees, applies, judge, what_a_write_shows
-from conformance.spec import Divergence, Spec
-from conformance.translation import Adapter
+from canireuse.hosts import Outcome
+from canireuse.judge import INCONCLUSIVE, agrees, applies, judge, what_a_write_shows
+from canireuse.spec import Divergence, Spec
+from canireuse.translation import Adapter
 
 
 class Backend(Adapter):

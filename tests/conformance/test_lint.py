@@ -2,7 +2,7 @@
 
 import pytest
 
-from conformance.lint import RULES, lint_specs
+from canireuse.lint import RULES, lint_specs
 
 STEPS = """
     steps:
@@ -66,7 +66,7 @@ def test_a_good_spec_breaks_no_rule(load_spec):
     ],
 )
 def test_each_rule_finds_what_it_is_for(write_spec, rule, change):
-    from conformance.loader import load
+    from canireuse.loader import load
 
     path = write_spec(EQUAL_VALUES if rule == "probing" else STEPS)
     assert rule not in rules_broken(load(path))

@@ -2,8 +2,8 @@
 
 import pytest
 
-from conformance.loader import load, load_all, spec_files
-from conformance.problems import InputError
+from canireuse.loader import load, load_all, spec_files
+from canireuse.problems import InputError
 
 GOOD = """
     steps:

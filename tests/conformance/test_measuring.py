@@ -9,10 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from conformance import measuring, records
-from conformance.cases import Plan
-from conformance.hosts import Outcome
-from conformance.measuring import (
+from canireuse import measuring, records
+from canireuse.cases import Plan
+from canireuse.hosts import Outcome
+from canireuse.measuring import (
     FEWEST_ROUNDS,
     FIRST_ROUNDS,
     MOST_PROCESSES,
@@ -21,7 +21,7 @@ from conformance.measuring import (
     Measuring,
     is_measured,
 )
-from conformance.translation import Adapter, Script
+from canireuse.translation import Adapter, Script
 
 STEPS = """
     steps:

@@ -5,10 +5,10 @@ import signal
 
 import pytest
 
-from conformance import measuring
-from conformance.cases import Plan
-from conformance.hosts import Host
-from conformance.measuring import Measuring
+from canireuse import measuring
+from canireuse.cases import Plan
+from canireuse.hosts import Host
+from canireuse.measuring import Measuring
 from tests.conformance.test_measuring import STEPS, Plain, lines
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from conformance.observing import READINGS, Observing
-from conformance.script import Unsupported
-from conformance.vocabulary import Expect
+from canireuse.observing import READINGS, Observing
+from canireuse.script import Unsupported
+from canireuse.vocabulary import Expect
 
 
 class Plain(Observing):

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from adapters.reference import Reference
-from conformance import records
-from conformance.cases import Plan, run_case
-from conformance.hosts import Host
+from canireuse import records
+from canireuse.cases import Plan, run_case
+from canireuse.hosts import Host
+from canireuse_adapters.reference import Reference
 
 ROOT = Path(__file__).parent.parent.parent
 SOME = ("scopes", "gradients")
@@ -41,7 +41,7 @@ def test_pytest_and_run_give_the_same_records(tmp_path, workers):
     by_pytest = call(
         "pytest", "specs/scopes", "specs/gradients", f"--backend={FAST}", "-q", *workers, f"--results={one}"
     )
-    by_run = call("conformance", "run", *SOME, "--backend", FAST, *workers, "--results", str(two))
+    by_run = call("canireuse", "run", *SOME, "--backend", FAST, *workers, "--results", str(two))
     assert by_pytest.returncode == by_run.returncode == 0, by_pytest.stdout + by_run.stdout + by_run.stderr
     assert cases(one) == cases(two)
     assert len(cases(one)) > 30
@@ -50,19 +50,19 @@ def test_pytest_and_run_give_the_same_records(tmp_path, workers):
 
 def test_the_order_of_specs_does_not_matter(tmp_path):
     one, two = tmp_path / "one.jsonl", tmp_path / "two.jsonl"
-    call("conformance", "run", "scopes", "gradients", "--backend", FAST, "--results", str(one))
+    call("canireuse", "run", "scopes", "gradients", "--backend", FAST, "--results", str(one))
     files = [
         str(path)
         for facet in ("gradients", "scopes")
         for path in sorted((ROOT / "specs" / facet).glob("*.yaml"), reverse=True)
     ]
-    call("conformance", "run", *files, "--backend", FAST, "--results", str(two))
+    call("canireuse", "run", *files, "--backend", FAST, "--results", str(two))
     assert cases(one) == cases(two)
 
 
 def test_a_keyword_selects_cases(tmp_path):
     ran = call(
-        "conformance",
+        "canireuse",
         "run",
         "scopes",
         "--backend",
@@ -93,7 +93,7 @@ def test_verdicts_are_outcomes_of_pytest(tmp_path, write_spec):
     assert ran.returncode == 1
 
 
-@pytest.mark.parametrize("command", [("pytest", "specs/scopes", "-q"), ("conformance", "run", "scopes")])
+@pytest.mark.parametrize("command", [("pytest", "specs/scopes", "-q"), ("canireuse", "run", "scopes")])
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -147,7 +147,7 @@ def test_bad_specs_run_nothing_and_leave_results_alone(tmp_path, write_spec, tex
         path.write_text(text)
     results = tmp_path / "r.jsonl"
     results.write_text("what was there before")
-    ran = call("conformance", "run", str(tmp_path / "specs"), "--backend", FAST, "--results", str(results), *workers)
+    ran = call("canireuse", "run", str(tmp_path / "specs"), "--backend", FAST, "--results", str(results), *workers)
     said = ran.stdout + ran.stderr
     assert ran.returncode == 4, said
     assert words in said
@@ -160,7 +160,7 @@ def test_bad_specs_run_nothing_and_leave_results_alone(tmp_path, write_spec, tex
 
 def test_a_run_that_selects_nothing_says_so(tmp_path):
     ran = call(
-        "conformance",
+        "canireuse",
         "run",
         "scopes",
         "--backend",
@@ -181,12 +181,12 @@ def test_a_run_that_is_interrupted_leaves_the_old_results_and_no_process(tmp_pat
     results, pids = tmp_path / "r.jsonl", tmp_path / "pids"
     results.write_text("what was there before")
     patch = (
-        "import os, pathlib, signal, sys\nfrom conformance import cases\nran, count = cases.run_case, []\n"
+        "import os, pathlib, signal, sys\nfrom canireuse import cases\nran, count = cases.run_case, []\n"
         "def run_case(case, host, outcome):\n    record = ran(case, host)\n    count.append(host.process.pid)\n"
         f"    if len(count) == 3:\n        pathlib.Path({str(pids)!r}).write_text(str(count[0]))\n"
         "        signal.signal(signal.SIGINT, signal.default_int_handler)  # a runner in the background ignores it\n"
         "        os.kill(os.getpid(), signal.SIGINT)\n    return record\n"
-        "cases.run_case = run_case\nfrom conformance.commands import main\nmain()"
+        "cases.run_case = run_case\nfrom canireuse.commands import main\nmain()"
     )
     command = [sys.executable, "-c", patch, "run", "scopes", "--backend", FAST, "--results", str(results)]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
@@ -216,7 +216,7 @@ def test_a_run_that_stops_at_the_first_failure_is_not_whole(tmp_path, write_spec
 def test_results_that_could_not_be_written_stop_the_run_before_it_begins(tmp_path, place):
     (tmp_path / "file").write_text("")
     (tmp_path / "folder").mkdir()
-    ran = call("conformance", "run", "scopes", "--backend", FAST, "--results", str(tmp_path / place))
+    ran = call("canireuse", "run", "scopes", "--backend", FAST, "--results", str(tmp_path / place))
     assert ran.returncode == 4
     assert "no results can be written" in ran.stderr
     assert "to do: name another with --results" in ran.stderr

@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from conformance.progress import Display
+from canireuse.progress import Display
 
 
 @pytest.fixture

@@ -3,13 +3,11 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-from conformance import records
+from canireuse import records
 
-ROOT = Path(__file__).parent.parent.parent
 STEPS = """
     steps:
       - {variable: v, init: 1.0, as: v}
@@ -30,14 +28,13 @@ def specs(tmp_path, write_spec):
 
 
 def call(folder, *command):
-    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, *command, "--backend", "reference"]
-    return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=200, check=False)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=200, check=False)
 
 
-RUN = "from conformance.commands import main; main()"
+RUN = "from canireuse.commands import main; main()"
 PYTEST = "import pytest; raise SystemExit(pytest.main())"
-SOON = "from conformance import measuring; measuring.MOST_PROCESSES, measuring.MOST_ROUNDS = 2, 8\n"
+SOON = "from canireuse import measuring; measuring.MOST_PROCESSES, measuring.MOST_ROUNDS = 2, 8\n"
 
 
 @pytest.mark.parametrize(
@@ -63,14 +60,14 @@ def test_what_has_passed_and_has_measured_loops_is_timed(specs, main, arguments)
 
 
 def test_without_the_option_nothing_is_timed(specs):
-    ran = call(specs, "-m", "conformance", "run", "specs")
+    ran = call(specs, "-m", "canireuse", "run", "specs")
     results = records.read([specs / "results.jsonl"])
     assert (results.measurements, results.measurings) == ({}, [])
     assert "measuring" not in ran.stdout
 
 
 def test_where_nothing_has_measured_loops_nothing_is_timed(specs):
-    ran = call(specs, "-m", "conformance", "run", "specs/facet/plain.yaml", "--measure")
+    ran = call(specs, "-m", "canireuse", "run", "specs/facet/plain.yaml", "--measure")
     assert ran.returncode == 0, ran.stdout
     results = records.read([specs / "results.jsonl"])
     assert results.complete
@@ -79,7 +76,7 @@ def test_where_nothing_has_measured_loops_nothing_is_timed(specs):
 
 PATCH = """
 import os, pathlib, signal
-from conformance import measuring
+from canireuse import measuring
 
 process = measuring.Measuring.process
 turn = measuring.Host.turn

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from conformance import records
-from conformance.problems import InputError
+from canireuse import records
+from canireuse.problems import InputError
 
 
 def header():

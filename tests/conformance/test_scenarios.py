@@ -2,9 +2,9 @@
 
 import pytest
 
-from conformance.loader import SCENARIOS
-from conformance.problems import InputError
-from conformance.scenarios import check_scenarios, load_scenarios, scenario_lines
+from canireuse.loader import SCENARIOS
+from canireuse.problems import InputError
+from canireuse.scenarios import check_scenarios, load_scenarios, scenario_lines
 
 HEAD = "scenarios:\n"
 GOOD = "  - {id: K01, scenario: A tied model is loaded, expects: the tie is kept, specs: [facet/spec]}\n"

@@ -7,16 +7,16 @@ import pytest
 from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.validators import extend
 
-from conformance import yaml
-from conformance.loader import spec_files
-from conformance.schemas import FOLDER, files
+from canireuse import yaml
+from canireuse.loader import spec_files
+from canireuse.schemas import FOLDER, files
 
 ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.mark.parametrize("path", list(files()), ids=lambda path: path.name)
 def test_generated_files_are_up_to_date(path):
-    assert path.read_text() == files()[path], "run `python -m conformance.schemas`"
+    assert path.read_text() == files()[path], "run `python -m canireuse.schemas`"
 
 
 def any_of(validator, alternatives, instance, _schema):

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from conformance.script import Script, Writing
+from canireuse.script import Script, Writing
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from conformance import stopwatch
-from conformance.stopwatch import MOST_TURNS, WARM, Stopwatch, Untimed, nothing
+from canireuse import stopwatch
+from canireuse.stopwatch import MOST_TURNS, WARM, Stopwatch, Untimed, nothing
 
 STOPWATCH = Path(stopwatch.__file__)
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from conformance.translation import OPTIONS, Adapter, Unsupported, options_of
-from conformance.vocabulary import VERBS, Drop, Get, Layer, Measure, Thread
+from canireuse.translation import OPTIONS, Adapter, Unsupported, options_of
+from canireuse.vocabulary import VERBS, Drop, Get, Layer, Measure, Thread
 
 
 class Plain(Adapter):

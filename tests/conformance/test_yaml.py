@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from conformance import yaml
-from conformance.problems import InputError
+from canireuse import yaml
+from canireuse.problems import InputError
 
 
 def read(tmp_path: Path, text: str):

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import sync_playwright
 
-from conformance.judge import Judged
-from conformance.records import (
+from canireuse.judge import Judged
+from canireuse.records import (
     Case,
     ClaimLine,
     Decision,
@@ -20,7 +20,7 @@ from conformance.records import (
     SpecLine,
     digest,
 )
-from reports import build
+from canireuse_reports import build
 
 HOSTILE = "</script></code><b onmouseover=alert(1)>&amp;\"'"
 SCRIPT = f"import torch\n\nx = {HOSTILE!r}  # {HOSTILE}\n\n\tif x: pass\nobserve('shared', 1.0)\n\n"

@@ -3,10 +3,10 @@
 import random
 from pathlib import Path
 
-from conformance import loader
-from conformance.judge import Judged
-from conformance.measuring import measured_loops
-from conformance.records import (
+from canireuse import loader
+from canireuse.judge import Judged
+from canireuse.measuring import measured_loops
+from canireuse.records import (
     Case,
     Environment,
     Footer,

@@ -5,11 +5,11 @@ from html.parser import HTMLParser
 
 import pytest
 
-from conformance.judge import Judged
-from conformance.records import Results
-from reports import build
-from reports.text import prose, verbatim
-from reports.view import MARKS, MEANINGS, view
+from canireuse.judge import Judged
+from canireuse.records import Results
+from canireuse_reports import build
+from canireuse_reports.text import prose, verbatim
+from canireuse_reports.view import MARKS, MEANINGS, view
 from tests.reports.conftest import HOSTILE, SCRIPT
 
 

@@ -5,9 +5,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from reports import build
-from reports.groups import FEW, articles, badges, columns, count_of, ways_of
-from reports.view import view
+from canireuse_reports import build
+from canireuse_reports.groups import FEW, articles, badges, columns, count_of, ways_of
+from canireuse_reports.view import view
 from tests.reports.conftest import SCRIPT, way
 
 

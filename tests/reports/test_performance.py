@@ -5,16 +5,16 @@ from html.parser import HTMLParser
 
 import pytest
 
-import adapters
-from conformance.comparison import Ratio
-from conformance.quantities import growth_words, number, ratio_words, seconds, share
-from conformance.records import Results
-from reports import build
-from reports.charts import log_axis
-from reports.costs import parsed, times_first_call
-from reports.loops import round_up
-from reports.performance import performance
-from reports.view import view
+import canireuse_adapters
+from canireuse.comparison import Ratio
+from canireuse.quantities import growth_words, number, ratio_words, seconds, share
+from canireuse.records import Results
+from canireuse_reports import build
+from canireuse_reports.charts import log_axis
+from canireuse_reports.costs import parsed, times_first_call
+from canireuse_reports.loops import round_up
+from canireuse_reports.performance import performance
+from canireuse_reports.view import view
 from tests.reports.measurements import UNRELIABLE, made
 
 TRAINING = "performance/training-step-through-large-layers"
@@ -76,7 +76,7 @@ def test_rows_stand_in_the_order_of_backends_and_not_of_speed(told):
     (chart,) = scenario(told, TRAINING).ratios
     names = [row.name for row in chart.rows]
     assert names == ["reference", "tf1", "keras jax", "keras tensorflow", "nnx", "torch", "torch GPU", "A/A: torch"]
-    order = [adapters.ORDER.index(row.loop.case.case.backend) for row in chart.rows]
+    order = [canireuse_adapters.ORDER.index(row.loop.case.case.backend) for row in chart.rows]
     assert order == sorted(order)
     ratios = [row.ratio.value for row in chart.rows]
     assert ratios != sorted(ratios)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reports import build
+from canireuse_reports import build
 from tests.reports.measurements import made
 
 TRAINING = "performance/training-step-through-large-layers"

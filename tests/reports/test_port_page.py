@@ -2,10 +2,10 @@
 
 import pytest
 
-from conformance.problems import UsageError
-from reports import build, build_all
-from reports.port import guide, pairs_of
-from reports.view import view
+from canireuse.problems import UsageError
+from canireuse_reports import build, build_all
+from canireuse_reports.port import guide, pairs_of
+from canireuse_reports.view import view
 from tests.reports.conftest import HOSTILE, SCRIPT, case, spec
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from reports.symptoms import symptoms
-from reports.view import view
+from canireuse_reports.symptoms import symptoms
+from canireuse_reports.view import view
 from tests.reports.conftest import HOSTILE
 
 

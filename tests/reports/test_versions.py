@@ -1,6 +1,6 @@
 """The table of two versions: it shows what differs, and not what only has other digits."""
 
-from reports.versions import page
+from canireuse_reports.versions import page
 
 
 def other(results, **observed):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters import GROUP
+from canireuse_adapters import GROUP
 
 ROOT = Path(__file__).parent.parent.parent
 BACKENDS = {
@@ -42,7 +42,7 @@ def zoo(tmp_path):
 
     def run(*arguments):
         environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(tmp_path / "site")])}
-        command = [sys.executable, "-m", "conformance", "run", *arguments, "--results", str(tmp_path / "results.jsonl")]
+        command = [sys.executable, "-m", "canireuse", "run", *arguments, "--results", str(tmp_path / "results.jsonl")]
         return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=100, check=False)
 
     return run

@@ -1,7 +1,7 @@
 """A backend that hands out a copy where a variable is looked up."""
 
-from adapters.reference import Reference
-from conformance.contract import Model
+from canireuse.contract import Model
+from canireuse_adapters.reference import Reference
 
 
 class Copying(Model):
@@ -15,4 +15,4 @@ class Copying(Model):
 
 class Copies(Reference):
     name = title = "zoo-copies"
-    imports = "from conformance.contract import tape\nfrom tests.zoo.copies import Copying as Model"
+    imports = "from canireuse.contract import tape\nfrom tests.zoo.copies import Copying as Model"

@@ -1,9 +1,9 @@
 """A backend whose gradient knows one use of a variable alone."""
 
-from adapters.reference import Reference
-from conformance.contract import tape
-from conformance.contract.arrays import Array
-from conformance.contract.tape import *  # noqa: F403  # everything but the gradient is as it is
+from canireuse.contract import tape
+from canireuse.contract.arrays import Array
+from canireuse.contract.tape import *  # noqa: F403  # everything but the gradient is as it is
+from canireuse_adapters.reference import Reference
 
 
 class LastUse(tape.Gradient):
@@ -28,4 +28,4 @@ def gradient(of, wrt):
 
 class ForgetsAUse(Reference):
     name = title = "zoo-forgets-a-use"
-    imports = "from tests.zoo import forgets_a_use as tape\nfrom conformance.contract import Model"
+    imports = "from tests.zoo import forgets_a_use as tape\nfrom canireuse.contract import Model"

@@ -1,6 +1,6 @@
 """Backends that would look fast: one does less than it is told, one is another as soon as the clock runs."""
 
-from adapters.reference import Reference
+from canireuse_adapters.reference import Reference
 
 
 class Skimps(Reference):

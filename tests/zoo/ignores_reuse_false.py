@@ -1,7 +1,7 @@
 """A backend that looks up wherever it can, whether it was asked to or not."""
 
-from adapters.reference import Reference
-from conformance.contract.model import AUTO, Model
+from canireuse.contract.model import AUTO, Model
+from canireuse_adapters.reference import Reference
 
 
 class Obliging(Model):
@@ -13,4 +13,4 @@ class Obliging(Model):
 
 class IgnoresReuseFalse(Reference):
     name = title = "zoo-ignores-reuse-false"
-    imports = "from conformance.contract import tape\nfrom tests.zoo.ignores_reuse_false import Obliging as Model"
+    imports = "from canireuse.contract import tape\nfrom tests.zoo.ignores_reuse_false import Obliging as Model"

@@ -1,6 +1,6 @@
 """Backends whose scripts do something else besides, or instead."""
 
-from adapters.reference import Reference
+from canireuse_adapters.reference import Reference
 
 
 class SwallowsErrors(Reference):

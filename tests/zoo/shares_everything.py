@@ -1,7 +1,7 @@
 """A backend that gives every variable of one shape the same place."""
 
-from adapters.reference import Reference
-from conformance.contract import Model
+from canireuse.contract import Model
+from canireuse_adapters.reference import Reference
 
 
 class Sharing(Model):
@@ -14,4 +14,4 @@ class Sharing(Model):
 
 class SharesEverything(Reference):
     name = title = "zoo-shares-everything"
-    imports = "from conformance.contract import tape\nfrom tests.zoo.shares_everything import Sharing as Model"
+    imports = "from canireuse.contract import tape\nfrom tests.zoo.shares_everything import Sharing as Model"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from conformance import records
+from canireuse import records
 
 RIGHT = "scopes/reuse-true-finds-existing"
 

@@ -1,9 +1,9 @@
 """Backends that lose or invent a tie where something is done to the whole model."""
 
-from adapters.reference import Reference
-from conformance.contract import Model
-from conformance.contract.learning import Optimizer
-from conformance.contract.ownership import cells_of
+from canireuse.contract import Model
+from canireuse.contract.learning import Optimizer
+from canireuse.contract.ownership import cells_of
+from canireuse_adapters.reference import Reference
 
 
 class Untying(Model):
@@ -56,19 +56,19 @@ class Thawing(Model):
 
 class Unties(Reference):
     name = title = "zoo-unties"
-    imports = "from conformance.contract import tape\nfrom tests.zoo.unties import Untying as Model"
+    imports = "from canireuse.contract import tape\nfrom tests.zoo.unties import Untying as Model"
 
 
 class StepsTwice(Reference):
     name = title = "zoo-steps-twice"
-    imports = "from conformance.contract import tape\nfrom tests.zoo.unties import SteppingTwice as Model"
+    imports = "from canireuse.contract import tape\nfrom tests.zoo.unties import SteppingTwice as Model"
 
 
 class Links(Reference):
     name = title = "zoo-links"
-    imports = "from conformance.contract import tape\nfrom tests.zoo.unties import Linking as Model"
+    imports = "from canireuse.contract import tape\nfrom tests.zoo.unties import Linking as Model"
 
 
 class Thaws(Reference):
     name = title = "zoo-thaws"
-    imports = "from conformance.contract import tape\nfrom tests.zoo.unties import Thawing as Model"
+    imports = "from canireuse.contract import tape\nfrom tests.zoo.unties import Thawing as Model"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from conformance.contract import Model
+from canireuse.contract import Model
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from conformance.contract import Model, tape
-from conformance.contract.refusals import (
+from canireuse.contract import Model, tape
+from canireuse.contract.refusals import (
     AlreadyExists,
     BadArgument,
     DtypeMismatch,
@@ -335,12 +335,12 @@ def test_python_3_7_can_read_it(name):
 
 
 def test_importing_it_imports_nothing_of_the_engine():
-    code = "import sys, conformance.contract; print(sorted(name for name in sys.modules if name.startswith(('conformance', 'pydantic', 'yaml', 'numpy'))))"
+    code = "import sys, canireuse.contract; print(sorted(name for name in sys.modules if name.startswith(('canireuse', 'pydantic', 'yaml', 'numpy'))))"
     loaded = subprocess.run(
         [sys.executable, "-c", code], cwd=FOLDER.parent.parent, capture_output=True, text=True, check=True
     ).stdout
     assert ast.literal_eval(loaded) == [
-        "conformance",
-        "conformance.contract",
-        *(f"conformance.contract.{name}" for name in MODULES),
+        "canireuse",
+        "canireuse.contract",
+        *(f"canireuse.contract.{name}" for name in MODULES),
     ]

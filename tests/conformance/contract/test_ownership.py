@@ -2,8 +2,8 @@
 
 import pytest
 
-from conformance.contract import Model, tape
-from conformance.contract.refusals import (
+from canireuse.contract import Model, tape
+from canireuse.contract.refusals import (
     BadArgument,
     NotFound,
     NotTrainable,

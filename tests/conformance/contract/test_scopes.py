@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from conformance.contract import Model, tape
-from conformance.contract.refusals import AlreadyExists, BadArgument, NotFound
+from canireuse.contract import Model, tape
+from canireuse.contract.refusals import AlreadyExists, BadArgument, NotFound
 
 
 @pytest.fixture

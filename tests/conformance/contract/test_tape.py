@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.contract import tape
-from conformance.contract.arrays import Array, common_shape
-from conformance.contract.refusals import BadArgument, DtypeMismatch, ShapeMismatch
+from canireuse.contract import tape
+from canireuse.contract.arrays import Array, common_shape
+from canireuse.contract.refusals import BadArgument, DtypeMismatch, ShapeMismatch
 
 STEP = 1e-5
 VECTOR, MATRIX, OTHER = [0.3, -1.2, 2.0], [[0.5, -1.0, 2.0], [1.5, 0.25, -0.75]], [[1.0, -2.0], [0.5, 3.0], [-1.0, 0.7]]

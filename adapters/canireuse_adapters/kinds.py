@@ -1,0 +1,21 @@
+"""Ways that are about one kind of object: which of them a spec is to be said in, its own words tell."""
+
+from canireuse.spec import Spec
+from canireuse.translation import Adapter, Unsupported
+
+
+class OtherKind(Unsupported):
+    """A way of copying or saving that is about another kind of object than the one at hand."""
+
+
+def fits(adapter: type[Adapter], spec: Spec, way: dict[str, str], told: set[str]) -> bool:
+    """Return whether a way is about the kind of object at hand, and says what no other way has `told` already."""
+    try:
+        adapter("cpu", way).translate(spec)
+    except OtherKind:
+        return False
+    except Unsupported as reason:
+        if str(reason) in told:
+            return False
+        told.add(str(reason))
+    return True

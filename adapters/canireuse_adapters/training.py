@@ -1,0 +1,21 @@
+"""How training is worded alike: an optimizer outlives the function that takes its steps."""
+
+from canireuse.vocabulary import Function, Train, walk
+
+#: Why there is no line that freezes for an optimizer that is there already: a script without one would show nothing.
+TOO_LATE = (
+    "No parameter says that it is frozen: an optimizer is told what it trains when it is made, "
+    "and nothing said afterwards reaches it. Make the optimizer, and the step that uses it, anew."
+)
+
+#: Why a function that is there already is not tied: a script without a line for that would show nothing.
+TIED_IN_CODE = (
+    "The tie is in the code that reads the tree: a function that was written before it goes on reading both entries. "
+    "Write the function for the tied model, and compile that."
+)
+
+
+def training_of(step: Function) -> Train | None:
+    """Return the one training step inside a function, whose optimizer is made before it; None if there are more or none."""
+    found = [one for one in walk(step.steps) if isinstance(one, Train)]
+    return found[0] if len(found) == 1 else None

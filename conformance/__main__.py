@@ -1,5 +1,0 @@
-"""`python -m conformance` is `canireuse`."""
-
-from conformance.commands import main
-
-main()

@@ -1,0 +1,5 @@
+"""`python -m canireuse` is `canireuse`."""
+
+from canireuse.commands import main
+
+main()

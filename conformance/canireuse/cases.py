@@ -1,0 +1,128 @@
+"""Cases: a spec on a backend, in one way; how they are planned, and how one is run and judged."""
+
+import traceback
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import canireuse_adapters
+from canireuse.hosts import Host, Outcome
+from canireuse.judge import Judgement, judge
+from canireuse.records import Case, Environment, SpecLine, case_id, digest
+from canireuse.spec import Located
+from canireuse.translation import Adapter, Unsupported
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A case that is to be run."""
+
+    located: Located
+    backend: str
+    adapter: type[Adapter]
+    way: dict[str, str]
+
+    @property
+    def name(self) -> str:
+        """The backend and its way, as in `torch+pickle`."""
+        return case_id("", self.backend, self.way, "cpu").removeprefix("@")
+
+    @property
+    def engine(self) -> str | None:
+        """What the framework runs on, where it can run on several: such cases have a host of their own."""
+        return self.way.get("engine")
+
+    @property
+    def group(self) -> str:
+        """The cases that one host runs."""
+        return f"{self.backend}+{self.engine}" if self.engine else self.backend
+
+
+def plan(specs: Iterable[Located], backends: Iterable[str]) -> Iterator[Plan]:
+    """Yield every case of the specs on the backends; raise UsageError for an unknown backend."""
+    known = [(name, canireuse_adapters.adapter(name)) for name in backends]
+    for located in specs:
+        for name, adapter in known:
+            for way in ways_of(adapter, located):
+                yield Plan(located, name, adapter, way)
+
+
+def ways_of(adapter: type[Adapter], located: Located) -> list[dict[str, str]]:
+    """Return the ways of a spec; a fault of an adapter must not lose the run, and shows when the case is translated."""
+    try:
+        return adapter.ways_of(located.spec)
+    except Exception:  # noqa: BLE001  # whatever it is
+        return [{}]
+
+
+def run_case(case: Plan, host: Host, outcome: Outcome | None = None) -> Case:
+    """Run one case on a host that belongs to its backend, and return its record; where it was measured there, its `outcome` is known."""
+    absent = host.ready()
+    way = way_on(case, host)
+    record = Case(
+        id=case_id(case.located.id, case.backend, way, host.device), spec=case.located.id, backend=case.backend,
+        way=way, device=host.device, environment=environment_id(case.backend, host), verdict="skipped",
+        spec_digest=digest(case.located.text),
+    )  # fmt: skip
+    if absent:
+        return record.model_copy(update={"blame": "environment", "reason": absent})
+    packages = host.environment["packages"]
+    try:
+        script = case.adapter(host.device, case.way, packages).translate(case.located.spec)
+    except Unsupported as reason:
+        return record.model_copy(update={"verdict": "unsupported", "blame": "backend", "reason": str(reason)})
+    except Exception as bug:  # noqa: BLE001  # a fault of an adapter must not lose the case
+        why = f"the adapter cannot translate this: {type(bug).__name__}: {bug}"
+        output = "".join(traceback.format_exception(bug)[-3:])
+        return record.model_copy(update={"verdict": "error", "blame": "adapter", "reason": why, "output": output})
+    timed, outcome = outcome is not None, outcome or host.run(script, f"<{record.id}>")
+    judgement: Judgement = judge(case.located.spec, case.backend, case.adapter, case.way, outcome, packages)
+    return record.model_copy(
+        update={
+            **dict(judgement),
+            "script": script.text,
+            "script_digest": digest(script.text),
+            "idioms": list(script.idioms),
+            "by_construction": list(script.by_construction),
+            "warnings": outcome.warnings,
+            "error": outcome.error,
+            "output": outcome.output,
+            "seconds": None if timed else outcome.seconds,  # it waited for the others
+        }
+    )
+
+
+def way_on(case: Plan, host: Host) -> dict[str, str]:
+    """Return the way of a case on a host: an edition of the framework is one more way."""
+    edition = edition_of(host)
+    return {**case.way, "edition": edition} if edition else case.way
+
+
+def edition_of(host: Host) -> str:
+    """Return the edition of the framework that a host runs, empty for the usual one."""
+    return host.adapter.edition(host.environment.get("packages", {}))
+
+
+def environment_id(backend: str, host: Host) -> str:
+    """Return the id under which the host's environment is recorded."""
+    edition = edition_of(host) or host.engine
+    return f"{backend}@{host.device}" + (f"+{edition}" if edition else "")
+
+
+def environment_line(backend: str, host: Host) -> Environment:
+    """Return the record of where a backend's scripts ran."""
+    return Environment(
+        id=environment_id(backend, host), backend=backend, title=host.adapter.title, about=host.adapter.about,
+        install=host.adapter.install, asked_device=host.asked, device=host.device, device_name=host.device_name,
+        absent=host.absent, warm_up_seconds=host.warm_up_seconds,
+        fence=host.adapter.fences.get(host.device, ""), **host.environment,
+    )  # fmt: skip
+
+
+def spec_line(located: Located) -> SpecLine:
+    """Return the record of a spec, with all that a report shows of it."""
+    spec = located.spec
+    return SpecLine(
+        id=located.id, title=spec.title, about=spec.about.strip(), symptom=spec.symptom, sources=spec.sources, contract=spec.contract,
+        text=located.text, digest=digest(located.text), lines=located.lines,
+        divergences=[divergence.model_dump(exclude_none=True) for divergence in spec.divergences],
+    )  # fmt: skip

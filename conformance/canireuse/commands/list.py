@@ -1,0 +1,66 @@
+"""`canireuse list`: which specs there are, and how many of them each backend can say."""
+
+import json
+from collections import Counter
+from typing import Any
+
+import click
+
+import canireuse_adapters
+from canireuse.cases import Plan, plan
+from canireuse.commands.places import load_specs
+from canireuse.spec import Located
+from canireuse.translation import Unsupported
+
+
+@click.command("list")
+@click.argument("specs", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="Print ids, facets, titles, labels and counts as JSON.")
+def list_specs(specs: tuple[str, ...], as_json: bool) -> None:
+    """List SPECS (all if none is named): id and title."""
+    loaded = load_specs(specs)
+    facets = Counter(located.facet for located in loaded)
+    if as_json:
+        entries = [
+            {
+                "id": located.id,
+                "facet": located.facet,
+                "title": located.spec.title,
+                "contract": located.spec.contract,
+                "sources": located.spec.sources,
+                "labels": list(located.lines),
+            }
+            for located in loaded
+        ]
+        click.echo(json.dumps({"counts": counts(loaded, facets), "facets": dict(facets), "specs": entries}, indent=2))
+        return
+    for located in loaded:
+        click.echo(f"{located.id:60} {located.spec.title}")
+    click.echo(f"\n{len(loaded)} specs in {len(facets)} facets")
+
+
+def counts(loaded: list[Located], facets: Counter[str]) -> dict[str, Any]:
+    """Return how many specs and facets there are, and of the cells of each backend how many have a script."""
+    cells: dict[str, Counter[str]] = {name: Counter(cells=0, said=0) for name in canireuse_adapters.names()}
+    for case in plan(loaded, cells):
+        cells[case.backend].update(cells=1, said=is_said(case))
+    core = sum((cells[name] for name in canireuse_adapters.CORE if name in cells), Counter[str]())
+    return {
+        "specs": len(loaded),
+        "facets": len(facets),
+        "cells": {name: dict(counter) for name, counter in cells.items()},
+        "core": {
+            "backends": list(canireuse_adapters.CORE),
+            **core,
+            "share_said": round(core["said"] / core["cells"], 3) if core["cells"] else None,
+        },
+    }
+
+
+def is_said(case: Plan) -> bool:
+    """Return whether the backend has words for a case; nothing runs to tell that."""
+    try:
+        case.adapter("cpu", case.way).translate(case.located.spec)
+    except Unsupported:
+        return False
+    return True

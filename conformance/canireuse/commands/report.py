@@ -1,0 +1,49 @@
+"""`canireuse report`: build the page from results files; nothing is run."""
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from canireuse import records
+from canireuse.problems import UsageError
+
+
+@click.command()
+@click.argument("results", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("report/index.html"),
+    show_default=True,
+    help="The page to write.",
+)
+@click.option(
+    "--port",
+    "ports",
+    multiple=True,
+    metavar="FROM:TO",
+    help="Porting guides to write beside the page: FROM:TO, all, or none.  [default: from tf1 to each]",
+)
+def report(results: tuple[Path, ...], output: Path, ports: tuple[str, ...]) -> None:
+    """Build the page from RESULTS (results.jsonl if none is named); several files are merged."""
+    from canireuse_reports import build_all  # Jinja2 and Pygments are needed by this command alone
+
+    paths = results or (Path("results.jsonl"),)
+    loaded = records.read(paths)
+    if not loaded.complete:
+        click.echo(
+            "warning: a results file has no footer: its run did not end, and the report lacks what it did not reach",
+            err=True,
+        )
+    try:
+        with Console(stderr=True).status("building the page"):
+            page, *guides = build_all(loaded, output, ports or None)
+    except OSError as error:
+        raise UsageError(
+            f"the page cannot be written to {output}: {error.strerror}\n    expected: a file in a folder that can be written to\n    to do: name another with --output"
+        ) from None
+    click.echo(f"report: {page} ({page.stat().st_size / 1e6:.1f} MB, {len(loaded.cases)} cases)")
+    if guides:
+        click.echo(f"porting guides: {len(guides)} beside it, as {guides[0].name}")

@@ -1,0 +1,87 @@
+"""`canireuse run`: run specs on backends. It is `pytest` on the folder of specs, with another display."""
+
+import json
+import shlex
+from collections import Counter
+from pathlib import Path
+
+import click
+import pytest
+
+from canireuse.commands.places import spec_paths
+from canireuse.measuring import DEFAULT_BUDGET
+from canireuse.progress import Display
+
+
+@click.command(context_settings={"ignore_unknown_options": False})
+@click.argument("specs", nargs=-1)
+@click.option("--backend", multiple=True, metavar="NAME[,NAME]", help="Backends to run; all if left out.")
+@click.option(
+    "--device", type=click.Choice(["cpu", "gpu", "auto"]), default="auto", help="Where scripts place variables."
+)
+@click.option("--python", multiple=True, metavar="BACKEND=PATH", help="The interpreter that runs a backend's scripts.")
+@click.option(
+    "--results",
+    type=click.Path(path_type=Path),
+    default=Path("results.jsonl"),
+    show_default=True,
+    help="Where the records go.",
+)
+@click.option("-k", "keyword", metavar="EXPRESSION", help="Only cases whose names match, as in pytest.")
+@click.option("-n", "workers", metavar="N", help="Worker processes, as in pytest-xdist; one backend, one worker.")
+@click.option("--limit", type=float, default=60.0, show_default=True, metavar="SECONDS", help="Time a script may take.")
+@click.option(
+    "--measure", is_flag=True, help="Time the measured loops, one at a time; no time is kept of what does not pass."
+)
+@click.option(
+    "--budget",
+    type=float,
+    default=DEFAULT_BUDGET,
+    show_default=True,
+    metavar="SECONDS",
+    help="Time that measuring takes; more gives more processes, more rounds and larger sizes.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
+def run(
+    specs: tuple[str, ...],
+    backend: tuple[str, ...],
+    device: str,
+    python: tuple[str, ...],
+    results: Path,
+    keyword: str | None,
+    workers: str | None,
+    limit: float,
+    measure: bool,
+    budget: float,
+    as_json: bool,
+) -> int:  # click hands every option over
+    """Run SPECS (paths, facets or ids; all if none is named) and write the records.
+
+    The same as `pytest specs` with the same options; what pytest alone has, such as --junitxml, is there.
+    """
+    paths = [path.resolve() for path in spec_paths(specs)]
+    arguments = [*map(str, paths), f"--device={device}", f"--results={results}", f"--limit={limit}"]
+    arguments += [f"--backend={name}" for name in backend] + [f"--python={path}" for path in python]
+    arguments += [f"-k={keyword}"] if keyword else []
+    arguments += ["-n", workers] if workers else []
+    arguments += [f"--budget={budget}"] + (["--measure"] if measure else [])
+    display = Display(as_json=as_json)
+    code = pytest.main(
+        [
+            *arguments,
+            "-p",
+            "no:terminal",
+            "-p",
+            "no:cacheprovider",
+            "--noconftest",
+            "-o",
+            f"canireuse_specs={shlex.join(map(str, paths))}",
+        ],
+        plugins=[display],
+    )
+    if as_json:
+        verdicts = Counter(case.verdict for case in display.cases)
+        click.echo(
+            json.dumps({"results": str(results), "exit_code": int(code), "verdicts": dict(sorted(verdicts.items()))})
+        )
+    return int(code)

@@ -1,0 +1,137 @@
+"""Learning in the reference model: one step moves a variable once, however many uses and names it has."""
+
+import math
+
+from canireuse.contract import tape
+from canireuse.contract.arrays import Array, size
+from canireuse.contract.graphs import width
+from canireuse.contract.optimizers import STEPS
+from canireuse.contract.ownership import cells_of, clone
+from canireuse.contract.refusals import NotTrainable
+
+
+class Optimizer:
+    """An optimizer over the variables that are trainable when it is made; its state lasts from step to step."""
+
+    def __init__(self, model, kind, over, rate=0.1, decay=None, clip=None):
+        named = over if isinstance(over, list) else [cell for cell in cells_of(over) if cell is over or cell.trainable]
+        self.model, self.decay, self.clip, self.rate = model, decay or 0.0, clip, rate
+        self.decoupled = kind == "adamw"
+        self.cells = list(dict.fromkeys(named))
+        self.take = STEPS[kind](rate)
+
+    @property
+    def slots(self):
+        """How many variables it keeps state for."""
+        return len(getattr(self.take, "state", ()))
+
+    @property
+    def slot_bytes(self):
+        """How many bytes it keeps: one or two numbers for each number of a variable; a count of steps is none of them."""
+        return sum(
+            size(kept.shape) * width(cell.dtype)
+            for cell, state in getattr(self.take, "state", {}).items()
+            for kept in (state if isinstance(state, tuple) else (state,))
+            if isinstance(kept, Array)
+        )
+
+    def update(self, *losses):
+        """Take one step on the gradients of the losses, added up."""
+        cells = [cell for cell in self.cells if not cell.frozen]
+        if not cells:
+            raise NotTrainable("nothing is left to train", "a variable that is not frozen", "name one")
+        slopes = [Array.full(cell.shape, 0.0) for cell in cells]
+        for loss in losses:
+            found = [hooked(cell, slope) for cell, slope in zip(cells, tape.slopes(tape.tensor(loss), cells))]
+            slopes = [a.map(plus, b) for a, b in zip(slopes, found)]
+        self.move(cells, slopes)
+
+    def move(self, cells, slopes):
+        """Move each variable by its clipped gradient and its decay."""
+        if self.clip is not None:
+            norm = math.sqrt(sum(number * number for slope in slopes for number in slope.data))
+            factor = min(1.0, self.clip / norm) if norm else 1.0
+            slopes = [slope.map(lambda number: factor * number) for slope in slopes]
+        coupled, decoupled = (0.0, self.rate * self.decay) if self.decoupled else (self.decay, 0.0)
+        for cell, slope in zip(cells, slopes):
+            value = cell.forward()
+            taken = self.take(cell, slope.map(lambda number, held: number + coupled * held, value))
+            cell.assign(value.map(lambda held, step: held - decoupled * held - step, taken).tolist())
+
+
+def hooked(cell, slope):
+    """Return a gradient as the hooks of its variable leave it; each runs once, on the sum over all uses."""
+    for times in cell.hooks:
+        slope = slope.map(lambda number, times=times: times * number)
+    return slope
+
+
+def plus(one, other):
+    """Return the sum of two numbers."""
+    return one + other
+
+
+class Learning:
+    """What the model says of learning."""
+
+    def train(self, optimizer, minimize, wrt, rate=0.1, times=1):
+        """Take steps down the gradient with an optimizer that is made for them and forgotten.
+
+        `minimize` is a function: a deferred model calls it once, to build the scalar, an immediate one for each step.
+        """
+        self.update(Optimizer(self, optimizer, wrt, rate), minimize, times=times)
+
+    def optimizer(self, kind, over, rate=0.1, decay=None, clip=None):
+        """Make an optimizer that lasts."""
+        return Optimizer(self, kind, over, rate, decay, clip)
+
+    def update(self, optimizer, *minimize, times=1):
+        """Take steps with an optimizer; `minimize` are functions that lead up to scalars."""
+        built = None if self.immediate else [each() for each in minimize]
+        for _ in range(times):
+            optimizer.update(*(built if built is not None else [each() for each in minimize]))
+
+    def parallel(self, owner, split, minimize, rate=0.1):
+        """Take one step on the mean over parts of the data; `split` has a list of values, one a part, for each argument."""
+        parts = [
+            minimize(*(tape.constant(values[at]) for values in split.values()))
+            for at in range(len(next(iter(split.values()))))
+        ]
+        total = tape.constant(0.0)
+        for part in parts:
+            total += part
+        Optimizer(self, "sgd", owner, rate).update(total / len(parts))
+
+    def freeze(self, owner):
+        """Take a variable, or all that a layer or module owns, out of training."""
+        for cell in cells_of(owner, build=True):
+            cell.frozen = True
+
+    def unfreeze(self, owner):
+        """Take it into training again."""
+        for cell in cells_of(owner, build=True):
+            cell.frozen = False
+
+    def hook(self, cell, times):
+        """Have each gradient of a variable multiplied on its way to an optimizer."""
+        cell.hooks.append(times)
+
+    def average(self, owner, decay):
+        """Return a copy of an owner that keeps moving averages of its variables."""
+        twins = {}
+
+        def twin(cell):
+            twins[cell] = self._twin(cell)
+            return twins[cell]
+
+        copied = clone(owner, twin)
+        copied.__dict__["averages"] = decay, twins
+        return copied
+
+    def track(self, average):
+        """Move each average once towards what its variable holds."""
+        decay, twins = average.__dict__["averages"]
+        for cell, twin in twins.items():
+            twin.assign(
+                twin.forward().map(lambda kept, held: decay * kept + (1 - decay) * held, cell.forward()).tolist()
+            )

@@ -1,0 +1,132 @@
+"""Layers and modules of the reference model: owners that hold variables in places, which can be shared.
+
+What an owner holds is found by walking it; a variable that is reached twice is one variable. An owner
+can be looked into by attribute, and a tie is an assignment to such an attribute.
+"""
+
+from canireuse.contract import tape
+from canireuse.contract.refusals import BadArgument, NotFound, ShapeMismatch
+
+
+class Owner:
+    """Something that holds variables and other owners in named places."""
+
+    def __init__(self, held):
+        object.__setattr__(self, "held", held)
+
+    def build(self):
+        """Make the variables that are still to be made."""
+
+    def __getattr__(self, place):
+        if place.startswith("__"):
+            raise AttributeError(place)
+        self.build()
+        if place not in self.held:
+            raise NotFound(f"the place {place!r} is looked up", f"one of {', '.join(self.held)}", "correct it")
+        return self.held[place]
+
+    def __setattr__(self, place, value):
+        old = getattr(self, place)
+        if getattr(old, "shape", None) != getattr(value, "shape", None):
+            raise ShapeMismatch(
+                f"another shape is tied to {place!r}", "that of what it holds", "tie variables of one shape"
+            )
+        self.held[place] = value
+        self.give_up(old)
+
+    def give_up(self, old):
+        """Let go of what a place held before it was tied."""
+
+    def paths(self):
+        """Return every variable with its path; one that is reached twice has two."""
+        self.build()
+        found = []
+        for place, value in self.held.items():
+            if isinstance(value, Owner):
+                found += [(f"{place}/{path}", cell) for path, cell in value.paths()]
+            else:
+                found.append((place, value))
+        return found
+
+
+class Layer(Owner):
+    """A layer: its variables are made once, in a scope of its own, when it is first called or looked into."""
+
+    def __init__(self, model, kind, name, inputs, units, kernel, bias, trainable, penalty=None):
+        super().__init__({})
+        wanted = {"kernel": ([inputs, units], kernel)}
+        if bias is not None:
+            wanted["bias"] = ([units], bias)
+        self.__dict__.update(
+            model=model, kind=kind, name=name or kind, wanted=wanted, trainable=trainable, penalty=penalty, made=[]
+        )
+
+    def build(self):
+        """Make kernel and bias, unless they are there."""
+        if self.made:
+            return
+        with self.model.scope(self.name, unique=True):
+            for place, (shape, init) in self.wanted.items():
+                self.held[place] = self.model.get(
+                    place,
+                    None if isinstance(init, list) else shape,
+                    init=init,
+                    trainable=self.trainable,
+                    penalty=self.penalty if place == "kernel" else None,
+                )
+        self.made.extend(self.held.values())
+
+    def give_up(self, old):
+        """Drop a variable that this layer made and holds nowhere any more."""
+        if old in self.made and old not in self.held.values():
+            old.graph.cells.remove(old)
+
+    def __call__(self, value):
+        """Return the layer's answer to an input."""
+        self.build()
+        if self.kind == "embedding":
+            return tape.gather(self.held["kernel"], value)
+        answer = tape.tensor(value) @ self.held["kernel"]
+        return answer + self.held["bias"] if "bias" in self.held else answer
+
+
+class Module(Owner):
+    """An owner of what it is given; called, it calls its members one after another."""
+
+    def __call__(self, value):
+        """Return what the last member makes of what the one before made."""
+        for place, member in self.held.items():
+            if not isinstance(member, Owner):
+                raise BadArgument(f"the member {place!r} is called", "a layer or module", "call what can be called")
+            value = member(value)
+        return value
+
+
+def cells_of(owner, build=False):
+    """Return the variables that are in a layer, a module, or are it; each once."""
+    if not isinstance(owner, Owner):
+        return [owner]
+    if build:
+        owner.build()
+    found = []
+    for value in owner.held.values():
+        found += cells_of(value, build)
+    return list(dict.fromkeys(found))
+
+
+def clone(owner, twin, memory=None, deep=True):
+    """Return a copy of an owner, in which `twin` makes each variable once; or one that holds the same members."""
+    memory = {} if memory is None else memory
+    if owner not in memory:
+        if not isinstance(owner, Owner):
+            memory[owner] = twin(owner)
+        else:
+            owner.build()
+            memory[owner] = copied = object.__new__(type(owner))
+            copied.__dict__.update(owner.__dict__)
+            copied.__dict__["held"] = {
+                place: clone(value, twin, memory) if deep else value for place, value in owner.held.items()
+            }
+            if "made" in owner.__dict__:
+                copied.__dict__["made"] = list(copied.held.values())
+    return memory[owner]

@@ -1,0 +1,232 @@
+"""The judge: from a spec and an outcome to a verdict, with whom to blame and how loud it was.
+
+Only the judge compares. It compares strictly: a missing observation, one nobody asked for, an answer
+of another type, and a divergence that is no longer observed all fail.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+from pydantic import BaseModel, ConfigDict
+
+from canireuse.hosts import Outcome
+from canireuse.spec import TOLERANCE, UNOBSERVED, Divergence, Spec, package_of
+from canireuse.step import Answer
+from canireuse.translation import Adapter
+
+Verdict = Literal["conforms", "differs", "fails", "unsupported", "error", "crash", "timeout", "skipped"]
+Blame = Literal["backend", "spec", "adapter", "environment"]
+Loudness = Literal["refused", "late", "warned", "silent"]
+
+#: What an exception is called in an answer when no kind is declared for it.
+UNKNOWN_ERROR = "unknown_error"
+#: Errors of a script that is worded wrongly, whatever the framework does.
+WORDED_WRONGLY = frozenset({"NameError", "SyntaxError", "IndentationError", "UnboundLocalError"})
+#: What a write probe answers when it shows neither sharing nor its absence.
+INCONCLUSIVE = "inconclusive"
+
+
+class Judged(BaseModel):
+    """One expectation: what the contract says, what this backend is declared to say, what it said."""
+
+    model_config = ConfigDict(extra="forbid")
+    label: str
+    contract: Answer
+    #: the declared divergence, if there is one; then this is what is checked
+    declared: Answer = None
+    is_declared: bool = False
+    observed: Answer = None
+    #: the observation as the script gave it, where the answer was drawn from it
+    raw: Any = None
+    holds: bool
+
+
+class Judgement(BaseModel):
+    """The verdict on one case."""
+
+    model_config = ConfigDict(extra="forbid")
+    verdict: Verdict
+    blame: Blame | None = None
+    loudness: Loudness | None = None
+    reason: str | None = None
+    expectations: list[Judged] = []
+
+
+def judge(
+    spec: Spec,
+    backend: str,
+    adapter: type[Adapter],
+    way: Mapping[str, str],
+    outcome: Outcome,
+    packages: Mapping[str, str],
+) -> Judgement:
+    """Return the verdict on what a script did, given what the contract and the divergences say."""
+    declared = declared_answers(spec, backend, way, packages)
+    tolerances = spec.tolerances
+    expectations = [
+        judge_one(label, contract, declared, outcome, adapter, tolerances.get(label, TOLERANCE))
+        for label, contract in spec.expectations.items()
+    ]
+    judgement = Judgement(verdict="conforms", expectations=expectations)
+    stray = [label for label in outcome.observations if label not in spec.expectations]
+    if outcome.ending != "finished":
+        message = outcome.error["message"] if outcome.error else "no answer within the time limit"
+        return judgement.model_copy(update={"verdict": outcome.ending, "blame": "backend", "reason": message})
+    if outcome.error and not (UNOBSERVED in declared.values() and may_stop(outcome)):
+        return judgement.model_copy(update=script_error(outcome.error))
+    if stray or outcome.repeated:
+        reason = f"observed what the spec does not ask for, or twice: {', '.join(stray + outcome.repeated)}"
+        return judgement.model_copy(update={"verdict": "fails", "blame": "adapter", "reason": reason})
+    broken = [one for one in expectations if not one.holds]
+    departs = [
+        one for one in expectations if not agrees(one.contract, one.observed, tolerances.get(one.label, TOLERANCE))
+    ]
+    loudness = how_loud(departs, outcome) if departs else None
+    if broken:
+        return judgement.model_copy(update={"verdict": "fails", "loudness": loudness, **why_it_fails(broken)})
+    if departs:
+        return judgement.model_copy(update={"verdict": "differs", "loudness": loudness})
+    return judgement
+
+
+def declared_answers(
+    spec: Spec, backend: str, way: Mapping[str, str], packages: Mapping[str, str]
+) -> dict[str, Answer]:
+    """Return the answers declared for a backend where it departs from the contract."""
+    answers: dict[str, Answer] = {}
+    for divergence in spec.divergences:
+        if backend in divergence.backends and applies(divergence, way, packages):
+            answers.update(divergence.answers)
+    return answers
+
+
+def applies(divergence: Divergence, way: Mapping[str, str], packages: Mapping[str, str]) -> bool:
+    """Return whether a divergence is about this way and these versions."""
+    if divergence.ways is not None and not set(divergence.ways) & set(way.values()):
+        return False
+    if divergence.versions is None:
+        return True
+    package = package_of(divergence.versions)
+    return package in packages and Version(packages[package]) in SpecifierSet(
+        divergence.versions.removeprefix(package), prereleases=True
+    )
+
+
+def judge_one(
+    label: str,
+    contract: Answer,
+    declared: Mapping[str, Answer],
+    outcome: Outcome,
+    adapter: type[Adapter],
+    tolerance: float,
+) -> Judged:
+    """Judge one expectation; one without observation holds only if that was declared."""
+    wanted = declared.get(label, contract)
+    if label in outcome.observations:
+        raw = outcome.observations[label]
+        observed = answer_of(raw, adapter, refusal=isinstance(contract, str))
+    else:
+        raw, observed = None, UNOBSERVED
+    holds = agrees(wanted, observed, tolerance)
+    if label in declared:  # an answer that the contract has as well is no divergence; nor is silence without a refusal
+        holds &= not agrees(contract, observed, tolerance) and (observed != UNOBSERVED or was_refused(outcome))
+    return Judged(
+        label=label, contract=contract, declared=declared.get(label), is_declared=label in declared,
+        observed=observed, raw=raw if isinstance(raw, dict) else None, holds=holds,
+    )  # fmt: skip
+
+
+def was_refused(outcome: Outcome) -> bool:
+    """Return whether an error was observed, or ended the script: what comes later may then be unobserved."""
+    return bool(outcome.error) or observed_error(outcome)
+
+
+def observed_error(outcome: Outcome) -> bool:
+    """Return whether one of the observations is an error."""
+    return any(isinstance(raw, dict) and "error" in raw for raw in outcome.observations.values())
+
+
+def may_stop(outcome: Outcome) -> bool:
+    """Return whether a script's error can be the backend's doing: an unbound name is, after an observed refusal."""
+    return outcome.error is not None and (outcome.error["type"] not in WORDED_WRONGLY or observed_error(outcome))
+
+
+def answer_of(raw: Any, adapter: type[Adapter], *, refusal: bool) -> Answer:
+    """Return the answer that an observation gives: of an error its kind, of a write what it showed."""
+    if raw is None and refusal:
+        return "nothing"
+    if isinstance(raw, dict):
+        if "error" in raw:
+            return adapter.kind_of(raw["error"]) or UNKNOWN_ERROR
+        if raw.keys() == {"before", "after", "written"}:
+            return what_a_write_shows(raw["before"], raw["after"], raw["written"])
+        return str(raw.get("float", raw.get("repr", raw)))
+    return raw  # type: ignore[no-any-return]  # JSON that is no mapping is an answer
+
+
+def what_a_write_shows(before: Any, after: Any, written: Any) -> Answer:
+    """Return whether a write was read through the other name, or that this write cannot tell."""
+    moved, equal = not agrees(before, after, 1e-6), agrees(written, after, 1e-6)
+    if moved and equal:
+        return True
+    if not moved and not equal:
+        return False
+    return INCONCLUSIVE
+
+
+def agrees(wanted: Any, observed: Any, tolerance: float) -> bool:
+    """Return whether two answers are the same: numbers within the tolerance, all else exactly.
+
+    True and 1 are two answers, and so are a number and a list that holds it. An integer expected
+    accepts a float of that value, because frameworks compute in floats.
+    """
+    if isinstance(wanted, bool) or isinstance(observed, bool):
+        return wanted is observed
+    if isinstance(wanted, int | float) and isinstance(observed, int | float):
+        return math.isclose(wanted, observed, rel_tol=tolerance, abs_tol=tolerance)
+    if isinstance(wanted, list) and isinstance(observed, list):
+        return len(wanted) == len(observed) and all(
+            agrees(one, other, tolerance) for one, other in zip(wanted, observed, strict=True)
+        )
+    return type(wanted) is type(observed) and bool(wanted == observed)
+
+
+def script_error(error: Mapping[str, Any]) -> dict[str, Any]:
+    """Return verdict, blame and reason of a script that raised where nobody expected it."""
+    ours = error["type"] in WORDED_WRONGLY
+    at = f" at line {error['line']} of the script" if error.get("line") else ""
+    return {
+        "verdict": "error",
+        "blame": "adapter" if ours else "backend",
+        "reason": f"{error['type']}{at}: {error['message']}",
+    }
+
+
+def why_it_fails(broken: list[Judged]) -> dict[str, Any]:
+    """Return blame and reason of broken expectations."""
+    first = broken[0]
+    if first.observed == UNOBSERVED:
+        return {"blame": "adapter", "reason": f"{first.label}: the script never observed it"}
+    if first.observed == INCONCLUSIVE:
+        return {"blame": "spec", "reason": f"{first.label}: the write shows neither sharing nor its absence"}
+    if first.is_declared and first.observed == first.contract:
+        return {
+            "blame": "spec",
+            "reason": f"{first.label}: the declared divergence is stale; the contract's answer was observed",
+        }
+    if first.is_declared:
+        return {"blame": "spec", "reason": f"{first.label}: declared {first.declared!r}, observed {first.observed!r}"}
+    return {"blame": "backend", "reason": f"{first.label}: expected {first.contract!r}, observed {first.observed!r}"}
+
+
+def how_loud(departs: list[Judged], outcome: Outcome) -> Loudness:
+    """Return how a user would notice the departures: by an error there or later, a warning, or not at all."""
+    refusals = [one for one in departs if isinstance(one.raw, dict) and "error" in one.raw]
+    if refusals and refusals[0] is departs[0]:
+        return "refused"
+    if refusals or outcome.error:
+        return "late"
+    return "warned" if outcome.warnings else "silent"

@@ -1,0 +1,200 @@
+"""Loading specs: from YAML files to checked `Located` specs, with every error at its place."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from canireuse import yaml
+from canireuse.judge import agrees
+from canireuse.problems import InputError, Problem, suggestion
+from canireuse.references import check_references
+from canireuse.spec import TOLERANCE, Divergence, Located, Spec
+from canireuse.step import Step
+from canireuse.vocabulary import VERBS
+
+SUFFIX = ".yaml"
+CLAIMS = "claims"
+#: the list of what users report, beside the specs
+SCENARIOS = Path("reported", "scenarios.yaml")
+
+
+def spec_files(paths: Iterable[Path]) -> dict[str, Path]:
+    """Return the spec files below the paths, by id, in order of id.
+
+    The id of a spec is `facet/slug`: the folder and the stem of its file. Raises InputError for a
+    path that is no spec and for two files of one id.
+    """
+    found: dict[str, Path] = {}
+    problems = []
+    for path in paths:
+        files = sorted(path.rglob(f"*{SUFFIX}")) if path.is_dir() else [path]
+        for file in files:
+            if file.parent.name in {CLAIMS, SCENARIOS.parent.name}:
+                continue
+            spec_id = f"{file.resolve().parent.name}/{file.stem}"
+            if file.suffix != SUFFIX or not file.is_file():
+                expected, advice = f"a folder, or a file that ends in {SUFFIX}", "`canireuse list` names all specs"
+                problems.append(Problem(file, 0, 0, "this is no spec file", expected, f"check the path: {advice}"))
+            elif spec_id in found and found[spec_id].resolve() != file.resolve():
+                happened = f"the id {spec_id!r} is taken by {found[spec_id]}"
+                problems.append(Problem(file, 1, 1, happened, "one file an id", "rename one of the two files"))
+            else:
+                found[spec_id] = file
+    if problems:
+        raise InputError(problems)
+    return dict(sorted(found.items()))
+
+
+def load_all(paths: Iterable[Path]) -> list[Located]:
+    """Load every spec below the paths; raise one InputError with the problems of all files."""
+    loaded: list[Located] = []
+    problems: list[Problem] = []
+    for spec_id, path in spec_files(paths).items():
+        try:
+            loaded.append(load(path, spec_id))
+        except InputError as error:
+            problems += error.problems
+    titles: dict[str, Located] = {}
+    for located in loaded:
+        other = titles.setdefault(located.spec.title, located)
+        if other is not located:
+            happened, expected = f"the title is that of {other.path} too", "a title that no other spec has"
+            problems.append(Problem(located.path, 1, 1, happened, expected, "say what sets this one apart"))
+    if problems:
+        raise InputError(problems)
+    return loaded
+
+
+def load(path: Path, spec_id: str | None = None) -> Located:
+    """Load one spec; raise InputError with every problem found in it."""
+    data, places, text = yaml.read(path)
+    spec = validate(path, data, places)
+    lines, problems = check_references(path, spec, places)
+    problems += check_divergences(path, spec, places)
+    if problems:
+        raise InputError(problems)
+    return Located(
+        id=spec_id or f"{path.resolve().parent.name}/{path.stem}", path=path, spec=spec, text=text, lines=lines
+    )
+
+
+def validate(path: Path, data: Any, places: yaml.Places) -> Spec:
+    """Return the spec that the data states; raise InputError with a problem for each place that is wrong."""
+    try:
+        return Spec.model_validate(data)
+    except ValidationError as invalid:
+        problems: dict[tuple[int, int], Problem] = {}
+        for error in invalid.errors(include_url=False):
+            loc, owner = resolve(data, error["loc"])
+            problem = explain(path, error, loc, owner, places)
+            place = (problem.line, problem.column)
+            if place in problems and problem.expected not in problems[place].expected:  # another member of a union
+                problem = replace(problem, expected=f"{problems[place].expected}; or: {problem.expected}")
+            problems[place] = problem
+        raise InputError(problems.values()) from None
+
+
+def misfits(path: Path, data: Any, places: yaml.Places, invalid: ValidationError, fitting: str) -> list[Problem]:
+    """Return a problem for each place of a file beside the specs that does not fit its model; `fitting` says what would."""
+    problems = []
+    for found in invalid.errors(include_url=False):
+        loc, _ = resolve(data, found["loc"])
+        happened = f"{'.'.join(map(str, found['loc']))}: {found['msg']}"
+        problems.append(Problem(path, *places[loc], happened, fitting, "correct it"))
+    return problems
+
+
+def resolve(data: Any, loc: tuple[int | str, ...]) -> tuple[yaml.Loc, Any]:
+    """Return the part of a pydantic location that is in the data, and the innermost mapping on the way.
+
+    Pydantic puts the verb behind the index of a step, and the member of a union behind a field; those
+    are no places of the file.
+    """
+    found: list[int | str] = []
+    value, owner, after_step = data, data, False
+    for part in loc:
+        if after_step:
+            after_step = False
+            continue
+        here = value if isinstance(value, dict) else dict(enumerate(value)) if isinstance(value, list) else {}
+        if part in here:
+            value = here[part]
+            after_step = isinstance(part, int) and bool(found) and found[-1] == "steps"
+            found.append(part)
+            owner = value if isinstance(value, dict) else owner
+    return tuple(found), owner
+
+
+def explain(path: Path, error: Any, loc: yaml.Loc, owner: Any, places: yaml.Places) -> Problem:
+    """Return the problem that a pydantic error is, in words of the spec."""
+    line, column = places.get((*loc, "key"), places[loc])
+    key = str(error["loc"][-1]) if error["loc"] else ""
+    verb = (
+        next((word for word in owner if word in VERBS), None)
+        if isinstance(owner, dict) and loc and "steps" in loc
+        else None
+    )
+    match error["type"]:
+        case "extra_forbidden":
+            known = field_names(VERBS[verb]) if verb else field_names(Spec)
+            where = f"a `{verb}` step" if verb else "a spec"
+            happened, expected = f"{where} has no key {key!r}", f"one of {', '.join(known)}"
+            return Problem(path, line, column, happened, expected, suggestion(key, known, "remove the key"))
+        case "union_tag_invalid" | "union_tag_not_found":
+            line, column = places[loc]
+            word = str(next(iter(owner), "")) if isinstance(owner, dict) and loc and isinstance(loc[-1], int) else ""
+            expected = f"a mapping whose first key is one of {', '.join(VERBS)}"
+            advice = suggestion(word, VERBS, "write the verb first; `docs/vocabulary.md` explains each")
+            return Problem(path, line, column, f"{word!r} is no verb", expected, advice)
+        case "missing":
+            return Problem(path, line, column, f"the key {key!r} is missing", f"`{key}:` with its value", "add it")
+    line, column = places[loc]
+    if not loc:
+        expected = "a mapping that begins with `title:`"
+        return Problem(path, line, column, "this is no spec", expected, "see `specs/` for how specs begin")
+    message = error["msg"].removeprefix("Value error, ")
+    given = error.get("input")
+    shown = f"`{loc[-1]}` " + ("does not fit" if isinstance(given, dict | list) else f"is {given!r}")
+    return Problem(
+        path, line, column, shown, message, "change the value; `docs/vocabulary.md` says what each key takes"
+    )
+
+
+def field_names(model: type[Spec | Step]) -> list[str]:
+    """Return the keys of a model as a spec spells them."""
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def check_divergences(path: Path, spec: Spec, places: yaml.Places) -> list[Problem]:
+    """Return a problem for each answer of a divergence that has no label, is no other, or is another's too."""
+    problems = []
+    known, tolerances = spec.expectations, spec.tolerances
+    for index, divergence in enumerate(spec.divergences):
+        for label, answer in divergence.answers.items():
+            clash = next((other for other in spec.divergences[:index] if clashes(other, divergence, label)), None)
+            if label not in known:
+                happened, expected = f"no step has the label {label!r}", f"one of {', '.join(known)}"
+                advice = suggestion(label, known, "correct the label")
+            elif agrees(known[label], answer, tolerances.get(label, TOLERANCE)):
+                happened, expected = f"the answer of {label!r} is the contract's own", "an answer that differs"
+                advice = "remove it: a divergence says only what differs"
+            elif clash is not None:
+                happened, expected = f"{label!r} has an answer for one of these backends already", "one answer each"
+                advice = "remove one of the two, or part them by `ways` or `versions`"
+            else:
+                continue
+            line, column = places["divergences", index, "answers", label, "key"]
+            problems.append(Problem(path, line, column, happened, expected, advice))
+    return problems
+
+
+def clashes(one: Divergence, other: Divergence, label: str) -> bool:
+    """Return whether two divergences answer for a label on the same backend, in the same ways and versions."""
+    parted_by_ways = one.ways is not None and other.ways is not None and not set(one.ways) & set(other.ways)
+    parted = parted_by_ways or (
+        one.versions is not None and other.versions is not None and one.versions != other.versions
+    )
+    return label in one.answers and bool(set(one.backends) & set(other.backends)) and not parted

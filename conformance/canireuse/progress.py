@@ -1,0 +1,102 @@
+"""The display of `canireuse run`: progress while it runs, failures, and the summary table."""
+
+from typing import Any
+
+import pytest
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+from canireuse.plugin import FAILING, explain
+from canireuse.records import Case
+from canireuse.summary import summary_table
+
+
+class Display:
+    """Stands in for pytest's terminal reporter; where there is no terminal it prints a line a backend."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self.console = Console(stderr=as_json, highlight=False, soft_wrap=True)
+        self.cases: list[Case] = []
+        self.expected = 0
+        self.progress: Progress | None = None
+        self.last_backend = ""
+        self.told = 0.0
+        self.measuring: TaskID | None = None
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Begin the bar when the number of cases is known."""
+        self.begin(len(session.items))
+
+    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
+        """Begin the bar under xdist, where only the workers collect."""
+        self.begin(len(ids))
+
+    def begin(self, count: int) -> None:
+        """Show the bar once."""
+        if self.progress is not None or not count:
+            return
+        self.expected = count
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        self.progress = Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal)
+        self.progress.start()
+        self.task = self.progress.add_task("importing frameworks", total=count)
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        """Count a case; tell a failure at once."""
+        if hasattr(report, "canireuse_case"):
+            case = Case.model_validate(report.canireuse_case)
+            self.cases.append(case)
+            if case.verdict in FAILING:
+                self.console.print(explain(case), markup=False)
+            if self.progress:
+                self.progress.update(self.task, advance=1, description=case.backend)
+            if not self.console.is_terminal and case.backend != self.last_backend:
+                self.console.print(f"{len(self.cases)}/{self.expected} cases: {case.backend} ...")
+                self.last_backend = case.backend
+        elif report.failed:
+            self.console.print(str(report.longrepr), markup=False)
+
+    def pytest_canireuse_progress(self, text: str, share: float) -> None:
+        """Show a bar of the budget; where there is no terminal, print a line for each step of a tenth."""
+        if self.progress is None or not self.console.is_terminal:
+            if share >= self.told:
+                self.console.print(f"measuring, {share:.0%} of the budget: {text} ...")
+                self.told = share + 0.05
+            return
+        if self.measuring is None:
+            self.measuring = self.progress.add_task("", total=100)
+        self.progress.update(
+            self.measuring, completed=round(100 * share), description=f"measuring, % of the budget: {text}"
+        )
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Tell what could not be collected."""
+        if report.failed:
+            self.console.print(str(report.longrepr), markup=False)
+
+    def pytest_internalerror(self, excrepr: Any) -> None:
+        """Tell a failure of canireuse itself."""
+        self.console.print(str(excrepr), markup=False)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Show the table and say where the records are."""
+        if self.progress:
+            self.progress.stop()
+        if exitstatus == pytest.ExitCode.INTERRUPTED:
+            self.console.print("interrupted")
+        recorder: Any = session.config.pluginmanager.get_plugin("canireuse-recorder")
+        if self.cases:
+            self.console.print(summary_table(self.cases))
+        if recorder and recorder.writer:
+            self.console.print(recorder.where, markup=False)
+        elif exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+            self.console.print("no case was selected")

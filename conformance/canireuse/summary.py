@@ -1,0 +1,44 @@
+"""The summary of a run for the terminal: backends by verdicts."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from rich.table import Table
+
+from canireuse.records import Case
+
+#: verdict -> style; the word is always there beside the colour
+STYLES = {
+    "conforms": "green", "differs": "cyan", "fails": "bold red", "error": "bold red", "crash": "bold red",
+    "timeout": "bold red", "unsupported": "dim", "skipped": "yellow",
+}  # fmt: skip
+
+
+def counts(cases: Iterable[Case]) -> dict[str, Counter[str]]:
+    """Return backend -> verdict -> how many cases."""
+    table: dict[str, Counter[str]] = {}
+    for case in cases:
+        table.setdefault(case.backend, Counter())[case.verdict] += 1
+    return table
+
+
+def summary_table(cases: Sequence[Case]) -> Table:
+    """Return the table of backends by verdicts, with only the verdicts that occur."""
+    by_backend = counts(cases)
+    verdicts = [verdict for verdict in STYLES if any(counter[verdict] for counter in by_backend.values())]
+    silent = Counter(case.backend for case in cases if case.loudness == "silent")
+    table = Table(title="What holds where", title_justify="left")
+    table.add_column("backend", no_wrap=True)
+    for verdict in verdicts:
+        table.add_column(verdict, justify="right", style=STYLES[verdict])
+    table.add_column("silent", justify="right")
+    table.add_column("seconds", justify="right")
+    for backend, counter in by_backend.items():
+        seconds = sum(case.seconds or 0.0 for case in cases if case.backend == backend)
+        table.add_row(
+            backend,
+            *(str(counter[verdict] or "·") for verdict in verdicts),
+            str(silent[backend] or "·"),
+            f"{seconds:.1f}" if seconds else "·",  # what is measured waits for the others
+        )
+    return table

@@ -1,0 +1,256 @@
+"""Translation: the base class of adapters, which turn a spec into a native script.
+
+An adapter is a translator. For each verb it has a method of the verb's name that writes the lines a
+good user of its framework would have written; for each kind of observation a method that words the
+reading (`observing`). It holds no framework code of its own and imports no framework: imports stand in the
+script. What a framework cannot say raises `Unsupported` with a reason that a user learns from.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from itertools import groupby
+from typing import ClassVar
+
+from canireuse.observing import READINGS, Observing
+from canireuse.script import INDENT, Script, Unsupported
+from canireuse.spec import Spec
+from canireuse.step import Step
+from canireuse.vocabulary import Block, Compute, Drop, Expect, Function, Layer, Measure, Repeat, Thread, walk
+
+__all__ = ["INDENT", "OPTIONS", "READINGS", "Adapter", "Script", "Unsupported", "options_of", "turns"]
+
+#: Options of verbs that an adapter has to claim in `options` before a spec with them is given to it: verb -> fields.
+OPTIONS: Mapping[str, frozenset[str]] = {
+    **dict.fromkeys(
+        ("scope", "default_scope", "reenter"), frozenset({"init", "dtype", "penalty", "auxiliary_name_scope"})
+    ),
+    "get": frozenset({"penalty", "local", "partitions", "numbered"}),
+    "layer": frozenset({"penalty"}),
+    "call": frozenset({"given", "training"}),
+    "copy": frozenset({"shallow"}),
+    "save": frozenset({"only"}),
+    "restore": frozenset({"partial"}),
+    "gradient": frozenset({"remat"}),
+    "function": frozenset({"template"}),
+    "invoke": frozenset({"abstract"}),
+    "measure": frozenset({"fresh"}),
+}
+
+
+class Adapter(Observing):
+    """Translates specs for one backend; made anew for each translation.
+
+    `device` is `cpu` or `gpu`; `way` maps a verb to the way of saying it; `versions` holds the
+    versions of `packages` where the script is going to run, empty if that is not known.
+    """
+
+    #: the backend's name on the command line
+    name: ClassVar[str]
+    #: one sentence: which part of which framework this is
+    about: ClassVar[str]
+    #: distributions whose versions are recorded, the framework's own first
+    packages: ClassVar[tuple[str, ...]] = ()
+    #: what to install, for `canireuse doctor`
+    install: ClassVar[str] = ""
+    #: the import lines, which the host also runs once to warm up
+    imports: ClassVar[str] = ""
+    #: lines that put back what the framework keeps globally, run by the host before each script
+    reset: ClassVar[str] = ""
+    #: environment variables of the host
+    environ: ClassVar[Mapping[str, str]] = {}
+    #: what the framework can run on -> environment variables that choose it; each is a way of every spec, with hosts of its own
+    engines: ClassVar[Mapping[str, Mapping[str, str]]] = {}
+    #: device asked for -> further environment variables, such as those that hide a GPU from `cpu`
+    environ_on: ClassVar[Mapping[str, Mapping[str, str]]] = {}
+    #: kind of refusal -> (name of the exception's class or of one of its bases, pattern in its message)
+    errors: ClassVar[Mapping[str, tuple[tuple[str, str], ...]]] = {}
+    #: verb -> names of the ways to say it; each is a case of its own
+    ways: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    #: options of verbs that this adapter words, as `verb.option`; of a layer also `layer.norm`, `layer.cell` and `layer.unnamed`
+    options: ClassVar[frozenset[str]] = frozenset()
+    #: what waits until the framework has done what it was told, by device; empty where it is done when a call returns
+    fences: ClassVar[Mapping[str, str]] = {}
+
+    def __init__(
+        self, device: str = "cpu", way: Mapping[str, str] | None = None, versions: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__()
+        self.device = device
+        self.way = dict(way or {})
+        self.versions = dict(versions or {})
+        #: dropped names of which a later step asks whether they are alive
+        self.watched: frozenset[str] = frozenset()
+
+    # -- the whole script
+
+    def translate(self, spec: Spec) -> Script:
+        """Return the script for a spec; raise Unsupported with the reason if there is none."""
+        spec = spec.model_copy(update={"steps": self.settled(spec.steps)})
+        self.watched = frozenset(step.alive for step in walk(spec.steps) if isinstance(step, Expect) and step.alive)
+        for line in self.imports.splitlines():
+            self.write(line)
+        self.write("")
+        with self.setting(spec):
+            self.steps(spec.steps)
+        self.lines[:0] = [*sorted(self.standard), ""] if self.standard else []
+        return Script(text="\n".join(self.lines).rstrip() + "\n", idioms=tuple(dict.fromkeys(self.idioms)))
+
+    def settled(self, steps: list[Step]) -> list[Step]:
+        """Return the steps with `traced: usual` put in the words of this framework: true or false."""
+        changed: list[Step] = []
+        for step in steps:
+            update: dict[str, object] = {"steps": self.settled(step.steps)} if isinstance(step, Block) else {}
+            if isinstance(step, Function) and step.traced == "usual":
+                update["traced"] = self.traces_usually()
+            changed.append(step.model_copy(update=update) if update else step)
+        return changed
+
+    def traces_usually(self) -> bool:
+        """Return whether users of the framework trace or compile a function that runs often."""
+        return True
+
+    @contextmanager
+    def setting(self, spec: Spec) -> Iterator[None]:
+        """Write what stands around all steps: the device, a graph, a root module."""
+        yield
+
+    @classmethod
+    def probe(cls, device: str) -> str:
+        """Return a script that makes a variable as scripts do, and observes `device`: where it is."""
+        raise NotImplementedError
+
+    @classmethod
+    def edition(cls, versions: Mapping[str, str]) -> str:  # noqa: ARG003  # what adapters with editions look at
+        """Return the edition of the framework where results of several stand side by side; empty for the usual one."""
+        return ""
+
+    @classmethod
+    def ways_of(cls, spec: Spec) -> list[dict[str, str]]:
+        """Return the ways in which this backend can say the spec: the first of every verb, and each further one beside the first of the others."""
+        verbs = cls.verbs_with_ways(spec)
+        usual = {verb: cls.ways[verb][0] for verb in verbs}
+        ways = [usual, *({**usual, verb: way} for verb in verbs for way in cls.ways[verb][1:])]
+        engines = [{"engine": name} for name in cls.engines] or [{}]
+        return [{**engine, **way} for engine in engines for way in ways]
+
+    @classmethod
+    def verbs_with_ways(cls, spec: Spec) -> list[str]:
+        """Return the verbs of the spec that this backend says in several ways."""
+        return [verb for verb in dict.fromkeys(step.verb for step in walk(spec.steps)) if verb in cls.ways]
+
+    # -- steps
+
+    def steps(self, steps: list[Step]) -> None:
+        """Write every step in turn; measured loops that follow each other take turns, round after round."""
+        for measured, group in groupby(steps, key=lambda step: isinstance(step, Measure)):
+            with self.block("for _ in rounds():") if measured else nullcontext():
+                for step in group:
+                    self.step(step)
+
+    def step(self, step: Step) -> None:
+        """Write one step; one that may be refused is observed in both outcomes."""
+        if step.raises is None:
+            self.say(step)
+            return
+        with self.block("try:"):
+            self.say(step)
+        with self.block("except Exception as error:"):
+            self.write(f"observe({step.expect!r}, error)")
+        with self.block("else:"):
+            self.write(f"observe({step.expect!r}, None)")
+
+    def say(self, step: Step) -> None:
+        """Write one step in the words of the framework."""
+        method = getattr(self, step.verb, None)
+        if step.verb in self.missing or method is None:
+            raise Unsupported(self.missing.get(step.verb, f"{self.title} has no words for `{step.verb}`."))
+        for option in options_of(step):
+            if option not in self.options:
+                raise Unsupported(self.missing.get(option, f"{self.title} has no words for `{option}`."))
+        method(step)
+
+    def initialize(self, step: Step) -> None:
+        """Write nothing: a variable has its initial value when it is made."""
+
+    def compute(self, step: Compute) -> None:
+        """Bind the value of an expression."""
+        name, _, text = step.compute.partition("=")
+        self.write(f"{name.strip()} = {self.expression(text)}")
+
+    def repeat(self, step: Repeat) -> None:
+        """Write a Python loop."""
+        with self.block(f"for _ in range({step.repeat}):"):
+            self.steps(step.steps)
+
+    def measure(self, step: Measure) -> None:
+        """Write the loop that the host turns and times; its fence may name what the steps made."""
+        start = len(self.lines)
+        with self.block(""):
+            if step.fresh:
+                self.start_afresh()
+            self.steps(step.steps)
+        fence = self.fence([line.strip() for line in self.lines[start + 1 :]])
+        given = (
+            [repr(step.measure)] + ([f"size={step.size}"] if step.size else []) + ([f"fence={fence}"] if fence else [])
+        )
+        self.lines[start] = f"{INDENT * self.depth}for _ in measure({', '.join(given)}):"
+
+    def fence(self, body: list[str]) -> str:
+        """Return the words for a function that waits for what the lines of a loop started; empty if nothing is to be waited for."""
+        return self.fences.get(self.device, "")
+
+    def start_afresh(self) -> None:
+        """Write what makes an empty place for variables, in which the steps after find themselves."""
+        raise NotImplementedError
+
+    def thread(self, step: Thread) -> None:
+        """Call a function in a thread, which ends before the next one begins."""
+        self.import_first("from concurrent import futures")
+        with turns(self, step.times), self.block("with futures.ThreadPoolExecutor(1) as pool:"):
+            self.bind(step.as_, f"pool.submit({self.threaded(step.thread)}).result()")
+
+    def threaded(self, function: str) -> str:
+        """Return what a thread is given to call a function: the function, and its arguments if it takes any."""
+        return function
+
+    def drop(self, step: Drop) -> None:
+        """Delete the Python name; where that is asked, a weak reference tells whether the object is still there."""
+        self.import_first("import gc")
+        if step.drop in self.watched:
+            self.import_first("import weakref")
+            self.write(f"{step.drop}_watch = weakref.ref({step.drop})")
+        self.write(f"del {step.drop}")
+        self.write("gc.collect()")
+
+    # -- refusals
+
+    @classmethod
+    def kind_of(cls, error: Mapping[str, object]) -> str | None:
+        """Return which kind of refusal a native exception means, or None if none is declared."""
+        bases, message = error["bases"], str(error["message"])
+        assert isinstance(bases, list)
+        for kind, patterns in cls.errors.items():
+            if any(name in bases and re.search(pattern, message, re.DOTALL) for name, pattern in patterns):
+                return kind
+        return None
+
+
+def options_of(step: Step) -> list[str]:
+    """Return the options that a step uses, of those that an adapter has to claim."""
+    defaults = {name: type(step).model_fields[name].default for name in OPTIONS.get(step.verb, ())}
+    used = [f"{step.verb}.{name}" for name, default in sorted(defaults.items()) if getattr(step, name) != default]
+    if isinstance(step, Layer):
+        used += [f"layer.{step.layer}"] if step.layer in {"norm", "cell"} else []
+        used += ["layer.unnamed"] if step.name is None else []
+    return used
+
+
+@contextmanager
+def turns(adapter: Adapter, times: int) -> Iterator[None]:
+    """Write what stands inside once, or in a loop if it is to run more often."""
+    if times == 1:
+        yield
+        return
+    with adapter.block(f"for _ in range({times}):"):
+        yield

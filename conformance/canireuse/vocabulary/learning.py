@@ -1,0 +1,114 @@
+"""Learning: gradients, optimizers, and what is left out of training."""
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from canireuse.step import Block, Name, Number, Place, Step
+
+if TYPE_CHECKING:
+    from canireuse.step import AnyStep
+
+
+class Gradient(Block):
+    """Bind the gradient of a scalar with respect to a variable; `steps` lead up to the scalar."""
+
+    verb = "gradient"
+    binds = "tensor"
+    bound_by = "gradient"
+    uses = ("wrt",)
+    expressions = ("of",)
+    gradient: Name
+    of: str = Field(description="The scalar expression that is differentiated.")
+    wrt: Place
+    remat: bool = Field(
+        default=False, description="Compute what leads up to the scalar again in the backward pass, to save memory."
+    )
+    steps: "list[AnyStep]" = []
+
+
+class Train(Block):
+    """Take steps of plain gradient descent (or Adam) on a scalar."""
+
+    verb = "train"
+    uses = ("wrt",)
+    expressions = ("minimize",)
+    train: Literal["sgd", "adam"] = Field(description="The optimizer.")
+    minimize: str = Field(description="The scalar expression that is minimized.")
+    wrt: Place | list[Place] = Field(description="Variables; or a layer or module: all that is trainable in it.")
+    rate: float = 0.1
+    times: int = Field(1, ge=1)
+    steps: "list[AnyStep]" = []
+
+
+class Optimizer(Step):
+    """Make an optimizer that keeps its state from one `update` to the next."""
+
+    verb = "optimizer"
+    binds = "optimizer"
+    bound_by = "optimizer"
+    uses = ("over",)
+    optimizer: Name = Field(description="Bind the optimizer.")
+    kind: Literal["sgd", "momentum", "adam", "adamw"] = Field("sgd", description="momentum: SGD with momentum 0.9.")
+    over: Place | list[Place] = Field(description="Variables; or a layer or module: all that is trainable in it now.")
+    rate: float = 0.1
+    decay: float | None = Field(None, description="Weight decay; of adamw, the decoupled one.")
+    clip: float | None = Field(None, description="Clip gradients to this global norm before each update.")
+
+
+class Update(Block):
+    """Take steps with an optimizer made before; `steps` lead up to the scalar."""
+
+    verb = "update"
+    uses = ("update",)
+    expressions = ("minimize",)
+    update: Name = Field(description="An optimizer bound before.")
+    minimize: str | list[str] = Field(
+        description="The scalar that is minimized; of a list, gradients are accumulated before the one update."
+    )
+    times: int = Field(1, ge=1)
+    steps: "list[AnyStep]" = []
+
+
+class Freeze(Step):
+    """Exclude a variable, a layer or a module from training from here on."""
+
+    verb = "freeze"
+    uses = ("freeze",)
+    freeze: Place
+
+
+class Unfreeze(Step):
+    """Include a variable, a layer or a module in training again."""
+
+    verb = "unfreeze"
+    uses = ("unfreeze",)
+    unfreeze: Place
+
+
+class Average(Step):
+    """Make a copy of a module that keeps an exponential moving average of its variables."""
+
+    verb = "average"
+    binds = "copy"
+    uses = ("average",)
+    average: Name = Field(description="A layer or module.")
+    decay: float = Field(0.5, description="What is kept of the average at each `track`.")
+    as_: Name = Field(alias="as")
+
+
+class Track(Step):
+    """Move an average once towards what the module's variables hold now."""
+
+    verb = "track"
+    uses = ("track",)
+    track: Name = Field(description="An average bound before.")
+
+
+class Hook(Step):
+    """Have the gradient of a variable multiplied on its way, by a hook on the variable."""
+
+    verb = "hook"
+    uses = ("hook",)
+    hook: Place
+    times: Number = Field(description="What the gradient is multiplied by each time the hook runs.")

@@ -1,0 +1,165 @@
+"""Running: loops, functions and what frameworks make of them, threads, and devices."""
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field, model_validator
+
+from canireuse.step import Array, Block, Dtype, Label, Name, Place, Step
+
+if TYPE_CHECKING:
+    from canireuse.step import AnyStep
+
+
+class Repeat(Block):
+    """Run the steps N times in a Python loop; what they bind is bound anew each time."""
+
+    verb = "repeat"
+    repeat: int = Field(ge=1)
+
+
+class Function(Block):
+    """Define a function of no or some arguments; `traced` has the framework trace or compile it."""
+
+    verb = "function"
+    binds = "function"
+    bound_by = "function"
+    function: Name
+    traced: bool | Literal["usual"] = Field(
+        False,  # noqa: FBT003
+        description="Whether the framework traces or compiles it; `usual`: as its users do with what runs often.",
+    )
+    template: bool = Field(False, description="Later calls find by name what the first one made.")  # noqa: FBT003
+    takes: list[Name] = []
+    returns: str | None = Field(None, description="What it returns: a reference or an expression.")
+
+
+class Invoke(Step):
+    """Call a function defined earlier; bind what it returns."""
+
+    verb = "invoke"
+    binds = "result"
+    uses = ("invoke",)
+    invoke: Name
+    given: list[str | Array] = []
+    abstract: bool = Field(
+        False,  # noqa: FBT003
+        description="Call it without memory for what it makes: shapes and dtypes alone, until `materialize`.",
+    )
+    as_: Name | None = Field(None, alias="as")
+
+
+class Thread(Step):
+    """Call a function in threads of its own, one after the other; an error in one is raised here."""
+
+    verb = "thread"
+    binds = "result"
+    uses = ("thread",)
+    thread: Name = Field(description="A function without arguments, defined before.")
+    times: int = Field(1, ge=1, description="How many threads.")
+    as_: Name | None = Field(None, alias="as", description="Bind what the last of them returned.")
+
+
+class Scan(Block):
+    """Run the steps in a loop of the framework's own; a name is carried from turn to turn."""
+
+    verb = "scan"
+    binds = "tensor"
+    bound_by = "scan"
+    uses = ("scan",)
+    expressions = ("to",)
+    scan: Name = Field(description="A tensor bound before; it is bound to what the last turn made of it.")
+    to: str = Field(description="What a turn makes of it; its shape and dtype stay the same.")
+    times: int = Field(ge=1)
+    steps: "list[AnyStep]" = []
+
+
+class Vectorize(Step):
+    """Map an expression of one element over the first axis of a tensor, with the framework's own batching."""
+
+    verb = "vectorize"
+    binds = "tensor"
+    bound_by = "vectorize"
+    expressions = ("over",)
+    vectorize: Name = Field(description="Bind the results, stacked.")
+    over: str = Field(description="The tensor that is mapped over.")
+    each: Name = Field(description="The name of one element in `returns`.")
+    returns: str = Field(description="The expression of one element.")
+
+
+class Cast(Step):
+    """Change the dtype of all variables of a layer or module."""
+
+    verb = "cast"
+    binds = "copy"
+    uses = ("cast",)
+    cast: Name
+    to: Dtype
+    as_: Name = Field(alias="as", description="Bind what is cast; where the framework works in place, the same object.")
+
+
+class Move(Step):
+    """Move all variables of a layer or module to another device of the same kind."""
+
+    verb = "move"
+    binds = "copy"
+    uses = ("move",)
+    move: Name
+    device: int = Field(1, ge=0, description="Which device, counted from 0; the CPU counts as several virtual ones.")
+    as_: Name = Field(
+        alias="as", description="Bind what is moved; where the framework works in place, the same object."
+    )
+
+
+class Materialize(Step):
+    """Give a module that was made without memory its memory; what the values are then is not said."""
+
+    verb = "materialize"
+    binds = "copy"
+    uses = ("materialize",)
+    materialize: Name
+    as_: Name = Field(
+        alias="as", description="Bind what has memory; where the framework works in place, the same object."
+    )
+
+
+class Parallel(Block):
+    """Take one step of gradient descent on several devices, each with its part of the data, on the mean loss."""
+
+    verb = "parallel"
+    uses = ("parallel",)
+    expressions = ("minimize",)
+    parallel: Name = Field(description="A layer or module, replicated over the devices.")
+    split: dict[Name, list[Array]] = Field(description="Names inside, each with its value on each device.")
+    minimize: str = Field(description="The scalar, on each device of its own part.")
+    rate: float = 0.1
+    steps: "list[AnyStep]" = []
+
+
+class Shard(Step):
+    """Lay a variable out over two devices, cut along its first axis."""
+
+    verb = "shard"
+    uses = ("shard",)
+    shard: Place
+
+
+class Measure(Block):
+    """Run the steps again and again and time them; without measuring they run once. What they bind stays inside."""
+
+    verb = "measure"
+    measure: Label = Field(description="What is timed; a label that comes again has another size.")
+    size: int | None = Field(None, ge=1, description="The size at which it is timed, of several: a point of a curve.")
+    against: Label | None = Field(
+        None, description="What it is compared with: an earlier label, at the same size. The ratio is what is reported."
+    )
+    fresh: bool = Field(
+        False,  # noqa: FBT003
+        description="Each time begins with no variables, and the steps after find those of the last time.",
+    )
+
+    @model_validator(mode="after")
+    def check_untold(self) -> "Measure":
+        """Refuse to observe while the clock runs."""
+        if self.raises is not None:
+            raise ValueError("what is measured is not refused: leave out `raises` and `expect`")
+        return self

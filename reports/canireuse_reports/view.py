@@ -1,0 +1,272 @@
+"""What the page shows, worked out from results: no template computes and no markup is made here."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import canireuse_adapters
+from canireuse.claims import ClaimVerdict, in_words, judge_claims
+from canireuse.records import Case, Environment, Results, ScenarioLine, SpecLine
+from canireuse.spec import Divergence
+from canireuse_reports.cases import CONTRACTS, MARKS, RAN, CaseView, answers_of, because, environment_of
+from canireuse_reports.groups import Article, Badge, Column, articles, badges, by_backend, columns, gather, ways_of
+
+MEANINGS = {
+    "conforms": "every expectation of the contract held",
+    "differs": "the backend answers otherwise by its nature, exactly as the spec declares",
+    "fails": "something else was observed than the contract or the declared divergence says",
+    "error": "the script raised where nobody expected it",
+    "crash": "the process ended",
+    "timeout": "no answer within the time limit",
+    "unsupported": "the framework has no words for it",
+    "skipped": "the backend or the device was not there",
+}
+LOUDNESS = {
+    "silent": "nobody tells the user: no error, no warning, another result",
+    "warned": "a warning is given, and another result",
+    "late": "an error comes later, at another place",
+    "refused": "an error comes at the place itself",
+}
+CLAIM_MARKS = {"refuted": "✗", "depends": "≠", "confirmed": "✓", "undecided": "?", "not checkable": "–"}
+#: how many specs of each contract the page leads with
+LEAD = 3
+
+
+@dataclass
+class SpecView:
+    """A spec with its cases."""
+
+    line: SpecLine
+    facet: str
+    slug: str
+    cases: list[CaseView]
+    labels: list[tuple[str, str]]
+    divergences: list[Divergence]
+
+    @property
+    def by_backend(self) -> dict[str, list[CaseView]]:
+        """The cases of each backend, one a way and device."""
+        return by_backend(self.cases)
+
+    @property
+    def columns(self) -> list[Column]:
+        """The columns of its answers."""
+        return columns(self.cases)
+
+    @property
+    def articles(self) -> list[Article]:
+        """The scripts that ran, with those together that are alike."""
+        return articles(self.cases)
+
+    def ways_of(self, cases: list[CaseView]) -> str:
+        """Return what sets cases of one backend apart from its others, empty if they are all."""
+        return ways_of(cases, self.by_backend[cases[0].case.backend])
+
+    def badges(self, backend: str) -> list[Badge]:
+        """Return what the cell of a backend shows."""
+        return badges(self.by_backend.get(backend, []))
+
+    @property
+    def unworded(self) -> list[Column]:
+        """The cases that have no script, because the framework has no words or is not here, by what is said of it."""
+        without = by_backend(case for case in self.cases if not case.case.script)
+        told = (gather(cases, lambda case: (case.case.verdict, case.case.reason)) for cases in without.values())
+        return [Column(group, self.ways_of(group)) for groups in told for group in groups]
+
+    @property
+    def disagree(self) -> bool:
+        """Whether two backends that ran gave another answer to the same expectation."""
+        ran = [case for case in self.cases if case.case.verdict in RAN]
+        return any(
+            len({case.answers[label].key for case in ran if label in case.answers}) > 1 for label, _ in self.labels
+        )
+
+    @property
+    def silent(self) -> dict[str, list[CaseView]]:
+        """The cases that depart from the contract and say nothing, by backend."""
+        table = {name: [case for case in cases if case.loudness == "silent"] for name, cases in self.by_backend.items()}
+        return {name: cases for name, cases in table.items() if cases}
+
+    @property
+    def search_text(self) -> str:
+        """What a search looks through: the words of the spec and of its divergences."""
+        words = [
+            self.line.id,
+            self.line.title,
+            self.line.about,
+            *self.line.sources,
+            *(label for label, _ in self.labels),
+        ]
+        return " ".join([*words, *(divergence.because for divergence in self.divergences)]).lower()
+
+
+@dataclass
+class View:
+    """The whole page."""
+
+    started: list[str]
+    versions: list[str]
+    commands: list[str]
+    complete: bool
+    #: how many cases refer to a spec that the results do not hold
+    orphans: int
+    backends: list[Environment]
+    environments: list[Environment]
+    facets: dict[str, list[SpecView]]
+    summary: dict[str, Counter[str]]
+    by_facet: dict[str, dict[str, Counter[str]]]
+    verdicts: list[str]
+    documents: dict[str, list[ClaimVerdict]]
+    claim_counts: Counter[str]
+    untested: dict[str, dict[str, list[SpecView]]]
+    scenarios: list[ScenarioLine]
+    marks: dict[str, str]
+    meanings: dict[str, str]
+    loudness: dict[str, str]
+    claim_marks: dict[str, str]
+
+    @property
+    def specs(self) -> list[SpecView]:
+        """Every spec, in the order of the page."""
+        return [spec for specs in self.facets.values() for spec in specs]
+
+    @property
+    def ids(self) -> set[str]:
+        """The ids of every spec."""
+        return {spec.line.id for spec in self.specs}
+
+    @property
+    def out_of_reach(self) -> list[ScenarioLine]:
+        """What users report and no run, or not all of it, is there for."""
+        return [scenario for scenario in self.scenarios if scenario.not_tested]
+
+    @property
+    def cases(self) -> int:
+        """How many cases there are."""
+        return sum(len(spec.cases) for spec in self.specs)
+
+    def silent_of(self, backend: str) -> list[SpecView]:
+        """Return the specs on which a backend departs silently."""
+        return [spec for spec in self.specs if backend in spec.silent]
+
+    @property
+    def lead(self) -> dict[str, list[SpecView]]:
+        """The specs of each contract on which most backends depart silently."""
+        silent = sorted((spec for spec in self.specs if spec.silent), key=lambda spec: -len(spec.silent))
+        of = {title: [spec for spec in silent if spec.line.contract == name] for name, title in CONTRACTS.items()}
+        return {title: specs[:LEAD] for title, specs in of.items() if specs}
+
+    def ran(self, backend: str) -> int:
+        """Return how many specs a backend observed anything of."""
+        return sum(any(case.case.verdict in RAN for case in spec.by_backend.get(backend, [])) for spec in self.specs)
+
+    def title(self, backend: str) -> str:
+        """Return the title of a backend."""
+        return next(environment.title for environment in self.backends if environment.backend == backend)
+
+    def places(self, backend: str) -> list[Environment]:
+        """Return every environment that a backend ran in."""
+        return [environment for environment in self.environments if environment.backend == backend]
+
+    def words(self, answer: object) -> str:
+        """Return an answer as a reader says it."""
+        return in_words(answer)
+
+
+def order(names: Iterable[str]) -> list[str]:
+    """Return backends in the project's order, unknown ones last."""
+    known = canireuse_adapters.ORDER
+    return sorted(names, key=lambda name: (known.index(name) if name in known else len(known), name))
+
+
+def spec_view(line: SpecLine, cases: list[Case], backends: Iterable[str], results: Results) -> SpecView:
+    """Return a spec with its cases in the order of backends, those of one by device and way."""
+    facet, _, slug = line.id.rpartition("/")
+    by_way = sorted(cases, key=lambda case: (case.device, *case.way.values()))
+    ordered = [case for name in backends for case in by_way if case.backend == name]
+    divergences = [Divergence.model_validate(one) for one in line.divergences]
+    views = []
+    for case in ordered:
+        environment = environment_of(case, results)
+        why = because(case, divergences, environment.packages)
+        way = " ".join(case.way.values())
+        loudness = case.loudness if line.contract in CONTRACTS else None
+        views.append(CaseView(case, environment, way, MARKS[case.verdict], answers_of(case), why, loudness))
+    contract = {one.label: in_words(one.contract) for case in cases for one in case.expectations}
+    labels = [(label, contract.get(label, "")) for label in line.lines]
+    return SpecView(line, facet, slug, views, labels, divergences)
+
+
+def tally(
+    specs: Iterable[SpecView], backends: Iterable[str]
+) -> tuple[dict[str, Counter[str]], dict[str, dict[str, Counter[str]]]]:
+    """Return how many cases have each verdict: by backend, and by facet and backend."""
+    summary: dict[str, Counter[str]] = {name: Counter() for name in backends}
+    by_facet: dict[str, dict[str, Counter[str]]] = {}
+    for spec in specs:
+        for shown in spec.cases:
+            name, verdict = shown.case.backend, shown.case.verdict
+            summary[name][verdict] += 1
+            by_facet.setdefault(spec.facet, {}).setdefault(name, Counter())[verdict] += 1
+    return summary, by_facet
+
+
+def unsaid(specs: Iterable[SpecView]) -> dict[str, dict[str, list[SpecView]]]:
+    """Return by backend and reason the specs that it has no words for, or did not run."""
+    table: dict[str, dict[str, list[SpecView]]] = {}
+    for spec in specs:
+        for case in (shown.case for shown in spec.cases if shown.case.verdict in {"unsupported", "skipped"}):
+            listed = table.setdefault(case.backend, {}).setdefault(case.reason or case.verdict, [])
+            if spec not in listed:
+                listed.append(spec)
+    return {name: table[name] for name in order(table)}
+
+
+def claims_of(results: Results) -> dict[str, list[ClaimVerdict]]:
+    """Return the claims with their verdicts, by document."""
+    documents: dict[str, list[ClaimVerdict]] = {}
+    for claim in judge_claims(results):
+        documents.setdefault(claim.claim.document, []).append(claim)
+    return documents
+
+
+def view(results: Results) -> View:
+    """Return what the page shows of the results."""
+    found = [environment_of(case, results) for case in results.cases.values()]
+    environments = {one.id: one for one in [*results.environments.values(), *found]}
+    by_backend = {one.backend: one for one in environments.values()}
+    backends = {name: by_backend[name] for name in order(by_backend)}
+    cases_of: dict[str, list[Case]] = {}
+    for case in results.cases.values():
+        cases_of.setdefault(case.spec, []).append(case)
+    specs = [
+        spec_view(results.specs[name], cases_of[name], backends, results)
+        for name in sorted(cases_of)
+        if name in results.specs
+    ]
+    facets: dict[str, list[SpecView]] = {}
+    for spec in specs:
+        facets.setdefault(spec.facet, []).append(spec)
+    summary, by_facet = tally(specs, backends)
+    documents = claims_of(results)
+    return View(
+        started=[header.started.replace("T", " ").replace("+00:00", " UTC") for header in results.headers],
+        versions=sorted({header.canireuse for header in results.headers}),
+        commands=[header.command for header in results.headers],
+        complete=results.complete,
+        orphans=sum(case.spec not in results.specs for case in results.cases.values()),
+        backends=list(backends.values()),
+        environments=list(environments.values()),
+        facets=facets,
+        summary=summary,
+        by_facet=by_facet,
+        verdicts=[verdict for verdict in MARKS if any(counter[verdict] for counter in summary.values())],
+        documents=documents,
+        claim_counts=Counter(claim.verdict for claims in documents.values() for claim in claims),
+        untested=unsaid(specs),
+        scenarios=sorted(results.scenarios.values(), key=lambda scenario: scenario.id),
+        marks=MARKS,
+        meanings=MEANINGS,
+        loudness=LOUDNESS,
+        claim_marks=CLAIM_MARKS,
+    )
