@@ -13,8 +13,8 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from canireuse.plugin import FAILING, explain
 from canireuse.records import Case
+from canireuse.runner import FAILING, explain
 from canireuse.summary import summary_table
 
 

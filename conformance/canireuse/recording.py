@@ -14,7 +14,7 @@ from canireuse import cases, records
 from canireuse.claims import claim_lines
 from canireuse.comparison import FEWEST_PROCESSES
 from canireuse.measuring import HIGHEST_LOAD, load_average
-from canireuse.plugin import CaseItem, State
+from canireuse.runner import CaseItem, State
 from canireuse.scenarios import scenario_lines
 from canireuse.summary import summary_table
 

@@ -247,6 +247,13 @@ def test_a_project_without_specs_does_not_notice(tmp_path):
     assert not (tmp_path / "results.jsonl").exists()
 
 
+def test_a_project_without_specs_imports_nothing_of_ours(tmp_path):
+    (tmp_path / "test_one.py").write_text("def test_one():\n    pass\n")
+    code = "import sys, pytest; pytest.main(['-q']); print(sorted(name for name in sys.modules if name.startswith('canireuse')))"
+    ran = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert ran.stdout.splitlines()[-1] == "['canireuse', 'canireuse.plugin']"
+
+
 def test_what_only_collects_writes_nothing(tmp_path):
     ran = call(
         "pytest", "specs/scopes", "--backend", FAST, "--collect-only", "-q", f"--results={tmp_path / 'a' / 'r.jsonl'}"

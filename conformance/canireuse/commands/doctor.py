@@ -10,7 +10,7 @@ from rich.table import Table
 
 import canireuse_adapters
 from canireuse.hosts import Host
-from canireuse.plugin import interpreters
+from canireuse.runner import interpreters
 
 REAL_TF1 = """\
 The real TensorFlow 1 needs Python 3.7, in an environment of its own:
