@@ -9,7 +9,7 @@ import pytest
 from canireuse.cases import Plan, run_case
 from canireuse.commands.new import TEMPLATE
 from canireuse.hosts import Host
-from canireuse.lint import MODELINE
+from canireuse.lint import modeline_of
 from canireuse.loader import load
 from canireuse.spec import Spec
 from canireuse.translation import Adapter
@@ -35,7 +35,8 @@ def blocks(language):
 
 def test_a_spec(tmp_path):
     spec, divergences, _ = blocks("yaml")
-    assert spec == TEMPLATE.format(modeline=MODELINE, title="Reuse finds the kernel, as a statement")
+    modeline = modeline_of(Path(__file__).parent.parent / "specs" / "scopes" / "reuse-finds-the-kernel.yaml")
+    assert spec == TEMPLATE.format(modeline=modeline, title="Reuse finds the kernel, as a statement")
     path = tmp_path / "specs" / "scopes" / "reuse-finds-the-kernel.yaml"
     path.parent.mkdir(parents=True)
     path.write_text(spec + divergences)

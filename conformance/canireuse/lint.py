@@ -1,9 +1,11 @@
 """The house style of specs, as rules that explain themselves."""
 
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import canireuse_adapters
 from canireuse.problems import Problem
@@ -11,7 +13,8 @@ from canireuse.spec import Located, package_of
 from canireuse.translation import Adapter
 from canireuse.vocabulary import Assign, Call, Expect, Parallel, Train, Update, walk
 
-MODELINE = "# yaml-language-server: $schema=../../conformance/canireuse/schemas/spec.schema.json"
+MODELINE = "# yaml-language-server: $schema="
+SCHEMA = Path(__file__).parent / "schemas" / "spec.schema.json"
 LONGEST = 80
 SOURCE = re.compile(
     r"^(documents/[a-z0-9-]+|[\w.-]+/[\w.-]+#\d+|[\w.-]+/[\w.-]+, [\w.-]+: .{4,}|https://\S+|convention: .{20,}|[A-Z].{8,})$"
@@ -33,10 +36,16 @@ def line_of(located: Located, key: str) -> int:
     return next((number for number, line in enumerate(lines, 1) if line.startswith(f"{key}:")), 1)
 
 
+def modeline_of(path: Path) -> str:
+    """Return the first line of a spec at a path: editors find the schema from it, and complete and check what is typed."""
+    return MODELINE + os.path.relpath(SCHEMA, path.resolve().parent)
+
+
 def modeline(located: Located) -> Found:
     """Find a spec that does not begin with the editor modeline."""
-    if not located.text.startswith(MODELINE):
-        yield 1, "the first line is no modeline", MODELINE, "make it the first line"
+    named = located.text.partition("\n")[0].removeprefix(MODELINE)
+    if Path(named).name != SCHEMA.name:
+        yield 1, "the first line is no modeline", modeline_of(located.path), "make it the first line"
 
 
 def title(located: Located) -> Found:
@@ -115,8 +124,8 @@ def probing(located: Located) -> Found:
 
 @cache
 def known_adapters() -> dict[str, type[Adapter]]:
-    """Return every backend's adapter; to find them is slow, and hundreds of specs ask."""
-    return {name: canireuse_adapters.adapter(name) for name in canireuse_adapters.names()}
+    """Return the adapter of every backend that can be loaded; to find them is slow, and hundreds of specs ask."""
+    return canireuse_adapters.loadable()[0]
 
 
 def backends(located: Located) -> Found:

@@ -97,15 +97,34 @@ def test_bad_input_is_told_without_a_traceback(canireuse, tmp_path, arguments, w
 
 
 def test_a_new_spec_runs_and_is_clean_but_for_its_blanks(canireuse, tmp_path):
-    (tmp_path / "specs").mkdir()
     assert canireuse("new", "scopes/my-own", cwd=tmp_path).returncode == 0
+    schema = (tmp_path / "specs" / "scopes" / "my-own.yaml").read_text().partition("\n")[0].rpartition("=")[2]
+    assert (tmp_path / "specs" / "scopes" / schema).is_file()
     ran = canireuse("run", "scopes/my-own", "--backend", "reference", "--json", cwd=tmp_path)
     assert json.loads(ran.stdout)["verdicts"] == {"conforms": 1}, ran.stderr
     assert canireuse("lint", "scopes/my-own", cwd=tmp_path).returncode == 0
 
 
-def test_lint_tells_what_breaks_the_house_style(canireuse, tmp_path):
+def test_a_new_spec_is_written_below_the_folder_one_stands_in(canireuse, tmp_path):
     (tmp_path / "specs").mkdir()
+    for slug, folder in (("from-above", tmp_path), ("from-inside", tmp_path / "specs")):
+        assert canireuse("new", f"ties/{slug}", cwd=folder).returncode == 0
+        assert (tmp_path / "specs" / "ties" / f"{slug}.yaml").is_file()
+        assert slug in canireuse("list", f"ties/{slug}", cwd=folder).stdout
+    assert canireuse("new", "ties/from-inside", cwd=tmp_path).returncode == 4
+
+
+def test_a_folder_of_somebody_else_hides_no_spec(canireuse, tmp_path):
+    for name in ("specs/ties.yaml", "specs/ties/one.yaml", "ties/notes.txt", "scopes.yaml"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("describe: something else\n")
+    assert canireuse("list", cwd=tmp_path).stdout == canireuse("list").stdout
+    assert canireuse("list", "ties", cwd=tmp_path).stdout == canireuse("list", "ties").stdout
+    assert "has no key 'describe'" in canireuse("list", "specs/ties", cwd=tmp_path).stderr
+    assert "0 specs in 0 facets" in canireuse("list", "./ties", cwd=tmp_path).stdout
+
+
+def test_lint_tells_what_breaks_the_house_style(canireuse, tmp_path):
     canireuse("new", "scopes/my-own", cwd=tmp_path)
     path = tmp_path / "specs" / "scopes" / "my-own.yaml"
     path.write_text(path.read_text().replace("title: My own", "title: It should be my own"))

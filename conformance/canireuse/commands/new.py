@@ -5,8 +5,9 @@ from pathlib import Path
 
 import click
 
-from canireuse.commands.places import specs_folder
-from canireuse.lint import MODELINE
+from canireuse.commands.places import OWN, specs_folder
+from canireuse.lint import modeline_of
+from canireuse.loader import SUFFIX
 from canireuse.problems import UsageError
 
 TEMPLATE = """\
@@ -39,19 +40,22 @@ steps:
 @click.command()
 @click.argument("spec_id", metavar="FACET/SLUG")
 def new(spec_id: str) -> None:
-    """Write a spec to begin from at specs/FACET/SLUG.yaml; it runs as it is."""
+    """Write a spec to begin from at specs/FACET/SLUG.yaml below the folder you are in; it runs as it is."""
     if not re.fullmatch(r"[a-z0-9-]+/[a-z0-9]+(-[a-z0-9]+)*", spec_id):
         raise UsageError(
             f"{spec_id!r} is no id of a spec\n    expected: FACET/SLUG, lower-case words with hyphens between\n    to do: try something like scopes/reuse-finds-existing"
         )
-    path: Path = specs_folder() / f"{spec_id}.yaml"
-    if path.exists():
+    path = (Path() if Path.cwd().name == OWN.name else OWN) / f"{spec_id}{SUFFIX}"
+    taken = next((one for one in (path, specs_folder() / f"{spec_id}{SUFFIX}") if one.exists()), None)
+    if taken:
         raise UsageError(
-            f"{path} is there already\n    expected: an id that no spec has\n    to do: choose another slug, or edit that file"
+            f"{taken} is there already\n    expected: an id that no spec has\n    to do: choose another slug, or edit that file"
         )
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     words = spec_id.rpartition("/")[2].replace("-", " ")
-    path.write_text(TEMPLATE.format(modeline=MODELINE, title=f"{words.capitalize()}, as a statement"), encoding="utf-8")
+    path.write_text(
+        TEMPLATE.format(modeline=modeline_of(path), title=f"{words.capitalize()}, as a statement"), encoding="utf-8"
+    )
     click.echo(
         f"wrote {path}\nnext: edit it, then `canireuse run {spec_id} --backend reference`, then `canireuse lint {spec_id}`"
     )

@@ -1,35 +1,41 @@
 """Where specs are, and which of them an argument means."""
 
+import re
 from pathlib import Path
 
 import canireuse
-from canireuse.loader import load_all, spec_files
+from canireuse.loader import SUFFIX, load_all, spec_files
 from canireuse.problems import UsageError, suggestion
 from canireuse.spec import Located
 
+#: a facet, or an id: what is looked up among this project's own specs before it is taken for a path
+NAME = re.compile(r"[a-z0-9-]+(/[a-z0-9-]+)?")
+#: where specs of the user's own are, below the folder in which a command is given
+OWN = Path("specs")
+
 
 def specs_folder() -> Path:
-    """Return the folder of specs: `specs` here, that of the checkout, or the one installed beside the package."""
+    """Return the folder of this project's own specs, installed beside the package or in its checkout; from here if it is below."""
     package = Path(canireuse.__file__).parent
-    for folder in (Path("specs"), package.parent.parent / "specs", package.parent / "canireuse_specs"):
-        if folder.is_dir():
-            return folder
-    raise UsageError(
-        "no specs were found\n    expected: a folder `specs` here\n    to do: go to the folder that holds it, or name spec files"
-    )
+    installed, checkout = package.parent / "canireuse_specs", package.parent.parent / "specs"
+    folder = installed if installed.is_dir() else checkout
+    return folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
 
 
 def spec_paths(names: tuple[str, ...]) -> list[Path]:
-    """Return the files and folders that arguments mean: paths, facets, or ids such as `scopes/slug`."""
+    """Return the files and folders that arguments mean: this project's facets and ids, then paths, then ids below `specs` here.
+
+    So a folder of somebody else hides no spec of this project; `./ties` is a path all the same.
+    """
     folder = specs_folder()
     paths = []
     for name in names or (str(folder),):
-        candidates = [Path(name), folder / name, folder / f"{name}.yaml"]
+        folders = [folder, Path(), OWN] if NAME.fullmatch(name) else [Path()]
+        candidates = (one for place in folders for one in (place / name, place / f"{name}{SUFFIX}"))
         found = next((path for path in candidates if path.exists()), None)
         if found is None:
-            known = list(spec_files([folder]))
             raise UsageError(
-                f"there is no spec {name!r}\n    expected: a path, a facet or an id; `canireuse list` names them\n    to do: {suggestion(name, known, 'check the name')}"
+                f"there is no spec {name!r}\n    expected: a path, a facet or an id; `canireuse list` names them\n    to do: {suggestion(name, spec_files([folder]), 'check the name')}"
             )
         paths.append(found)
     return paths
