@@ -1,6 +1,7 @@
 """How each backend says a spec: one module a backend, found through the entry points `canireuse.adapters`."""
 
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 
 from canireuse.problems import UsageError, suggestion
 from canireuse.translation import Adapter
@@ -12,22 +13,47 @@ ORDER = ("reference", "tf1", "tf1-eager", "tf2", "keras", "linen", "nnx", "haiku
 CORE = ("tf1", "tf2", "keras", "linen", "nnx", "torch")
 
 
+@cache
+def points() -> dict[str, EntryPoint]:
+    """Return the entry point of each backend, the first of two of one name; to look through all packages takes a while."""
+    return {point.name: point for point in reversed(entry_points(group=GROUP))}
+
+
 def names() -> list[str]:
     """Return the names of all backends, the reference model first, then the built-in order."""
-    found = {point.name for point in entry_points(group=GROUP)}
+    found = set(points())
     return [name for name in ORDER if name in found] + sorted(found.difference(ORDER))
 
 
-def adapter(name: str) -> type[Adapter]:
-    """Return the adapter class of a backend; raise UsageError if there is none of that name."""
-    for point in entry_points(group=GROUP, name=name):
-        try:
-            loaded: type[Adapter] = point.load()
-        except (ImportError, AttributeError) as error:
-            raise UsageError(
-                f"the backend {name!r} cannot be loaded: {error}\n    expected: a class at {point.value}\n    to do: install the package that offers it anew"
-            ) from error
-        return loaded
-    raise UsageError(
-        f"there is no backend {name!r}\n    expected: one of {', '.join(names())}\n    to do: {suggestion(name, names(), 'check the name')}"
+def unloadable(name: str, why: str, place: str) -> UsageError:
+    """Return the error for a backend whose entry point leads to no adapter."""
+    return UsageError(
+        f"the backend {name!r} cannot be loaded: {why}\n    expected: a class that inherits from canireuse.translation.Adapter at {place}\n    to do: install the package that offers it anew, or remove it"
     )
+
+
+def loadable() -> tuple[dict[str, type[Adapter]], dict[str, str]]:
+    """Return the adapter of each backend that can be loaded, and why each of the others cannot."""
+    found, refused = {}, {}
+    for name in names():
+        try:
+            found[name] = adapter(name)
+        except UsageError as error:
+            refused[name] = str(error)
+    return found, refused
+
+
+def adapter(name: str) -> type[Adapter]:
+    """Return the adapter class of a backend; raise UsageError if there is none of that name, or it cannot be loaded."""
+    if name not in points():
+        raise UsageError(
+            f"there is no backend {name!r}\n    expected: one of {', '.join(names())}\n    to do: {suggestion(name, names(), 'check the name')}"
+        )
+    point = points()[name]
+    try:
+        found: object = point.load()
+    except Exception as error:  # a package of somebody else may raise anything
+        raise unloadable(name, f"{type(error).__name__}: {error}", point.value) from error
+    if not (isinstance(found, type) and issubclass(found, Adapter)):
+        raise unloadable(name, f"{found!r} is no adapter", point.value)
+    return found

@@ -113,7 +113,7 @@ def environment_line(backend: str, host: Host) -> Environment:
     return Environment(
         id=environment_id(backend, host), backend=backend, title=host.adapter.title, about=host.adapter.about,
         install=host.adapter.install, asked_device=host.asked, device=host.device, device_name=host.device_name,
-        absent=host.absent, warm_up_seconds=host.warm_up_seconds,
+        absent=host.absent, last_output=host.last_output if host.absent else "", warm_up_seconds=host.warm_up_seconds,
         fence=host.adapter.fences.get(host.device, ""), **host.environment,
     )  # fmt: skip
 

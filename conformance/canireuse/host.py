@@ -183,6 +183,9 @@ def run(request, answer, receive, listener):
             exec(compile(text, filename, "exec"), names)
         except BaseException as raised:  # SystemExit too is an outcome of the script
             error = describe(raised, filename)
+            if request.get("packages") is not None:  # a framework that cannot be imported: its user wants to see where
+                inside = raised.__traceback__.tb_next
+                sys.stderr.write(without_places("".join(traceback.format_exception(type(raised), raised, inside))))
         seconds = time.perf_counter() - started
     if os.getpid() != running.pop():  # a child that the script forked: its parent answers
         os._exit(0)

@@ -18,10 +18,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from canireuse.problems import UsageError
 from canireuse.translation import Adapter, Script
 
 HOST = Path(__file__).with_name("host.py")
-WARM_UP_LIMIT = 300.0
+#: how long a framework may take to import, in seconds, from when its first script waits for it
+IMPORT_LIMIT = 120.0
+#: how much of what a process printed is kept, in bytes: the end of it
+LAST_OUTPUT = 4000
 Device = Literal["cpu", "gpu"]
 AskedDevice = Literal["cpu", "gpu", "auto"]
 
@@ -42,6 +46,14 @@ class Outcome:
     waiting: dict[str, Any] = field(default_factory=dict)
 
 
+def check_platform() -> None:
+    """Raise UsageError on Windows, which has neither the process groups nor the waiting on pipes that hosts are built on."""
+    if sys.platform == "win32":
+        raise UsageError(
+            "canireuse runs no scripts on Windows: hosts need process groups and pipes that can be waited on\n    expected: Linux or macOS\n    to do: run it in WSL; `list`, `show`, `lint` and `report` work here"
+        )
+
+
 class HostGone(Exception):
     """The process ended before it answered; the message says how."""
 
@@ -51,7 +63,8 @@ class Host:
 
     `device` is `cpu`, `gpu` or `auto` (a GPU where there is one). Nothing is started before `start`;
     `ready` waits for the framework and says why the backend cannot be used, if it cannot. `engine` is
-    one of the adapter's engines, if it has any; `environ` holds further environment variables. Where `core` is set,
+    one of the adapter's engines, if it has any; `environ` holds further environment variables. `limit` is the time a script
+    may take, `import_limit` the time the framework may take to import, both in seconds. Where `core` is set,
     the process stays on that core from before its first variable on, so that the framework counts one core; another
     core takes effect with the next script or its first round.
     """
@@ -64,7 +77,9 @@ class Host:
         limit: float = 60.0,
         engine: str | None = None,
         environ: Mapping[str, str] | None = None,
+        import_limit: float = IMPORT_LIMIT,
     ) -> None:
+        self.import_limit = import_limit
         self.adapter, self.python, self.limit, self.engine = adapter, python or sys.executable, limit, engine
         self.asked: AskedDevice = device
         self.environ = dict(environ or {})
@@ -73,6 +88,8 @@ class Host:
         self.device_name = ""
         self.environment: dict[str, Any] = {}
         self.absent: str | None = None
+        #: the last that it printed before it turned out to be absent
+        self.last_output = ""
         self.warm_up_seconds = 0.0
         self.process: subprocess.Popen[bytes] | None = None
         self._ready = False
@@ -120,18 +137,38 @@ class Host:
         try:
             if self.process is None:
                 self.start()
-            outcome = self._receive(WARM_UP_LIMIT)
+            outcome = self._receive(self.import_limit)
         except (OSError, HostGone) as error:
             self.absent = f"the interpreter {self.python!r} did not come up: {error}"
             return self.absent
-        if outcome.ending != "finished" or outcome.error:
-            why = f"{outcome.error['type']}: {outcome.error['message']}" if outcome.error else outcome.ending
-            self.absent = f"{self.adapter.title} cannot be imported ({why.splitlines()[0]}); install it with: {self.adapter.install}"
-            return self.absent
-        self.environment = outcome.environment or {}
-        self.absent = self._probe()
+        self.absent = self._why_not_imported(outcome)
         self.warm_up_seconds = time.perf_counter() - self._started
+        if self.absent:
+            self.last_output = self._printed()
+        else:
+            self.environment = outcome.environment or {}
+            self.absent = self._probe()
+        if self.absent:
+            self.stop()
         return self.absent
+
+    def _why_not_imported(self, outcome: Outcome) -> str | None:
+        """Return why the framework did not come up, None if it did: it is not here, broken, or hangs."""
+        title, install = self.adapter.title, self.adapter.install
+        if outcome.ending == "timeout":
+            return f"{title} was still importing after {self.import_limit:g} s; give it more time with --import-limit, or install it anew: {install}"
+        if outcome.ending != "finished":
+            how = outcome.error["message"] if outcome.error else outcome.ending
+            return f"{title} ended its process at import ({how}); install it anew: {install}"
+        if outcome.error:
+            why = f"{outcome.error['type']}: {outcome.error['message']}".splitlines()[0]
+            return f"{title} cannot be imported ({why}); install it with: {install}"
+        return None
+
+    def _printed(self, offset: int = 0) -> str:
+        """Return the end of what the process printed since an offset into its log."""
+        self._log.seek(max(offset, self._log.seek(0, os.SEEK_END) - LAST_OUTPUT))
+        return self._log.read().decode("utf-8", "replace")
 
     def _probe(self) -> str | None:
         """Find the device that is really used; return why the one asked for is not."""
@@ -143,6 +180,7 @@ class Host:
             if outcome.ending == "finished" and not outcome.error and isinstance(name, str) and is_on(device, name):
                 self.device, self.device_name = device, name
                 return None
+            self.last_output = outcome.output
             refused = (
                 f"{outcome.error['type']}: {outcome.error['message']}"
                 if outcome.error
@@ -194,15 +232,14 @@ class Host:
         if outcome.ending in {"crash", "timeout"}:
             self.stop()
         if outcome.ending in {"crash", "timeout"} or outcome.error:
-            self._log.seek(offset)
-            outcome.output = self._log.read()[-4000:].decode("utf-8", "replace")
+            outcome.output = self._printed(offset)
         return outcome
 
     def _restart(self) -> None:
         """Replace the process; the framework is imported again."""
         self.stop()
         self.start()
-        outcome = self._receive(WARM_UP_LIMIT)
+        outcome = self._receive(self.import_limit)
         if outcome.ending != "finished":
             raise HostGone(f"the replacement did not come up: {outcome.ending}")
 

@@ -97,6 +97,6 @@ class Display:
         if self.cases:
             self.console.print(summary_table(self.cases))
         if recorder and recorder.writer:
-            self.console.print(recorder.where, markup=False)
+            self.console.print("\n".join([*recorder.absent, recorder.where]), markup=False)
         elif exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
             self.console.print("no case was selected")

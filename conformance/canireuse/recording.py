@@ -16,7 +16,7 @@ from canireuse.comparison import FEWEST_PROCESSES
 from canireuse.measuring import HIGHEST_LOAD, load_average
 from canireuse.runner import CaseItem, State
 from canireuse.scenarios import scenario_lines
-from canireuse.summary import summary_table
+from canireuse.summary import absent_lines, summary_table
 
 DEFAULT_RESULTS = Path("results.jsonl")
 
@@ -66,6 +66,9 @@ class Recorder:
         """Close the file with the footer; leave that of a run that was stopped beside its place, without one."""
         if self.writer is None:
             return
+        absent = [one for one in self.environments.values() if one.absent and one.backend in self.state.named]
+        if absent and exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
         broken_off = exitstatus in {pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR}
         if self.state.measuring and not (broken_off or session.shouldstop or session.shouldfail):
             self.state.stop()  # the hosts that ran the cases make room
@@ -115,12 +118,18 @@ class Recorder:
             return f"stopped before its end: what had come is in {self.writer.partial}, {self.path} is as it was"
         return "\n".join([*(how_measured(self.measured) if self.measured else ()), f"records: {self.path}"])
 
+    @property
+    def absent(self) -> list[str]:
+        """Which backends were skipped, and why, in words: each once, however many cases there are."""
+        unloadable = (f"skipped: {why}" for why in self.state.unloadable.values())
+        return [*unloadable, *absent_lines(self.environments.values(), self.state.named)]
+
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Print the table of verdicts under pytest's own words."""
         if self.cases:
             console = Console(file=terminalreporter._tw._file)
             console.print(summary_table(self.cases))
-            console.print(self.where, markup=False, highlight=False, soft_wrap=True)
+            console.print("\n".join([*self.absent, self.where]), markup=False, highlight=False, soft_wrap=True)
 
 
 def how_measured(measured: records.Measuring) -> Iterator[str]:

@@ -48,8 +48,9 @@ class Environment(Line):
     warm_up_seconds: float | None = None
     #: what waits for the work when times are taken, empty where a call returns when the work is done
     fence: str = ""
-    #: why the backend could not be used, if it could not
+    #: why the backend could not be used, if it could not, and the last that it printed then
     absent: str | None = None
+    last_output: str = ""
 
 
 class Header(Line):

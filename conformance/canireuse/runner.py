@@ -15,7 +15,7 @@ import pytest
 
 import canireuse_adapters
 from canireuse import cases, records
-from canireuse.hosts import Host
+from canireuse.hosts import IMPORT_LIMIT, Host, check_platform
 from canireuse.loader import load_all
 from canireuse.measuring import DEFAULT_BUDGET, Measuring, is_measured
 from canireuse.problems import InputError, UsageError
@@ -33,7 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="append",
         default=[],
         metavar="NAME[,NAME]",
-        help="backends to run; all that are installed if left out",
+        help="backends to run: the run fails if one of them is absent; all that are installed if left out",
     )
     group.addoption(
         "--device",
@@ -55,6 +55,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=60.0,
         metavar="SECONDS",
         help="time a script may take before its host is replaced",
+    )
+    group.addoption(
+        "--import-limit",
+        type=float,
+        default=IMPORT_LIMIT,
+        metavar="SECONDS",
+        help="time a framework may take to import before its backend counts as absent",
     )
     group.addoption(
         "--measure",
@@ -94,14 +101,21 @@ class State:
     """What one process of the run knows: the specs, the backends, and its warm hosts."""
 
     def __init__(self, config: pytest.Config, specs: list[Located]) -> None:
+        check_platform()
         self.specs = {located.path.resolve(): located for located in specs}
-        self.named = bool(config.getoption("--backend"))
+        self.named = split_backends(config.getoption("--backend"))
         self.measures, self.budget = config.getoption("--measure"), config.getoption("--budget")
-        self.backends = split_backends(config.getoption("--backend"))
+        self.backends = self.named
+        #: why each backend that was not named and whose adapter cannot be loaded is left out
+        self.unloadable: dict[str, str] = {}
+        if not self.named:
+            found, self.unloadable = canireuse_adapters.loadable()
+            self.backends = list(found)
         if self.measures and not self.named:
             self.backends = [name for name in self.backends if name in canireuse_adapters.CORE]
         self.pythons = interpreters(config.getoption("--python"))
         self.device, self.limit = config.getoption("--device"), config.getoption("--limit")
+        self.import_limit = config.getoption("--import-limit")
         self.hosts: dict[str, Host] = {}
         self.measuring: Measuring | None = None
         if self.measures:
@@ -110,10 +124,14 @@ class State:
             raise UsageError(
                 f"--budget is {self.budget}\n    expected: a number of seconds above zero\n    to do: leave it out for {DEFAULT_BUDGET:.0f} seconds"
             )
-        if not self.limit > 0:
-            raise UsageError(
-                f"--limit is {self.limit}\n    expected: a number of seconds above zero\n    to do: leave it out for 60 seconds"
-            )
+        for option, seconds, usual in (
+            ("--limit", self.limit, 60),
+            ("--import-limit", self.import_limit, IMPORT_LIMIT),
+        ):
+            if not seconds > 0:
+                raise UsageError(
+                    f"{option} is {seconds}\n    expected: a number of seconds above zero\n    to do: leave it out for {usual:.0f} seconds"
+                )
 
     def plan(self, specs: Iterable[Located]) -> Iterator[cases.Plan]:
         """Yield the cases of specs; five minutes of measuring suffice for the core backends, each on its first engine, if none is named."""
@@ -144,7 +162,15 @@ class State:
 
     def new_host(self, case: cases.Plan, environ: Mapping[str, str] | None = None) -> Host:
         """Return a host for a case that nobody else has; it is not started."""
-        return Host(case.adapter, self.pythons.get(case.backend), self.device, self.limit, case.engine, environ)
+        return Host(
+            case.adapter,
+            self.pythons.get(case.backend),
+            self.device,
+            self.limit,
+            case.engine,
+            environ,
+            self.import_limit,
+        )
 
     def stop(self) -> None:
         """Stop every host."""
@@ -166,11 +192,15 @@ def check_alone(config: pytest.Config) -> None:
 
 
 def split_backends(given: list[str]) -> list[str]:
-    """Return the backends asked for, each known; all of them if none was named."""
-    named = [name for part in given for name in part.split(",") if name]
+    """Return the backends that were named, each known and once; an empty name is no wish for all of them."""
+    named = [name for part in given for name in part.split(",")]
     for name in named:
+        if not name:
+            raise UsageError(
+                f"--backend {','.join(given)!r} names no backend in one place\n    expected: one of {', '.join(canireuse_adapters.names())}, or several with commas between\n    to do: name it, or leave --backend out for all that are installed"
+            )
         canireuse_adapters.adapter(name)
-    return list(dict.fromkeys(named)) or canireuse_adapters.names()
+    return list(dict.fromkeys(named))
 
 
 def interpreters(given: list[str]) -> dict[str, str]:

@@ -1,17 +1,20 @@
 """The summary of a run for the terminal: backends by verdicts."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from rich.table import Table
 
-from canireuse.records import Case
+from canireuse.records import Case, Environment
 
 #: verdict -> style; the word is always there beside the colour
 STYLES = {
     "conforms": "green", "differs": "cyan", "fails": "bold red", "error": "bold red", "crash": "bold red",
     "timeout": "bold red", "unsupported": "dim", "skipped": "yellow",
 }  # fmt: skip
+
+#: how many lines of what an absent backend printed are shown
+LAST_LINES = 12
 
 
 def counts(cases: Iterable[Case]) -> dict[str, Counter[str]]:
@@ -42,3 +45,17 @@ def summary_table(cases: Sequence[Case]) -> Table:
             f"{seconds:.1f}" if seconds else "·",  # what is measured waits for the others
         )
     return table
+
+
+def absent_lines(environments: Iterable[Environment], named: Collection[str]) -> Iterator[str]:
+    """Yield why backends were skipped; of one that was named, which fails the run, also the last that it printed."""
+    for environment in environments:
+        if environment.absent is None:
+            continue
+        engine = environment.id.partition("+")[2]
+        name = f"{environment.backend} on {engine}" if engine else environment.backend
+        if environment.backend not in named:
+            yield f"skipped: {name}: {environment.absent}"
+            continue
+        yield f"failed: {name} was named with --backend and cannot run: {environment.absent}"
+        yield from (f"    | {line}" for line in environment.last_output.strip().splitlines()[-LAST_LINES:])

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from canireuse.hosts import Host, is_on
+from canireuse.hosts import Host, check_platform, is_on
+from canireuse.problems import UsageError
 from canireuse.translation import Adapter, Script
 
 
@@ -359,3 +360,10 @@ def test_what_warns_every_time_does_so_once_while_times_are_taken(host):
     outcome = host.turn(None, host.turn(None, host.turn(0, begin(host, warns))))
     assert [warning["message"] for warning in outcome.warnings] == ["careful"]
     assert len(run(host, f"for _ in range(3): {warns}").warnings) == 3
+
+
+def test_windows_is_refused_in_a_sentence(monkeypatch):
+    check_platform()
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.raises(UsageError, match="runs no scripts on Windows: hosts need process groups"):
+        check_platform()

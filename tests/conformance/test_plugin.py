@@ -98,6 +98,9 @@ def test_verdicts_are_outcomes_of_pytest(tmp_path, write_spec):
     ("arguments", "words"),
     [
         (("--backend", "touch"), "there is no backend 'touch'"),
+        (("--backend", ""), "names no backend"),
+        (("--backend", "reference,"), "--backend 'reference,' names no backend in one place"),
+        (("--import-limit", "-1"), "--import-limit is -1.0\n    expected: a number of seconds above zero"),
         (("--device", "tpu"), "tpu"),
         (("--limit", "0"), "above zero"),
         (

@@ -25,7 +25,9 @@ BACKENDS = {
         f"zoo-{name}": f"tests.zoo.misbehaves:{cls}"
         for name, cls in {
             "swallows-errors": "SwallowsErrors", "forgets": "Forgets", "invents": "Invents", "prints-rubbish": "PrintsRubbish",
-            "hangs": "Hangs", "segfaults": "Segfaults", "unimportable": "Unimportable",
+            "hangs": "Hangs", "segfaults": "Segfaults", "unimportable": "Unimportable", "breaks-at-import": "BreaksAtImport",
+            "hangs-at-import": "HangsAtImport", "aborts-at-import": "AbortsAtImport", "is-no-adapter": "NO_ADAPTER",
+            "is-not-there": "NotThere",
         }.items()
     },
 }  # fmt: skip

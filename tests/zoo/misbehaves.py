@@ -78,3 +78,30 @@ class Unimportable(Reference):
     name = title = "zoo-unimportable"
     imports = "import a_framework_that_is_not_here"
     install = "pip install a-framework"
+
+
+class BreaksAtImport(Reference):
+    """Is installed, and cannot be used."""
+
+    name = title = "zoo-breaks-at-import"
+    imports = "raise ImportError('libframework.so: cannot open shared object file')"
+    install = "pip install a-framework"
+
+
+class HangsAtImport(Reference):
+    """Never gets through its import."""
+
+    name = title = "zoo-hangs-at-import"
+    imports = "import time\nprint('looking for devices')\ntime.sleep(1000)"
+    install = "pip install a-framework"
+
+
+class AbortsAtImport(Reference):
+    """Takes its process down at import."""
+
+    name = title = "zoo-aborts-at-import"
+    imports = "import os\nprint('the driver is too old')\nos.abort()"
+    install = "pip install a-framework"
+
+
+NO_ADAPTER = "an entry point may lead to anything"

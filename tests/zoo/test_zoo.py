@@ -1,5 +1,7 @@
 """Every animal of the zoo is caught by the spec or the check named for it, and the rest of the run finishes."""
 
+import re
+
 import pytest
 
 from canireuse import records
@@ -64,6 +66,62 @@ def test_hangs_and_crashes_are_results_and_the_rest_finishes(zoo, tmp_path):
     assert results.cases["refusals/existing-name-without-reuse@reference"].verdict == "conforms"
     assert "SIGSEGV" in results.cases[f"{RIGHT}@zoo-segfaults"].reason
     assert "pip install a-framework" in results.cases[f"{RIGHT}@zoo-unimportable"].reason
+
+
+#: backend -> why it is absent, and the last that it printed
+ABSENT = {
+    "zoo-unimportable": ("No module named 'a_framework_that_is_not_here'", "import a_framework_that_is_not_here"),
+    "zoo-breaks-at-import": ("libframework.so: cannot open shared object file", "raise ImportError"),
+    "zoo-hangs-at-import": (
+        "was still importing after 4 s; give it more time with --import-limit",
+        "looking for devices",
+    ),
+    "zoo-aborts-at-import": ("ended its process at import (killed by SIGABRT)", "the driver is too old"),
+}
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+def test_a_backend_that_was_named_and_is_absent_fails_the_run(zoo, tmp_path, workers):
+    spec = "refusals/existing-name-without-reuse"
+    ran = zoo(RIGHT, spec, "--backend", ",".join([*ABSENT, "reference"]), "--import-limit", "4", *workers)
+    results = records.read([tmp_path / "results.jsonl"])
+    assert ran.returncode == 1, ran.stdout + ran.stderr
+    assert results.cases[f"{spec}@reference"].verdict == "conforms"
+    for backend, (reason, printed) in ABSENT.items():
+        case = results.cases[f"{spec}@{backend}"]
+        assert (case.verdict, case.blame) == ("skipped", "environment")
+        assert reason in case.reason
+        assert "pip install a-framework" in case.reason
+        assert ran.stdout.count(f"failed: {backend} was named with --backend and cannot run: ") == 1
+        assert reason in ran.stdout
+        assert printed in results.environments[case.environment].last_output
+        assert re.search(rf"^    \| *{printed}", ran.stdout, re.MULTILINE)
+    assert str(tmp_path) not in ran.stdout.replace(f"records: {tmp_path}", "")
+
+
+def test_a_backend_that_was_not_named_and_is_absent_is_skipped_with_the_reason(zoo, tmp_path):
+    ran = zoo(RIGHT, "-k", " or ".join([*ABSENT, "reference"]), "--import-limit", "4")
+    cases = records.read([tmp_path / "results.jsonl"]).cases
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert cases[f"{RIGHT}@reference"].verdict == "conforms"
+    for backend, (reason, printed) in ABSENT.items():
+        assert cases[f"{RIGHT}@{backend}"].verdict == "skipped"
+        (line,) = [line for line in ran.stdout.splitlines() if line.startswith(f"skipped: {backend}: ")]
+        assert reason in line
+        assert f"| {printed}" not in ran.stdout
+    assert (
+        "skipped: the backend 'zoo-is-no-adapter' cannot be loaded: 'an entry point may lead to anything' is no"
+        in ran.stdout
+    )
+    assert "skipped: the backend 'zoo-is-not-there' cannot be loaded: AttributeError" in ran.stdout
+
+
+@pytest.mark.parametrize("backend", ["zoo-is-no-adapter", "zoo-is-not-there"])
+def test_a_backend_that_was_named_and_cannot_be_loaded_is_refused(zoo, tmp_path, backend):
+    ran = zoo(RIGHT, "--backend", f"reference,{backend}")
+    assert ran.returncode == 4
+    assert f"the backend {backend!r} cannot be loaded" in ran.stderr
+    assert not (tmp_path / "results.jsonl").exists()
 
 
 def test_the_zoo_is_caught_on_workers_too(zoo, tmp_path):

@@ -3,13 +3,14 @@
 import json
 import shutil
 from contextlib import suppress
+from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 
 import canireuse_adapters
-from canireuse.hosts import Host
+from canireuse.hosts import Host, check_platform
 from canireuse.runner import interpreters
 
 REAL_TF1 = """\
@@ -27,16 +28,13 @@ The real TensorFlow 1 needs Python 3.7, in an environment of its own:
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
 def doctor(python: tuple[str, ...], as_json: bool) -> None:
     """Import each backend's framework in a process of its own and say what is there."""
+    check_platform()
     pythons = interpreters(list(python))
+    found, unloadable = canireuse_adapters.loadable()
     hosts = {
-        f"{name} on {engine}" if engine else name: Host(
-            canireuse_adapters.adapter(name), pythons.get(name), engine=engine
-        )
-        for name in canireuse_adapters.names()
-        for engine in (
-            *canireuse_adapters.adapter(name).engines,
-            *([] if canireuse_adapters.adapter(name).engines else [None]),
-        )
+        f"{name} on {engine}" if engine else name: Host(adapter, pythons.get(name), engine=engine)
+        for name, adapter in found.items()
+        for engine in adapter.engines or (None,)
     }
     for host in hosts.values():
         with suppress(OSError):  # `ready` says why
@@ -46,7 +44,7 @@ def doctor(python: tuple[str, ...], as_json: bool) -> None:
             host.ready()
             host.stop()
     if as_json:
-        found = {
+        described: dict[str, Any] = {
             name: {
                 "absent": host.absent,
                 "device": host.device_name,
@@ -55,7 +53,8 @@ def doctor(python: tuple[str, ...], as_json: bool) -> None:
             }
             for name, host in hosts.items()
         }
-        click.echo(json.dumps(found, indent=2))
+        described |= {name: {"absent": why, "device": "", "install": ""} for name, why in unloadable.items()}
+        click.echo(json.dumps(described, indent=2))
         return
     table = Table(title="Backends", title_justify="left")
     for heading in ("backend", "here", "versions", "python", "device"):
@@ -71,6 +70,8 @@ def doctor(python: tuple[str, ...], as_json: bool) -> None:
     for name, host in hosts.items():
         if host.absent:
             console.print(f"{name}: {host.absent}", markup=False)
+    for why in unloadable.values():
+        console.print(why, markup=False)
     print_advice(console, hosts)
 
 

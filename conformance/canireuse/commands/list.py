@@ -41,7 +41,7 @@ def list_specs(specs: tuple[str, ...], as_json: bool) -> None:
 
 def counts(loaded: list[Located], facets: Counter[str]) -> dict[str, Any]:
     """Return how many specs and facets there are, and of the cells of each backend how many have a script."""
-    cells: dict[str, Counter[str]] = {name: Counter(cells=0, said=0) for name in canireuse_adapters.names()}
+    cells: dict[str, Counter[str]] = {name: Counter(cells=0, said=0) for name in canireuse_adapters.loadable()[0]}
     for case in plan(loaded, cells):
         cells[case.backend].update(cells=1, said=is_said(case))
     core = sum((cells[name] for name in canireuse_adapters.CORE if name in cells), Counter[str]())

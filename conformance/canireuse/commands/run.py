@@ -1,6 +1,7 @@
 """`canireuse run`: run specs on backends. It is `pytest` on the folder of specs, with another display."""
 
 import json
+import os
 import shlex
 from collections import Counter
 from pathlib import Path
@@ -9,13 +10,22 @@ import click
 import pytest
 
 from canireuse.commands.places import spec_paths
+from canireuse.hosts import IMPORT_LIMIT
 from canireuse.measuring import DEFAULT_BUDGET
 from canireuse.progress import Display
+
+#: what keeps the configuration and the plugins of the project in which the command is given out of the run
+ALONE = {"PYTEST_ADDOPTS": "", "PYTEST_PLUGINS": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 
 
 @click.command(context_settings={"ignore_unknown_options": False})
 @click.argument("specs", nargs=-1)
-@click.option("--backend", multiple=True, metavar="NAME[,NAME]", help="Backends to run; all if left out.")
+@click.option(
+    "--backend",
+    multiple=True,
+    metavar="NAME[,NAME]",
+    help="Backends to run: the run fails if one of them is absent. All that are installed if left out.",
+)
 @click.option(
     "--device", type=click.Choice(["cpu", "gpu", "auto"]), default="auto", help="Where scripts place variables."
 )
@@ -30,6 +40,14 @@ from canireuse.progress import Display
 @click.option("-k", "keyword", metavar="EXPRESSION", help="Only cases whose names match, as in pytest.")
 @click.option("-n", "workers", metavar="N", help="Worker processes, as in pytest-xdist; one backend, one worker.")
 @click.option("--limit", type=float, default=60.0, show_default=True, metavar="SECONDS", help="Time a script may take.")
+@click.option(
+    "--import-limit",
+    type=float,
+    default=IMPORT_LIMIT,
+    show_default=True,
+    metavar="SECONDS",
+    help="Time a framework may take to import.",
+)
 @click.option(
     "--measure", is_flag=True, help="Time the measured loops, one at a time; no time is kept of what does not pass."
 )
@@ -51,6 +69,7 @@ def run(
     keyword: str | None,
     workers: str | None,
     limit: float,
+    import_limit: float,
     measure: bool,
     budget: float,
     as_json: bool,
@@ -60,25 +79,22 @@ def run(
     The same as `pytest specs` with the same options; what pytest alone has, such as --junitxml, is there.
     """
     paths = [path.resolve() for path in spec_paths(specs)]
-    arguments = [*map(str, paths), f"--device={device}", f"--results={results}", f"--limit={limit}"]
+    arguments = [
+        *map(str, paths),
+        f"--device={device}",
+        f"--results={results}",
+        f"--limit={limit}",
+        f"--import-limit={import_limit}",
+    ]
     arguments += [f"--backend={name}" for name in backend] + [f"--python={path}" for path in python]
     arguments += [f"-k={keyword}"] if keyword else []
     arguments += ["-n", workers] if workers else []
     arguments += [f"--budget={budget}"] + (["--measure"] if measure else [])
     display = Display(as_json=as_json)
-    code = pytest.main(
-        [
-            *arguments,
-            "-p",
-            "no:terminal",
-            "-p",
-            "no:cacheprovider",
-            "--noconftest",
-            "-o",
-            f"canireuse_specs={shlex.join(map(str, paths))}",
-        ],
-        plugins=[display],
-    )
+    os.environ.update(ALONE)
+    alone = ["-c", os.devnull, f"--rootdir={Path.cwd()}", "--noconftest", "-p", "no:terminal", "-p", "no:cacheprovider"]
+    own = ["-p", "canireuse.plugin", "-p", "xdist.plugin", "-o", f"canireuse_specs={shlex.join(map(str, paths))}"]
+    code = pytest.main([*arguments, *alone, *own], plugins=[display])
     if as_json:
         verdicts = Counter(case.verdict for case in display.cases)
         click.echo(
