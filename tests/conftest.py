@@ -5,9 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from canireuse.loader import load
 from canireuse.spec import Located
+
+# A loaded machine is slow, and no test of these is about time.
+settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any-machine")
 
 HEAD = """\
 # yaml-language-server: $schema=../../conformance/canireuse/schemas/spec.schema.json
