@@ -1,6 +1,7 @@
 """What a step of a spec is: its base model, and the types that the keys of steps take."""
 
 import keyword
+import re
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, model_validator
@@ -34,7 +35,7 @@ def check_place(place: str) -> str:
 
 def check_label(label: str) -> str:
     """Return `label` if it is a slug."""
-    if not label or not all(c.isascii() and (c.islower() or c.isdigit() or c == "-") for c in label):
+    if not re.fullmatch(r"[a-z0-9-]+", label):
         raise ValueError(f"{label!r} is not a label: use lower-case letters, digits and hyphens")
     return label
 
@@ -75,7 +76,7 @@ Reuse = StrictBool | Literal["auto"] | OddFlag
 class Step(BaseModel):
     """A step of a spec; `raises` and `expect` together say that the step is to be refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, strict=True, defer_build=True)
     verb: ClassVar[str]
     #: which fields hold places that must be bound already, and which expressions
     uses: ClassVar[tuple[str, ...]] = ()

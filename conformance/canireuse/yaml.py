@@ -1,12 +1,14 @@
 """Strict YAML with places: every value knows its line and column, and nothing is guessed.
 
 Scalars follow YAML 1.2 (`no` and `10:30` are text), duplicate keys, tags, anchors and aliases are
-refused. PyYAML composes the nodes; only the walk over them is ours.
+refused. PyYAML parses, with libyaml where it has it; only the walk over the events is ours. What libyaml
+refuses is parsed again without it, so that the answers are the same everywhere.
 """
 
 import math
 import re
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,26 +16,20 @@ import yaml
 
 from canireuse.problems import InputError, Problem
 
-#: How deep mappings and lists may lie in one another; composing them recurses.
+#: How deep mappings and lists may lie in one another; the walk over them recurses.
 DEEPEST = 60
 LONGEST_NUMBER = 40
 Loc = tuple[Hashable, ...]
 Places = dict[Loc, tuple[int, int]]
 
 
-class Loader(yaml.SafeLoader):
-    """A loader that resolves scalars as YAML 1.2's core schema does."""
-
-    yaml_implicit_resolvers: dict[str, Any] = {}
-
-
-for _tag, _pattern, _first in (
-    ("null", r"^(?:~|null|)$", ["~", "n", ""]),
-    ("bool", r"^(?:true|false)$", ["t", "f"]),
-    ("int", r"^[-+]?[0-9]+$", list("-+0123456789")),
-    ("float", r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$", list("-+.0123456789")),
-):
-    Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), _first)
+PARSER: Any = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
+#: what libyaml takes and PyYAML does not: tabs and byte order marks inside, a comment that touches the mark of a block,
+#: a question mark in a flow collection
+LENIENT = re.compile(r"[\t\ufeff]|[|>][-+0-9]*#|[\[{].*\?", re.DOTALL)
+NUMBER = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+INTEGER = re.compile(r"[-+]?[0-9]+")
+WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
 
 
 def read(path: Path) -> tuple[Any, Places, str]:
@@ -46,26 +42,18 @@ def read(path: Path) -> tuple[Any, Places, str]:
     except (OSError, UnicodeDecodeError) as error:
         happened, expected = f"the file cannot be read: {error}", "a text file in UTF-8"
         raise InputError([Problem(path, 0, 0, happened, expected, "check the path and the encoding")]) from None
-    root = compose(path, text)
-    if root is None:
-        happened, expected = "the file is empty", "a mapping that begins with `title:`"
-        raise InputError([Problem(path, 1, 1, happened, expected, "write a spec, or delete the file")])
-    places: Places = {}
-    return construct(path, root, (), places), places, text
+    return *parse(path, text), text
 
 
-def compose(path: Path, text: str) -> yaml.Node | None:
-    """Return the root node of a text, None if it is empty; refuse what is not strict YAML."""
+def parse(path: Path, text: str) -> tuple[Any, Places]:
+    """Return the data of a text and the place of each value; raise InputError if it is not strict YAML."""
+    if PARSER is not yaml.SafeLoader and not LENIENT.search(text):
+        with suppress(
+            yaml.YAMLError, InputError
+        ):  # what libyaml refuses, PyYAML takes now and then, or words otherwise
+            return walk(path, text, PARSER)
     try:
-        depth = 0
-        for event in yaml.parse(text, Loader=Loader):
-            refuse_event(path, event)
-            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            if depth > DEEPEST:
-                raise InputError(
-                    [at(path, event, f"this lies more than {DEEPEST} levels deep", "flatter data", "nest less")]
-                )
-        return yaml.compose(text, Loader=Loader)
+        return walk(path, text, yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
@@ -77,55 +65,100 @@ def compose(path: Path, text: str) -> yaml.Node | None:
         raise InputError([Problem(path, 1, 1, happened, "valid YAML", "save the file as UTF-8 text")]) from None
 
 
-def at(path: Path, found: yaml.Event | yaml.Node, happened: str, expected: str, advice: str) -> Problem:
-    """Return the problem that stands where an event or a node begins."""
-    mark = found.start_mark
-    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    return Problem(path, line, column, happened, expected, advice)
+def walk(path: Path, text: str, parser: Any) -> tuple[Any, Places]:
+    """Return what `parse` does, by one of PyYAML's parsers; raise YAMLError where it finds no YAML."""
+    walked = Walk(path, parser(text).get_event)
+    return walked.document(), walked.places
 
 
-def refuse_event(path: Path, event: yaml.Event) -> None:
-    """Raise InputError for what YAML has and a spec must not."""
-    if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-        happened, expected = "an anchor or alias stands here", "values spelled out where they are used"
-        raise InputError([at(path, event, happened, expected, "write the value again")])
-    tag = getattr(event, "tag", None)
-    if tag and not (isinstance(event, yaml.ScalarEvent) and event.implicit[1]):
-        happened, expected = f"the tag {tag!r} stands here", "plain mappings, lists, texts and numbers"
-        raise InputError([at(path, event, happened, expected, "remove the tag: a spec is data and makes no objects")])
+class Walk:
+    """Walks over the events of a text: makes the value, notes the place of each value and each key."""
 
+    def __init__(self, path: Path, event: Callable[[], yaml.Event]) -> None:
+        self.path, self.next = path, event
+        self.places: Places = {}
 
-def construct(path: Path, node: yaml.Node, loc: Loc, places: Places) -> Any:
-    """Return the value of a node and note the place of each value and each key below it."""
-    places[loc] = (node.start_mark.line + 1, node.start_mark.column + 1)
-    if isinstance(node, yaml.SequenceNode):
-        return [construct(path, item, (*loc, index), places) for index, item in enumerate(node.value)]
-    if isinstance(node, yaml.MappingNode):
-        mapping: dict[Any, Any] = {}
-        for key_node, value_node in node.value:
-            if not isinstance(key_node, yaml.ScalarNode):
-                happened, advice = "a key that is no text stands here", "write a plain word before the colon"
-                raise InputError([at(path, key_node, happened, "a word as key", advice)])
-            key = key_node.value
-            if key in mapping:
-                happened = f"the key {key!r} stands here a second time"
-                raise InputError([at(path, key_node, happened, "each key once", "remove one of the two")])
-            mapping[key] = construct(path, value_node, (*loc, key), places)
-            places[(*loc, key, "key")] = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
+    def document(self) -> Any:
+        """Return the value of the one document; refuse a text that has none, or several."""
+        self.next()  # the stream begins
+        if isinstance(self.next(), yaml.StreamEndEvent):
+            happened, expected = "the file is empty", "a mapping that begins with `title:`"
+            raise InputError([Problem(self.path, 1, 1, happened, expected, "write a spec, or delete the file")])
+        value = self.value(self.next(), (), 0)
+        self.next()  # the document ends
+        after = self.next()
+        if not isinstance(after, yaml.StreamEndEvent):
+            happened, expected = "a second document begins here", "one document in a file"
+            raise InputError([at(self.path, after, happened, expected, "put it into a file of its own")])
+        return value
+
+    def value(self, event: yaml.Event, loc: Loc, depth: int) -> Any:
+        """Return the value that begins with an event."""
+        self.refuse(event)
+        self.places[loc] = place_of(event)
+        if isinstance(event, yaml.ScalarEvent):
+            return scalar(self.path, event)
+        if depth == DEEPEST:
+            happened = f"this lies more than {DEEPEST} levels deep"
+            raise InputError([at(self.path, event, happened, "flatter data", "nest less")])
+        if isinstance(event, yaml.SequenceStartEvent):
+            items: list[Any] = []
+            while not isinstance(item := self.next(), yaml.SequenceEndEvent):
+                items.append(self.value(item, (*loc, len(items)), depth + 1))
+            return items
+        mapping: dict[str, Any] = {}
+        while not isinstance(key := self.next(), yaml.MappingEndEvent):
+            name = self.key(key, mapping)
+            mapping[name] = self.value(self.next(), (*loc, name), depth + 1)
+            self.places[(*loc, name, "key")] = place_of(key)
+            if mapping[name] is None:  # parsers differ in where nothing stands
+                self.places[(*loc, name)] = place_of(key)
         return mapping
-    return scalar(path, node)
+
+    def key(self, event: yaml.Event, before: dict[str, Any]) -> str:
+        """Return a key; refuse one that is no text, or stands there already."""
+        self.refuse(event)
+        if not isinstance(event, yaml.ScalarEvent):
+            happened, advice = "a key that is no text stands here", "write a plain word before the colon"
+            raise InputError([at(self.path, event, happened, "a word as key", advice)])
+        name = str(event.value)
+        if name in before:
+            happened = f"the key {name!r} stands here a second time"
+            raise InputError([at(self.path, event, happened, "each key once", "remove one of the two")])
+        return name
+
+    def refuse(self, event: Any) -> None:
+        """Raise InputError for what YAML has and a spec must not."""
+        if event.anchor is not None:  # an alias has one too
+            happened, expected = "an anchor or alias stands here", "values spelled out where they are used"
+            raise InputError([at(self.path, event, happened, expected, "write the value again")])
+        if getattr(event, "tag", None) is not None:
+            happened, expected = f"the tag {event.tag!r} stands here", "plain mappings, lists, texts and numbers"
+            advice = "remove the tag: a spec is data and makes no objects"
+            raise InputError([at(self.path, event, happened, expected, advice)])
 
 
-def scalar(path: Path, node: yaml.Node) -> Any:
-    """Return the value of a scalar; refuse a number that no results file could hold."""
-    kind = node.tag.removeprefix("tag:yaml.org,2002:")
-    if kind == "null":
-        return None
-    if kind == "bool":
-        return node.value == "true"
-    if kind in {"int", "float"}:
-        if len(node.value) > LONGEST_NUMBER or not math.isfinite(float(node.value)):
-            expected = f"a finite number of at most {LONGEST_NUMBER} characters"
-            raise InputError([at(path, node, "this number is too large", expected, "write a smaller one")])
-        return int(node.value) if kind == "int" else float(node.value)
-    return str(node.value)
+def place_of(event: yaml.Event) -> tuple[int, int]:
+    """Return where an event begins: line and column, from 1."""
+    mark = event.start_mark
+    return (mark.line + 1, mark.column + 1) if mark else (1, 1)
+
+
+def at(path: Path, event: yaml.Event, happened: str, expected: str, advice: str) -> Problem:
+    """Return the problem that stands where an event begins."""
+    return Problem(path, *place_of(event), happened, expected, advice)
+
+
+def scalar(path: Path, event: yaml.ScalarEvent) -> Any:
+    """Return the value of a scalar as YAML 1.2's core schema has it; refuse a number that no results file could hold."""
+    text = str(event.value)
+    if not event.implicit[0]:  # quoted, or a block
+        return text
+    if text in WORDS:
+        return WORDS[text]
+    if not NUMBER.fullmatch(text):
+        return text
+    if len(text) > LONGEST_NUMBER or not math.isfinite(float(text)):
+        expected = f"a finite number of at most {LONGEST_NUMBER} characters"
+        raise InputError([at(path, event, "this number is too large", expected, "write a smaller one")])
+    return int(text) if INTEGER.fullmatch(text) else float(text)

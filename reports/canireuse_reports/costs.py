@@ -32,8 +32,7 @@ COSTS = {
 def parsed(name: str, text: str) -> Spec | None:
     """Return the spec that a text states; None if this version of the vocabulary cannot read it."""
     try:
-        root = yaml.compose(Path(name), text)
-        return None if root is None else Spec.model_validate(yaml.construct(Path(name), root, (), {}))
+        return Spec.model_validate(yaml.parse(Path(name), text)[0])
     except (InputError, ValidationError, ValueError):
         return None
 

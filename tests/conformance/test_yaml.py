@@ -1,8 +1,10 @@
 """Strict YAML: what is refused, and where values stand."""
 
+import random
 from pathlib import Path
 
 import pytest
+from yaml import SafeLoader, __with_libyaml__
 
 from canireuse import yaml
 from canireuse.problems import InputError
@@ -39,6 +41,8 @@ def test_every_value_has_its_place(tmp_path):
         ("a: [1, 2\n", 2, 1, "not YAML"),
         ("a: 1\n\tb: 2\n", 2, 1, "not YAML"),
         ("? [1]\n: 2\n", 1, 3, "key that is no text"),
+        ("a: 1\n---\nb: 1\n", 2, 1, "second document"),
+        ("a: ! 1\n", 1, 4, "tag"),
         ("", 1, 1, "empty"),
         ("a: 1e999\n", 1, 4, "too large"),
         ("a: [" + "9" * 5000 + "]\n", 1, 5, "too large"),
@@ -60,3 +64,40 @@ def test_a_file_that_is_no_text_is_refused(tmp_path):
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match="cannot be read"):
         yaml.read(path)
+
+
+SPECS = sorted((Path(__file__).parent.parent.parent / "specs").glob("*/*.yaml"))
+SMALL = (
+    "a: 1\nb:\n  - x\n  -\n  - [1, 2]\n", "{a: , b: }\n", "- \n- a:\n- 'x'\n", "a: |\n  text\n   more\nb: >-\n  f\n\n  g\n",
+    "? a\n: b\n", "---\na: 1\n...\n", "a: 'it''s'\nb: \"x\\ty\\u00e9\"\n", "# c\n\na:   \n  b:\n    - - 1\n      - 2\n",
+)  # fmt: skip
+PIECES = [*"ab:-[]{},'\"|>#&*!%@`?\n \t0.\\", "\ufeff", "\u2028", "\x85", "\U0001f600", "\x00", "\r", "---\n", "...\n", "- ", "? ", ": "]  # fmt: skip
+
+
+def answer(text):
+    try:
+        return yaml.parse(Path("file.yaml"), text)
+    except InputError as refused:
+        return str(refused)
+
+
+def mutants(count):
+    """Yield texts that are nearly YAML, the same ones each time."""
+    some = random.Random(1)
+    for _ in range(count):
+        text = some.choice(SMALL)
+        for _ in range(some.randint(1, 4)):
+            place = some.randrange(len(text) + 1)
+            text = text[:place] + some.choice(["", *PIECES]) + text[place + some.choice([0, 0, 1, 2]) :]
+        yield text
+
+
+@pytest.mark.skipif(not __with_libyaml__, reason="PyYAML has no libyaml here")
+@pytest.mark.parametrize("texts", [[path.read_text() for path in SPECS], list(mutants(1500))], ids=["specs", "mutants"])
+def test_without_libyaml_the_answers_are_the_same(monkeypatch, texts):
+    assert yaml.PARSER is not SafeLoader
+    quick = [answer(text) for text in texts]
+    assert any(not isinstance(one, str) for one in quick)
+    monkeypatch.setattr(yaml, "PARSER", SafeLoader)
+    for text, found in zip(texts, quick, strict=True):
+        assert answer(text) == found, text

@@ -1,27 +1,41 @@
 """The command line: one module a command."""
 
 import sys
+from importlib import import_module
 
 import click
 
 from canireuse import VERSION
-from canireuse.commands.claims import claims
-from canireuse.commands.diff import diff
-from canireuse.commands.doctor import doctor
-from canireuse.commands.lint import lint
-from canireuse.commands.list import list_specs
-from canireuse.commands.new import new
-from canireuse.commands.port import port
-from canireuse.commands.report import report
-from canireuse.commands.run import run
-from canireuse.commands.show import show
 from canireuse.problems import InputError, UsageError
 
 #: the exit code for input that cannot be used; pytest's own for wrong usage
 BAD_INPUT = 4
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+#: each command, in the order in which help lists them, and the function that is it in the module of its name
+COMMANDS = {
+    **{name: name for name in ("run", "report", "diff", "port", "show", "claims")},
+    "list": "list_specs",
+    **{name: name for name in ("lint", "new", "doctor")},
+}
+
+
+class Commands(click.Group):
+    """A group that imports the module of a command when it is asked for: some need much that others do not."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, None if there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"canireuse.commands.{cmd_name}"), COMMANDS[cmd_name])
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(VERSION, prog_name="canireuse")
 def commands() -> None:
     """Say "use that variable again" to every deep-learning framework, and see what really happens.
@@ -29,10 +43,6 @@ def commands() -> None:
     Exit codes: 0 all well; 1 a case failed, a backend that was named is absent, or lint or claims found something;
     2 interrupted; 3 canireuse itself failed; 4 unusable input or options, nothing was run; 5 nothing was selected.
     """
-
-
-for _command in (run, report, diff, port, show, claims, list_specs, lint, new, doctor):
-    commands.add_command(_command)
 
 
 def main() -> None:

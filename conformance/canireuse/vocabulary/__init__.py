@@ -90,10 +90,6 @@ else:
     _tagged = tuple(Annotated[model, Tag(verb)] for verb, model in VERBS.items())
     AnyStep = Annotated[Union[_tagged], Discriminator(first_key)]  # noqa: UP007  # built from VERBS, not spelled out
 
-_models: list[type[Step]] = [Block, ScopeOptions, *VERBS.values()]
-for _model in _models:
-    _model.model_rebuild(_types_namespace={"AnyStep": AnyStep})
-
 
 def walk(steps: Sequence[Step]) -> Iterator[Step]:
     """Yield every step, the ones inside blocks after the block itself."""
