@@ -294,9 +294,11 @@ class CaseItem(pytest.Item):
             raise CaseFailure(record)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """Say what was expected and observed, whom to blame, and how to see more."""
+        """Say what was expected and observed, whom to blame, and how to see more; a declared divergence needs no traceback."""
         if isinstance(excinfo.value, CaseFailure):
             return explain(excinfo.value.record)
+        if isinstance(excinfo.value, pytest.xfail.Exception):
+            return excinfo.value.msg
         return super().repr_failure(excinfo)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
