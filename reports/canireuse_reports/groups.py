@@ -71,8 +71,8 @@ class Badge:
 
 
 @dataclass
-class Column:
-    """Cases of one backend that answered alike: one column of the answers."""
+class Row:
+    """Cases of one backend that answered alike: one row of the answers."""
 
     cases: list[CaseView]
     ways: str
@@ -125,12 +125,12 @@ def badges(cases: Sequence[CaseView]) -> list[Badge]:
     return [Badge(group, ways_of(group, cases) or count_of(group)) for group in groups]
 
 
-def columns(cases: Iterable[CaseView]) -> list[Column]:
-    """Return the columns of the answers of a spec: one a backend and set of answers."""
+def rows(cases: Iterable[CaseView]) -> list[Row]:
+    """Return the rows of the answers of a spec: one a backend and set of answers."""
     made = []
     for own in by_backend(case for case in cases if case.answers).values():
         groups = gather(own, lambda case: tuple((label, *vars(one).values()) for label, one in case.answers.items()))
-        made += [Column(group, ways_of(group, own)) for group in groups]
+        made += [Row(group, ways_of(group, own)) for group in groups]
     return made
 
 

@@ -9,7 +9,7 @@ from canireuse.claims import ClaimVerdict, in_words, judge_claims
 from canireuse.records import Case, Environment, Results, ScenarioLine, SpecLine
 from canireuse.spec import Divergence
 from canireuse_reports.cases import CONTRACTS, MARKS, RAN, CaseView, answers_of, because, environment_of
-from canireuse_reports.groups import Article, Badge, Column, articles, badges, by_backend, columns, gather, ways_of
+from canireuse_reports.groups import Article, Badge, Row, articles, badges, by_backend, gather, rows, ways_of
 
 MEANINGS = {
     "conforms": "every expectation of the contract held",
@@ -49,9 +49,9 @@ class SpecView:
         return by_backend(self.cases)
 
     @property
-    def columns(self) -> list[Column]:
-        """The columns of its answers."""
-        return columns(self.cases)
+    def rows(self) -> list[Row]:
+        """The rows of its answers."""
+        return rows(self.cases)
 
     @property
     def articles(self) -> list[Article]:
@@ -67,11 +67,11 @@ class SpecView:
         return badges(self.by_backend.get(backend, []))
 
     @property
-    def unworded(self) -> list[Column]:
+    def unworded(self) -> list[Row]:
         """The cases that have no script, because the framework has no words or is not here, by what is said of it."""
         without = by_backend(case for case in self.cases if not case.case.script)
         told = (gather(cases, lambda case: (case.case.verdict, case.case.reason)) for cases in without.values())
-        return [Column(group, self.ways_of(group)) for groups in told for group in groups]
+        return [Row(group, self.ways_of(group)) for groups in told for group in groups]
 
     @property
     def disagree(self) -> bool:

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from canireuse_reports import build
-from canireuse_reports.groups import FEW, articles, badges, columns, count_of, ways_of
+from canireuse_reports.groups import FEW, articles, badges, count_of, rows, ways_of
 from canireuse_reports.view import view
 from tests.reports.conftest import SCRIPT, way
 
@@ -82,8 +82,8 @@ def test_many_ways_are_told_by_the_few_that_are_not_meant(cases):
     assert ways_of(own[2:], own) == "all but a; b"
 
 
-def test_answers_that_are_alike_are_one_column(spec):
-    assert [(one.cases[0].case.backend, one.ways) for one in columns(spec.cases)] == [
+def test_answers_that_are_alike_are_one_row(spec):
+    assert [(one.cases[0].case.backend, one.ways) for one in rows(spec.cases)] == [
         ("reference", ""),
         ("torch", "jax; file"),
         ("torch", "pt, weights; tf, weights"),
