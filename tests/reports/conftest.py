@@ -34,7 +34,7 @@ BACKENDS = {
 
 def environment(backend):
     return Environment(
-        id=f"{backend}@cpu", backend=backend, title=BACKENDS[backend], about="About it.", asked_device="cpu", device="cpu",
+        id=f"{backend}@cpu", backend=backend, title=BACKENDS.get(backend, backend), about="About it.", asked_device="cpu", device="cpu",
         device_name="cpu:0", python="3.11.7", platform="Linux", packages={"framework": "1.2"}, processors=2,
     )  # fmt: skip
 
