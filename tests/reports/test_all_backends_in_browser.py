@@ -1,4 +1,4 @@
-"""A page with as many backends as there are: every column is seen."""
+"""A page with as many backends as there are: every column is seen, and the one that is chosen comes first."""
 
 import pytest
 
@@ -67,3 +67,55 @@ def test_on_a_small_screen_the_first_column_stays_and_the_others_scroll(visit, w
     assert column["x"] >= 0
     assert torch["x"] >= column["x"] + column["width"]
     assert torch["x"] + torch["width"] <= 768
+
+
+def heads(tab):
+    return tab.locator(".matrix thead th:not(:first-child)").all_inner_texts()
+
+
+def backends(tab, selector):
+    return tab.locator(selector).evaluate_all("all => all.map(one => one.dataset.backend)")
+
+
+def test_the_framework_that_is_chosen_comes_first(visit, wide_page):
+    tab = visit("#?framework=torch", page=wide_page)
+    others = [name for name in NAMES if name != "torch"]
+    assert heads(tab) == ["torch", *others]
+    assert backends(tab, "tr.row:nth-child(2) td") == ["torch", *others]
+    assert tab.input_value("select[name=backend]") == "torch"
+    tab.evaluate(f"location.hash = '#{SPECS[TWO_WAYS]}'")
+    details = f'[id="{SPECS[TWO_WAYS]}"]'
+    tab.locator(f"{details} article >> nth=0").wait_for()
+    rows = backends(tab, f"{details} .answers tr[data-backend]")
+    assert rows[:2] == ["torch", "torch"]
+    assert rows == sorted(rows, key=["torch", *others].index)
+    assert tab.locator(f"{details} article").evaluate_all("all => all.slice(0, 2).map(one => one.id)") == [
+        f"{SPECS[TWO_WAYS]}@torch+{way}" for way in WAYS
+    ]
+    tab.select_option("select[name=backend]", "nnx")
+    assert heads(tab)[:2] == ["nnx", "reference"]
+    assert heads(tab)[-1] == "torch"
+    assert backends(tab, f"{details} .answers tr[data-backend]")[0] == "nnx"
+    assert tab.locator("input[name=framework]:checked").get_attribute("value") == "nnx"
+    tab.select_option("select[name=backend]", "")
+    assert heads(tab) == NAMES
+    assert backends(tab, "tr.row:nth-child(2) td") == NAMES
+    assert tab.locator("input[name=framework]:checked").get_attribute("value") == ""
+
+
+def test_a_scenario_that_the_chosen_framework_cannot_say_is_followed_and_the_choice_kept(visit, wide_page):
+    tab = visit("#?backend=torch", page=wide_page)
+    name = SPECS[UNSAID]
+    assert not tab.locator(f'[id="{name}"]').is_visible()
+    tab.evaluate(f"location.hash = '#{name}'")
+    tab.locator(f'[id="{name}"] li[data-backend] >> nth=0').wait_for()
+    assert backends(tab, f'[id="{name}"] li[data-backend]')[0] == "torch"
+    assert heads(tab)[0] == "torch"
+
+
+def test_a_link_without_a_framework_takes_back_the_one_before(visit, wide_page):
+    tab = visit("#?problem=loose&framework=torch", page=wide_page)
+    assert heads(tab)[0] == "torch"
+    tab.evaluate("location.hash = '#?problem=loose'")
+    tab.wait_for_function("document.querySelector('[name=framework]').checked")
+    assert heads(tab) == NAMES

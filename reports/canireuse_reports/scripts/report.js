@@ -39,6 +39,37 @@
     return state;
   }
 
+  // The backend that is chosen comes first: its column, and its rows and scripts in every scenario that is open.
+  var chosen = "", usual = Array.prototype.map.call(form.elements.backend.options, function (option) { return option.value; });
+  function place(one) { return one.dataset.backend === chosen ? -1 : usual.indexOf(one.dataset.backend); }
+  function arrange(parent) {
+    var own = Array.prototype.filter.call(parent.children, function (one) { return one.dataset.backend; });
+    var moving = [chosen, own[0].dataset.backend], next = null;
+    // Only what comes first and what was first are moved: to lay out all cells anew takes four times as long.
+    own.sort(function (one, other) { return place(one) - place(other); }).reverse().forEach(function (one) {
+      if (moving.indexOf(one.dataset.backend) >= 0 && one.nextElementSibling !== next) { parent.insertBefore(one, next); }
+      next = one;
+    });
+  }
+  function arrangeIn(node) {
+    new Set(Array.prototype.map.call(node.querySelectorAll("[data-backend]"), function (one) { return one.parentNode; })).forEach(arrange);
+  }
+  document.addEventListener("toggle", function (event) { if (event.target.open && event.target.matches(".spec")) { arrangeIn(event.target); } }, true);
+  // The filter and the question above it choose one and the same.
+  document.addEventListener("choose", function (event) {
+    if (event.detail === chosen) { return; }
+    chosen = event.detail;
+    document.querySelectorAll(".matrix, .silent, .spec[open]").forEach(arrangeIn);
+    if (form.elements.backend.value !== chosen) {
+      form.elements.backend.value = chosen;
+      filter();
+    }
+  });
+  function choose() {
+    var backend = form.elements.backend.value;
+    if (backend !== chosen) { document.dispatchEvent(new CustomEvent("choose", { detail: backend })); }
+  }
+
   function remember(state) {
     var parts = fields.filter(function (name) { return state[name]; }).map(function (name) { return name + "=" + encodeURIComponent(state[name]); });
     if (state.disagree) { parts.push("disagree=1"); }
@@ -58,14 +89,16 @@
       else if (fields.indexOf(name) >= 0) { form.elements[name].value = value; }
     });
     filter();
+    choose();
   }
 
   function open(id) {
     var target = document.getElementById(id);
     if (!target) { return; }
     var spec = target.closest(".spec");
-    if (spec && spec.hidden) { form.reset(); filter(); }
+    if (spec) { spec.hidden = spec.closest(".group").hidden = false; }
     for (var node = target; node; node = node.parentElement) { if (node.tagName === "DETAILS") { node.open = true; } }
+    if (spec) { arrangeIn(spec); }
     target.scrollIntoView();
   }
 
@@ -82,8 +115,9 @@
     } else if (hash) { open(decoded(hash)); }
   }
 
-  form.addEventListener("input", function () { remember(filter()); });
-  form.addEventListener("reset", function () { setTimeout(function () { remember(filter()); }, 0); });
+  function changed() { remember(filter()); choose(); }
+  form.addEventListener("input", changed);
+  form.addEventListener("reset", function () { setTimeout(changed, 0); });
   form.addEventListener("submit", function (event) { event.preventDefault(); });
   window.addEventListener("hashchange", follow);
 

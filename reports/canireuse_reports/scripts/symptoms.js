@@ -30,7 +30,7 @@
     fields.forEach(function (field) {
       words(field[1]).forEach(function (word) { word = stem(word); weights[word] = Math.max(weights[word] || 0, field[0]); });
     });
-    return { node: node, place: place, rank: Number(node.dataset.rank), departing: node.dataset.departing.split(" "), silent: node.dataset.silent.split(" "), weights: weights, all: Object.keys(weights) };
+    return { node: node, home: node.parentNode, place: place, rank: Number(node.dataset.rank), departing: node.dataset.departing.split(" "), silent: node.dataset.silent.split(" "), weights: weights, all: Object.keys(weights) };
   });
   var list = document.querySelector(".found"), topics = document.querySelector(".topics"), more = document.querySelector(".more");
   var everything = false;
@@ -115,15 +115,34 @@
   }
   function follow() {
     if (!/^#\?(.*&)?(problem|framework)=/.test(location.hash)) { return; }
-    new URLSearchParams(location.hash.slice(2)).forEach(function (value, name) {
-      if (name === "problem" || name === "framework") { form.elements[name].value = value; }
-    });
+    var asked = new URLSearchParams(location.hash.slice(2));
+    form.elements.problem.value = asked.get("problem");
+    check(asked.get("framework"));
     everything = false;
     show();
+    choose();
     form.scrollIntoView();
   }
 
-  form.addEventListener("input", function () { everything = false; show(); remember(); });
+  // What is chosen here is chosen in the table too, and the other way round; who is no framework here is all.
+  function check(framework) {
+    var radios = Array.prototype.slice.call(form.querySelectorAll("[name=framework]"));
+    (radios.find(function (radio) { return radio.value === framework; }) || radios[0]).checked = true;
+  }
+  function choose() { document.dispatchEvent(new CustomEvent("choose", { detail: form.elements.framework.value })); }
+  document.addEventListener("choose", function (event) {
+    if (event.detail === form.elements.framework.value) { return; }
+    check(event.detail);
+    show();
+  });
+  check(document.querySelector(".filters").elements.backend.value);
+
+  form.addEventListener("input", function (event) {
+    everything = false;
+    show();
+    remember();
+    if (event.target.name === "framework") { choose(); }
+  });
   form.addEventListener("submit", function (event) { event.preventDefault(); });
   more.addEventListener("click", function () { everything = true; show(); });
   window.addEventListener("hashchange", follow);
