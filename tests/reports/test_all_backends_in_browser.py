@@ -1,6 +1,10 @@
-"""A page with as many backends as there are: every column is seen, and the one that is chosen comes first."""
+"""A page with as many backends as there are: every column is seen and printed, and the one that is chosen comes first."""
+
+from io import BytesIO
+from unicodedata import normalize
 
 import pytest
+from pypdf import PdfReader
 
 import canireuse_adapters
 from canireuse_reports import build
@@ -119,3 +123,40 @@ def test_a_link_without_a_framework_takes_back_the_one_before(visit, wide_page):
     tab.evaluate("location.hash = '#?problem=loose'")
     tab.wait_for_function("document.querySelector('[name=framework]').checked")
     assert heads(tab) == NAMES
+
+
+def printed(tab, **paper):
+    """Return the text of each page; ligatures are letters."""
+    pages = PdfReader(BytesIO(tab.pdf(format="A4", **paper))).pages
+    return [normalize("NFKC", page.extract_text()) for page in pages]
+
+
+@pytest.mark.parametrize("scripted", [True, False])
+def test_paper_holds_every_symptom_by_topic_and_why_it_is(visit, wide_page, scripted):
+    tab = visit("#?framework=torch" if scripted else "", page=wide_page, java_script_enabled=scripted)
+    text = " ".join(" ".join(printed(tab)).split())
+    assert text.index("Saving and loading") < text.index("Symptom 0:")
+    for number in range(len(SPECS)):
+        assert text.count(f"Symptom {number}:") == 1
+    assert text.count("tie it again") >= len(SPECS)
+
+
+@pytest.mark.parametrize("landscape", [False, True])
+def test_paper_holds_every_column(visit, wide_page, landscape):
+    tab = visit(page=wide_page)
+    pages = [page for page in printed(tab, landscape=landscape) if "what holds" in page]
+    assert set(NAMES) <= set(pages[0].split("what holds")[1].split("checkpoints")[0].split())
+    words = "".join(pages).split()
+    badges = tab.locator(".matrix .v").count()
+    assert badges > len(NAMES) * len(SPECS)
+    assert sum(map(words.count, ("conforms", "differs", "unsupported", "timeout"))) == badges
+    assert words.count("silent") == tab.locator(".matrix .loud").count() > 0
+
+
+def test_after_printing_the_page_is_what_it_was(visit, wide_page):
+    tab = visit("#?framework=torch", page=wide_page)
+    before = tab.locator(".found .symptom:visible .says").all_inner_texts()
+    assert before
+    tab.pdf()
+    assert tab.locator(".found .symptom:visible .says").all_inner_texts() == before
+    assert not tab.locator(".topics").is_visible()

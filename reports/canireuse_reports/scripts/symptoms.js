@@ -146,6 +146,19 @@
   form.addEventListener("submit", function (event) { event.preventDefault(); });
   more.addEventListener("click", function () { everything = true; show(); });
   window.addEventListener("hashchange", follow);
+  // On paper all are listed by topic, as for those who have no script.
+  window.addEventListener("beforeprint", function () {
+    entries.forEach(function (entry) {
+      entry.home.appendChild(entry.node);
+      entry.node.hidden = false;
+      limit(entry.node, "");
+    });
+    topics.hidden = false;
+  });
+  window.addEventListener("afterprint", function () {
+    topics.hidden = true;
+    show();
+  });
   show();
   follow();
 })();
