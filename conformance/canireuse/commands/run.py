@@ -17,6 +17,9 @@ from canireuse.progress import Display
 #: what keeps the configuration and the plugins of the project in which the command is given out of the run
 ALONE = {"PYTEST_ADDOPTS": "", "PYTEST_PLUGINS": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 
+#: plugins of pytest's own that a run has no use for: each takes part in every item
+UNUSED = ("terminal", "cacheprovider", "doctest", "logging", "threadexception", "unraisableexception", "warnings")
+
 
 @click.command(context_settings={"ignore_unknown_options": False})
 @click.argument("specs", nargs=-1)
@@ -92,7 +95,7 @@ def run(
     arguments += [f"--budget={budget}"] + (["--measure"] if measure else [])
     display = Display(as_json=as_json)
     os.environ.update(ALONE)
-    alone = ["-c", os.devnull, f"--rootdir={Path.cwd()}", "--noconftest", "-p", "no:terminal", "-p", "no:cacheprovider"]
+    alone = ["-c", os.devnull, f"--rootdir={Path.cwd()}", "--noconftest", *(f"-pno:{name}" for name in UNUSED)]
     own = ["-p", "canireuse.plugin", "-p", "xdist.plugin", "-o", f"canireuse_specs={shlex.join(map(str, paths))}"]
     code = pytest.main([*arguments, *alone, *own], plugins=[display])
     if as_json:
