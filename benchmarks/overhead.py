@@ -1,71 +1,64 @@
-"""How much of a run is spent inside scripts: `python benchmarks/overhead.py [BACKEND ...]`.
+"""How much of a run is spent inside scripts, as its user feels it: `python benchmarks/overhead.py [BACKEND ...] [--runs N]`.
 
-For each backend it runs every spec once on a warm host, one after another, and prints the seconds
-inside scripts over the seconds of the whole run after imports, and what the rest is.
+For each backend it gives the whole command, `canireuse run --backend BACKEND`, and prints the wall time from its start
+to its end, the seconds inside scripts, what share that is, how long the framework took to import, and the processor time of
+the command without its hosts. Of several runs that with the median share is printed. Let nothing else run beside it.
 """
 
+import argparse
+import json
+import os
+import subprocess
 import sys
+import tempfile
 import time
-from dataclasses import dataclass, fields
+from pathlib import Path
 
 import canireuse_adapters
-from canireuse.cases import plan
-from canireuse.commands.places import load_specs
-from canireuse.hosts import Host
-from canireuse.judge import judge
-from canireuse.translation import Unsupported
+
+#: runs the command and prints the processor time of this process alone: hosts are killed, not waited for, and not counted
+COMMAND = """
+import resource, sys
+from canireuse.commands import main
+try:
+    main()
+finally:
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    print(own.ru_utime + own.ru_stime, file=sys.stderr)
+"""
 
 
-@dataclass
-class Spent:
-    """Seconds of one backend's run."""
-
-    scripts: float = 0.0
-    translating: float = 0.0
-    judging: float = 0.0
-    host: float = 0.0  # the pipe, and putting back what the framework keeps globally
-
-
-def measure(backend: str) -> tuple[Spent, int, float]:
-    """Return where the time went, how many scripts ran, and the whole time after imports, in seconds."""
-    specs = load_specs(())
-    host = Host(canireuse_adapters.adapter(backend), device="cpu")
-    absent = host.ready()
-    if absent:
-        raise SystemExit(absent)
-    packages, spent, scripts = host.environment["packages"], Spent(), 0
+def measure(backend: str, folder: Path) -> tuple[float, float, float, float]:
+    """Return of one run, in seconds: the whole, what was inside scripts, the import, the processor time of the command."""
+    results = folder / "results.jsonl"
+    results.unlink(missing_ok=True)
+    command = [sys.executable, "-c", COMMAND, "run", "--backend", backend, "--results", str(results)]
+    environ = {**os.environ, "COLUMNS": "120"}
     started = time.perf_counter()
-    for case in plan(specs, [backend]):
-        begin = time.perf_counter()
-        try:
-            script = case.adapter("cpu", case.way, packages).translate(case.located.spec)
-        except Unsupported:
-            spent.translating += time.perf_counter() - begin
-            continue
-        translated = time.perf_counter()
-        outcome = host.run(script, f"<{case.located.id}>")
-        ran = time.perf_counter()
-        judge(case.located.spec, backend, case.adapter, case.way, outcome, packages)
-        spent.translating += translated - begin
-        spent.scripts += outcome.seconds or 0.0
-        spent.host += ran - translated - (outcome.seconds or 0.0)
-        spent.judging += time.perf_counter() - ran
-        scripts += 1
+    ran = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=False)  # noqa: S603  # our own
     whole = time.perf_counter() - started
-    host.stop()
-    return spent, scripts, whole
+    if ran.returncode:
+        raise SystemExit(ran.stdout + ran.stderr)
+    lines = [json.loads(line) for line in results.read_text(encoding="utf-8").split("\n") if line]
+    scripts = sum(line["seconds"] or 0.0 for line in lines if line["kind"] == "case")
+    imported = max(line["warm_up_seconds"] for line in lines if line["kind"] == "environment")
+    return whole, scripts, imported, float(ran.stderr.split()[-1])
 
 
 def main() -> None:
     """Print one row a backend."""
-    names = [field.name for field in fields(Spent)]
-    print(f"{'backend':12}{'scripts':>9}{'whole s':>9}{'inside':>8}  " + "".join(f"{name:>13}" for name in names))
-    for backend in sys.argv[1:] or canireuse_adapters.names():
-        spent, scripts, whole = measure(backend)
-        print(
-            f"{backend:12}{scripts:9}{whole:9.2f}{spent.scripts / whole:8.2f}  "
-            + "".join(f"{getattr(spent, name):13.3f}" for name in names)
-        )
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("backends", nargs="*", default=canireuse_adapters.names())
+    parser.add_argument("--runs", type=int, default=1)
+    asked = parser.parse_args()
+    print(f"{'backend':12}{'share':>8}{'whole s':>10}{'scripts s':>11}{'import s':>10}{'command, cpu s':>16}")
+    with tempfile.TemporaryDirectory() as folder:
+        for backend in asked.backends:
+            runs = sorted((measure(backend, Path(folder)) for _ in range(asked.runs)), key=lambda one: one[1] / one[0])
+            whole, scripts, imported, own = runs[len(runs) // 2]
+            print(
+                f"{backend:12}{scripts / whole:8.2f}{whole:10.1f}{scripts:11.1f}{imported:10.1f}{own:16.1f}", flush=True
+            )
 
 
 if __name__ == "__main__":

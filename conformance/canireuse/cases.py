@@ -1,13 +1,14 @@
 """Cases: a spec on a backend, in one way; how they are planned, and how one is run and judged."""
 
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import canireuse_adapters
 from canireuse.hosts import Host, Outcome
 from canireuse.judge import Judgement, judge
 from canireuse.records import Case, Environment, SpecLine, case_id, digest
+from canireuse.script import Script
 from canireuse.spec import Located
 from canireuse.translation import Adapter, Unsupported
 
@@ -34,7 +35,12 @@ class Plan:
     @property
     def group(self) -> str:
         """The cases that one host runs."""
-        return f"{self.backend}+{self.engine}" if self.engine else self.backend
+        return group(self.backend, self.engine)
+
+
+def group(backend: str, engine: str | None) -> str:
+    """Return the name of the cases that one host runs: a backend, on one of its engines if it has any."""
+    return f"{backend}+{engine}" if engine else backend
 
 
 def plan(specs: Iterable[Located], backends: Iterable[str]) -> Iterator[Plan]:
@@ -54,8 +60,26 @@ def ways_of(adapter: type[Adapter], located: Located) -> list[dict[str, str]]:
         return [{}]
 
 
-def run_case(case: Plan, host: Host, outcome: Outcome | None = None) -> Case:
-    """Run one case on a host that belongs to its backend, and return its record; where it was measured there, its `outcome` is known."""
+def script_of(case: Plan, host: Host) -> Script | Exception:
+    """Return the script of a case on a host that is ready, or why there is none: Unsupported, or a fault of the adapter."""
+    try:
+        return case.adapter(host.device, case.way, host.environment["packages"]).translate(case.located.spec)
+    except Exception as why_not:  # noqa: BLE001  # a fault of an adapter must not lose the case
+        return why_not
+
+
+def run_case(
+    case: Plan,
+    host: Host,
+    outcome: Outcome | None = None,
+    script: Script | Exception | None = None,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> Case:
+    """Run one case on a host that belongs to its backend, and return its record.
+
+    Where it was measured there, its `outcome` is known; where its `script` was written ahead, it is given. `meanwhile` is
+    called while the script runs.
+    """
     absent = host.ready()
     way = way_on(case, host)
     record = Case(
@@ -65,16 +89,15 @@ def run_case(case: Plan, host: Host, outcome: Outcome | None = None) -> Case:
     )  # fmt: skip
     if absent:
         return record.model_copy(update={"blame": "environment", "reason": absent})
-    packages = host.environment["packages"]
-    try:
-        script = case.adapter(host.device, case.way, packages).translate(case.located.spec)
-    except Unsupported as reason:
-        return record.model_copy(update={"verdict": "unsupported", "blame": "backend", "reason": str(reason)})
-    except Exception as bug:  # noqa: BLE001  # a fault of an adapter must not lose the case
-        why = f"the adapter cannot translate this: {type(bug).__name__}: {bug}"
-        output = "".join(traceback.format_exception(bug)[-3:])
+    script = script or script_of(case, host)
+    if isinstance(script, Unsupported):
+        return record.model_copy(update={"verdict": "unsupported", "blame": "backend", "reason": str(script)})
+    if isinstance(script, Exception):
+        why = f"the adapter cannot translate this: {type(script).__name__}: {script}"
+        output = "".join(traceback.format_exception(script)[-3:])
         return record.model_copy(update={"verdict": "error", "blame": "adapter", "reason": why, "output": output})
-    timed, outcome = outcome is not None, outcome or host.run(script, f"<{record.id}>")
+    timed, outcome = outcome is not None, outcome or host.run(script, f"<{record.id}>", meanwhile)
+    packages = host.environment["packages"]
     judgement: Judgement = judge(case.located.spec, case.backend, case.adapter, case.way, outcome, packages)
     return record.model_copy(
         update={

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -115,6 +115,8 @@ class Host:
         )  # fmt: skip
         assert self.process.stdout
         os.set_blocking(self.process.stdout.fileno(), False)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self.process.stdout, selectors.EVENT_READ)
         self._buffer = bytearray()
         self._send(
             {
@@ -188,9 +190,9 @@ class Host:
             )
         return f"no {self.asked} device for {self.adapter.title} here ({refused.splitlines()[0][:200]})"
 
-    def run(self, script: Script, filename: str) -> Outcome:
-        """Run a script in a fresh namespace and return what it did."""
-        return self._request({"script": script.text, "filename": filename, "reset": self.adapter.reset})
+    def run(self, script: Script, filename: str, meanwhile: Callable[[], None] = lambda: None) -> Outcome:
+        """Run a script in a fresh namespace and return what it did; `meanwhile` is called while it runs."""
+        return self._request({"script": script.text, "filename": filename, "reset": self.adapter.reset}, meanwhile)
 
     def begin(self, script: Script, filename: str, measuring: Mapping[str, Any]) -> Outcome:
         """Start a script that is measured; it waits at its first round, if it gets there.
@@ -219,13 +221,14 @@ class Host:
         later.repeated = [*before.repeated, *later.repeated, *again]
         return later
 
-    def _request(self, request: Mapping[str, Any]) -> Outcome:
+    def _request(self, request: Mapping[str, Any], meanwhile: Callable[[], None] = lambda: None) -> Outcome:
         offset = 0
         try:
             if self.process is None or self.process.poll() is not None:
                 self._restart()
             offset = self._log.seek(0, os.SEEK_END)
             self._send(request)
+            meanwhile()
             outcome = self._receive(self.limit)
         except (OSError, HostGone) as error:
             outcome = Outcome("crash", error=gone(str(error)))
@@ -279,15 +282,13 @@ class Host:
         """Return the next line of the channel, empty at its end, None when time is up."""
         assert self.process is not None
         assert self.process.stdout is not None
-        with selectors.DefaultSelector() as selector:
-            selector.register(self.process.stdout, selectors.EVENT_READ)
-            while (end := self._buffer.find(b"\n", max(0, len(self._buffer) - (1 << 16)))) < 0:
-                if not selector.select(max(0.0, deadline - time.monotonic())):
-                    return None
-                chunk = os.read(self.process.stdout.fileno(), 1 << 16)
-                if not chunk:
-                    return b""
-                self._buffer += chunk
+        while (end := self._buffer.find(b"\n", max(0, len(self._buffer) - (1 << 16)))) < 0:
+            if not self._selector.select(max(0.0, deadline - time.monotonic())):
+                return None
+            chunk = os.read(self.process.stdout.fileno(), 1 << 16)
+            if not chunk:
+                return b""
+            self._buffer += chunk
         line = bytes(self._buffer[:end])
         del self._buffer[: end + 1]
         return line
@@ -307,6 +308,7 @@ class Host:
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        self._selector.close()
         self._folder.cleanup()  # checkpoints, and what frameworks leave there
         for pipe in (self.process.stdin, self.process.stdout):
             with suppress(BrokenPipeError):  # the reader is gone

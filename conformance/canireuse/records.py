@@ -6,7 +6,6 @@ run that is killed loses at most the scripts in flight. Everything aligns by id,
 
 import datetime
 import hashlib
-import json
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -273,7 +272,7 @@ class Writer:
 
     def write(self, line: Line) -> None:
         """Write one line and flush it."""
-        self._file.write(json.dumps(line.model_dump(mode="json"), ensure_ascii=False, allow_nan=False) + "\n")
+        self._file.write(line.model_dump_json() + "\n")
         self._file.flush()
 
     def close(self, *, keep: bool = True) -> None:

@@ -19,7 +19,9 @@ from canireuse.hosts import IMPORT_LIMIT, Host, check_platform
 from canireuse.loader import load_all
 from canireuse.measuring import DEFAULT_BUDGET, Measuring, is_measured
 from canireuse.problems import InputError, UsageError
+from canireuse.script import Script
 from canireuse.spec import Located
+from canireuse.translation import Adapter
 
 FAILING = frozenset({"fails", "error", "crash", "timeout"})
 STATE = pytest.StashKey["State"]()
@@ -100,9 +102,9 @@ class CaseFailure(Exception):
 class State:
     """What one process of the run knows: the specs, the backends, and its warm hosts."""
 
-    def __init__(self, config: pytest.Config, specs: list[Located]) -> None:
+    def __init__(self, config: pytest.Config) -> None:
         check_platform()
-        self.specs = {located.path.resolve(): located for located in specs}
+        self.specs: dict[Path, Located] = {}
         self.named = split_backends(config.getoption("--backend"))
         self.measures, self.budget = config.getoption("--measure"), config.getoption("--budget")
         self.backends = self.named
@@ -117,6 +119,9 @@ class State:
         self.device, self.limit = config.getoption("--device"), config.getoption("--limit")
         self.import_limit = config.getoption("--import-limit")
         self.hosts: dict[str, Host] = {}
+        #: the case that comes next in this process, and a case whose script was written ahead
+        self.following: cases.Plan | None = None
+        self.ahead: tuple[cases.Plan, Script | Exception] | None = None
         self.measuring: Measuring | None = None
         if self.measures:
             check_alone(config)
@@ -133,6 +138,17 @@ class State:
                     f"{option} is {seconds}\n    expected: a number of seconds above zero\n    to do: leave it out for {usual:.0f} seconds"
                 )
 
+    def load(self, paths: Iterable[Path]) -> None:
+        """Load and check every spec below paths."""
+        self.specs = {located.path.resolve(): located for located in load_all(paths)}
+
+    def start_named(self) -> None:
+        """Start the hosts of the backends that were named: their frameworks are imported while specs are read."""
+        for backend in self.named:
+            adapter = canireuse_adapters.adapter(backend)
+            for engine in adapter.engines or (None,):
+                self.warm(backend, adapter, engine)
+
     def plan(self, specs: Iterable[Located]) -> Iterator[cases.Plan]:
         """Yield the cases of specs; five minutes of measuring suffice for the core backends, each on its first engine, if none is named."""
         for case in cases.plan(specs, self.backends):
@@ -142,35 +158,46 @@ class State:
     def measure(self, planned: Iterable[cases.Plan], **arguments: Any) -> None:
         """Measure what asks for it in one process of each backend, from which the verdicts come; `measuring` measures on."""
         if timed := [case for case in planned if is_measured(case.located)]:
-            self.measuring = Measuring(timed, self.new_host, budget=self.budget, device=self.device, **arguments)
+
+            def bring_up(case: cases.Plan, environ: Mapping[str, str]) -> Host:
+                return self.new_host(case.backend, case.adapter, case.engine, environ)
+
+            self.measuring = Measuring(timed, bring_up, budget=self.budget, device=self.device, **arguments)
             self.measuring.first()
 
     def host(self, case: cases.Plan) -> Host:
         """Return the warm host that a case belongs to, or that measured it; start it if it is not up."""
         if self.measuring and is_measured(case.located):
             return self.measuring.hosts[case.group]
-        if case.group not in self.hosts:
-            self.hosts[case.group] = host = self.new_host(case)
+        return self.warm(case.backend, case.adapter, case.engine)
+
+    def warm(self, backend: str, adapter: type[Adapter], engine: str | None) -> Host:
+        """Return the warm host of a backend on one of its engines; start it if it is not up."""
+        group = cases.group(backend, engine)
+        if group not in self.hosts:
+            self.hosts[group] = host = self.new_host(backend, adapter, engine)
             with suppress(OSError):  # `ready` says so, as a result of each case
                 host.start()
-        return self.hosts[case.group]
+        return self.hosts[group]
 
     def run(self, case: cases.Plan) -> records.Case:
-        """Return the record of a case."""
+        """Return the record of a case; while its script runs, that of the case after it is written."""
+        host, following = self.host(case), self.following
         outcome = self.measuring.outcomes.get((case.located.id, case.name)) if self.measuring else None
-        return cases.run_case(case, self.host(case), outcome)
+        script = self.ahead[1] if self.ahead and self.ahead[0] is case else None
 
-    def new_host(self, case: cases.Plan, environ: Mapping[str, str] | None = None) -> Host:
-        """Return a host for a case that nobody else has; it is not started."""
-        return Host(
-            case.adapter,
-            self.pythons.get(case.backend),
-            self.device,
-            self.limit,
-            case.engine,
-            environ,
-            self.import_limit,
-        )
+        def write_ahead() -> None:
+            if following is not None and following.group == case.group:
+                self.ahead = following, cases.script_of(following, host)
+
+        return cases.run_case(case, host, outcome, script, write_ahead)
+
+    def new_host(
+        self, backend: str, adapter: type[Adapter], engine: str | None, environ: Mapping[str, str] | None = None
+    ) -> Host:
+        """Return a host of a backend that nobody else has; it is not started."""
+        python = self.pythons.get(backend)
+        return Host(adapter, python, self.device, self.limit, engine, environ, self.import_limit)
 
     def stop(self) -> None:
         """Stop every host."""
@@ -229,7 +256,10 @@ def pytest_configure(config: pytest.Config) -> None:
     if getattr(config.option, "dist", "no") == "load":
         config.option.dist = "loadgroup"
     try:
-        state = State(config, load_all(asked))
+        state = config.stash[STATE] = State(config)
+        if is_alone(config) and not state.measures:
+            state.start_named()
+        state.load(asked)
         if not hasattr(config, "workerinput"):
             from canireuse.recording import Recorder
 
@@ -241,7 +271,13 @@ def pytest_configure(config: pytest.Config) -> None:
         ) from None
     except UsageError as error:
         raise pytest.UsageError(str(error)) from None
-    config.stash[STATE] = state
+
+
+def is_alone(config: pytest.Config) -> bool:
+    """Return whether this process runs all the cases itself: no workers beside it, and it does not only collect."""
+    return not (
+        hasattr(config, "workerinput") or getattr(config.option, "numprocesses", None) or config.option.collectonly
+    )
 
 
 def asked_for(config: pytest.Config) -> list[Path]:
@@ -329,18 +365,24 @@ def explain(record: records.Case) -> str:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
-    """Put the record on the report, which also travels from a worker to the controller."""
+    """Put the record on the report, as plain data where it travels from a worker to the controller."""
     report: Any = yield
     if isinstance(item, CaseItem) and call.when == "call" and item.record is not None:
         host = item.config.stash[STATE].host(item.case)
-        report.canireuse_case = item.record.model_dump(mode="json")
-        report.canireuse_environment = cases.environment_line(item.case.backend, host).model_dump(mode="json")
+        report.canireuse_case = item.record
+        report.canireuse_environment = cases.environment_line(item.case.backend, host)
+        if hasattr(item.config, "workerinput"):
+            report.canireuse_case = report.canireuse_case.model_dump(mode="json")
+            report.canireuse_environment = report.canireuse_environment.model_dump(mode="json")
     return report
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> None:
     """Start the next backend's host while this one's scripts run."""
+    state = item.config.stash.get(STATE, None)
+    if state is not None:
+        state.following = nextitem.case if isinstance(nextitem, CaseItem) else None
     if isinstance(nextitem, CaseItem):
         item.config.stash[STATE].host(nextitem.case)
 
@@ -352,12 +394,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     order = {name: number for number, name in enumerate(state.backends)}
     items.sort(key=lambda item: (order[item.case.backend], item.case.group) if isinstance(item, CaseItem) else (-1, ""))
-    if (
-        not hasattr(config, "workerinput")
-        and not getattr(config.option, "numprocesses", None)
-        and not config.option.collectonly
-        and not state.measures
-    ):
+    if is_alone(config) and not state.measures:
         for item in items:
             if isinstance(item, CaseItem):
                 state.host(item.case)

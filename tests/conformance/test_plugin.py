@@ -185,7 +185,7 @@ def test_a_run_that_is_interrupted_leaves_the_old_results_and_no_process(tmp_pat
     results.write_text("what was there before")
     patch = (
         "import os, pathlib, signal, sys\nfrom canireuse import cases\nran, count = cases.run_case, []\n"
-        "def run_case(case, host, outcome):\n    record = ran(case, host)\n    count.append(host.process.pid)\n"
+        "def run_case(case, host, *arguments):\n    record = ran(case, host, *arguments)\n    count.append(host.process.pid)\n"
         f"    if len(count) == 3:\n        pathlib.Path({str(pids)!r}).write_text(str(count[0]))\n"
         "        signal.signal(signal.SIGINT, signal.default_int_handler)  # a runner in the background ignores it\n"
         "        os.kill(os.getpid(), signal.SIGINT)\n    return record\n"
