@@ -14,6 +14,7 @@ from canireuse import cases, records
 from canireuse.claims import claim_lines
 from canireuse.comparison import FEWEST_PROCESSES
 from canireuse.measuring import HIGHEST_LOAD, load_average
+from canireuse.problems import UsageError
 from canireuse.runner import CaseItem, State
 from canireuse.scenarios import scenario_lines
 from canireuse.summary import absent_lines, summary_table
@@ -48,6 +49,24 @@ class Recorder:
             for line in (*claim_lines(self.state.specs.values()), *scenario_lines(self.state.specs.values())):
                 self.writer.write(line)
         return self.writer
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Refuse to lose results, where this process collects."""
+        if planned := sum(isinstance(item, CaseItem) for item in session.items):
+            self.check_replaced(planned)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
+        """Refuse to lose results, where workers collect."""
+        self.check_replaced(len(ids))
+
+    def check_replaced(self, planned: int) -> None:
+        """Raise UsageError if the run has fewer cases than the file that it would replace, unless that was asked for."""
+        if not (self.config.option.collectonly or self.config.getoption("--replace")):
+            try:
+                records.check_replaced(self.path, planned)
+            except UsageError as error:
+                raise pytest.UsageError(str(error)) from None
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         """Write the record that a report carries."""

@@ -259,6 +259,28 @@ def check_place(path: Path) -> None:
         ) from None
 
 
+def cases_in(path: Path) -> int | None:
+    """Return how many cases a file holds, whole or cut off; None if it is no results file."""
+    with path.open("rb") as file:
+        try:
+            Header.model_validate_json(file.readline())
+        except ValidationError:
+            return None
+        return sum(line.startswith((b'{"kind":"case"', b'{"kind": "case"')) for line in file)
+
+
+def check_replaced(path: Path, planned: int) -> None:
+    """Raise UsageError if a file that is there would be replaced by one with fewer cases, or is no results file at all."""
+    if not path.is_file() or not path.stat().st_size:
+        return
+    there = cases_in(path)
+    if there is None or there > planned:
+        held = "is no results file" if there is None else f"holds {there} cases, and this run has {planned}"
+        raise UsageError(
+            f"{path} {held}; nothing was run\n    expected: a new file, or one with as many cases at the most\n    to do: name another with --results, or replace this one with --replace"
+        )
+
+
 class Writer:
     """Writes a results file beside its place and moves it there at the end; the old file stays till then.
 

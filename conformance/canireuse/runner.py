@@ -52,6 +52,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--results", type=Path, default=None, metavar="FILE", help="where the records go (results.jsonl)")
     group.addoption(
+        "--replace",
+        action="store_true",
+        help="replace a results file that holds more cases than the run has, or a file of another kind",
+    )
+    group.addoption(
         "--limit",
         type=float,
         default=60.0,

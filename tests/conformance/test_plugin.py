@@ -191,7 +191,7 @@ def test_a_run_that_is_interrupted_leaves_the_old_results_and_no_process(tmp_pat
         "        os.kill(os.getpid(), signal.SIGINT)\n    return record\n"
         "cases.run_case = run_case\nfrom canireuse.commands import main\nmain()"
     )
-    command = [sys.executable, "-c", patch, "run", "scopes", "--backend", FAST, "--results", str(results)]
+    command = [sys.executable, "-c", patch, "run", "scopes", "--backend", FAST, "--results", str(results), "--replace"]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
     assert ran.returncode == 2, ran.stdout + ran.stderr
     assert results.read_text() == "what was there before"
@@ -255,6 +255,36 @@ def test_a_project_without_specs_imports_nothing_of_ours(tmp_path):
     code = "import sys, pytest; pytest.main(['-q']); print(sorted(name for name in sys.modules if name.startswith('canireuse')))"
     ran = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert ran.stdout.splitlines()[-1] == "['canireuse', 'canireuse.plugin']"
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+def test_results_are_not_lost_to_a_smaller_run_unasked(tmp_path, workers):
+    results = tmp_path / "r.jsonl"
+    run = ("canireuse", "run", "--backend", FAST, "--results", str(results), *workers)
+    assert call(*run, "ties", "gradients").returncode == 0
+    before = results.read_text()
+    ran = call(*run, "ties")
+    assert ran.returncode == 4
+    words = (
+        f"r.jsonl holds {len(cases(results))} cases, and this run has {len(list((ROOT / 'specs' / 'ties').iterdir()))}"
+    )
+    assert words in ran.stderr
+    assert "replace this one with --replace" in ran.stderr
+    assert results.read_text() == before
+    assert call(*run, "ties", "--replace").returncode == 0
+    assert len(cases(results)) < before.count('"kind":"case"')
+    assert call(*run, "ties", "gradients").returncode == 0  # more replace fewer
+
+
+def test_a_file_of_another_kind_is_not_lost(tmp_path):
+    notes = tmp_path / "notes.txt"
+    notes.write_text("mine")
+    ran = call("pytest", "specs/ties", "--backend", FAST, f"--results={notes}")
+    assert ran.returncode == 4
+    assert "notes.txt is no results file; nothing was run" in ran.stderr + ran.stdout
+    assert notes.read_text() == "mine"
+    notes.write_text("")
+    assert call("pytest", "specs/ties", "--backend", FAST, f"--results={notes}").returncode == 0
 
 
 def test_what_only_collects_writes_nothing(tmp_path):

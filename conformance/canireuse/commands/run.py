@@ -40,6 +40,11 @@ UNUSED = ("terminal", "cacheprovider", "doctest", "logging", "threadexception", 
     show_default=True,
     help="Where the records go.",
 )
+@click.option(
+    "--replace",
+    is_flag=True,
+    help="Replace a results file that holds more cases than the run, or a file of another kind.",
+)
 @click.option("-k", "keyword", metavar="EXPRESSION", help="Only cases whose names match, as in pytest.")
 @click.option("-n", "workers", metavar="N", help="Worker processes, as in pytest-xdist; one backend, one worker.")
 @click.option("--limit", type=float, default=60.0, show_default=True, metavar="SECONDS", help="Time a script may take.")
@@ -69,6 +74,7 @@ def run(
     device: str,
     python: tuple[str, ...],
     results: Path,
+    replace: bool,
     keyword: str | None,
     workers: str | None,
     limit: float,
@@ -90,6 +96,7 @@ def run(
         f"--import-limit={import_limit}",
     ]
     arguments += [f"--backend={name}" for name in backend] + [f"--python={path}" for path in python]
+    arguments += ["--replace"] if replace else []
     arguments += [f"-k={keyword}"] if keyword else []
     arguments += ["-n", workers] if workers else []
     arguments += [f"--budget={budget}"] + (["--measure"] if measure else [])
