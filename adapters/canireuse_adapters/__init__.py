@@ -16,7 +16,7 @@ CORE = ("tf1", "tf2", "keras", "linen", "nnx", "torch")
 @cache
 def points() -> dict[str, EntryPoint]:
     """Return the entry point of each backend, the first of two of one name; to look through all packages takes a while."""
-    return {point.name: point for point in reversed(entry_points(group=GROUP))}
+    return {point.name: point for point in reversed([*entry_points(group=GROUP)])}
 
 
 def names() -> list[str]:
