@@ -2,12 +2,14 @@
 
 For each backend it gives the whole command, `canireuse run --backend BACKEND`, and prints the wall time from its start
 to its end, the seconds inside scripts, what share that is, how long the framework took to import, and the processor time of
-the command without its hosts. Of several runs that with the median share is printed. Let nothing else run beside it.
+the command without its hosts; before that, the processor time of `canireuse list`, and of loading all specs. Of several runs
+the median is printed, or that with the median share. Let nothing else run beside it.
 """
 
 import argparse
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -26,6 +28,23 @@ finally:
     own = resource.getrusage(resource.RUSAGE_SELF)
     print(own.ru_utime + own.ru_stime, file=sys.stderr)
 """
+
+
+#: prints the processor time that loading all specs takes, without imports
+LOADING = """
+import time
+from canireuse.commands.places import load_specs
+begun = time.process_time()
+load_specs(())
+print(time.process_time() - begun)
+"""
+
+
+def processor_time(code: str, *arguments: str) -> float:
+    """Return the number of seconds that a program prints at its end."""
+    command = [sys.executable, "-c", code, *arguments]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603  # our own
+    return float((ran.stdout + ran.stderr).split()[-1])
 
 
 def measure(backend: str, folder: Path) -> tuple[float, float, float, float]:
@@ -51,6 +70,9 @@ def main() -> None:
     parser.add_argument("backends", nargs="*", default=canireuse_adapters.names())
     parser.add_argument("--runs", type=int, default=1)
     asked = parser.parse_args()
+    for what, program in (("canireuse list", (COMMAND, "list")), ("loading all specs", (LOADING,))):
+        seconds = statistics.median(processor_time(*program) for _ in range(asked.runs))
+        print(f"{what}: {seconds:.2f} s of processor time")
     print(f"{'backend':12}{'share':>8}{'whole s':>10}{'scripts s':>11}{'import s':>10}{'command, cpu s':>16}")
     with tempfile.TemporaryDirectory() as folder:
         for backend in asked.backends:

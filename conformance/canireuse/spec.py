@@ -78,10 +78,6 @@ class Spec(BaseModel):
         return {step.expect: step.close for step in walk(self.steps) if isinstance(step, Expect)}
 
 
-# Steps hold steps: their models are built here, all in one, where each by itself would build all the others again.
-Spec.model_rebuild(_types_namespace={"AnyStep": AnyStep})
-
-
 class Located(BaseModel):
     """A spec together with its id and where it was read from."""
 

@@ -106,7 +106,7 @@ measuring.Host.turn = interrupt
 def test_an_interrupt_while_times_are_taken_leaves_the_old_results_and_no_process(specs, main):
     (specs / "results.jsonl").write_text("what was there before")
     arguments = ("run", "specs/facet/measured.yaml") if "commands" in main else ("specs/facet/measured.yaml",)
-    ran = call(specs, "-c", PATCH + main, *arguments, "--measure", "--budget", "60")
+    ran = call(specs, "-c", PATCH + main, *arguments, "--replace", "--measure", "--budget", "60")
     said = ran.stdout + ran.stderr
     assert ran.returncode == 2, said
     assert "Traceback" not in said

@@ -5,6 +5,7 @@ step may hold: the loader validates with them, and the JSON Schema for editors i
 them. How a verb is meant is said in its docstring; how each framework says it is in `adapters/`.
 """
 
+import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Union
 
@@ -89,6 +90,9 @@ if TYPE_CHECKING:
 else:
     _tagged = tuple(Annotated[model, Tag(verb)] for verb, model in VERBS.items())
     AnyStep = Annotated[Union[_tagged], Discriminator(first_key)]  # noqa: UP007  # built from VERBS, not spelled out
+    # Steps hold steps: a model is built when it is first used, and looks for this name where it was written.
+    for _model in (Block, *VERBS.values()):
+        sys.modules[_model.__module__].AnyStep = AnyStep
 
 
 def walk(steps: Sequence[Step]) -> Iterator[Step]:
