@@ -52,7 +52,9 @@ def adapter(name: str) -> type[Adapter]:
     point = points()[name]
     try:
         found: object = point.load()
-    except Exception as error:  # a package of somebody else may raise anything
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a package of somebody else may raise anything, SystemExit too
         raise unloadable(name, f"{type(error).__name__}: {error}", point.value) from error
     if not (isinstance(found, type) and issubclass(found, Adapter)):
         raise unloadable(name, f"{found!r} is no adapter", point.value)

@@ -60,11 +60,13 @@ def ways_of(adapter: type[Adapter], located: Located) -> list[dict[str, str]]:
         return [{}]
 
 
-def script_of(case: Plan, host: Host) -> Script | Exception:
+def script_of(case: Plan, host: Host) -> Script | BaseException:
     """Return the script of a case on a host that is ready, or why there is none: Unsupported, or a fault of the adapter."""
     try:
         return case.adapter(host.device, case.way, host.environment["packages"]).translate(case.located.spec)
-    except Exception as why_not:  # noqa: BLE001  # a fault of an adapter must not lose the case
+    except KeyboardInterrupt:
+        raise
+    except BaseException as why_not:  # noqa: BLE001  # a fault of an adapter, SystemExit too, must not lose the case
         return why_not
 
 
@@ -72,7 +74,7 @@ def run_case(
     case: Plan,
     host: Host,
     outcome: Outcome | None = None,
-    script: Script | Exception | None = None,
+    script: Script | BaseException | None = None,
     meanwhile: Callable[[], None] = lambda: None,
 ) -> Case:
     """Run one case on a host that belongs to its backend, and return its record.
@@ -92,7 +94,7 @@ def run_case(
     script = script or script_of(case, host)
     if isinstance(script, Unsupported):
         return record.model_copy(update={"verdict": "unsupported", "blame": "backend", "reason": str(script)})
-    if isinstance(script, Exception):
+    if isinstance(script, BaseException):
         why = f"the adapter cannot translate this: {type(script).__name__}: {script}"
         output = "".join(traceback.format_exception(script)[-3:])
         return record.model_copy(update={"verdict": "error", "blame": "adapter", "reason": why, "output": output})

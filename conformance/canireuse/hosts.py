@@ -106,6 +106,7 @@ class Host:
             **self.environ,
             "PYTHONPATH": os.pathsep.join(self._path()),
             "PYTHONUNBUFFERED": "1",
+            "PYTHONSAFEPATH": "",  # the host finds the stopwatch in its own folder
             "TMPDIR": self._folder.name,
         }
         self._started = time.perf_counter()
@@ -139,7 +140,7 @@ class Host:
         try:
             if self.process is None:
                 self.start()
-            outcome = self._receive(self.import_limit)
+            outcome = self._receive(time.monotonic() + self.import_limit)
         except (OSError, HostGone) as error:
             self.absent = f"the interpreter {self.python!r} did not come up: {error}"
             return self.absent
@@ -177,7 +178,11 @@ class Host:
         refused = ""
         devices: tuple[Device, ...] = ("gpu", "cpu") if self.asked == "auto" else (self.asked,)
         for device in devices:
-            outcome = self._request({"script": self.adapter.probe(device), "filename": "<probe>", "core": self.core})
+            try:
+                probe = self.adapter.probe(device)
+            except Exception as error:  # noqa: BLE001  # an adapter of somebody else may raise anything
+                return f"the adapter does not say how the device of {self.adapter.title} is found ({type(error).__name__}: {error})"
+            outcome = self._request({"script": probe, "filename": "<probe>", "core": self.core})
             name = outcome.observations.get("device")
             if outcome.ending == "finished" and not outcome.error and isinstance(name, str) and is_on(device, name):
                 self.device, self.device_name = device, name
@@ -228,10 +233,14 @@ class Host:
                 self._restart()
             offset = self._log.seek(0, os.SEEK_END)
             self._send(request)
+            deadline = time.monotonic() + self.limit
             meanwhile()
-            outcome = self._receive(self.limit)
+            outcome = self._receive(deadline)
         except (OSError, HostGone) as error:
             outcome = Outcome("crash", error=gone(str(error)))
+        except BaseException:  # whoever is asked next must not be given what this script answers
+            self.stop()
+            raise
         if outcome.ending in {"crash", "timeout"}:
             self.stop()
         if outcome.ending in {"crash", "timeout"} or outcome.error:
@@ -242,7 +251,7 @@ class Host:
         """Replace the process; the framework is imported again."""
         self.stop()
         self.start()
-        outcome = self._receive(self.import_limit)
+        outcome = self._receive(time.monotonic() + self.import_limit)
         if outcome.ending != "finished":
             raise HostGone(f"the replacement did not come up: {outcome.ending}")
 
@@ -252,10 +261,9 @@ class Host:
         self.process.stdin.write(json.dumps(request).encode() + b"\n")
         self.process.stdin.flush()
 
-    def _receive(self, limit: float) -> Outcome:
-        """Collect answers until the script has finished, the process is gone, or time is up."""
+    def _receive(self, deadline: float) -> Outcome:
+        """Collect answers until the script has finished, the process is gone, or the monotonic clock is at the deadline."""
         outcome = Outcome("timeout")
-        deadline = time.monotonic() + limit
         while True:
             line = self._line(deadline)
             if line is None:

@@ -29,6 +29,8 @@ class Display:
         self.last_backend = ""
         self.told = 0.0
         self.measuring: TaskID | None = None
+        #: whether a worker ended early
+        self.broken = False
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -48,6 +50,13 @@ class Display:
         self.progress = Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal)
         self.progress.start()
         self.task = self.progress.add_task("importing frameworks", total=count)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, error: object) -> None:
+        """Tell why a worker ended that did not come to its end."""
+        if error:
+            self.broken = True
+            self.console.print(f"a worker ended: {error}", markup=False)
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         """Count a case; tell a failure at once."""
@@ -91,6 +100,9 @@ class Display:
         """Show the table and say where the records are."""
         if self.progress:
             self.progress.stop()
+        if self.broken and not self.expected:  # that no case was selected would not be true
+            session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+            return
         if exitstatus == pytest.ExitCode.INTERRUPTED:
             self.console.print("interrupted")
         recorder: Any = session.config.pluginmanager.get_plugin("canireuse-recorder")

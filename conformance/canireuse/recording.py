@@ -35,6 +35,8 @@ class Recorder:
         self.measured: records.Measuring | None = None
         if not config.option.collectonly:
             records.check_place(self.path)
+        if self.path.is_symlink():  # what it leads to is replaced, not the link
+            self.path = self.path.resolve()
         self.started, self.load = time.perf_counter(), load_average()
 
     def open(self) -> records.Writer:
@@ -58,7 +60,8 @@ class Recorder:
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
         """Refuse to lose results, where workers collect."""
-        self.check_replaced(len(ids))
+        if ids:
+            self.check_replaced(len(ids))
 
     def check_replaced(self, planned: int) -> None:
         """Raise UsageError if the run has fewer cases than the file that it would replace, unless that was asked for."""

@@ -6,6 +6,7 @@ run that is killed loses at most the scripts in flight. Everything aligns by id,
 
 import datetime
 import hashlib
+import os
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,6 +20,8 @@ from canireuse.problems import InputError, Problem, UsageError
 from canireuse.step import Answer
 
 SCHEMA_VERSION = 1
+#: how much of a file is read to tell whether it begins with a header, in bytes
+LONGEST_HEADER = 1 << 20
 
 
 class Line(BaseModel):
@@ -247,23 +250,26 @@ class Results(BaseModel):
 
 def check_place(path: Path) -> None:
     """Make the folder of a results file; raise UsageError if the file could not be written there."""
+    why_not = ""
+    if os.path.lexists(path) and not path.is_file():
+        why_not = "it is a folder" if path.is_dir() else "it is no regular file"
     try:
-        if path.is_dir():
-            raise IsADirectoryError("it is a folder")
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path.parent):
             pass
     except OSError as error:
+        why_not = error.strerror or str(error)
+    if why_not:
         raise UsageError(
-            f"no results can be written to {path}: {error.strerror or error}\n    expected: a file in a folder that can be written to\n    to do: name another with --results"
-        ) from None
+            f"no results can be written to {path}: {why_not}\n    expected: a file in a folder that can be written to\n    to do: name another with --results"
+        )
 
 
 def cases_in(path: Path) -> int | None:
     """Return how many cases a file holds, whole or cut off; None if it is no results file."""
     with path.open("rb") as file:
         try:
-            Header.model_validate_json(file.readline())
+            Header.model_validate_json(file.readline(LONGEST_HEADER))
         except ValidationError:
             return None
         return sum(line.startswith((b'{"kind":"case"', b'{"kind": "case"')) for line in file)
@@ -277,7 +283,7 @@ def check_replaced(path: Path, planned: int) -> None:
     if there is None or there > planned:
         held = "is no results file" if there is None else f"holds {there} cases, and this run has {planned}"
         raise UsageError(
-            f"{path} {held}; nothing was run\n    expected: a new file, or one with as many cases at the most\n    to do: name another with --results, or replace this one with --replace"
+            f"{path} {held}; nothing was run\n    expected: a new file, or one with no more cases than this run\n    to do: name another with --results, or replace this one with --replace"
         )
 
 
@@ -318,13 +324,14 @@ def read(paths: Iterable[Path]) -> Results:
     results, problems = Results(), []
     for path in paths:
         try:
-            lines = path.read_text(encoding="utf-8").splitlines()
+            lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
         except (OSError, UnicodeDecodeError) as error:
             advice = "make one with `canireuse run --results FILE`"
             problems.append(Problem(path, 0, 0, f"the file cannot be read: {error}", "a results file", advice))
             continue
-        if not lines:
+        if lines == [""]:
             problems.append(Problem(path, 1, 1, "the file is empty", "a header, cases and a footer", "run again"))
+            continue
         problem = next(filter(None, (read_line(results, path, *line) for line in enumerate(lines, 1))), None)
         problems += [problem] if problem else []
     if problems:

@@ -126,10 +126,10 @@ class State:
         self.hosts: dict[str, Host] = {}
         #: the case that comes next in this process, and a case whose script was written ahead
         self.following: cases.Plan | None = None
-        self.ahead: tuple[cases.Plan, Script | Exception] | None = None
+        self.ahead: tuple[cases.Plan, Script | BaseException] | None = None
         self.measuring: Measuring | None = None
         if self.measures:
-            check_alone(config)
+            measure_in_one_process(config)
         if not 0 < self.budget < math.inf:
             raise UsageError(
                 f"--budget is {self.budget}\n    expected: a number of seconds above zero\n    to do: leave it out for {DEFAULT_BUDGET:.0f} seconds"
@@ -211,8 +211,8 @@ class State:
         self.hosts.clear()
 
 
-def check_alone(config: pytest.Config) -> None:
-    """Raise UsageError if several workers would run side by side while the clock is read; a single one is this process."""
+def measure_in_one_process(config: pytest.Config) -> None:
+    """Have this process measure where one worker was asked for; raise UsageError for several, side by side while the clock is read."""
     workers = sum(int(tx.partition("*")[0]) if "*" in tx else 1 for tx in getattr(config.option, "tx", None) or [])
     if workers > 1:
         raise UsageError(
@@ -280,8 +280,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def is_alone(config: pytest.Config) -> bool:
     """Return whether this process runs all the cases itself: no workers beside it, and it does not only collect."""
-    return not (
-        hasattr(config, "workerinput") or getattr(config.option, "numprocesses", None) or config.option.collectonly
+    return getattr(config.option, "dist", "no") == "no" and not (
+        hasattr(config, "workerinput") or config.option.collectonly
     )
 
 

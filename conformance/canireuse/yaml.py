@@ -24,9 +24,10 @@ Places = dict[Loc, tuple[int, int]]
 
 
 PARSER: Any = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
-#: what libyaml takes and PyYAML does not: tabs and byte order marks inside, a comment that touches the mark of a block,
-#: a question mark in a flow collection
-LENIENT = re.compile(r"[\t\ufeff]|[|>][-+0-9]*#|[\[{].*\?", re.DOTALL)
+#: what libyaml takes and PyYAML does not: tabs and byte order marks inside, a comment that touches the mark of a block
+LENIENT = re.compile(r"[\t\ufeff]|[|>][-+0-9]*#")
+#: where a flow collection may begin: PyYAML takes no question mark in it
+FLOW = re.compile(r"[\[{]")
 NUMBER = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 INTEGER = re.compile(r"[-+]?[0-9]+")
 WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
@@ -47,10 +48,11 @@ def read(path: Path) -> tuple[Any, Places, str]:
 
 def parse(path: Path, text: str) -> tuple[Any, Places]:
     """Return the data of a text and the place of each value; raise InputError if it is not strict YAML."""
-    if PARSER is not yaml.SafeLoader and not LENIENT.search(text):
-        with suppress(
-            yaml.YAMLError, InputError
-        ):  # what libyaml refuses, PyYAML takes now and then, or words otherwise
+    flow = FLOW.search(text)
+    lenient = LENIENT.search(text) or (flow and "?" in text[flow.start() :])
+    if PARSER is not yaml.SafeLoader and not lenient:
+        # what libyaml refuses, PyYAML takes now and then, or words otherwise
+        with suppress(yaml.YAMLError, InputError):
             return walk(path, text, PARSER)
     try:
         return walk(path, text, yaml.SafeLoader)
@@ -85,6 +87,8 @@ class Walk:
             happened, expected = "the file is empty", "a mapping that begins with `title:`"
             raise InputError([Problem(self.path, 1, 1, happened, expected, "write a spec, or delete the file")])
         value = self.value(self.next(), (), 0)
+        if value is None:  # parsers differ in where nothing stands
+            self.places[()] = (1, 1)
         self.next()  # the document ends
         after = self.next()
         if not isinstance(after, yaml.StreamEndEvent):
@@ -111,7 +115,7 @@ class Walk:
             name = self.key(key, mapping)
             mapping[name] = self.value(self.next(), (*loc, name), depth + 1)
             self.places[(*loc, name, "key")] = place_of(key)
-            if mapping[name] is None:  # parsers differ in where nothing stands
+            if mapping[name] is None:
                 self.places[(*loc, name)] = place_of(key)
         return mapping
 

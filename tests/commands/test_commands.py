@@ -107,10 +107,11 @@ def test_a_new_spec_runs_and_is_clean_but_for_its_blanks(canireuse, tmp_path):
 
 def test_a_new_spec_is_written_below_the_folder_one_stands_in(canireuse, tmp_path):
     (tmp_path / "specs").mkdir()
-    for slug, folder in (("from-above", tmp_path), ("from-inside", tmp_path / "specs")):
+    places = {"from-above": tmp_path, "from-inside": tmp_path / "specs", "from-the-facet": tmp_path / "specs" / "ties"}
+    for slug, folder in places.items():
         assert canireuse("new", f"ties/{slug}", cwd=folder).returncode == 0
         assert (tmp_path / "specs" / "ties" / f"{slug}.yaml").is_file()
-        assert slug in canireuse("list", f"ties/{slug}", cwd=folder).stdout
+        assert slug in canireuse("list", f"ties/{slug}", cwd=tmp_path).stdout
     assert canireuse("new", "ties/from-inside", cwd=tmp_path).returncode == 4
 
 

@@ -37,6 +37,12 @@ def write(path, *lines):
     return path
 
 
+@pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x85", "\x0b", "\x1c"])
+def test_a_line_ends_where_json_lines_do(tmp_path, separator):
+    path = write(tmp_path / "r.jsonl", header(), case(reason=f"one{separator}two"), footer())
+    assert records.read([path]).cases["facet/spec@torch"].reason == f"one{separator}two"
+
+
 def test_what_is_written_is_read(tmp_path):
     path = write(tmp_path / "r.jsonl", header(), case(script="x = 'ä'\n"), footer())
     results = records.read([path])

@@ -15,6 +15,7 @@ from canireuse_adapters.reference import Reference
 ROOT = Path(__file__).parent.parent.parent
 SOME = ("scopes", "gradients")
 FAST = "reference"
+SPEC = "scopes/reuse-true-finds-existing"
 #: what may differ between two runs of one case
 VOLATILE = {"seconds", "output"}
 
@@ -250,6 +251,46 @@ def test_results_are_not_lost_to_a_smaller_run_unasked(tmp_path, workers):
     assert call(*run, "ties", "--replace").returncode == 0
     assert len(cases(results)) < before.count('"kind":"case"')
     assert call(*run, "ties", "gradients").returncode == 0  # more replace fewer
+
+
+def test_a_run_that_selects_nothing_is_not_told_of_lost_results(tmp_path):
+    results = tmp_path / "r.jsonl"
+    assert call("canireuse", "run", "ties", "--backend", FAST, "--results", str(results)).returncode == 0
+    ran = call(
+        "canireuse", "run", "ties", "--backend", FAST, "--results", str(results), "-n", "2", "-k", "no-such-case"
+    )
+    assert ran.returncode == 5, ran.stdout + ran.stderr
+
+
+def test_what_is_no_regular_file_is_not_replaced_and_a_link_is_followed(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    for name in ("fifo", "dangling"):
+        ran = call("canireuse", "run", SPEC, "--backend", FAST, "--results", str(tmp_path / name))
+        assert ran.returncode == 4
+        assert "it is no regular file" in ran.stderr
+    assert (tmp_path / "fifo").is_fifo()
+    (tmp_path / "real.jsonl").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "real.jsonl")
+    assert call("canireuse", "run", SPEC, "--backend", FAST, "--results", str(tmp_path / "link")).returncode == 0
+    assert (tmp_path / "link").is_symlink()
+    assert len(cases(tmp_path / "real.jsonl")) == 1
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+def test_the_project_around_is_not_read(tmp_path, write_spec, workers):
+    folder = tmp_path / "we $HOME"
+    folder.mkdir()
+    for name in ("py.py", "click.py", "conftest.py"):
+        (folder / name).write_text("raise RuntimeError('this is mine')\n")
+    (folder / "pytest.ini").write_text("[pytest]\naddopts = --no-such-option\n")
+    spec = write_spec(WAITS.format("1.0").replace("get: k", "get: k\n    shape: []"), "build/good")
+    (spec.parent / "test_mine.py").write_text("def test_mine():\n    raise RuntimeError('this is mine')\n")
+    environ = {**os.environ, "PYTEST_ADDOPTS": "--no-such-option", "PYTEST_PLUGINS": "no_such_module"}
+    command = [sys.executable, "-P", "-m", "canireuse", "run", str(spec.parent.parent), "--backend", FAST, *workers]
+    ran = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=100, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert list(cases(folder / "results.jsonl")) == ["build/good@reference"]
 
 
 def test_a_file_of_another_kind_is_not_lost(tmp_path):

@@ -1,6 +1,7 @@
 """Strict YAML: what is refused, and where values stand."""
 
 import random
+import time
 from pathlib import Path
 
 import pytest
@@ -69,7 +70,7 @@ def test_a_file_that_is_no_text_is_refused(tmp_path):
 SPECS = sorted((Path(__file__).parent.parent.parent / "specs").glob("*/*.yaml"))
 SMALL = (
     "a: 1\nb:\n  - x\n  -\n  - [1, 2]\n", "{a: , b: }\n", "- \n- a:\n- 'x'\n", "a: |\n  text\n   more\nb: >-\n  f\n\n  g\n",
-    "? a\n: b\n", "---\na: 1\n...\n", "a: 'it''s'\nb: \"x\\ty\\u00e9\"\n", "# c\n\na:   \n  b:\n    - - 1\n      - 2\n",
+    "? a\n: b\n", "---", "---\na: 1\n...\n", "a: 'it''s'\nb: \"x\\ty\\u00e9\"\n", "# c\n\na:   \n  b:\n    - - 1\n      - 2\n",
 )  # fmt: skip
 PIECES = [*"ab:-[]{},'\"|>#&*!%@`?\n \t0.\\", "\ufeff", "\u2028", "\x85", "\U0001f600", "\x00", "\r", "---\n", "...\n", "- ", "? ", ": "]  # fmt: skip
 
@@ -90,6 +91,12 @@ def mutants(count):
             place = some.randrange(len(text) + 1)
             text = text[:place] + some.choice(["", *PIECES]) + text[place + some.choice([0, 0, 1, 2]) :]
         yield text
+
+
+def test_many_brackets_take_no_longer_than_they_are_long(tmp_path):
+    started = time.process_time()
+    read(tmp_path, f"a: '{'[{' * 40000}'\n")
+    assert time.process_time() - started < 1
 
 
 @pytest.mark.skipif(not __with_libyaml__, reason="PyYAML has no libyaml here")

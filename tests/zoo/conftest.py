@@ -21,13 +21,14 @@ BACKENDS = {
     "zoo-thaws": "tests.zoo.unties:Thaws",
     "zoo-skimps": "tests.zoo.hurries:Skimps",
     "zoo-two-faced": "tests.zoo.hurries:TwoFaced",
+    "zoo-exits-at-load": "tests.zoo.exits_at_load:Never",
     **{
         f"zoo-{name}": f"tests.zoo.misbehaves:{cls}"
         for name, cls in {
             "swallows-errors": "SwallowsErrors", "forgets": "Forgets", "invents": "Invents", "prints-rubbish": "PrintsRubbish",
             "hangs": "Hangs", "segfaults": "Segfaults", "unimportable": "Unimportable", "breaks-at-import": "BreaksAtImport",
             "hangs-at-import": "HangsAtImport", "aborts-at-import": "AbortsAtImport", "is-no-adapter": "NO_ADAPTER",
-            "is-not-there": "NotThere",
+            "is-not-there": "NotThere", "exits-while-translating": "ExitsWhileTranslating", "probes-nothing": "ProbesNothing",
         }.items()
     },
 }  # fmt: skip

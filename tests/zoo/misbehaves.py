@@ -104,4 +104,23 @@ class AbortsAtImport(Reference):
     install = "pip install a-framework"
 
 
+class ExitsWhileTranslating(Reference):
+    """Ends the process that asks it for a script."""
+
+    name = title = "zoo-exits-while-translating"
+
+    def get(self, step):
+        raise SystemExit("no script today")
+
+
+class ProbesNothing(Reference):
+    """Cannot say where its device is."""
+
+    name = title = "zoo-probes-nothing"
+
+    @classmethod
+    def probe(cls, device):
+        raise NotImplementedError
+
+
 NO_ADAPTER = "an entry point may lead to anything"

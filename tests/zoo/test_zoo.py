@@ -114,14 +114,36 @@ def test_a_backend_that_was_not_named_and_is_absent_is_skipped_with_the_reason(z
         in ran.stdout
     )
     assert "skipped: the backend 'zoo-is-not-there' cannot be loaded: AttributeError" in ran.stdout
+    assert "skipped: the backend 'zoo-exits-at-load' cannot be loaded: SystemExit: it needs a licence" in ran.stdout
 
 
-@pytest.mark.parametrize("backend", ["zoo-is-no-adapter", "zoo-is-not-there"])
+@pytest.mark.parametrize("backend", ["zoo-is-no-adapter", "zoo-is-not-there", "zoo-exits-at-load"])
 def test_a_backend_that_was_named_and_cannot_be_loaded_is_refused(zoo, tmp_path, backend):
     ran = zoo(RIGHT, "--backend", f"reference,{backend}")
     assert ran.returncode == 4
     assert f"the backend {backend!r} cannot be loaded" in ran.stderr
     assert not (tmp_path / "results.jsonl").exists()
+
+
+def test_an_adapter_that_exits_spoils_no_case_but_its_own(zoo, tmp_path):
+    zoo("ties", "state", "--backend", "zoo-exits-while-translating,reference")
+    cases = records.read([tmp_path / "results.jsonl"]).cases
+    exits = [case for case in cases.values() if case.backend == "zoo-exits-while-translating"]
+    faults = [case for case in exits if case.verdict == "error"]
+    assert 0 < len(faults) < len(exits) == len(cases) / 2
+    assert {(case.blame, case.reason) for case in faults} == {
+        ("adapter", "the adapter cannot translate this: SystemExit: no script today")
+    }
+    for case in exits:
+        if case not in faults:
+            assert case.verdict == cases[f"{case.spec}@reference"].verdict
+
+
+def test_an_adapter_that_cannot_say_where_its_device_is_has_none(zoo, tmp_path):
+    ran = zoo(RIGHT, "--backend", "zoo-probes-nothing", "--device", "gpu")
+    case = records.read([tmp_path / "results.jsonl"]).cases[f"{RIGHT}@zoo-probes-nothing@gpu"]
+    assert (ran.returncode, case.verdict) == (1, "skipped")
+    assert "the adapter does not say how the device of zoo-probes-nothing is found (NotImplementedError" in case.reason
 
 
 def test_the_zoo_is_caught_on_workers_too(zoo, tmp_path):

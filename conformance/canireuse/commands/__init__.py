@@ -15,12 +15,8 @@ OFTEN = 100_000
 BAD_INPUT = 4
 
 
-#: each command, in the order in which help lists them, and the function that is it in the module of its name
-COMMANDS = {
-    **{name: name for name in ("run", "report", "diff", "port", "show", "claims")},
-    "list": "list_specs",
-    **{name: name for name in ("lint", "new", "doctor")},
-}
+#: in the order in which help lists them; each is the function of its name in the module of its name
+COMMANDS = ("run", "report", "diff", "port", "show", "claims", "list", "lint", "new", "doctor")
 
 
 class Commands(click.Group):
@@ -34,7 +30,8 @@ class Commands(click.Group):
         """Return a command, None if there is none of that name."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(import_module(f"canireuse.commands.{cmd_name}"), COMMANDS[cmd_name])
+        module = import_module(f"canireuse.commands.{cmd_name}")
+        command: click.Command = getattr(module, "list_specs" if cmd_name == "list" else cmd_name)
         return command
 
 

@@ -40,22 +40,27 @@ steps:
 @click.command()
 @click.argument("spec_id", metavar="FACET/SLUG")
 def new(spec_id: str) -> None:
-    """Write a spec to begin from at specs/FACET/SLUG.yaml below the folder you are in; it runs as it is."""
+    """Write a spec to begin from at specs/FACET/SLUG.yaml below the folder you are in, or in the `specs` around it; it runs as it is."""
     if not re.fullmatch(r"[a-z0-9-]+/[a-z0-9]+(-[a-z0-9]+)*", spec_id):
         raise UsageError(
             f"{spec_id!r} is no id of a spec\n    expected: FACET/SLUG, lower-case words with hyphens between\n    to do: try something like scopes/reuse-finds-existing"
         )
-    path = (Path() if Path.cwd().name == OWN.name else OWN) / f"{spec_id}{SUFFIX}"
+    around = next((place for place in (Path(), Path("..")) if place.resolve().name == OWN.name), OWN)
+    path = around / f"{spec_id}{SUFFIX}"
     taken = next((one for one in (path, specs_folder() / f"{spec_id}{SUFFIX}") if one.exists()), None)
     if taken:
         raise UsageError(
             f"{taken} is there already\n    expected: an id that no spec has\n    to do: choose another slug, or edit that file"
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
     words = spec_id.rpartition("/")[2].replace("-", " ")
-    path.write_text(
-        TEMPLATE.format(modeline=modeline_of(path), title=f"{words.capitalize()}, as a statement"), encoding="utf-8"
-    )
+    text = TEMPLATE.format(modeline=modeline_of(path), title=f"{words.capitalize()}, as a statement")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be written: {error.strerror}\n    expected: a folder that can be written to\n    to do: go to another, or move what is in the way"
+        ) from None
     click.echo(
-        f"wrote {path}\nnext: edit it, then `canireuse run {spec_id} --backend reference`, then `canireuse lint {spec_id}`"
+        f"wrote {path}\nnext: edit it, then `canireuse run {path} --backend reference`, then `canireuse lint {path}`"
     )

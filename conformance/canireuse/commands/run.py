@@ -15,7 +15,12 @@ from canireuse.measuring import DEFAULT_BUDGET
 from canireuse.progress import Display
 
 #: what keeps the configuration and the plugins of the project in which the command is given out of the run
-ALONE = {"PYTEST_ADDOPTS": "", "PYTEST_PLUGINS": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+ALONE = {
+    "PYTEST_ADDOPTS": "",
+    "PYTEST_PLUGINS": "",
+    "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    "PYTHONSAFEPATH": "1",  # workers begin with the folder on their path
+}
 
 #: plugins of pytest's own that a run has no use for: each takes part in every item
 UNUSED = ("terminal", "cacheprovider", "doctest", "logging", "threadexception", "unraisableexception", "warnings")
@@ -85,7 +90,8 @@ def run(
 ) -> int:  # click hands every option over
     """Run SPECS (paths, facets or ids; all if none is named) and write the records.
 
-    The same as `pytest specs` with the same options; what pytest alone has, such as --junitxml, is there.
+    The same cases and records as `pytest specs` with the same options, without the settings and plugins that pytest has here;
+    what pytest alone has, such as --junitxml, is there.
     """
     paths = [path.resolve() for path in spec_paths(specs)]
     arguments = [
@@ -102,7 +108,17 @@ def run(
     arguments += [f"--budget={budget}"] + (["--measure"] if measure else [])
     display = Display(as_json=as_json)
     os.environ.update(ALONE)
-    alone = ["-c", os.devnull, f"--rootdir={Path.cwd()}", "--noconftest", *(f"-pno:{name}" for name in UNUSED)]
+    alone = [
+        "-c",
+        os.devnull,
+        "--rootdir=/",
+        "-o",
+        "python_files=",
+        "-o",
+        "norecursedirs=",
+        "--noconftest",
+        *(f"-pno:{name}" for name in UNUSED),
+    ]
     own = ["-p", "canireuse.plugin", "-p", "xdist.plugin", "-o", f"canireuse_specs={shlex.join(map(str, paths))}"]
     code = pytest.main([*arguments, *alone, *own], plugins=[display])
     if as_json:
