@@ -11,7 +11,8 @@ from typing import Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from canireuse import yaml
-from canireuse.judge import UNKNOWN_ERROR, Judged, agrees
+from canireuse.answers import agrees
+from canireuse.judge import UNKNOWN_ERROR, Judged
 from canireuse.loader import CLAIMS, SUFFIX, misfits
 from canireuse.problems import InputError, Problem, suggestion
 from canireuse.records import Case, ClaimLine, Decision, Results

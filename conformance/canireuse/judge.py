@@ -4,7 +4,6 @@ Only the judge compares. It compares strictly: a missing observation, one nobody
 of another type, and a divergence that is no longer observed all fail.
 """
 
-import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -12,6 +11,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 from pydantic import BaseModel, ConfigDict
 
+from canireuse.answers import agrees
 from canireuse.hosts import Outcome
 from canireuse.spec import TOLERANCE, UNOBSERVED, Divergence, Spec, package_of
 from canireuse.step import Answer
@@ -175,23 +175,6 @@ def what_a_write_shows(before: Any, after: Any, written: Any) -> Answer:
     if not moved and not equal:
         return False
     return INCONCLUSIVE
-
-
-def agrees(wanted: Any, observed: Any, tolerance: float) -> bool:
-    """Return whether two answers are the same: numbers within the tolerance, all else exactly.
-
-    True and 1 are two answers, and so are a number and a list that holds it. An integer expected
-    accepts a float of that value, because frameworks compute in floats.
-    """
-    if isinstance(wanted, bool) or isinstance(observed, bool):
-        return wanted is observed
-    if isinstance(wanted, int | float) and isinstance(observed, int | float):
-        return math.isclose(wanted, observed, rel_tol=tolerance, abs_tol=tolerance)
-    if isinstance(wanted, list) and isinstance(observed, list):
-        return len(wanted) == len(observed) and all(
-            agrees(one, other, tolerance) for one, other in zip(wanted, observed, strict=True)
-        )
-    return type(wanted) is type(observed) and bool(wanted == observed)
 
 
 def script_error(error: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from canireuse import yaml
-from canireuse.judge import agrees
+from canireuse.answers import agrees
 from canireuse.problems import InputError, Problem, suggestion
 from canireuse.references import check_references
 from canireuse.spec import TOLERANCE, Divergence, Located, Spec

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from canireuse.answers import agrees
 from canireuse.claims import in_words
-from canireuse.judge import UNKNOWN_ERROR, Judged, agrees, applies
+from canireuse.judge import UNKNOWN_ERROR, Judged, applies
 from canireuse.records import Case, Environment, Results
 from canireuse.spec import Divergence
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from canireuse import yaml
-from canireuse.judge import agrees
+from canireuse.answers import agrees
 from canireuse.problems import InputError
 from canireuse.quantities import count, share
 from canireuse.records import SpecLine

@@ -6,7 +6,8 @@
 import sys
 from pathlib import Path
 
-from canireuse.judge import Judged, agrees
+from canireuse.answers import agrees
+from canireuse.judge import Judged
 from canireuse.records import Case, Results, read
 
 

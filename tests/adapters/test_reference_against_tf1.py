@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from canireuse.answers import agrees
 from canireuse.hosts import Host
-from canireuse.judge import agrees, answer_of, declared_answers
+from canireuse.judge import answer_of, declared_answers
 from canireuse.loader import load_all
 from canireuse.spec import Spec
 from canireuse.translation import Adapter, Unsupported

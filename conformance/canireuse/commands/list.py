@@ -2,15 +2,15 @@
 
 import json
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-import canireuse_adapters
-from canireuse.cases import Plan, plan
 from canireuse.commands.places import load_specs
 from canireuse.spec import Located
-from canireuse.translation import Unsupported
+
+if TYPE_CHECKING:
+    from canireuse.cases import Plan
 
 
 @click.command("list")
@@ -41,6 +41,9 @@ def list_specs(specs: tuple[str, ...], as_json: bool) -> None:
 
 def counts(loaded: list[Located], facets: Counter[str]) -> dict[str, Any]:
     """Return how many specs and facets there are, and of the cells of each backend how many have a script."""
+    import canireuse_adapters  # what translates is needed for the counts alone
+    from canireuse.cases import plan
+
     cells: dict[str, Counter[str]] = {name: Counter(cells=0, said=0) for name in canireuse_adapters.loadable()[0]}
     for case in plan(loaded, cells):
         cells[case.backend].update(cells=1, said=is_said(case))
@@ -57,8 +60,10 @@ def counts(loaded: list[Located], facets: Counter[str]) -> dict[str, Any]:
     }
 
 
-def is_said(case: Plan) -> bool:
+def is_said(case: "Plan") -> bool:
     """Return whether the backend has words for a case; nothing runs to tell that."""
+    from canireuse.translation import Unsupported
+
     try:
         case.adapter("cpu", case.way).translate(case.located.spec)
     except Unsupported:
