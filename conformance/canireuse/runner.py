@@ -384,12 +384,12 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """Start the next backend's host while this one's scripts run."""
+    """Note which case comes next, and start its host while this one's script runs."""
     state = item.config.stash.get(STATE, None)
     if state is not None:
         state.following = nextitem.case if isinstance(nextitem, CaseItem) else None
-    if isinstance(nextitem, CaseItem):
-        item.config.stash[STATE].host(nextitem.case)
+        if state.following is not None:
+            state.host(state.following)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
