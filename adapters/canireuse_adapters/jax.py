@@ -86,7 +86,7 @@ class Jax(Waiting):
         "stop_gradient": "jax.lax.stop_gradient({})", "ones": "jnp.ones([{}])",
     }  # fmt: skip
     missing = MISSING
-    environ = TWO_DEVICES
+    environ = {**TWO_DEVICES, "JAX_TRACEBACK_FILTERING": "off"}  # an error then says that it came through jax
     #: the names under which functions take the state, in the order of the arguments
     state: tuple[str, ...] = ()
     compiled: ClassVar[str] = "@jax.jit"

@@ -58,14 +58,27 @@ def without_places(text):
 
 
 def describe(error, filename=None):
-    """Return an exception as data: its class, its bases, its message and its line in the script."""
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == filename]
+    """Return an exception as data: its class, its bases, its message, its line in the script, and where it came from.
+
+    `through` names the packages that it came through, outermost first, without the script: none where the script's own
+    words raised it. `name` is the module that an import did not find.
+    """
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    lines = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == filename]
+    through = [str(frame.f_globals.get("__name__", "")).partition(".")[0] for frame in frames]
+    ours = ("__script__", __name__)
+    try:
+        message = str(error)
+    except Exception as why:  # an exception that cannot say what it is
+        message = "an exception without words: its __str__ raised %s" % type(why).__name__
     return {
         "type": type(error).__name__,
         "module": type(error).__module__,
         "bases": [base.__name__ for base in type(error).__mro__],
-        "message": without_places(str(error))[:LONGEST],
+        "message": without_places(message)[:LONGEST],
         "line": lines[-1] if lines else None,
+        "through": list(dict.fromkeys(name for name in through if name and name not in ours)),
+        "name": str(error.name) if isinstance(error, ImportError) and error.name else None,
     }
 
 

@@ -327,7 +327,7 @@ class Host:
 
 def gone(how: str) -> dict[str, Any]:
     """Return the error of a process that ended before it answered."""
-    return {"type": "HostGone", "message": how, "bases": [], "module": "", "line": None}
+    return {"type": "HostGone", "message": how, "bases": [], "module": "", "line": None, "through": [], "name": None}
 
 
 def is_on(device: str, name: str) -> bool:

@@ -61,6 +61,27 @@ def test_an_exception_is_described(host):
     error = outcome.observations["e"]["error"]
     assert error["type"] == "KeyError"
     assert "LookupError" in error["bases"]
+    assert error["through"] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "through", "name"),
+    [
+        ("import json; json.loads('{')", ["json"], None),
+        ("import copy, json; copy.deepcopy(type('A', (), {'__deepcopy__': lambda a, m: json.loads('')})())", ["copy", "json"], None),
+        ("import nothing_of_this_name.at_all", [], "nothing_of_this_name"),
+        ("import json; json.louds", [], None),
+    ],
+)  # fmt: skip
+def test_an_exception_says_through_which_packages_it_came(host, words, through, name):
+    error = run(host, words).error
+    assert (error["through"], error["name"]) == (through, name)
+
+
+def test_an_exception_that_cannot_say_what_it_is_is_told_all_the_same(host):
+    outcome = run(host, "class Mute(Exception):\n    def __str__(self):\n        raise KeyError\nraise Mute")
+    assert outcome.ending == "finished"
+    assert outcome.error["message"] == "an exception without words: its __str__ raised KeyError"
 
 
 def test_a_script_that_raises_says_at_which_line_and_keeps_what_it_observed(host):

@@ -39,7 +39,11 @@ class Keras(KerasMeasuring):
         "import sys\n"
         "if 'torch._dynamo' in sys.modules:\n    import torch\n    torch.compiler.reset()"
     )
-    environ = {"TF_CPP_MIN_LOG_LEVEL": "3", "XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
+    environ = {
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
+        "JAX_TRACEBACK_FILTERING": "off",  # an error then says that it came through jax
+    }
     environ_on = {"cpu": {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}}
     engines = {
         "tensorflow": {"KERAS_BACKEND": "tensorflow"},
