@@ -17,11 +17,11 @@ from pathlib import Path
 
 import canireuse_adapters
 from canireuse import records
-from canireuse.cases import Plan, plan
+from canireuse.cases import Plan, plan, script_of
 from canireuse.comparison import agreement, ratio, timings
 from canireuse.hosts import Host
 from canireuse.loader import load
-from canireuse.measuring import BLOCK, ONE_THREAD, Measuring, script_of
+from canireuse.measuring import BLOCK, ONE_THREAD, Measuring
 from canireuse.spec import Located
 from canireuse.stopwatch import WARM
 from canireuse.translation import Adapter, Script

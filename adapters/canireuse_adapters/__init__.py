@@ -3,6 +3,7 @@
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
+from canireuse.asking import flaw_of
 from canireuse.problems import UsageError, suggestion
 from canireuse.translation import Adapter
 
@@ -28,7 +29,7 @@ def names() -> list[str]:
 def unloadable(name: str, why: str, place: str) -> UsageError:
     """Return the error for a backend whose entry point leads to no adapter."""
     return UsageError(
-        f"the backend {name!r} cannot be loaded: {why}\n    expected: a class that inherits from canireuse.translation.Adapter at {place}\n    to do: install the package that offers it anew, or remove it"
+        f"the backend {name!r} cannot be loaded: {why}\n    expected: a class that inherits from canireuse.translation.Adapter, and says of itself what that asks for, at {place}\n    to do: install the package that offers it anew, or remove it"
     )
 
 
@@ -43,6 +44,7 @@ def loadable() -> tuple[dict[str, type[Adapter]], dict[str, str]]:
     return found, refused
 
 
+@cache
 def adapter(name: str) -> type[Adapter]:
     """Return the adapter class of a backend; raise UsageError if there is none of that name, or it cannot be loaded."""
     if name not in points():
@@ -58,4 +60,6 @@ def adapter(name: str) -> type[Adapter]:
         raise unloadable(name, f"{type(error).__name__}: {error}", point.value) from error
     if not (isinstance(found, type) and issubclass(found, Adapter)):
         raise unloadable(name, f"{found!r} is no adapter", point.value)
+    if flaw := flaw_of(found):
+        raise unloadable(name, flaw, point.value)
     return found

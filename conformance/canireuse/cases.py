@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import canireuse_adapters
+from canireuse import asking
+from canireuse.asking import AdapterFault
 from canireuse.hosts import Host, Outcome
 from canireuse.judge import Judgement, judge
 from canireuse.records import Case, Environment, SpecLine, case_id, digest
@@ -21,6 +23,8 @@ class Plan:
     backend: str
     adapter: type[Adapter]
     way: dict[str, str]
+    #: why the ways of the spec are not known, if they are not
+    fault: AdapterFault | None = None
 
     @property
     def name(self) -> str:
@@ -48,25 +52,18 @@ def plan(specs: Iterable[Located], backends: Iterable[str]) -> Iterator[Plan]:
     known = [(name, canireuse_adapters.adapter(name)) for name in backends]
     for located in specs:
         for name, adapter in known:
-            for way in ways_of(adapter, located):
-                yield Plan(located, name, adapter, way)
+            try:
+                for way in asking.ways_of(adapter, located.spec):
+                    yield Plan(located, name, adapter, way)
+            except AdapterFault as fault:
+                yield Plan(located, name, adapter, {}, fault)
 
 
-def ways_of(adapter: type[Adapter], located: Located) -> list[dict[str, str]]:
-    """Return the ways of a spec; a fault of an adapter must not lose the run, and shows when the case is translated."""
+def script_of(case: Plan, host: Host) -> Script | Unsupported | AdapterFault:
+    """Return the script of a case on a host that is ready, or why there is none."""
     try:
-        return adapter.ways_of(located.spec)
-    except Exception:  # noqa: BLE001  # whatever it is
-        return [{}]
-
-
-def script_of(case: Plan, host: Host) -> Script | BaseException:
-    """Return the script of a case on a host that is ready, or why there is none: Unsupported, or a fault of the adapter."""
-    try:
-        return case.adapter(host.device, case.way, host.environment["packages"]).translate(case.located.spec)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as why_not:  # noqa: BLE001  # a fault of an adapter, SystemExit too, must not lose the case
+        return asking.script_of(case.adapter, host.device, case.way, host.environment["packages"], case.located.spec)
+    except (Unsupported, AdapterFault) as why_not:
         return why_not
 
 
@@ -74,7 +71,7 @@ def run_case(
     case: Plan,
     host: Host,
     outcome: Outcome | None = None,
-    script: Script | BaseException | None = None,
+    script: Script | Unsupported | AdapterFault | None = None,
     meanwhile: Callable[[], None] = lambda: None,
 ) -> Case:
     """Run one case on a host that belongs to its backend, and return its record.
@@ -90,17 +87,18 @@ def run_case(
         spec_digest=digest(case.located.text),
     )  # fmt: skip
     if absent:
-        return record.model_copy(update={"blame": "environment", "reason": absent})
-    script = script or script_of(case, host)
+        return record.model_copy(update={"blame": host.blame, "reason": absent})
+    script = case.fault or script or script_of(case, host)
     if isinstance(script, Unsupported):
         return record.model_copy(update={"verdict": "unsupported", "blame": "backend", "reason": str(script)})
-    if isinstance(script, BaseException):
-        why = f"the adapter cannot translate this: {type(script).__name__}: {script}"
-        output = "".join(traceback.format_exception(script)[-3:])
-        return record.model_copy(update={"verdict": "error", "blame": "adapter", "reason": why, "output": output})
+    if isinstance(script, AdapterFault):
+        return record.model_copy(update=faulty(script))
     timed, outcome = outcome is not None, outcome or host.run(script, f"<{record.id}>", meanwhile)
     packages = host.environment["packages"]
-    judgement: Judgement = judge(case.located.spec, case.backend, case.adapter, case.way, outcome, packages)
+    try:
+        judgement: Judgement = judge(case.located.spec, case.backend, case.adapter, case.way, outcome, packages)
+    except AdapterFault as fault:
+        return record.model_copy(update={**faulty(fault), "script": script.text, "script_digest": digest(script.text)})
     return record.model_copy(
         update={
             **dict(judgement),
@@ -111,25 +109,26 @@ def run_case(
             "warnings": outcome.warnings,
             "error": outcome.error,
             "output": outcome.output,
+            "again": outcome.again,
             "seconds": None if timed else outcome.seconds,  # it waited for the others
         }
     )
 
 
+def faulty(fault: AdapterFault) -> dict[str, str]:
+    """Return verdict, blame, reason and traceback of a case whose adapter raised, or answered what it must not."""
+    trace = "".join(traceback.format_exception(fault.__cause__ or fault)[-3:])
+    return {"verdict": "error", "blame": "adapter", "reason": str(fault), "output": trace}
+
+
 def way_on(case: Plan, host: Host) -> dict[str, str]:
     """Return the way of a case on a host: an edition of the framework is one more way."""
-    edition = edition_of(host)
-    return {**case.way, "edition": edition} if edition else case.way
-
-
-def edition_of(host: Host) -> str:
-    """Return the edition of the framework that a host runs, empty for the usual one."""
-    return host.adapter.edition(host.environment.get("packages", {}))
+    return {**case.way, "edition": host.edition} if host.edition else case.way
 
 
 def environment_id(backend: str, host: Host) -> str:
     """Return the id under which the host's environment is recorded."""
-    edition = edition_of(host) or host.engine
+    edition = host.edition or host.engine
     return f"{backend}@{host.device}" + (f"+{edition}" if edition else "")
 
 

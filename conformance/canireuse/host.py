@@ -4,11 +4,11 @@ It is run by path, in any interpreter from Python 3.7 on, and uses the standard 
 request a line comes in on the standard input; answers go out on the standard output, which is taken
 away from everybody else first, so that what a framework prints can never corrupt the channel.
 
-Requests: {"script": text, "filename": name, "reset": text, "packages": [name], "core": number, "measuring": settings}.
-Answers: {"observed": {"label", "value"}} as each observation comes, then
+Requests: {"id": number, "script": text, "filename": name, "reset": text, "packages": [name], "core": number, "measuring": settings}.
+Answers, each with the `id` of the request: {"began": true}, {"observed": {"label", "value"}} as each observation comes, then
 {"finished": {"error", "warnings", "seconds", "environment"}}. With `measuring`, which holds the arguments
 of `Stopwatch`, a script waits in between: the answer {"waiting": samples} is
-followed by the request {"round": number, "core": number}, or null to go on. The process stays on the `core`, if one
+followed by the request {"id": number, "round": number, "core": number}, or null to go on. The process stays on the `core`, if one
 is named.
 """
 
@@ -27,6 +27,8 @@ import traceback
 import warnings
 
 LONGEST = 4000
+#: of an observation that is longer than this as JSON, the last part is kept
+LONGEST_OBSERVATION = 1 << 20
 #: whether what the frameworks brought was taken out of the garbage collector's sight
 FROZEN = []
 MOST_WARNINGS = 50
@@ -47,6 +49,17 @@ def encode(value):  # noqa: PLR0911  # one case a type
     if isinstance(value, (list, tuple)):
         return [encode(item) for item in value]
     return {"repr": repr(value)[:LONGEST]}
+
+
+def observation(label, value):
+    """Return an observation as JSON can carry it; of one that is too long, its length and its last part."""
+    if not isinstance(label, str):
+        raise TypeError("the label of an observation is a text, not %s" % type(label).__name__)
+    encoded = encode(value)
+    text = json.dumps(encoded, ensure_ascii=False)
+    if len(text) > LONGEST_OBSERVATION:
+        encoded = {"cut": len(text), "last": text[-LONGEST:]}
+    return {"label": label[-LONGEST:], "value": encoded}
 
 
 def without_places(text):
@@ -150,8 +163,11 @@ def environment(packages):
     }
 
 
-def measured_loops(request, answer, receive):
-    """Return what turns the measured loops of a script: a clock that the engine drives, or none."""
+def measured_loops(request, asked, answer, receive):
+    """Return what turns the measured loops of a script: a clock that the engine drives, or none.
+
+    `asked` holds the id of the request that is answered, which each round changes.
+    """
     from stopwatch import Stopwatch, Untimed, pin
 
     pin(request.get("core"))
@@ -159,8 +175,9 @@ def measured_loops(request, answer, receive):
         return Untimed()
 
     def ask(message):
-        answer({"waiting": message})
+        answer(asked[0], {"waiting": message})
         told = receive()
+        asked[0] = told["id"]
         pin(told.get("core"))
         return told
 
@@ -176,14 +193,17 @@ def run(request, answer, receive, listener):
     filename, text = request["filename"], request["script"]
     linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
 
-    running = [os.getpid()]
+    running, asked = [os.getpid()], [request["id"]]
 
     def observe(label, value):
-        if running:  # a thread may outlive its script; what it observes then is not the next script's
-            answer({"observed": {"label": label, "value": encode(value)}})
+        observed = observation(label, value)
+        # a thread may outlive its script, and a child is not asked: what they observe is not this script's
+        if running and running[0] == os.getpid():
+            answer(asked[0], {"observed": observed})
 
+    answer(asked[0], {"began": True})
     error = None
-    loops = measured_loops(request, answer, receive)
+    loops = measured_loops(request, asked, answer, receive)
     names = {"__name__": "__script__", "observe": observe, "rounds": loops.rounds, "measure": loops.measure}
     exec(request.get("reset") or "", {"__name__": "__reset__"})
     listener.filename, listener.heard = filename, []
@@ -204,16 +224,13 @@ def run(request, answer, receive, listener):
         os._exit(0)
     linecache.cache.pop(filename, None)
     packages = request.get("packages")
-    answer(
-        {
-            "finished": {
-                "error": error,
-                "warnings": listener.heard,
-                "seconds": seconds,
-                "environment": environment(packages) if packages is not None else None,
-            }
-        }
-    )
+    finished = {
+        "error": error,
+        "warnings": listener.heard,
+        "seconds": seconds,
+        "environment": environment(packages) if packages is not None else None,
+    }
+    answer(asked[0], {"finished": finished})
 
 
 def main():
@@ -230,9 +247,13 @@ def main():
         path for path in sys.path if os.path.abspath(path or ".") != os.path.dirname(os.path.abspath(__file__))
     ]
 
-    def answer(message):
-        channel.write(json.dumps(message, ensure_ascii=False) + "\n")
-        channel.flush()
+    lock = threading.Lock()  # scripts observe from threads too
+
+    def answer(request, message):
+        line = json.dumps(dict(message, id=request), ensure_ascii=False) + "\n"
+        with lock:
+            channel.write(line)
+            channel.flush()
 
     listener = Listener()
     logging.getLogger().addHandler(listener)

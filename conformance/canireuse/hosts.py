@@ -4,28 +4,26 @@ A crash, an OOM kill or a hang is a result of the script that caused it: the pro
 the rest goes on.
 """
 
-import json
 import os
-import selectors
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from canireuse import asking
+from canireuse.asking import AdapterFault
+from canireuse.channel import Channel, HostGone
+from canireuse.messages import UnexpectedAnswer
 from canireuse.problems import UsageError
 from canireuse.translation import Adapter, Script
 
 HOST = Path(__file__).with_name("host.py")
 #: how long a framework may take to import, in seconds, from when its first script waits for it
 IMPORT_LIMIT = 120.0
-#: how much of what a process printed is kept, in bytes: the end of it
-LAST_OUTPUT = 4000
 Device = Literal["cpu", "gpu"]
 AskedDevice = Literal["cpu", "gpu", "auto"]
 
@@ -42,6 +40,8 @@ class Outcome:
     seconds: float | None = None
     environment: dict[str, Any] | None = None
     output: str = ""
+    #: why it ran a second time, on a new host, if it did
+    again: str = ""
     #: what a script that is being measured has to say while it waits: then `ending` is waiting
     waiting: dict[str, Any] = field(default_factory=dict)
 
@@ -52,10 +52,6 @@ def check_platform() -> None:
         raise UsageError(
             "canireuse runs no scripts on Windows: hosts need process groups and pipes that can be waited on\n    expected: Linux or macOS\n    to do: run it in WSL; `list`, `show`, `lint` and `report` work here"
         )
-
-
-class HostGone(Exception):
-    """The process ended before it answered; the message says how."""
 
 
 class Host:
@@ -87,16 +83,26 @@ class Host:
         self.device: Device = "cpu" if device == "auto" else device
         self.device_name = ""
         self.environment: dict[str, Any] = {}
+        #: the edition of the framework, empty for the usual one
+        self.edition = ""
+        #: why it cannot be used, if it cannot, and whose doing that is
         self.absent: str | None = None
+        self.blame: Literal["environment", "adapter"] = "environment"
         #: the last that it printed before it turned out to be absent
         self.last_output = ""
         self.warm_up_seconds = 0.0
-        self.process: subprocess.Popen[bytes] | None = None
+        self._channel: Channel | None = None
         self._ready = False
+        #: how many scripts the process was given
+        self._given = 0
+
+    @property
+    def process(self) -> subprocess.Popen[bytes] | None:
+        """The process, if there is one."""
+        return self._channel.process if self._channel else None
 
     def start(self) -> None:
         """Start the process and send it the import lines, without waiting for them."""
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115  # open as long as the process
         self._folder = tempfile.TemporaryDirectory(prefix="canireuse-", ignore_cleanup_errors=True)
         environ = {
             **os.environ,
@@ -110,16 +116,8 @@ class Host:
             "TMPDIR": self._folder.name,
         }
         self._started = time.perf_counter()
-        self.process = subprocess.Popen(  # noqa: S603  # the interpreter is the one the user named
-            [self.python, str(HOST)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log,
-            env=environ, start_new_session=True,
-        )  # fmt: skip
-        assert self.process.stdout
-        os.set_blocking(self.process.stdout.fileno(), False)
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(self.process.stdout, selectors.EVENT_READ)
-        self._buffer = bytearray()
-        self._send(
+        self._channel, self._given = Channel([self.python, str(HOST)], environ), 0
+        self._channel.send(
             {
                 "script": f"{self.adapter.imports}\n{self.adapter.reset}",
                 "filename": "<imports>",
@@ -138,19 +136,23 @@ class Host:
             return self.absent
         self._ready = True
         try:
-            if self.process is None:
+            if self._channel is None:
                 self.start()
             outcome = self._receive(time.monotonic() + self.import_limit)
-        except (OSError, HostGone) as error:
+        except OSError as error:
             self.absent = f"the interpreter {self.python!r} did not come up: {error}"
             return self.absent
         self.absent = self._why_not_imported(outcome)
         self.warm_up_seconds = time.perf_counter() - self._started
         if self.absent:
-            self.last_output = self._printed()
+            self.last_output = outcome.output
         else:
             self.environment = outcome.environment or {}
-            self.absent = self._probe()
+            try:
+                self.edition = asking.edition_of(self.adapter, self.environment["packages"])
+                self.absent = self._probe()
+            except AdapterFault as fault:
+                self.absent, self.blame = str(fault), "adapter"
         if self.absent:
             self.stop()
         return self.absent
@@ -168,20 +170,12 @@ class Host:
             return f"{title} cannot be imported ({why}); install it with: {install}"
         return None
 
-    def _printed(self, offset: int = 0) -> str:
-        """Return the end of what the process printed since an offset into its log."""
-        self._log.seek(max(offset, self._log.seek(0, os.SEEK_END) - LAST_OUTPUT))
-        return self._log.read().decode("utf-8", "replace")
-
     def _probe(self) -> str | None:
         """Find the device that is really used; return why the one asked for is not."""
         refused = ""
         devices: tuple[Device, ...] = ("gpu", "cpu") if self.asked == "auto" else (self.asked,)
         for device in devices:
-            try:
-                probe = self.adapter.probe(device)
-            except Exception as error:  # noqa: BLE001  # an adapter of somebody else may raise anything
-                return f"the adapter does not say how the device of {self.adapter.title} is found ({type(error).__name__}: {error})"
+            probe = asking.probe_of(self.adapter, device)
             outcome = self._request({"script": probe, "filename": "<probe>", "core": self.core})
             name = outcome.observations.get("device")
             if outcome.ending == "finished" and not outcome.error and isinstance(name, str) and is_on(device, name):
@@ -196,8 +190,19 @@ class Host:
         return f"no {self.asked} device for {self.adapter.title} here ({refused.splitlines()[0][:200]})"
 
     def run(self, script: Script, filename: str, meanwhile: Callable[[], None] = lambda: None) -> Outcome:
-        """Run a script in a fresh namespace and return what it did; `meanwhile` is called while it runs."""
-        return self._request({"script": script.text, "filename": filename, "reset": self.adapter.reset}, meanwhile)
+        """Run a script in a fresh namespace and return what it did; `meanwhile` is called while it runs.
+
+        What brings down a process that ran others before may be their doing: such a script runs again, once, on a new
+        host, and `again` says why.
+        """
+        request = {"script": script.text, "filename": filename, "reset": self.adapter.reset}
+        outcome = self._request(request, meanwhile)
+        if outcome.ending == "finished" or self._given == 1:
+            return outcome
+        how = outcome.error["message"] if outcome.error else f"no answer within {self.limit:g} s"
+        again = self._request(request)
+        again.again = f"the host that had run others before did not get through it: {how}"
+        return again
 
     def begin(self, script: Script, filename: str, measuring: Mapping[str, Any]) -> Outcome:
         """Start a script that is measured; it waits at its first round, if it gets there.
@@ -216,118 +221,102 @@ class Host:
 
     def turn(self, number: int | None, before: Outcome) -> Outcome:
         """Have the script that waits do one round, or go on where it is None; return `before` with what came since."""
-        if self.process is None or self.process.poll() is not None:  # a new process would know nothing of the script
-            later = Outcome("crash", error=gone(self._how_it_ended() if self.process else "stopped"))
+        if self._channel is None or self._channel.ended:  # a new process would know nothing of the script
+            later = Outcome("crash", error=gone(self._channel.how_it_ended() if self._channel else "stopped"))
             self.stop()
         else:
-            later = self._request({"round": number, "core": self.core if number == 0 else None})
+            later = self._ask({"round": number, "core": self.core if number == 0 else None})
         again = [label for label in later.observations if label in before.observations]
         later.observations = {**before.observations, **later.observations}
         later.repeated = [*before.repeated, *later.repeated, *again]
         return later
 
     def _request(self, request: Mapping[str, Any], meanwhile: Callable[[], None] = lambda: None) -> Outcome:
-        offset = 0
+        """Have a process run a script: the one that is here, or a new one where it is gone or has said something unasked."""
+        if self._channel is None or self._channel.ended or self._channel.unread():
+            why_not = self._restart()
+            if why_not:
+                return why_not
+        self._given += 1
+        return self._ask(request, meanwhile)
+
+    def _ask(self, request: Mapping[str, Any], meanwhile: Callable[[], None] = lambda: None) -> Outcome:
+        """Send a request to the process and return what came of it; a process that is no longer to be trusted is ended."""
+        assert self._channel
         try:
-            if self.process is None or self.process.poll() is not None:
-                self._restart()
-            offset = self._log.seek(0, os.SEEK_END)
-            self._send(request)
+            self._channel.send(request)
             deadline = time.monotonic() + self.limit
             meanwhile()
-            outcome = self._receive(deadline)
-        except (OSError, HostGone) as error:
-            outcome = Outcome("crash", error=gone(str(error)))
+            return self._receive(deadline)
+        except OSError as error:
+            self.stop()
+            return Outcome("crash", error=gone(str(error)))
         except BaseException:  # whoever is asked next must not be given what this script answers
             self.stop()
             raise
-        if outcome.ending in {"crash", "timeout"}:
-            self.stop()
-        if outcome.ending in {"crash", "timeout"} or outcome.error:
-            outcome.output = self._printed(offset)
-        return outcome
 
-    def _restart(self) -> None:
-        """Replace the process; the framework is imported again."""
+    def _restart(self) -> Outcome | None:
+        """Replace the process, which imports the framework again; return what came instead, if it did not come up."""
         self.stop()
-        self.start()
-        outcome = self._receive(time.monotonic() + self.import_limit)
-        if outcome.ending != "finished":
-            raise HostGone(f"the replacement did not come up: {outcome.ending}")
-
-    def _send(self, request: Mapping[str, Any]) -> None:
-        assert self.process is not None
-        assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps(request).encode() + b"\n")
-        self.process.stdin.flush()
+        try:
+            self.start()
+            outcome = self._receive(time.monotonic() + self.import_limit)
+        except OSError as error:
+            outcome = Outcome("crash", error=gone(str(error)))
+        if outcome.ending == "finished" and not outcome.error:
+            return None
+        how = outcome.error["message"] if outcome.error else outcome.ending
+        self.stop()
+        return Outcome("crash", error=gone(f"a new host did not come up: {how}", "NoNewHost"), output=outcome.output)
 
     def _receive(self, deadline: float) -> Outcome:
-        """Collect answers until the script has finished, the process is gone, or the monotonic clock is at the deadline."""
-        outcome = Outcome("timeout")
-        while True:
-            line = self._line(deadline)
-            if line is None:
-                return outcome
-            if line == b"":
-                outcome.ending, outcome.error = "crash", gone(self._how_it_ended())
-                return outcome
-            message = json.loads(line)
-            if "observed" in message:
-                label = message["observed"]["label"]
-                if label in outcome.observations:
-                    outcome.repeated.append(label)
-                outcome.observations[label] = message["observed"]["value"]
-            elif "waiting" in message:
-                outcome.ending, outcome.waiting = "waiting", message["waiting"]
-                return outcome
-            else:
-                finished = message["finished"]
-                outcome.ending, outcome.error, outcome.warnings = "finished", finished["error"], finished["warnings"]
-                outcome.seconds, outcome.environment = finished["seconds"], finished["environment"]
-                return outcome
+        """Collect answers until the script has finished, the process is gone, or the monotonic clock is at the deadline.
 
-    def _line(self, deadline: float) -> bytes | None:
-        """Return the next line of the channel, empty at its end, None when time is up."""
-        assert self.process is not None
-        assert self.process.stdout is not None
-        while (end := self._buffer.find(b"\n", max(0, len(self._buffer) - (1 << 16)))) < 0:
-            if not self._selector.select(max(0.0, deadline - time.monotonic())):
-                return None
-            chunk = os.read(self.process.stdout.fileno(), 1 << 16)
-            if not chunk:
-                return b""
-            self._buffer += chunk
-        line = bytes(self._buffer[:end])
-        del self._buffer[: end + 1]
-        return line
-
-    def _how_it_ended(self) -> str:
-        assert self.process
+        A process that does not finish is ended. Nothing is kept of one that answered what it was not asked.
+        """
+        assert self._channel
+        outcome, channel = Outcome("timeout"), self._channel
         try:
-            code = self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            return "closed its end of the channel and went on"
-        return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exited with status {code}"
+            while (answer := channel.receive(deadline)) is not None:
+                if answer.observed:
+                    label = answer.observed.label
+                    outcome.repeated += [label] if label in outcome.observations else []
+                    outcome.observations[label] = answer.observed.value
+                elif answer.waiting is not None:
+                    outcome.ending, outcome.waiting = "waiting", answer.waiting
+                    return outcome
+                elif answer.finished:
+                    finished = answer.finished.model_dump()
+                    outcome.ending, outcome.error, outcome.warnings = (
+                        "finished",
+                        finished["error"],
+                        finished["warnings"],
+                    )
+                    outcome.seconds, outcome.environment = finished["seconds"], finished["environment"]
+                    break
+        except HostGone as error:
+            outcome.ending, outcome.error = "crash", gone(str(error))
+        except UnexpectedAnswer as error:
+            outcome = Outcome("crash", error=gone(str(error), "UnexpectedAnswer"))
+        if outcome.ending == "finished":
+            channel.take_prints()
+        else:
+            self.stop()
+        if outcome.ending != "finished" or outcome.error:
+            outcome.output = channel.output
+        return outcome
 
     def stop(self) -> None:
         """End the process and everything it started."""
-        if self.process is None:
-            return
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-        self._selector.close()
-        self._folder.cleanup()  # checkpoints, and what frameworks leave there
-        for pipe in (self.process.stdin, self.process.stdout):
-            with suppress(BrokenPipeError):  # the reader is gone
-                if pipe:
-                    pipe.close()
-        self.process = None
+        if self._channel is not None:
+            self._channel.close()
+            self._folder.cleanup()  # checkpoints, and what frameworks leave there
+            self._channel = None
 
 
-def gone(how: str) -> dict[str, Any]:
-    """Return the error of a process that ended before it answered."""
-    return {"type": "HostGone", "message": how, "bases": [], "module": "", "line": None, "through": [], "name": None}
+def gone(how: str, kind: str = "HostGone") -> dict[str, Any]:
+    """Return the error of a process that gave no answer that could be used: it ended, answered rubbish, or never came up."""
+    return {"type": kind, "message": how, "bases": [], "module": "", "line": None, "through": [], "name": None}
 
 
 def is_on(device: str, name: str) -> bool:

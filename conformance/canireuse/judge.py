@@ -11,6 +11,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 from pydantic import BaseModel, ConfigDict
 
+from canireuse import asking
 from canireuse.answers import agrees
 from canireuse.hosts import Outcome
 from canireuse.spec import TOLERANCE, UNOBSERVED, Divergence, Spec, package_of
@@ -25,6 +26,8 @@ Loudness = Literal["refused", "late", "warned", "silent"]
 UNKNOWN_ERROR = "unknown_error"
 #: Errors of a script that is worded wrongly, whatever the framework does.
 WORDED_WRONGLY = frozenset({"NameError", "SyntaxError", "IndentationError", "UnboundLocalError"})
+#: Whose doing it is that a host came to no end, by the type of the error that says so; the backend's if it is not here.
+ENDINGS: Mapping[str, Blame] = {"UnexpectedAnswer": "adapter", "NoNewHost": "environment"}
 #: What a write probe answers when it shows neither sharing nor its absence.
 INCONCLUSIVE = "inconclusive"
 
@@ -63,7 +66,10 @@ def judge(
     outcome: Outcome,
     packages: Mapping[str, str],
 ) -> Judgement:
-    """Return the verdict on what a script did, given what the contract and the divergences say."""
+    """Return the verdict on what a script did, given what the contract and the divergences say.
+
+    Raises AdapterFault if the adapter cannot tell the kind of an error.
+    """
     declared = declared_answers(spec, backend, way, packages)
     tolerances = spec.tolerances
     expectations = [
@@ -74,7 +80,8 @@ def judge(
     stray = [label for label in outcome.observations if label not in spec.expectations]
     if outcome.ending != "finished":
         message = outcome.error["message"] if outcome.error else "no answer within the time limit"
-        return judgement.model_copy(update={"verdict": outcome.ending, "blame": "backend", "reason": message})
+        blame = ENDINGS.get(outcome.error["type"] if outcome.error else "", "backend")
+        return judgement.model_copy(update={"verdict": outcome.ending, "blame": blame, "reason": message})
     if outcome.error and not (UNOBSERVED in declared.values() and may_stop(outcome)):
         return judgement.model_copy(update=script_error(outcome.error))
     if stray or outcome.repeated:
@@ -160,9 +167,11 @@ def answer_of(raw: Any, adapter: type[Adapter], *, refusal: bool) -> Answer:
         return "nothing"
     if isinstance(raw, dict):
         if "error" in raw:
-            return adapter.kind_of(raw["error"]) or UNKNOWN_ERROR
+            return asking.kind_of(adapter, raw["error"]) or UNKNOWN_ERROR
         if raw.keys() == {"before", "after", "written"}:
             return what_a_write_shows(raw["before"], raw["after"], raw["written"])
+        if raw.keys() == {"cut", "last"}:
+            return f"{raw['cut']} characters, too many to be kept: ...{raw['last'][-60:]}"
         return str(raw.get("float", raw.get("repr", raw)))
     return raw  # type: ignore[no-any-return]  # JSON that is no mapping is an answer
 

@@ -20,7 +20,8 @@ from queue import SimpleQueue
 from typing import Any
 
 from canireuse import records
-from canireuse.cases import Plan, way_on
+from canireuse.asking import AdapterFault
+from canireuse.cases import Plan, script_of, way_on
 from canireuse.comparison import FEWEST_PROCESSES
 from canireuse.hosts import AskedDevice, Host, Outcome
 from canireuse.judge import judge
@@ -306,6 +307,7 @@ class Measuring:
             "skip": self.slow[case.group, case.located.id], "known": self.known[case.group, case.located.id],
         }  # fmt: skip
         script, name = script_of(case, entrant.host), f"<{case.located.id}@{case.name}>"
+        assert isinstance(script, Script)  # `can_say` found it
         entrant.host.core = core = free.get()
         try:
             run = Run(entrant, case, entrant.host.begin(script, name, settings))
@@ -320,12 +322,15 @@ class Measuring:
         case, host = run.case, run.entrant.host
         if process == 0 and not run.entrant.twin:
             self.outcomes[case.located.id, case.name] = run.outcome
-        verdict = judge(
-            case.located.spec, case.backend, case.adapter, case.way, run.outcome, host.environment["packages"]
-        )
+        packages = host.environment["packages"]
+        try:
+            verdict = judge(case.located.spec, case.backend, case.adapter, case.way, run.outcome, packages)
+            why_not = "" if verdict.verdict in PASSED else f"{verdict.verdict} when it was measured: {verdict.reason}"
+        except AdapterFault as fault:
+            why_not = str(fault)
         case_id = records.case_id(case.located.id, case.backend, way_on(case, host), host.device)
-        if verdict.verdict not in PASSED:
-            self.unreliable[case_id] = f"{verdict.verdict} when it was measured: {verdict.reason}"
+        if why_not:
+            self.unreliable[case_id] = why_not
             self.cases = [other for other in self.cases if other is not case]
             return
         against = {(loop.measure, loop.size): loop.against for loop in measured_loops(case.located)}
@@ -343,17 +348,9 @@ class Measuring:
             )  # fmt: skip
 
 
-def script_of(case: Plan, host: Host) -> Script:
-    """Return the script of a case, for the packages and the device of a host."""
-    return case.adapter(host.device, case.way, host.environment["packages"]).translate(case.located.spec)
-
-
 def can_say(case: Plan, host: Host) -> bool:
     """Return whether there is a script of a case; whoever runs the case hears why there is none."""
-    try:
-        return host.absent is None and bool(script_of(case, host))
-    except Exception:  # noqa: BLE001  # a fault of an adapter must not lose the others
-        return False
+    return host.absent is None and case.fault is None and isinstance(script_of(case, host), Script)
 
 
 def waves(cases: list[Plan], entrants: list[Entrant]) -> Iterator[list[tuple[Entrant, Plan]]]:

@@ -74,7 +74,7 @@ class Actor:
 
     def __init__(self, world, case, *, importing=2.0, block=0.02, absent=None, observes=1, dies_in=None, first=0.1):
         self.world, self.case, self.adapter, self.importing, self.block = world, case, case.adapter, importing, block
-        self.absent, self.observes, self.dies_in, self.first = absent, observes, dies_in, first
+        self.absent, self.observes, self.dies_in, self.first, self.edition = absent, observes, dies_in, first, ""
         self.number = self.world.up["ever"]
         self.world.up["ever"] += 1
         self.warm_up_seconds = importing

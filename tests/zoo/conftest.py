@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from canireuse_adapters import GROUP
+from tests.zoo.rogues import ROGUES
 
 ROOT = Path(__file__).parent.parent.parent
 BACKENDS = {
@@ -31,21 +32,30 @@ BACKENDS = {
             "is-not-there": "NotThere", "exits-while-translating": "ExitsWhileTranslating", "probes-nothing": "ProbesNothing",
         }.items()
     },
+    **{f"rogue-{name}": f"tests.zoo.rogues:{name.replace('-', '_')}" for name in ROGUES},
 }  # fmt: skip
 
 
-@pytest.fixture
-def zoo(tmp_path):
-    """Return a function that runs `canireuse run` with the zoo installed, in an empty folder."""
-    distribution = tmp_path / "site" / "zoo-1.0.dist-info"
+@pytest.fixture(scope="module")
+def run_zoo(tmp_path_factory):
+    """Return a function that runs `canireuse run` with the zoo installed, and returns the process and the results file."""
+    folder = tmp_path_factory.mktemp("zoo")
+    distribution = folder / "site" / "zoo-1.0.dist-info"
     distribution.mkdir(parents=True)
     (distribution / "METADATA").write_text("Metadata-Version: 2.1\nName: zoo\nVersion: 1.0\n")
     lines = [f"{name} = {place}" for name, place in BACKENDS.items()]
     (distribution / "entry_points.txt").write_text("\n".join([f"[{GROUP}]", *lines, ""]))
 
-    def run(*arguments):
-        environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(tmp_path / "site")])}
-        command = [sys.executable, "-m", "canireuse", "run", *arguments, "--results", str(tmp_path / "results.jsonl")]
-        return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=100, check=False)
+    def run(*arguments, results=folder / "results.jsonl"):
+        environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(folder / "site")])}
+        command = [sys.executable, "-m", "canireuse", "run", *arguments, "--results", str(results), "--replace"]
+        ran = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=600, check=False)
+        return ran, results
 
     return run
+
+
+@pytest.fixture
+def zoo(run_zoo, tmp_path):
+    """Return a function that runs `canireuse run` with the zoo installed, with results in an empty folder."""
+    return lambda *arguments: run_zoo(*arguments, results=tmp_path / "results.jsonl")[0]

@@ -132,7 +132,7 @@ def test_an_adapter_that_exits_spoils_no_case_but_its_own(zoo, tmp_path):
     faults = [case for case in exits if case.verdict == "error"]
     assert 0 < len(faults) < len(exits) == len(cases) / 2
     assert {(case.blame, case.reason) for case in faults} == {
-        ("adapter", "the adapter cannot translate this: SystemExit: no script today")
+        ("adapter", "the adapter's `translate` raised SystemExit: no script today")
     }
     for case in exits:
         if case not in faults:
@@ -142,8 +142,8 @@ def test_an_adapter_that_exits_spoils_no_case_but_its_own(zoo, tmp_path):
 def test_an_adapter_that_cannot_say_where_its_device_is_has_none(zoo, tmp_path):
     ran = zoo(RIGHT, "--backend", "zoo-probes-nothing", "--device", "gpu")
     case = records.read([tmp_path / "results.jsonl"]).cases[f"{RIGHT}@zoo-probes-nothing@gpu"]
-    assert (ran.returncode, case.verdict) == (1, "skipped")
-    assert "the adapter does not say how the device of zoo-probes-nothing is found (NotImplementedError" in case.reason
+    assert (ran.returncode, case.verdict, case.blame) == (1, "skipped", "adapter")
+    assert "the adapter's `probe` raised NotImplementedError" in case.reason
 
 
 def test_the_zoo_is_caught_on_workers_too(zoo, tmp_path):

@@ -1,0 +1,119 @@
+"""Asking: what the engine asks of an adapter, and what it takes for an answer.
+
+An adapter may be somebody else's, and may raise or return anything. Whatever it does becomes an AdapterFault here, so
+that it is told as a result of the case, and loses no other.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, ClassVar, get_args, get_origin, get_type_hints
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from canireuse.script import Script, Unsupported
+from canireuse.spec import Spec
+from canireuse.translation import Adapter
+
+WAYS: TypeAdapter[list[dict[str, str]]] = TypeAdapter(list[dict[str, str]], config=ConfigDict(strict=True))
+
+
+class AdapterFault(Exception):
+    """An adapter raised, or answered what it must not; the message says where, and what."""
+
+
+@contextmanager
+def asked(what: str) -> Iterator[None]:
+    """Make an AdapterFault of whatever the adapter raises, SystemExit too; only a refusal and Ctrl-C go through."""
+    try:
+        yield
+    except (Unsupported, AdapterFault, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        raise AdapterFault(f"the adapter's `{what}` raised {type(error).__name__}: {in_words(error)}") from error
+
+
+def in_words(error: BaseException) -> str:
+    """Return the message of an exception; some have none that can be read."""
+    try:
+        return str(error)
+    except Exception as why:  # noqa: BLE001  # whatever its __str__ raises
+        return f"(no words: its __str__ raised {type(why).__name__})"
+
+
+def wrong(what: str, answer: object, expected: str) -> AdapterFault:
+    """Return the fault of an answer that is not what was expected."""
+    return AdapterFault(f"the adapter's `{what}` answered {repr(answer)[:80]} where {expected} was expected")
+
+
+def ways_of(adapter: type[Adapter], spec: Spec) -> list[dict[str, str]]:
+    """Return the ways in which a backend says a spec: one at least, each another; raise AdapterFault otherwise."""
+    with asked("ways_of"):
+        ways = adapter.ways_of(spec)
+    try:
+        names = {tuple(way.values()) for way in WAYS.validate_python(ways)}
+    except ValidationError:
+        names = set()
+    if not ways or len(names) != len(ways):
+        raise wrong("ways_of", ways, "a list of mappings, one at least and each another,")
+    return ways
+
+
+def script_of(
+    adapter: type[Adapter], device: str, way: Mapping[str, str], packages: Mapping[str, str], spec: Spec
+) -> Script:
+    """Return the script for a spec; raise Unsupported if the backend has no words for it, AdapterFault otherwise."""
+    with asked("translate"):
+        script = adapter(device, way, packages).translate(spec)
+    if not isinstance(script, Script):
+        raise wrong("translate", script, "a Script")
+    with asked("translate"):
+        script.text.encode()
+        return Script(text=script.text, idioms=tuple(map(str, script.idioms)))
+
+
+def probe_of(adapter: type[Adapter], device: str) -> str:
+    """Return the script that finds out where variables are; raise AdapterFault if the adapter has none."""
+    with asked("probe"):
+        probe = adapter.probe(device)
+    if not isinstance(probe, str):
+        raise wrong("probe", probe, "a script")
+    return probe
+
+
+def edition_of(adapter: type[Adapter], packages: Mapping[str, str]) -> str:
+    """Return the edition of the framework that is here, empty for the usual one; raise AdapterFault if the adapter cannot tell."""
+    with asked("edition"):
+        edition = adapter.edition(packages)
+    if not isinstance(edition, str):
+        raise wrong("edition", edition, "a text")
+    return edition
+
+
+def kind_of(adapter: type[Adapter], error: Mapping[str, Any]) -> str | None:
+    """Return the kind of refusal that an exception is, None if it is of no kind; raise AdapterFault if the adapter cannot tell."""
+    with asked("kind_of"):
+        kind = adapter.kind_of(error)
+    if not isinstance(kind, str | None):
+        raise wrong("kind_of", kind, "a kind of refusal or None")
+    return kind
+
+
+def flaw_of(adapter: type[Adapter]) -> str | None:
+    """Return what is wrong with what an adapter says of itself, None if it is as its base class has it."""
+    for name, hint in get_type_hints(Adapter).items():
+        if get_origin(hint) is ClassVar:
+            try:
+                value = getattr(adapter, name)
+                TypeAdapter(get_args(hint)[0]).validate_python(value, strict=True)
+            except AttributeError:
+                return f"it has no `{name}`"
+            except ValidationError:
+                return f"its `{name}` is {repr(value)[:80]}"
+    for patterns in adapter.errors.values():
+        for _, pattern in patterns:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                return f"its `errors` have the pattern {pattern!r}: {error}"
+    return None

@@ -1,0 +1,103 @@
+"""Messages: what a host answers, checked before anything of it is believed.
+
+A script has its host's process to itself and can do to it what it likes. Whatever comes over the channel that is not
+exactly an answer to what was asked raises UnexpectedAnswer: the host cannot be trusted any more.
+"""
+
+import json
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+#: how much of what was answered is shown where it was no answer, in bytes
+SHOWN = 80
+
+
+class UnexpectedAnswer(Exception):
+    """A host answered what it was not asked; the message says what."""
+
+
+class Part(BaseModel):
+    """A part of a message; nothing is converted, and nothing may stand beside what is known."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Observed(Part):
+    """An observation, as it was made."""
+
+    label: str
+    value: Any
+
+
+class Raised(Part):
+    """An exception as data; `through` names the packages that it came through, `name` a module that was not found."""
+
+    type: str
+    module: str
+    bases: list[str]
+    message: str
+    line: int | None
+    through: list[str]
+    name: str | None
+
+
+class Heard(Part):
+    """A warning, with the line of the script at which it was given."""
+
+    category: str
+    message: str
+    line: int | None
+
+
+class Interpreter(Part):
+    """What the process of a host is: interpreter, machine, packages, threads."""
+
+    python: str
+    platform: str
+    processors: int | None
+    threads: dict[str, str]
+    packages: dict[str, str]
+
+
+class Finished(Part):
+    """The end of a script; the environment is told after imports alone."""
+
+    error: Raised | None
+    warnings: list[Heard]
+    seconds: float
+    environment: Interpreter | None
+
+
+class Message(Part):
+    """One answer of a host: to which request, and one of what there is to say."""
+
+    id: int
+    began: bool | None = None
+    observed: Observed | None = None
+    waiting: dict[str, Any] | None = None
+    finished: Finished | None = None
+
+    @model_validator(mode="after")
+    def check_one(self) -> "Message":
+        """Refuse a message that says nothing, or several things."""
+        if len(self.model_fields_set - {"id"}) != 1:
+            raise ValueError("a message says one thing")
+        return self
+
+
+def message(line: bytes, asked: int) -> Message:
+    """Return the message that a line is; raise UnexpectedAnswer if it is none, or answers another request than `asked`."""
+    try:
+        found = Message.model_validate(json.loads(line, parse_constant=refuse))
+    except (ValueError, RecursionError, ValidationError):
+        shown = line[:SHOWN].decode("utf-8", "replace") + ("..." if len(line) > SHOWN else "")
+        raise UnexpectedAnswer(f"it answered with what is no message: {shown!r}") from None
+    if found.id != asked:
+        raise UnexpectedAnswer(f"it answered request {found.id} when it was asked request {asked}")
+    return found
+
+
+def refuse(constant: str) -> None:
+    """Refuse a number that JSON does not have: a host says otherwise what is not finite."""
+    raise ValueError(constant)
