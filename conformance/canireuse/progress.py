@@ -108,7 +108,7 @@ class Display:
         recorder: Any = session.config.pluginmanager.get_plugin("canireuse-recorder")
         if self.cases:
             self.console.print(summary_table(self.cases))
-        if recorder and recorder.writer:
+        if recorder and recorder.writer and recorder.writer.begun:
             self.console.print("\n".join([*recorder.absent, recorder.where]), markup=False)
         elif exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
             self.console.print("no case was selected")

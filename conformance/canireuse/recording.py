@@ -4,20 +4,23 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from rich.console import Console
 
-from canireuse import cases, records
+from canireuse import VERSION, cases, records
 from canireuse.claims import claim_lines
 from canireuse.comparison import FEWEST_PROCESSES
 from canireuse.measuring import HIGHEST_LOAD, load_average
 from canireuse.problems import UsageError
 from canireuse.runner import CaseItem, State
 from canireuse.scenarios import scenario_lines
-from canireuse.summary import absent_lines, summary_table
+from canireuse.spec import Located
+from canireuse.summary import absent_lines, some, summary_table
+from canireuse.writer import Writer, check_place, check_replaced, now
 
 DEFAULT_RESULTS = Path("results.jsonl")
 
@@ -28,89 +31,136 @@ class Recorder:
     def __init__(self, config: pytest.Config, state: State) -> None:
         self.config, self.state = config, state
         self.path: Path = config.getoption("--results") or DEFAULT_RESULTS
-        self.cases: list[records.Case] = []
-        self.environments: dict[str, records.Environment] = {}
-        self.writer: records.Writer | None = None
-        self.stopped = False
-        self.measured: records.Measuring | None = None
         if not config.option.collectonly:
-            records.check_place(self.path)
+            check_place(self.path)
         if self.path.is_symlink():  # what it leads to is replaced, not the link
             self.path = self.path.resolve()
+        self.cases: list[records.Case] = []
+        self.environments: dict[str, records.Environment] = {}
+        self.writer = None if config.option.collectonly else Writer(self.path)
+        #: the names of the cases that have no record yet, by node id; None before they are planned
+        self.planned: dict[str, str] | None = None
+        #: why the results could not be written, if they could not
+        self.unwritten = ""
+        self.stopped = False
+        self.measured: records.Measuring | None = None
         self.started, self.load = time.perf_counter(), load_average()
 
-    def open(self) -> records.Writer:
-        """Begin the file with the header, the specs and the claims about them."""
-        if self.writer is None:
-            from canireuse import VERSION
-
-            self.writer = records.Writer(self.path)
-            self.writer.write(records.Header(canireuse=VERSION, started=records.now(), command=command_line()))
-            for located in sorted(self.state.specs.values(), key=lambda located: located.id):
-                self.writer.write(cases.spec_line(located))
-            for line in (*claim_lines(self.state.specs.values()), *scenario_lines(self.state.specs.values())):
+    def write(self, *lines: records.Line) -> None:
+        """Write lines, first the header, the specs and the claims about them; end the run if that cannot be done."""
+        assert self.writer
+        try:
+            if not self.writer.begun:
+                self.writer.write(records.Header(canireuse=VERSION, started=now(), command=command_line()))
+                specs = sorted(self.state.specs.values(), key=lambda located: located.id)
+                for line in (*map(cases.spec_line, specs), *claim_lines(specs), *scenario_lines(specs)):
+                    self.writer.write(line)
+            for line in lines:
                 self.writer.write(line)
-        return self.writer
+        except OSError as error:
+            self.fail(error)
+
+    def fail(self, error: OSError) -> NoReturn:
+        """End the run because the results cannot be written."""
+        self.unwritten, self.stopped = error.strerror or str(error), True
+        pytest.exit(self.where, pytest.ExitCode.INTERNAL_ERROR)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Refuse to lose results, where this process collects."""
-        if planned := sum(isinstance(item, CaseItem) for item in session.items):
-            self.check_replaced(planned)
+        """Plan the cases, where this process collects."""
+        self.plan([item.nodeid for item in session.items if isinstance(item, CaseItem)])
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
+        """Keep the cases of one host on one worker, unless another way of scheduling was asked for."""
+        if config.option.dist != "load":
+            return None
+        from canireuse.scheduling import Scheduling  # there is no xdist in every run
+
+        return Scheduling(config, log)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
-        """Refuse to lose results, where workers collect."""
-        if ids:
-            self.check_replaced(len(ids))
+        """Plan the cases, where workers collect."""
+        self.plan([node for node in ids if self.spec_of(node)])
 
-    def check_replaced(self, planned: int) -> None:
-        """Raise UsageError if the run has fewer cases than the file that it would replace, unless that was asked for."""
-        if not (self.config.option.collectonly or self.config.getoption("--replace")):
+    def spec_of(self, node: str) -> Located | None:
+        """Return the spec that a node id belongs to, if it is that of a case."""
+        return self.state.specs.get((self.config.rootpath / node.partition("::")[0]).resolve())
+
+    @property
+    def missing(self) -> list[str]:
+        """The cases that were planned and have no record."""
+        return list((self.planned or {}).values())
+
+    def plan(self, nodes: list[str]) -> None:
+        """Note which cases are to have a record; raise UsageError if their file would replace one with more, unless that was asked for."""
+        if self.planned is not None:  # each worker collects, and one that takes the place of another
+            return
+        self.planned = {
+            node: f"{located.id}@{node.partition('::')[2]}" for node in nodes if (located := self.spec_of(node))
+        }
+        if nodes and self.writer and not self.config.getoption("--replace"):
             try:
-                records.check_replaced(self.path, planned)
+                check_replaced(self.path, len(nodes))
             except UsageError as error:
                 raise pytest.UsageError(str(error)) from None
 
     def pytest_runtest_logreport(self, report: Any) -> None:
-        """Write the record that a report carries."""
-        if not hasattr(report, "canireuse_case"):
+        """Write the record that a report carries, the first of each case that was planned."""
+        if not hasattr(report, "canireuse_case") or not (self.planned or {}).pop(report.nodeid, None):
             return
-        writer = self.open()
+        record = records.Case.model_validate(report.canireuse_case)
         environment = records.Environment.model_validate(report.canireuse_environment)
+        self.cases.append(record)
         if environment.id not in self.environments:
             self.environments[environment.id] = environment
-            writer.write(environment)
-        record = records.Case.model_validate(report.canireuse_case)
-        self.cases.append(record)
-        writer.write(record)
+            self.write(environment)
+        self.write(record)
 
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Close the file with the footer; leave that of a run that was stopped beside its place, without one."""
-        if self.writer is None:
+        if self.writer is None or not (self.writer.begun or self.missing):
             return
         absent = [one for one in self.environments.values() if one.absent and one.backend in self.state.named]
         if absent and exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        broken_off = exitstatus in {pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR}
-        if self.state.measuring and not (broken_off or session.shouldstop or session.shouldfail):
+        broken_off = exitstatus in {
+            pytest.ExitCode.INTERRUPTED,
+            pytest.ExitCode.INTERNAL_ERROR,
+            pytest.ExitCode.USAGE_ERROR,
+        }
+        self.stopped = bool(broken_off or session.shouldstop or session.shouldfail)
+        if self.state.measuring and not self.stopped:
             self.state.stop()  # the hosts that ran the cases make room
             try:
                 self.measured = self.state.measuring.rest()
             except KeyboardInterrupt:
-                session.exitstatus, broken_off = pytest.ExitCode.INTERRUPTED, True
-        if broken_off or session.shouldstop or session.shouldfail:
-            self.writer.close(keep=False)
-            self.stopped = True
+                session.exitstatus, self.stopped = pytest.ExitCode.INTERRUPTED, True
+            except pytest.exit.Exception:  # what was measured cannot be written
+                session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+        if self.stopped:
             return
+        try:
+            self.write(self.footer())
+            self.writer.close()
+        except (OSError, pytest.exit.Exception) as error:
+            self.unwritten, self.stopped = self.unwritten or getattr(error, "strerror", None) or str(error), True
+        if self.missing or self.unwritten:
+            session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+
+    def footer(self) -> records.Footer:
+        """Return the last line: what was recorded, and what was planned and has no record."""
         verdicts = Counter(case.verdict for case in self.cases)
-        self.writer.write(
-            records.Footer(
-                cases=len(self.cases),
-                seconds=time.perf_counter() - self.started,
-                verdicts=dict(sorted(verdicts.items())),
-            )
-        )
-        self.writer.close()
+        return records.Footer(
+            cases=len(self.cases), seconds=time.perf_counter() - self.started, verdicts=dict(sorted(verdicts.items())),
+            missing=self.missing,
+        )  # fmt: skip
+
+    def pytest_unconfigure(self) -> None:
+        """Let go of the results file, whatever happened; what is in its place stays."""
+        if self.writer:
+            with suppress(OSError):
+                self.writer.close(keep=False)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
@@ -118,10 +168,6 @@ class Recorder:
         if self.state.measures and not session.config.option.collectonly:
             planned = [item.case for item in session.items if isinstance(item, CaseItem)]
             self.state.measure(planned, write=self.write, tell=self.tell, load=self.load)
-
-    def write(self, line: records.Line) -> None:
-        """Write a line; the file is begun with the first."""
-        self.open().write(line)
 
     def tell(self, text: str, share: float) -> None:
         """Tell plugins how far the measuring has come."""
@@ -137,8 +183,13 @@ class Recorder:
     def where(self) -> str:
         """Where the records are, in words."""
         if self.stopped and self.writer:
-            return f"stopped before its end: what had come is in {self.writer.partial}, {self.path} is as it was"
-        return "\n".join([*(how_measured(self.measured) if self.measured else ()), f"records: {self.path}"])
+            why = f"the results could not be written ({self.unwritten})" if self.unwritten else "stopped before its end"
+            come = f"what had come is in {self.writer.partial}, " if self.writer.has_lines else ""
+            return f"{why}: {come}{self.path} is as it was"
+        lines = [*(how_measured(self.measured) if self.measured else ()), f"records: {self.path}"]
+        if self.missing:
+            lines.append(f"the records are incomplete: {some(self.missing, 'planned case')} without a record")
+        return "\n".join(lines)
 
     @property
     def absent(self) -> list[str]:
@@ -148,9 +199,10 @@ class Recorder:
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Print the table of verdicts under pytest's own words."""
-        if self.cases:
+        if self.writer and self.writer.begun:
             console = Console(file=terminalreporter._tw._file)
-            console.print(summary_table(self.cases))
+            if self.cases:
+                console.print(summary_table(self.cases))
             console.print("\n".join([*self.absent, self.where]), markup=False, highlight=False, soft_wrap=True)
 
 

@@ -4,10 +4,7 @@ A results file has a header, one line a case, and a footer; each line is flushed
 run that is killed loses at most the scripts in flight. Everything aligns by id, never by position.
 """
 
-import datetime
 import hashlib
-import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,12 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from canireuse.hosts import AskedDevice, Device
 from canireuse.judge import Blame, Judged, Loudness, Verdict
-from canireuse.problems import InputError, Problem, UsageError
+from canireuse.problems import InputError, Problem
 from canireuse.step import Answer
 
 SCHEMA_VERSION = 1
-#: how much of a file is read to tell whether it begins with a header, in bytes
-LONGEST_HEADER = 1 << 20
 
 
 class Line(BaseModel):
@@ -106,6 +101,8 @@ class Case(Line):
     warnings: list[dict[str, Any]] = []
     error: dict[str, Any] | None = None
     output: str = ""
+    #: why it ran a second time, on a new host, if it did
+    again: str = ""
     seconds: float | None = None
 
 
@@ -209,6 +206,8 @@ class Footer(Line):
     cases: int
     seconds: float
     verdicts: dict[str, int]
+    #: the cases that were planned and have no record, by spec, backend and way
+    missing: list[str] = []
 
 
 AnyLine = Annotated[
@@ -241,118 +240,68 @@ class Results(BaseModel):
     measurements: dict[str, Measurement] = {}
     measurings: list[Measuring] = []
     footers: list[Footer] = []
+    #: the files that were cut off in a line, or lack lines, each with what there is to know of that
+    cut: list[str] = []
+
+    @property
+    def missing(self) -> list[str]:
+        """The cases that were planned and have no record."""
+        return [case for footer in self.footers for case in footer.missing]
 
     @property
     def complete(self) -> bool:
-        """Whether every file that was read had its footer."""
-        return len(self.headers) == len(self.footers)
-
-
-def check_place(path: Path) -> None:
-    """Make the folder of a results file; raise UsageError if the file could not be written there."""
-    why_not = ""
-    if os.path.lexists(path) and not path.is_file():
-        why_not = "it is a folder" if path.is_dir() else "it is no regular file"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
-    except OSError as error:
-        why_not = error.strerror or str(error)
-    if why_not:
-        raise UsageError(
-            f"no results can be written to {path}: {why_not}\n    expected: a file in a folder that can be written to\n    to do: name another with --results"
-        )
-
-
-def cases_in(path: Path) -> int | None:
-    """Return how many cases a file holds, whole or cut off; None if it is no results file."""
-    with path.open("rb") as file:
-        try:
-            Header.model_validate_json(file.readline(LONGEST_HEADER))
-        except ValidationError:
-            return None
-        return sum(line.startswith((b'{"kind":"case"', b'{"kind": "case"')) for line in file)
-
-
-def check_replaced(path: Path, planned: int) -> None:
-    """Raise UsageError if a file that is there would be replaced by one with fewer cases, or is no results file at all."""
-    if not path.is_file() or not path.stat().st_size:
-        return
-    there = cases_in(path)
-    if there is None or there > planned:
-        held = "is no results file" if there is None else f"holds {there} cases, and this run has {planned}"
-        raise UsageError(
-            f"{path} {held}; nothing was run\n    expected: a new file, or one with no more cases than this run\n    to do: name another with --results, or replace this one with --replace"
-        )
-
-
-class Writer:
-    """Writes a results file beside its place and moves it there at the end; the old file stays till then.
-
-    A run that is killed leaves `NAME.partial` with all that had come.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path, self.partial = path, path.with_name(path.name + ".partial")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self.partial.open("w", encoding="utf-8")
-
-    def write(self, line: Line) -> None:
-        """Write one line and flush it."""
-        self._file.write(line.model_dump_json() + "\n")
-        self._file.flush()
-
-    def close(self, *, keep: bool = True) -> None:
-        """Put the file in its place, or leave it as the partial file it is."""
-        self._file.close()
-        if keep:
-            self.partial.replace(self.path)
-
-
-def now() -> str:
-    """Return the time in ISO 8601, UTC, to the second."""
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        """Whether every file that was read had its footer, and a record of each case that was planned."""
+        return len(self.headers) == len(self.footers) and not self.missing and not self.cut
 
 
 def read(paths: Iterable[Path]) -> Results:
     """Read and merge results files.
 
-    Raises InputError, with line numbers, for a line that is no record, a file without header, and
-    for files that contradict each other: one case twice, or one spec in two versions.
+    A file that was cut off is read up to there, and `Results.cut` says so. Raises InputError, with line numbers, for a
+    line that is no record, a file without header, and for files that contradict each other: one case twice, or one spec
+    in two versions.
     """
     results, problems = Results(), []
     for path in paths:
         try:
-            lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
-        except (OSError, UnicodeDecodeError) as error:
+            content = path.read_bytes()
+        except OSError as error:
             advice = "make one with `canireuse run --results FILE`"
             problems.append(Problem(path, 0, 0, f"the file cannot be read: {error}", "a results file", advice))
             continue
-        if lines == [""]:
+        if not content:
             problems.append(Problem(path, 1, 1, "the file is empty", "a header, cases and a footer", "run again"))
             continue
-        problem = next(filter(None, (read_line(results, path, *line) for line in enumerate(lines, 1))), None)
-        problems += [problem] if problem else []
+        problems += read_file(results, path, content)
     if problems:
         raise InputError(problems)
     return results
 
 
-def read_line(results: Results, path: Path, number: int, text: str) -> Problem | None:
-    """Add a line of a file to the results; return what is wrong with it, if anything is."""
-    try:
-        line = LINE.validate_json(text)
-    except ValidationError as error:
-        happened, expected = f"this line is no record: {error.errors()[0]['msg']}", "a JSON line of the results schema"
-        return Problem(path, number, 1, happened, expected, "make the file anew with this version of canireuse")
-    if number == 1 and not isinstance(line, Header):
-        return Problem(path, 1, 1, "the first line is no header", "the header of a results file", "give the whole file")
-    clash = add(results, line)
-    if clash is None:
-        return None
-    expected, advice = "files of one set of specs, each case once", "merge only files of one state of `specs/`"
-    return Problem(path, number, 1, clash, expected, advice)
+def read_file(results: Results, path: Path, content: bytes) -> list[Problem]:
+    """Add the lines of a file to the results up to where it was cut off; return the first that is wrong, if one is."""
+    *lines, last = content.split(b"\n")
+    cases = 0
+    for number, text in enumerate([*lines, last] if last else lines, 1):
+        try:
+            line = LINE.validate_json(text)
+        except ValidationError as error:
+            if text is last and number > 1:
+                results.cut.append(f"{path}:{number}: the file was cut off in this line; it is read up to there")
+                break
+            happened = f"this line is no record: {error.errors()[0]['msg']}"
+            advice = "make the file anew with this version of canireuse"
+            return [Problem(path, number, 1, happened, "a JSON line of the results schema", advice)]
+        if number == 1 and not isinstance(line, Header):
+            happened, expected = "the first line is no header", "the header of a results file"
+            return [Problem(path, 1, 1, happened, expected, "give the whole file")]
+        if clash := add(results, line):
+            expected, advice = "files of one set of specs, each case once", "merge only files of one state of `specs/`"
+            return [Problem(path, number, 1, clash, expected, advice)]
+        cases += isinstance(line, Case)
+        if isinstance(line, Footer) and line.cases != cases:
+            results.cut.append(f"{path}:{number}: {line.cases} cases were recorded, and {cases} are in the file")
+    return []
 
 
 def add(results: Results, line: Line) -> str | None:

@@ -6,6 +6,8 @@ everything else fails.
 """
 
 import math
+import signal
+import threading
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -15,11 +17,12 @@ import pytest
 
 import canireuse_adapters
 from canireuse import cases, records
+from canireuse.asking import AdapterFault
 from canireuse.hosts import IMPORT_LIMIT, Host, check_platform
 from canireuse.loader import load_all
 from canireuse.measuring import DEFAULT_BUDGET, Measuring, is_measured
 from canireuse.problems import InputError, UsageError
-from canireuse.script import Script
+from canireuse.script import Script, Unsupported
 from canireuse.spec import Located
 from canireuse.translation import Adapter
 
@@ -126,7 +129,7 @@ class State:
         self.hosts: dict[str, Host] = {}
         #: the case that comes next in this process, and a case whose script was written ahead
         self.following: cases.Plan | None = None
-        self.ahead: tuple[cases.Plan, Script | BaseException] | None = None
+        self.ahead: tuple[cases.Plan, Script | Unsupported | AdapterFault] | None = None
         self.measuring: Measuring | None = None
         if self.measures:
             measure_in_one_process(config)
@@ -254,12 +257,10 @@ def interpreters(given: list[str]) -> dict[str, str]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep the cases of one backend on one worker; load and check every spec before anything runs."""
+    """Load and check every spec before anything runs."""
     asked = asked_for(config)
     if not asked or config.option.help:
         return
-    if getattr(config.option, "dist", "no") == "load":
-        config.option.dist = "loadgroup"
     try:
         state = config.stash[STATE] = State(config)
         if is_alone(config) and not state.measures:
@@ -269,6 +270,7 @@ def pytest_configure(config: pytest.Config) -> None:
             from canireuse.recording import Recorder
 
             config.pluginmanager.register(Recorder(config, state), "canireuse-recorder")
+            end_as_by_ctrl_c()
     except InputError as error:
         count = len(error.problems)
         raise pytest.UsageError(
@@ -276,6 +278,12 @@ def pytest_configure(config: pytest.Config) -> None:
         ) from None
     except UsageError as error:
         raise pytest.UsageError(str(error)) from None
+
+
+def end_as_by_ctrl_c() -> None:
+    """Have SIGTERM end the run as Ctrl-C does, with its hosts stopped and the old results whole; whoever else asked for it keeps it."""
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def is_alone(config: pytest.Config) -> bool:
@@ -322,7 +330,6 @@ class CaseItem(pytest.Item):
         self.case = case
         self.record: records.Case | None = None
         self.extra_keyword_matches.update({case.backend, case.located.id, case.located.facet})
-        self.add_marker(pytest.mark.xdist_group(case.group))
 
     def runtest(self) -> None:
         """Run the script and turn the verdict into an outcome."""
@@ -406,7 +413,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Stop the hosts of this process."""
+    """Stop the hosts of this process, and give SIGTERM back."""
     state = config.stash.get(STATE, None)
     if state is not None:
         state.stop()
+        if signal.getsignal(signal.SIGTERM) is signal.default_int_handler:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)

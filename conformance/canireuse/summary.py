@@ -13,6 +13,8 @@ STYLES = {
     "timeout": "bold red", "unsupported": "dim", "skipped": "yellow",
 }  # fmt: skip
 
+#: how many names are told of a list of them
+FEW = 10
 #: how many lines of what an absent backend printed are shown
 LAST_LINES = 12
 
@@ -59,3 +61,9 @@ def absent_lines(environments: Iterable[Environment], named: Collection[str]) ->
             continue
         yield f"failed: {name} was named with --backend and cannot run: {environment.absent}"
         yield from (f"    | {line}" for line in environment.last_output.strip().splitlines()[-LAST_LINES:])
+
+
+def some(names: Sequence[str], noun: str) -> str:
+    """Return how many there are of something, with the first names: `2 cases (a, b)`."""
+    told = ", ".join(names[:FEW]) + (f" and {len(names) - FEW} more" if len(names) > FEW else "")
+    return f"{len(names)} {noun}{'s' * (len(names) != 1)} ({told})"

@@ -81,5 +81,9 @@ def write(target: Path, template: str, scripts: tuple[str, ...], **values: objec
     )
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(target.name + ".partial")
-    partial.write_text(page, encoding="utf-8", newline="\n")
-    partial.replace(target)
+    try:
+        partial.write_text(page, encoding="utf-8", newline="\n")
+        partial.replace(target)
+    except OSError:  # half a page would fill a disk that is full
+        partial.unlink(missing_ok=True)
+        raise

@@ -108,6 +108,8 @@ class View:
     versions: list[str]
     commands: list[str]
     complete: bool
+    #: the cases that were planned and have no record
+    missing: list[str]
     #: how many cases refer to a spec that the results do not hold
     orphans: int
     backends: list[Environment]
@@ -254,6 +256,7 @@ def view(results: Results) -> View:
         versions=sorted({header.canireuse for header in results.headers}),
         commands=[header.command for header in results.headers],
         complete=results.complete,
+        missing=results.missing,
         orphans=sum(case.spec not in results.specs for case in results.cases.values()),
         backends=list(backends.values()),
         environments=list(environments.values()),

@@ -1,6 +1,7 @@
 """Recording a run that measures: what is timed, what is told, and what an interrupt leaves."""
 
 import os
+import resource
 import subprocess
 import sys
 
@@ -119,3 +120,91 @@ def test_an_interrupt_while_times_are_taken_leaves_the_old_results_and_no_proces
     assert cut_off.measurings == []
     with pytest.raises(ProcessLookupError):
         os.kill(int((specs / "pids").read_text().split()[0]), 0)
+
+
+#: what stands around `cases.run_case`, in the controller or in its workers
+AROUND = """
+import os, signal
+from canireuse import cases, records
+ran = cases.run_case
+
+def run_case(case, *arguments):
+    record = ran(case, *arguments)
+    if case.located.id == "facet/plain":
+        {}
+    return record
+
+cases.run_case = run_case
+"""
+
+
+@pytest.fixture
+def around(specs):
+    """Return a function that runs pytest with some statement after the script of one of three specs."""
+
+    def run(statement, *arguments, **settings):
+        (specs / "conftest.py").write_text(AROUND.format(statement))
+        command = [sys.executable, "-m", "pytest", "specs", "--backend", "reference", *arguments]
+        return subprocess.run(command, cwd=specs, capture_output=True, text=True, timeout=100, check=False, **settings)
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("statement", "arguments"),
+    [
+        ("raise RuntimeError('a fault of canireuse')", ()),
+        ("raise RuntimeError('a fault of canireuse')", ("-n", "2")),
+        ("os._exit(1)", ("-n", "2")),  # the worker ends
+        ("import pytest; pytest.skip('not today')", ()),
+    ],
+)
+def test_a_case_without_a_record_is_named_and_the_run_fails(around, specs, statement, arguments):
+    ran = around(statement, *arguments)
+    assert ran.returncode == 3, ran.stdout + ran.stderr
+    assert "the records are incomplete: 1 planned case (facet/plain@reference) without a record" in ran.stdout
+    results = records.read([specs / "results.jsonl"])
+    assert set(results.cases) == {"facet/fails@reference", "facet/measured@reference"}
+    assert results.missing == ["facet/plain@reference"]
+    assert not results.complete
+
+
+def test_a_full_disk_ends_the_run_with_a_sentence(around, specs):
+    old = specs / "results.jsonl"
+    assert around("pass").returncode == 1
+    before = old.read_text()
+    for arguments in ((), ("-n", "2")):
+        ran = around(
+            "pass", *arguments, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 11, 1 << 11))
+        )
+        assert ran.returncode == 3, ran.stdout + ran.stderr
+        assert (
+            "the results could not be written (File too large): what had come is in results.jsonl.partial" in ran.stdout
+        )
+        assert "Traceback" not in ran.stdout + ran.stderr
+        assert old.read_text() == before
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_a_signal_ends_the_run_with_a_sentence(around, specs, name):
+    old = specs / "results.jsonl"
+    assert around("pass").returncode == 1
+    before = old.read_text()
+    ran = around(f"os.kill(os.getpid(), signal.{name})")
+    assert ran.returncode == 2, ran.stdout + ran.stderr
+    assert "stopped before its end: what had come is in results.jsonl.partial, results.jsonl is as it was" in ran.stdout
+    assert old.read_text() == before
+    assert records.read([specs / "results.jsonl.partial"]).cases
+
+
+def test_two_runs_do_not_write_into_one_file(around, specs):
+    ran = around(
+        "import subprocess, sys; inner = subprocess.run([sys.executable, '-m', 'pytest', 'specs', '--noconftest'], capture_output=True, text=True)\n"
+        "        open('inner', 'w').write(f'{inner.returncode} {inner.stderr}')"
+    )
+    assert ran.returncode == 1
+    assert (specs / "inner").read_text().startswith("4 ")
+    assert "another run is writing to results.jsonl; nothing was run" in (specs / "inner").read_text()
+    results = records.read([specs / "results.jsonl"])
+    assert results.complete
+    assert len(results.cases) == 3

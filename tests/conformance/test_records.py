@@ -6,10 +6,11 @@ import pytest
 
 from canireuse import records
 from canireuse.problems import InputError
+from canireuse.writer import Writer, now
 
 
 def header():
-    return records.Header(canireuse="0", started=records.now(), command="canireuse run")
+    return records.Header(canireuse="0", started=now(), command="canireuse run")
 
 
 def case(spec="facet/spec", backend="torch", **more):
@@ -30,7 +31,7 @@ def footer(cases=1):
 
 
 def write(path, *lines):
-    writer = records.Writer(path)
+    writer = Writer(path)
     for line in lines:
         writer.write(line)
     writer.close()
@@ -50,20 +51,38 @@ def test_what_is_written_is_read(tmp_path):
     assert results.cases["facet/spec@torch"].script == "x = 'ä'\n"
 
 
-def test_the_old_file_stays_until_the_new_one_is_whole(tmp_path):
-    path = write(tmp_path / "r.jsonl", header(), case(), footer())
-    before = path.read_text()
-    writer = records.Writer(path)
-    writer.write(header())
-    writer.write(case(backend="nnx"))
-    assert path.read_text() == before
-    assert len(writer.partial.read_text().splitlines()) == 2  # flushed line by line: a kill loses nothing written
-    writer.close()
-    assert path.read_text() != before
-
-
-def test_a_cut_off_file_is_not_complete(tmp_path):
+def test_a_file_without_footer_is_not_complete(tmp_path):
     assert not records.read([write(tmp_path / "r.jsonl", header(), case())]).complete
+
+
+@pytest.mark.parametrize("end", [b'{"kind":"case","id":"facet/sp', b'{"kind":"case","id":"\xc3', b"\0\0\0\0"])
+def test_a_file_that_was_cut_off_in_a_line_is_read_up_to_there(tmp_path, end):
+    path = write(tmp_path / "r.jsonl", header(), case())
+    path.write_bytes(path.read_bytes() + end)
+    results = records.read([path])
+    assert list(results.cases) == ["facet/spec@torch"]
+    assert not results.complete
+    assert results.cut == [f"{path}:3: the file was cut off in this line; it is read up to there"]
+
+
+def test_what_is_no_record_in_the_middle_of_a_file_is_refused(tmp_path):
+    path = write(tmp_path / "r.jsonl", header(), case(), footer())
+    path.write_bytes(path.read_bytes().replace(b'"verdict":"conforms"', b'"verdict":', 1))
+    with pytest.raises(InputError, match=r"r.jsonl:2:1: this line is no record"):
+        records.read([path])
+
+
+def test_lines_that_were_lost_are_missed(tmp_path):
+    results = records.read([path := write(tmp_path / "r.jsonl", header(), case(), footer(2))])
+    assert not results.complete
+    assert results.cut == [f"{path}:3: 2 cases were recorded, and 1 are in the file"]
+
+
+def test_what_was_planned_and_has_no_record_is_named(tmp_path):
+    last = footer().model_copy(update={"missing": ["facet/spec@nnx"]})
+    results = records.read([write(tmp_path / "r.jsonl", header(), case(), last)])
+    assert not results.complete
+    assert results.missing == ["facet/spec@nnx"]
 
 
 def test_files_merge_by_id(tmp_path):

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from canireuse import records
 from canireuse.claims import judge_claims
+from canireuse.commands.results import read_results
 from canireuse.problems import UsageError
 
 STYLES = {
@@ -35,7 +35,7 @@ def claims(ids: tuple[str, ...], results: tuple[Path, ...], verdict: str | None,
 
     Exit code 1 if a claim is undecided, because the results lack the run that decides it.
     """
-    verdicts = judge_claims(records.read(results or (Path("results.jsonl"),)))
+    verdicts = judge_claims(read_results(results))
     unknown = set(ids) - {one.claim.id for one in verdicts}
     if unknown:
         raise UsageError(

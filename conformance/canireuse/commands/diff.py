@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from canireuse import records
+from canireuse.commands.results import read_results
 from canireuse.difference import Difference, TimeChange, difference
 from canireuse.quantities import seconds
 from canireuse.summary import STYLES
@@ -27,7 +27,7 @@ def diff(old: Path, new: Path, everything: bool, as_json: bool) -> int:
     The floor is what a backend differed from itself in the two runs. Exit code 1 if a verdict or a time
     changed; cases that one side alone holds are told, and change nothing.
     """
-    found = difference(records.read([old]), records.read([new]))
+    found = difference(read_results([old]), read_results([new]))
     if as_json:
         click.echo(json.dumps({"changed": found.changed, **asdict(found)}, indent=2, ensure_ascii=False))
         return int(found.changed)

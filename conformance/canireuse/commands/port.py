@@ -12,7 +12,7 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from canireuse import records
+from canireuse.commands.results import read_results
 from canireuse.problems import UsageError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def port(source: str, target: str, results: tuple[Path, ...], scripts: str | Non
     from canireuse_reports.port import guide  # what builds pages is needed by few commands
     from canireuse_reports.view import view
 
-    made = guide(view(records.read(results or (Path("results.jsonl"),))), source, target)
+    made = guide(view(read_results(results)), source, target)
     console = Console(highlight=False)
     if scripts:
         print_scripts(console, made, scripts)

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from canireuse import records
+from canireuse.commands.results import read_results
 from canireuse.problems import UsageError
 
 
@@ -30,13 +30,7 @@ def report(results: tuple[Path, ...], output: Path, ports: tuple[str, ...]) -> N
     """Build the page from RESULTS (results.jsonl if none is named); several files are merged."""
     from canireuse_reports import build_all  # Jinja2 and Pygments are needed by this command alone
 
-    paths = results or (Path("results.jsonl"),)
-    loaded = records.read(paths)
-    if not loaded.complete:
-        click.echo(
-            "warning: a results file has no footer: its run did not end, and the report lacks what it did not reach",
-            err=True,
-        )
+    loaded = read_results(results)
     try:
         with Console(stderr=True).status("building the page"):
             page, *guides = build_all(loaded, output, ports or None)

@@ -1,0 +1,110 @@
+"""The results file of a run: one writer, flushed line by line, and in its place only when it is whole."""
+
+import datetime
+import fcntl
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from canireuse.problems import UsageError
+from canireuse.records import Header, Line
+
+#: how much of a file is read to tell whether it begins with a header, in bytes
+LONGEST_HEADER = 1 << 20
+
+
+def check_place(path: Path) -> None:
+    """Make the folder of a results file; raise UsageError if the file could not be written there."""
+    why_not = ""
+    if os.path.lexists(path) and not path.is_file():
+        why_not = "it is a folder" if path.is_dir() else "it is no regular file"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        why_not = error.strerror or str(error)
+    if why_not:
+        raise UsageError(
+            f"no results can be written to {path}: {why_not}\n    expected: a file in a folder that can be written to\n    to do: name another with --results"
+        )
+
+
+def cases_in(path: Path) -> int | None:
+    """Return how many cases a file holds, whole or cut off; None if it is no results file."""
+    with path.open("rb") as file:
+        try:
+            Header.model_validate_json(file.readline(LONGEST_HEADER))
+        except ValidationError:
+            return None
+        return sum(line.startswith((b'{"kind":"case"', b'{"kind": "case"')) for line in file)
+
+
+def check_replaced(path: Path, planned: int) -> None:
+    """Raise UsageError if a file that is there would be replaced by one with fewer cases, or is no results file at all."""
+    if not path.is_file() or not path.stat().st_size:
+        return
+    there = cases_in(path)
+    if there is None or there > planned:
+        held = "is no results file" if there is None else f"holds {there} cases, and this run has {planned}"
+        raise UsageError(
+            f"{path} {held}; nothing was run\n    expected: a new file, or one with no more cases than this run\n    to do: name another with --results, or replace this one with --replace"
+        )
+
+
+class Writer:
+    """Writes a results file beside its place and moves it there at the end; the old file stays till then.
+
+    A run that is killed leaves `NAME.partial` with all that had come. That file is locked from the first, and touched by
+    nobody else; what an earlier run left there stays until the first line is written. Raises UsageError if another run
+    writes to the same place; OSError at any time, as when the disk is full.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.partial = path, path.with_name(path.name + ".partial")
+        self.begun = False
+        self._file = self.partial.open("a", encoding="utf-8", newline="\n")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            taken = not os.path.samestat(os.fstat(self._file.fileno()), self.partial.stat())
+        except (BlockingIOError, FileNotFoundError):  # locked; or put into its place since it was opened
+            taken = True
+        except OSError:  # a file system without locks
+            taken = False
+        if taken:
+            self._file.close()
+            raise UsageError(
+                f"another run is writing to {path}; nothing was run\n    expected: a results file for each run\n    to do: wait until it has ended, or name another file with --results"
+            )
+
+    def write(self, line: Line) -> None:
+        """Write one line and flush it."""
+        if not self.begun:
+            self.begun = True
+            self._file.truncate(0)
+        self._file.write(line.model_dump_json() + "\n")
+        self._file.flush()
+
+    @property
+    def has_lines(self) -> bool:
+        """Whether there is anything in the partial file."""
+        return self.partial.exists() and self.partial.stat().st_size > 0
+
+    def close(self, *, keep: bool = True) -> None:
+        """Put the file in its place, or leave it as the partial file it is; of a run that wrote nothing, none is left."""
+        try:
+            if keep and self.begun:
+                self.partial.replace(self.path)
+            elif not self.has_lines:
+                self.partial.unlink(missing_ok=True)
+        finally:
+            with suppress(OSError):  # what could not be written is not to be tried again
+                self._file.close()
+
+
+def now() -> str:
+    """Return the time in ISO 8601, UTC, to the second."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
