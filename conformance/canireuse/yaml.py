@@ -1,7 +1,7 @@
 """Strict YAML with places: every value knows its line and column, and nothing is guessed.
 
-Scalars follow YAML 1.2 (`no` and `10:30` are text), duplicate keys, tags, anchors and aliases are
-refused. PyYAML parses, with libyaml where it has it; only the walk over the events is ours. What libyaml
+Scalars follow YAML 1.2 (`no` and `10:30` are text), duplicate keys, tags, anchors, aliases and control
+characters are refused. PyYAML parses, with libyaml where it has it; only the walk over the events is ours. What libyaml
 refuses is parsed again without it, so that the answers are the same everywhere.
 """
 
@@ -14,11 +14,9 @@ from typing import Any
 
 import yaml
 
+from canireuse.bounds import DEEPEST, LONGEST_NUMBER, MOST_BYTES
 from canireuse.problems import InputError, Problem
 
-#: How deep mappings and lists may lie in one another; the walk over them recurses.
-DEEPEST = 60
-LONGEST_NUMBER = 40
 Loc = tuple[Hashable, ...]
 Places = dict[Loc, tuple[int, int]]
 
@@ -28,6 +26,10 @@ PARSER: Any = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 LENIENT = re.compile(r"[\t\ufeff]|[|>][-+0-9]*#")
 #: where a flow collection may begin: PyYAML takes no question mark in it
 FLOW = re.compile(r"[\[{]")
+#: what a terminal obeys, what ends a line of a results file, and halves of characters, which no file can hold
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+#: how a file begins -> its encoding
+MARKS = {b"\xff\xfe\x00\x00": "UTF-32", b"\x00\x00\xfe\xff": "UTF-32", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 NUMBER = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 INTEGER = re.compile(r"[-+]?[0-9]+")
 WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
@@ -39,15 +41,46 @@ def read(path: Path) -> tuple[Any, Places, str]:
     Raises InputError with one problem at its place if the file is not strict YAML.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        happened, expected = f"the file cannot be read: {error}", "a text file in UTF-8"
-        raise InputError([Problem(path, 0, 0, happened, expected, "check the path and the encoding")]) from None
+        with path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        happened = f"the file cannot be read: {error}"
+        raise InputError([Problem(path, 0, 0, happened, "a text file in UTF-8", "check the path")]) from None
+    if len(data) > MOST_BYTES:
+        happened, expected = f"the file has more than {MOST_BYTES} bytes", f"at most {MOST_BYTES} bytes"
+        raise InputError([Problem(path, 1, 1, happened, expected, "make several files of it")])
+    text = decode(path, data).replace("\r\n", "\n").replace("\r", "\n")
     return *parse(path, text), text
+
+
+def decode(path: Path, data: bytes) -> str:
+    """Return the text of a file; raise InputError at the first byte that is none, with the encoding that it is likely in."""
+    mark = next((name for mark, name in MARKS.items() if data.startswith(mark)), "")
+    try:
+        text, start = data.decode("utf-8"), data.find(b"\0")
+    except UnicodeDecodeError as error:
+        text, start = "", error.start
+    if not mark and start < 0:
+        return text
+    start = 0 if mark else start
+    likely = mark or ("UTF-16, or no text at all" if b"\0" in data else "Latin-1 or Windows-1252")
+    before = data[:start].decode("utf-8", errors="replace")
+    happened = f"the file cannot be read: the byte 0x{data[start]:02X} is no text in UTF-8; it is likely {likely}"
+    raise InputError([spot(path, before, len(before), happened, "a text file in UTF-8", "save the file as UTF-8")])
+
+
+def spot(path: Path, text: str, index: int, happened: str, expected: str, advice: str) -> Problem:
+    """Return the problem that stands at an index of a text."""
+    line, column = text.count("\n", 0, index) + 1, index - text.rfind("\n", 0, index)
+    return Problem(path, line, column, happened, expected, advice)
 
 
 def parse(path: Path, text: str) -> tuple[Any, Places]:
     """Return the data of a text and the place of each value; raise InputError if it is not strict YAML."""
+    control = CONTROL.search(text)
+    if control:
+        happened, expected = f"the character U+{ord(control[0]):04X} stands here", "text that can be printed"
+        raise InputError([spot(path, text, control.start(), happened, expected, "remove it: it cannot be seen")])
     flow = FLOW.search(text)
     lenient = LENIENT.search(text) or (flow and "?" in text[flow.start() :])
     if PARSER is not yaml.SafeLoader and not lenient:
@@ -125,7 +158,7 @@ class Walk:
         if not isinstance(event, yaml.ScalarEvent):
             happened, advice = "a key that is no text stands here", "write a plain word before the colon"
             raise InputError([at(self.path, event, happened, "a word as key", advice)])
-        name = str(event.value)
+        name = text_of(self.path, event)
         if name in before:
             happened = f"the key {name!r} stands here a second time"
             raise InputError([at(self.path, event, happened, "each key once", "remove one of the two")])
@@ -153,9 +186,19 @@ def at(path: Path, event: yaml.Event, happened: str, expected: str, advice: str)
     return Problem(path, *place_of(event), happened, expected, advice)
 
 
+def text_of(path: Path, event: yaml.ScalarEvent) -> str:
+    """Return the text of a scalar; refuse one in which an escape makes a control character."""
+    text = str(event.value)
+    control = CONTROL.search(text)
+    if control:
+        happened = f"an escape in this text makes the character U+{ord(control[0]):04X}"
+        raise InputError([at(path, event, happened, "text that can be printed", "remove it: it cannot be seen")])
+    return text
+
+
 def scalar(path: Path, event: yaml.ScalarEvent) -> Any:
     """Return the value of a scalar as YAML 1.2's core schema has it; refuse a number that no results file could hold."""
-    text = str(event.value)
+    text = text_of(path, event)
     if not event.implicit[0]:  # quoted, or a block
         return text
     if text in WORDS:

@@ -48,6 +48,13 @@ def test_every_value_has_its_place(tmp_path):
         ("a: 1e999\n", 1, 4, "too large"),
         ("a: [" + "9" * 5000 + "]\n", 1, 5, "too large"),
         ("a: " + "[" * 2000 + "]" * 2000, 1, 63, "levels deep"),
+        ("a: 1\nb: x\x1b[31m\n", 2, 5, "U+001B"),
+        ("a: x\x00\n", 1, 5, "0x00 is no text in UTF-8; it is likely UTF-16"),
+        ("a: x\u2028y\n", 1, 5, "U+2028"),
+        ('a: 1\nb: "\\e[31m"\n', 2, 4, "U+001B"),
+        ('a: "\\ud800"\n', 1, 4, "U+D800"),
+        ('"\\a": 1\n', 1, 1, "U+0007"),
+        ("a: " + "x" * 200_000, 1, 1, "more than 200000 bytes"),
     ],
 )
 def test_what_is_refused_is_refused_at_its_place(tmp_path, text, line, column, words):
@@ -60,11 +67,39 @@ def test_what_is_refused_is_refused_at_its_place(tmp_path, text, line, column, w
     assert problem.advice
 
 
-def test_a_file_that_is_no_text_is_refused(tmp_path):
+@pytest.mark.parametrize(
+    ("data", "line", "column", "words"),
+    [
+        (
+            "a: 1\nb: caf\xe9\n".encode("latin-1"),
+            2,
+            7,
+            "0xE9 is no text in UTF-8; it is likely Latin-1 or Windows-1252",
+        ),
+        ("\xfc\xe9: 1\n".encode() + b"b: \x93x\x94\n", 2, 4, "likely Latin-1 or Windows-1252"),
+        ("a: 1\n".encode("utf-16"), 1, 1, "likely UTF-16"),
+        ("a: 1\n".encode("utf-16-be"), 1, 1, "likely UTF-16"),
+        ("a: 1\n".encode("utf-32"), 1, 1, "likely UTF-32"),
+        (b"\xef\xbb\xbfa: 1\n\xff\xfe\n", 2, 1, "0xFF is no text in UTF-8"),
+        (b"\xef\xbb\xbf\x80\x00", 1, 2, "UTF-16, or no text at all"),
+    ],
+)
+def test_what_is_no_utf_8_is_refused_with_its_likely_encoding(tmp_path, data, line, column, words):
     path = tmp_path / "file.yaml"
-    path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError, match="cannot be read"):
+    path.write_bytes(data)
+    with pytest.raises(InputError) as refused:
         yaml.read(path)
+    (problem,) = refused.value.problems
+    assert (problem.line, problem.column) == (line, column), problem
+    assert words in problem.happened
+    assert "UTF-8" in problem.advice
+
+
+@pytest.mark.parametrize("data", [b"\xef\xbb\xbfa: 1\r\nb: 2\r\n", b"a: 1\rb: 2\r"], ids=["windows", "old-mac"])
+def test_marks_and_ends_of_lines_of_other_systems_are_read(tmp_path, data):
+    path = tmp_path / "file.yaml"
+    path.write_bytes(data)
+    assert yaml.read(path)[0] == {"a": 1, "b": 2}
 
 
 SPECS = sorted((Path(__file__).parent.parent.parent / "specs").glob("*/*.yaml"))
