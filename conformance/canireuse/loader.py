@@ -5,16 +5,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from canireuse import yaml
 from canireuse.answers import agrees
 from canireuse.problems import InputError, Problem, suggestion
 from canireuse.references import check_references
 from canireuse.spec import TOLERANCE, Divergence, Located, Spec
-from canireuse.step import Step
+from canireuse.step import OddFlag
 from canireuse.vocabulary import VERBS
 
+#: words that other versions of YAML take for booleans
+BOOLEANS = {"no": "false", "off": "false", "n": "false", "yes": "true", "on": "true", "y": "true"}
+ADVICE = "change the value; `docs/vocabulary.md` says what each key takes"
 SUFFIX = ".yaml"
 CLAIMS = "claims"
 #: the list of what users report, beside the specs
@@ -92,7 +95,9 @@ def validate(path: Path, data: Any, places: yaml.Places) -> Spec:
             problem = explain(path, error, loc, owner, places)
             place = (problem.line, problem.column)
             if place in problems and problem.expected not in problems[place].expected:  # another member of a union
-                problem = replace(problem, expected=f"{problems[place].expected}; or: {problem.expected}")
+                before = problems[place]
+                advice = before.advice if problem.advice == ADVICE else problem.advice
+                problem = replace(problem, expected=f"{before.expected}; or: {problem.expected}", advice=advice)
             problems[place] = problem
         raise InputError(problems.values()) from None
 
@@ -128,6 +133,27 @@ def resolve(data: Any, loc: tuple[int | str, ...]) -> tuple[yaml.Loc, Any]:
     return tuple(found), owner
 
 
+def model_at(loc: yaml.Loc, verb: str | None) -> tuple[type[BaseModel], str]:
+    """Return the model of the mapping in which a key stands, and what a spec calls it."""
+    if len(loc) > 1 and loc[-2] == "reuse":
+        return OddFlag, "a reuse flag"
+    if verb:
+        return VERBS[verb], f"a `{verb}` step"
+    return (Divergence, "a divergence") if loc[:1] == ("divergences",) else (Spec, "a spec")
+
+
+def no_step(path: Path, step: Any, place: tuple[int, int]) -> Problem:
+    """Return the problem of what stands in a list of steps and is none."""
+    expected = f"a mapping whose first key is one of {', '.join(VERBS)}"
+    if isinstance(step, str) and step in VERBS:
+        return Problem(path, *place, f"{step!r} stands here without a colon", expected, f"write `- {step}:`")
+    if not isinstance(step, dict):
+        return Problem(path, *place, f"{step!r} is no step", expected, "write a verb, a colon and what it takes")
+    word = str(next(iter(step), ""))
+    advice = suggestion(word, VERBS, "write the verb first; `docs/vocabulary.md` explains each")
+    return Problem(path, *place, f"{word!r} is no verb", expected, advice)
+
+
 def explain(path: Path, error: Any, loc: yaml.Loc, owner: Any, places: yaml.Places) -> Problem:
     """Return the problem that a pydantic error is, in words of the spec."""
     line, column = places.get((*loc, "key"), places[loc])
@@ -139,31 +165,29 @@ def explain(path: Path, error: Any, loc: yaml.Loc, owner: Any, places: yaml.Plac
     )
     match error["type"]:
         case "extra_forbidden":
-            known = field_names(VERBS[verb]) if verb else field_names(Spec)
-            where = f"a `{verb}` step" if verb else "a spec"
+            model, where = model_at(loc, verb)
+            known = field_names(model)
             happened, expected = f"{where} has no key {key!r}", f"one of {', '.join(known)}"
             return Problem(path, line, column, happened, expected, suggestion(key, known, "remove the key"))
         case "union_tag_invalid" | "union_tag_not_found":
-            line, column = places[loc]
-            word = str(next(iter(owner), "")) if isinstance(owner, dict) and loc and isinstance(loc[-1], int) else ""
-            expected = f"a mapping whose first key is one of {', '.join(VERBS)}"
-            advice = suggestion(word, VERBS, "write the verb first; `docs/vocabulary.md` explains each")
-            return Problem(path, line, column, f"{word!r} is no verb", expected, advice)
+            return no_step(path, error["input"], places[loc])
         case "missing":
             return Problem(path, line, column, f"the key {key!r} is missing", f"`{key}:` with its value", "add it")
-    line, column = places[loc]
+    of_key = error["loc"][-1:] == ("[key]",)
+    line, column = places[(*loc, "key")] if of_key else places[loc]
     if not loc:
         expected = "a mapping that begins with `title:`"
         return Problem(path, line, column, "this is no spec", expected, "see `specs/` for how specs begin")
     message = error["msg"].removeprefix("Value error, ")
     given = error.get("input")
     shown = f"`{loc[-1]}` " + ("does not fit" if isinstance(given, dict | list) else f"is {given!r}")
-    return Problem(
-        path, line, column, shown, message, "change the value; `docs/vocabulary.md` says what each key takes"
-    )
+    shown = f"the key {given!r} does not fit" if of_key else shown
+    meant = BOOLEANS.get(str(given).lower()) if error["type"] == "bool_type" else None
+    advice = f"write `{meant}`: {given!r} is a text here" if meant else ADVICE
+    return Problem(path, line, column, shown, message, advice)
 
 
-def field_names(model: type[Spec | Step]) -> list[str]:
+def field_names(model: type[BaseModel]) -> list[str]:
     """Return the keys of a model as a spec spells them."""
     return [field.alias or name for name, field in model.model_fields.items()]
 

@@ -1,10 +1,24 @@
 """What a step of a spec is: its base model, and the types that the keys of steps take."""
 
 import keyword
+import math
 import re
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from canireuse.bounds import LARGEST, LONGEST_NAME, MOST_AXES, MOST_ELEMENTS, MOST_VALUES
 
 #: Names that scripts use for themselves; a spec that bound one would change what a script means.
 RESERVED = frozenset({
@@ -23,13 +37,22 @@ def check_identifier(name: str) -> str:
     return name
 
 
+def check_path(path: str) -> str:
+    """Return `path` if it consists of names with dots between, none of them private."""
+    for part in path.split("."):
+        if not part.isascii() or not part.isidentifier() or keyword.iskeyword(part) or part.startswith("_"):
+            raise ValueError(f"{path!r} is no path: write names with dots between, as in `layer.kernel`")
+        if len(part) > LONGEST_NAME:
+            raise ValueError(f"{part[:20]!r}... is longer than {LONGEST_NAME} characters")
+    return path
+
+
 def check_place(place: str) -> str:
     """Return `place` if it is a reference or a dotted path that begins with one."""
-    first, *rest = place.split(".")
+    first, dot, rest = place.partition(".")
     check_identifier(first)
-    for part in rest:
-        if not part.isidentifier() or keyword.iskeyword(part) or part.startswith("_"):
-            raise ValueError(f"{place!r} is not a place: write a reference, or `layer.kernel`")
+    if dot:
+        check_path(rest)
     return place
 
 
@@ -40,25 +63,88 @@ def check_label(label: str) -> str:
     return label
 
 
-Name = Annotated[str, AfterValidator(check_identifier), Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+def fault(reason: str, loc: tuple[int, ...], value: object) -> InitErrorDetails:
+    """Return what is wrong at a place inside a value."""
+    return InitErrorDetails(type=PydanticCustomError("array", "{reason}", {"reason": reason}), loc=loc, input=value)
+
+
+def faults(values: list[Any], loc: tuple[int, ...] = ()) -> tuple[list[InitErrorDetails], tuple[int, ...]]:
+    """Return what keeps a list from being an array of numbers, each at its place, and the array's shape."""
+    if not values or len(loc) == MOST_AXES:
+        return [fault(f"1 to {MOST_VALUES} numbers on at most {MOST_AXES} axes", loc, values)], ()
+    found: list[InitErrorDetails] = []
+    shapes: list[tuple[int, ...]] = []
+    for index, value in enumerate(values):
+        inside, shape = faults(value, (*loc, index)) if isinstance(value, list) else ([], ())
+        number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
+        if not number and not isinstance(value, list):
+            inside = [fault("a finite number that float32 can hold", (*loc, index), value)]
+        elif not inside and shapes and shape != shapes[0]:
+            inside = [fault("as many numbers as in the rows before", (*loc, index), value)]
+        found += inside
+        shapes.append(shape)
+    return found, (len(values), *shapes[0])
+
+
+def check_array(value: Any) -> Any:
+    """Return what is no list, or a list that is an array of numbers; raise ValidationError at the place of what is none."""
+    if isinstance(value, list):
+        found, shape = faults(value)
+        if not found and math.prod(shape) > MOST_VALUES:
+            found = [fault(f"at most {MOST_VALUES} numbers", (), value)]
+        if found:
+            raise ValidationError.from_exception_data("array", found)
+    return value
+
+
+def check_answer(answer: Any) -> Any:
+    """Return an answer; raise ValueError if a mapping is in it."""
+    if holds_mapping(answer):
+        raise ValueError("an answer consists of texts, numbers, booleans and lists")
+    return answer
+
+
+def holds_mapping(answer: Any) -> bool:
+    """Return whether a mapping is in an answer."""
+    return isinstance(answer, dict) or (isinstance(answer, list) and any(map(holds_mapping, answer)))
+
+
+def check_elements(shape: list[int]) -> list[int]:
+    """Return a shape if what has it is not too large."""
+    if math.prod(shape) > MOST_ELEMENTS:
+        raise ValueError(f"a shape of {math.prod(shape)} elements is too large: at most {MOST_ELEMENTS}")
+    return shape
+
+
+Name = Annotated[
+    str, Field(max_length=LONGEST_NAME), AfterValidator(check_identifier), Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+]
 Place = Annotated[str, AfterValidator(check_place), Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*$")]
+Path = Annotated[str, AfterValidator(check_path), Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*$")]
 Label = Annotated[str, AfterValidator(check_label), Field(pattern=r"^[a-z0-9-]+$", max_length=70)]
-Number = int | float
-Array = Number | list[Any]
+Size = Annotated[int, Field(ge=1, le=MOST_ELEMENTS)]
+Shape = Annotated[list[Size], Field(max_length=MOST_AXES), AfterValidator(check_elements)]
+Real = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
+Number = Annotated[int, Field(ge=-LARGEST, le=LARGEST)] | Real
+Values = Annotated[list[Any], WithJsonSchema({"type": "array", "minItems": 1, "items": {"type": ["number", "array"]}})]
+Places = Annotated[list[Place], Field(min_length=1)]
+Array = Annotated[Number | Values, BeforeValidator(check_array)]
+#: values, or an expression
+Value = Annotated[str | Number | Values, BeforeValidator(check_array)]
+Initial = Annotated[Number | Values | Literal["random"], BeforeValidator(check_array)]
 Dtype = Literal["float16", "float32", "float64", "int32", "int64", "bool"]
-Initial = Number | list[Any] | Literal["random"]
 RaiseKind = Literal[
     "already_exists", "not_found", "shape_mismatch", "dtype_mismatch", "bad_argument", "uninitialized",
     "not_trainable", "created_again", "sharing_refused", "nothing",
 ]  # fmt: skip
-Answer = StrictBool | int | float | str | None | list[Any]
+Answer = Annotated[StrictBool | int | float | str | list[Any] | None, BeforeValidator(check_answer)]
 
 
 class OddFlag(BaseModel):
     """A reuse flag that is no boolean: a text, a number, or a tensor bound by `placeholder`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-    text: str | None = None
+    text: Annotated[str, Field(max_length=LONGEST_NAME)] | None = None
     number: Number | None = None
     tensor: Name | None = None
 
@@ -70,7 +156,12 @@ class OddFlag(BaseModel):
         return self
 
 
-Reuse = StrictBool | Literal["auto"] | OddFlag
+def check_flag(flag: Any) -> Any:
+    """Return a reuse flag; raise ValidationError at the place of what is wrong in an odd one."""
+    return OddFlag.model_validate(flag) if isinstance(flag, dict) else flag
+
+
+Reuse = Annotated[StrictBool | Literal["auto"] | OddFlag, BeforeValidator(check_flag)]
 
 
 class Step(BaseModel):

@@ -318,3 +318,78 @@ def test_what_cannot_be_measured_is_told(write_spec, broken, by, words):
     problems = refused(write_spec, text.replace(open_ones, closed) if open_ones else text)
     assert any(words in str(problem) for problem in problems), problems
     assert all(problem.expected and problem.advice for problem in problems)
+
+
+#: a step, with a mark before what is refused in it
+VALUES = [
+    ("{variable: w, init: [1.0, ^null], as: w}", "a finite number"),
+    ("{variable: w, init: [1.0, ^'x'], as: w}", "a finite number"),
+    ("{variable: w, init: [1.0, ^true], as: w}", "a finite number"),
+    ("{variable: w, init: [1.0, ^1e39], as: w}", "a finite number that float32 can hold"),
+    ("{variable: w, init: [[1.0], ^[1.0, 2.0]], as: w}", "as many numbers as in the rows before"),
+    ("{variable: w, init: [[1.0], ^2.0], as: w}", "as many numbers as in the rows before"),
+    ("{variable: w, init: ^[], as: w}", "1 to 10000 numbers"),
+    ("{variable: w, init: [[[[[[[[^[1.0]]]]]]]]], as: w}", "at most 8 axes"),
+    ("{variable: w, init: ^[" + "1, " * 10_000 + "1], as: w}", "at most 10000 numbers"),
+    ("{variable: w, init: [^{a: 1}], as: w}", "a finite number"),
+    ("{variable: w, init: ^1e39, as: w}", "less than or equal to 3402823"),
+    ("{variable: w, shape: [2, ^0], as: w}", "greater than or equal to 1"),
+    ("{variable: w, shape: [^-1], as: w}", "greater than or equal to 1"),
+    ("{variable: w, shape: [^1000000000000], as: w}", "less than or equal to 16777216"),
+    ("{variable: w, shape: ^[4096, 4097], as: w}", "at most 16777216"),
+    ("{variable: w, shape: ^[1, 1, 1, 1, 1, 1, 1, 1, 1], as: w}", "at most 8 items"),
+    ("{assign: v, to: [^null]}", "a finite number"),
+    ("{assign: v, ^to: null}", "valid string"),
+    ("{call: d, on: [[^'1.0']]}", "a finite number"),
+    ("{call: d, on: [[1.0]], given: {kernel: [[^'x']]}}", "a finite number"),
+    ("{call: d, on: [[1.0]], given: {^kernel.__class__: [[1.0]]}}", "is no path"),
+    ("{call: d, on: [[1.0]], given: {^'kernel, x=1': [[1.0]]}}", "is no path"),
+    ("{save: d, only: [^'kernel\\n'], to: w}", "is no path"),
+    ("{invoke: f, given: [[^null]]}", "a finite number"),
+    ("{parallel: d, split: {x: [[1.0], ^null]}, minimize: sum(x)}", "a finite number"),
+    ("^{parallel: d, split: {x: [1.0], y: [1.0, 2.0]}, minimize: sum(x)}", "the same number for all"),
+    ("{parallel: d, split: ^{}, minimize: sum(v)}", "at least 1 item"),
+    ("{module: m, members: ^{}}", "at least 1 item"),
+    ("{train: sgd, minimize: sum(v), wrt: ^[]}", "at least 1 item"),
+    ("{train: sgd, minimize: sum(v), wrt: v, rate: ^1e39}", "less than or equal to 3402823"),
+    ("{train: sgd, minimize: sum(v), wrt: v, times: ^10001}", "less than or equal to 10000"),
+    ("{optimizer: o, over: v, clip: ^0}", "greater than 0"),
+    ("{repeat: ^1000000000000, steps: []}", "less than or equal to 10000"),
+    ("{get: w, numbered: ^1000000, shape: [1]}", "less than or equal to 100000"),
+    ("^{get: w, numbered: 10000, shape: [10000]}", "at most 16777216"),
+    ("{get: w, partitions: ^1001, shape: [1]}", "less than or equal to 1000"),
+    ("{get: ^" + "k" * 61 + "}", "at most 60 characters"),
+    ("{get: w, reuse: {text: ^" + "k" * 61 + "}}", "at most 60 characters"),
+    ("{get: w, reuse: {^txt: x}}", "one of text, number, tensor"),
+    ("{get: w, reuse: ^no}", "write `false`"),
+    ("{get: w, trainable: ^On}", "write `true`"),
+    ("{move: d, device: ^8, as: e}", "less than 8"),
+    ("^{layer: dense, inputs: 4096, units: 4097, as: e}", "at most 16777216"),
+    ("{layer: dense, inputs: ^0, units: 1, as: e}", "greater than or equal to 1"),
+    ("{measure: m, size: ^1000000000, steps: []}", "less than or equal to 16777216"),
+    ("^{function: g, takes: [x, x], steps: []}", "each name once"),
+    ("{expect: e, offers: ^__import__, is: true}", "is no path"),
+    ("{expect: e, offers: ^nn..Module, is: true}", "is no path"),
+    ("{expect: e, offers: ^import, is: true}", "is no path"),
+    ("{expect: e, checkpoint_bytes: ^'a b', is: 1}", "is not a name"),
+    ("{expect: e, value: v, is: ^{a: 1}}", "an answer consists of"),
+    ("{read: ^v.__class__}", "is no path"),
+    ("{read: ^v.k\u00e9rnel}", "is no path"),
+    ("^initialize", "write `- initialize:`"),
+    ("^read", "write `- read:`"),
+    ("^17", "17 is no step"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("step", "words"), VALUES, ids=[step[:60] for step, _ in VALUES])
+def test_what_no_script_should_hold_is_refused_at_its_place(write_spec, step, words):
+    before = "steps:\n  - {variable: v, as: v}\n  - {layer: dense, inputs: 1, units: 1, as: d}\n  - {function: f, takes: [x], steps: []}\n"
+    (problem,) = refused(write_spec, f"{before}  - {step.replace('^', '', 1)}\n")
+    assert (problem.line, problem.column) == (11, 5 + step.index("^")), problem
+    assert words in str(problem)
+
+
+def test_a_key_that_a_divergence_does_not_have_is_told_as_one(write_spec):
+    (problem,) = refused(write_spec, GOOD + DIVERGENCE.replace("source:", "sorce:") + "        source: observed\n")
+    assert problem.happened == "a divergence has no key 'sorce'"
+    assert problem.advice == "did you mean 'source'?"

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from canireuse import expression
+from canireuse import bounds, expression
 from canireuse.claims import Document
 from canireuse.records import LINE
 from canireuse.scenarios import Scenarios
@@ -73,7 +73,14 @@ def vocabulary_page() -> str:
         "",
     ]
     lines += [f"- `{name}(x)`: {meaning}" for name, meaning in expression.FUNCTIONS.items()]
-    return "\n".join(lines) + "\n"
+    lines += [
+        "",
+        "## Bounds",
+        "",
+        "Far above what any spec needs. What is larger is refused at its place, before anything runs.",
+        "",
+    ]
+    return "\n".join(lines) + f"\n{bounds.TOLD}"
 
 
 def files() -> dict[Path, str]:

@@ -1,10 +1,11 @@
 """Learning: gradients, optimizers, and what is left out of training."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from canireuse.step import Block, Name, Number, Place, Step
+from canireuse.bounds import MOST_TURNS
+from canireuse.step import Block, Name, Number, Place, Places, Real, Step
 
 if TYPE_CHECKING:
     from canireuse.step import AnyStep
@@ -35,9 +36,9 @@ class Train(Block):
     expressions = ("minimize",)
     train: Literal["sgd", "adam"] = Field(description="The optimizer.")
     minimize: str = Field(description="The scalar expression that is minimized.")
-    wrt: Place | list[Place] = Field(description="Variables; or a layer or module: all that is trainable in it.")
-    rate: float = 0.1
-    times: int = Field(1, ge=1)
+    wrt: Place | Places = Field(description="Variables; or a layer or module: all that is trainable in it.")
+    rate: Real = 0.1
+    times: int = Field(1, ge=1, le=MOST_TURNS)
     steps: "list[AnyStep]" = []
 
 
@@ -50,10 +51,10 @@ class Optimizer(Step):
     uses = ("over",)
     optimizer: Name = Field(description="Bind the optimizer.")
     kind: Literal["sgd", "momentum", "adam", "adamw"] = Field("sgd", description="momentum: SGD with momentum 0.9.")
-    over: Place | list[Place] = Field(description="Variables; or a layer or module: all that is trainable in it now.")
-    rate: float = 0.1
-    decay: float | None = Field(None, description="Weight decay; of adamw, the decoupled one.")
-    clip: float | None = Field(None, description="Clip gradients to this global norm before each update.")
+    over: Place | Places = Field(description="Variables; or a layer or module: all that is trainable in it now.")
+    rate: Real = 0.1
+    decay: Real | None = Field(None, description="Weight decay; of adamw, the decoupled one.")
+    clip: Real | None = Field(None, gt=0, description="Clip gradients to this global norm before each update.")
 
 
 class Update(Block):
@@ -63,10 +64,10 @@ class Update(Block):
     uses = ("update",)
     expressions = ("minimize",)
     update: Name = Field(description="An optimizer bound before.")
-    minimize: str | list[str] = Field(
+    minimize: str | Annotated[list[str], Field(min_length=1)] = Field(
         description="The scalar that is minimized; of a list, gradients are accumulated before the one update."
     )
-    times: int = Field(1, ge=1)
+    times: int = Field(1, ge=1, le=MOST_TURNS)
     steps: "list[AnyStep]" = []
 
 
@@ -93,7 +94,7 @@ class Average(Step):
     binds = "copy"
     uses = ("average",)
     average: Name = Field(description="A layer or module.")
-    decay: float = Field(0.5, description="What is kept of the average at each `track`.")
+    decay: float = Field(0.5, ge=0, le=1, description="What is kept of the average at each `track`.")
     as_: Name = Field(alias="as")
 
 

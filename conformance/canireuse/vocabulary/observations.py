@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from pydantic import Field, model_validator
 
-from canireuse.step import Answer, Label, Name, Number, Place, Step
+from canireuse.step import Answer, Label, Name, Number, Path, Place, Step
 
 
 class Expect(Step):
@@ -55,9 +55,8 @@ class Expect(Step):
     names: list[str] | None = Field(None, description="The paths of all variables, sorted.")
     collection: Name | None = Field(None, description="A collection; `is` has how many variables are in it.")
     traces: Name | None = Field(None, description="A traced function; `is` has how often it was traced.")
-    offers: str | None = Field(
+    offers: Path | None = Field(
         None,
-        pattern=r"^[A-Za-z_][A-Za-z0-9_.]*$",
         description="A name; `is` says whether the framework's top-level package has it.",
     )
     alive: Name | None = Field(None, description="A dropped name; `is` says whether what it stood for is still there.")
@@ -76,7 +75,7 @@ class Expect(Step):
         None, description="A layer or module; `is` has how many bytes its parameters take."
     )
     slot_bytes: Name | None = Field(None, description="An optimizer; `is` has how many bytes it keeps.")
-    checkpoint_bytes: str | None = Field(None, description="A checkpoint; `is` has how many bytes it takes.")
+    checkpoint_bytes: Name | None = Field(None, description="A checkpoint; `is` has how many bytes it takes.")
     against: Label | None = Field(
         None, description="The expectation of a cost that this one is compared with; the ratio is reported."
     )

@@ -1,10 +1,10 @@
 """Owners of variables: layers and modules, what ties them, and what a tie must survive."""
 
-from typing import Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from canireuse.step import Array, Initial, Name, Number, Place, Step
+from canireuse.step import Initial, Name, Number, Path, Place, Size, Step, Value, check_elements
 
 
 class Layer(Step):
@@ -21,10 +21,10 @@ class Layer(Step):
     name: Name | None = Field(
         None, description="The layer's name where the framework takes one; else its default name."
     )
-    inputs: int = Field(
+    inputs: Size = Field(
         description="Size of the input; of an embedding, the number of rows; of a norm, of its features."
     )
-    units: int = Field(description="Size of the output.")
+    units: Size = Field(description="Size of the output.")
     kernel: Initial = Field(1.0, description="What the kernel (or the table of an embedding) starts from.")
     recurrent: Initial = Field(1.0, description="What the recurrent kernel of a cell starts from.")
     bias: Initial | None = Field(None, description="What the bias starts from; without it there is no bias.")
@@ -33,6 +33,12 @@ class Layer(Step):
     )
     trainable: bool = True
     as_: Name = Field(alias="as", description="Bind the layer; its variables are `layer.kernel`, `layer.bias`.")
+
+    @model_validator(mode="after")
+    def check_size(self) -> "Layer":
+        """Refuse a layer whose kernels are too large."""
+        check_elements([max(self.inputs, self.units) if self.layer == "cell" else self.inputs, self.units])
+        return self
 
 
 class Call(Step):
@@ -43,8 +49,8 @@ class Call(Step):
     uses = ("call",)
     expressions = ("on",)
     call: Place
-    on: str | list[Any] = Field(description="The input: an expression, or its values.")
-    given: dict[str, Array | str] = Field(
+    on: Value = Field(description="The input: an expression, or its values.")
+    given: dict[Path, Value] = Field(
         {},
         description="Values to compute with in place of variables, by their path in what is called: a stateless call.",
     )
@@ -73,7 +79,7 @@ class Module(Step):
     binds = "module"
     bound_by = "module"
     module: Name
-    members: dict[Name, Place]
+    members: Annotated[dict[Name, Place], Field(min_length=1)]
 
 
 class Tie(Step):
@@ -111,7 +117,7 @@ class Save(Step):
     verb = "save"
     uses = ("save",)
     save: Name
-    only: list[Place] = Field([], description="Paths inside the module that are saved; all of them if left out.")
+    only: list[Path] = Field([], description="Paths inside the module that are saved; all of them if left out.")
     to: Name = Field(description="A word for the checkpoint.")
 
 

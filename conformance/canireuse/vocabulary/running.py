@@ -1,20 +1,24 @@
 """Running: loops, functions and what frameworks make of them, threads, and devices."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from canireuse.step import Array, Block, Dtype, Label, Name, Place, Step
+from canireuse.bounds import MOST_DEVICES, MOST_TURNS
+from canireuse.step import Block, Dtype, Label, Name, Place, Real, Size, Step, Value, Values, check_array
 
 if TYPE_CHECKING:
     from canireuse.step import AnyStep
+
+#: a value on each device
+Parts = Annotated[Values, BeforeValidator(check_array), Field(max_length=MOST_DEVICES)]
 
 
 class Repeat(Block):
     """Run the steps N times in a Python loop; what they bind is bound anew each time."""
 
     verb = "repeat"
-    repeat: int = Field(ge=1)
+    repeat: int = Field(ge=1, le=MOST_TURNS)
 
 
 class Function(Block):
@@ -32,6 +36,13 @@ class Function(Block):
     takes: list[Name] = []
     returns: str | None = Field(None, description="What it returns: a reference or an expression.")
 
+    @model_validator(mode="after")
+    def check_takes(self) -> "Function":
+        """Refuse two arguments of one name."""
+        if len(set(self.takes)) < len(self.takes):
+            raise ValueError("a function takes each name once")
+        return self
+
 
 class Invoke(Step):
     """Call a function defined earlier; bind what it returns."""
@@ -40,7 +51,7 @@ class Invoke(Step):
     binds = "result"
     uses = ("invoke",)
     invoke: Name
-    given: list[str | Array] = []
+    given: list[Value] = []
     abstract: bool = Field(
         False,  # noqa: FBT003
         description="Call it without memory for what it makes: shapes and dtypes alone, until `materialize`.",
@@ -55,7 +66,7 @@ class Thread(Step):
     binds = "result"
     uses = ("thread",)
     thread: Name = Field(description="A function without arguments, defined before.")
-    times: int = Field(1, ge=1, description="How many threads.")
+    times: int = Field(1, ge=1, le=MOST_TURNS, description="How many threads.")
     as_: Name | None = Field(None, alias="as", description="Bind what the last of them returned.")
 
 
@@ -69,7 +80,7 @@ class Scan(Block):
     expressions = ("to",)
     scan: Name = Field(description="A tensor bound before; it is bound to what the last turn made of it.")
     to: str = Field(description="What a turn makes of it; its shape and dtype stay the same.")
-    times: int = Field(ge=1)
+    times: int = Field(ge=1, le=MOST_TURNS)
     steps: "list[AnyStep]" = []
 
 
@@ -104,7 +115,9 @@ class Move(Step):
     binds = "copy"
     uses = ("move",)
     move: Name
-    device: int = Field(1, ge=0, description="Which device, counted from 0; the CPU counts as several virtual ones.")
+    device: int = Field(
+        1, ge=0, lt=MOST_DEVICES, description="Which device, counted from 0; the CPU counts as several virtual ones."
+    )
     as_: Name = Field(
         alias="as", description="Bind what is moved; where the framework works in place, the same object."
     )
@@ -129,10 +142,17 @@ class Parallel(Block):
     uses = ("parallel",)
     expressions = ("minimize",)
     parallel: Name = Field(description="A layer or module, replicated over the devices.")
-    split: dict[Name, list[Array]] = Field(description="Names inside, each with its value on each device.")
+    split: dict[Name, Parts] = Field(min_length=1, description="Names inside, each with its value on each device.")
     minimize: str = Field(description="The scalar, on each device of its own part.")
-    rate: float = 0.1
+    rate: Real = 0.1
     steps: "list[AnyStep]" = []
+
+    @model_validator(mode="after")
+    def check_parts(self) -> "Parallel":
+        """Refuse names that have values on different devices."""
+        if len({len(values) for values in self.split.values()}) > 1:
+            raise ValueError("`split` gives each name as many values as there are devices: the same number for all")
+        return self
 
 
 class Shard(Step):
@@ -148,7 +168,7 @@ class Measure(Block):
 
     verb = "measure"
     measure: Label = Field(description="What is timed; a label that comes again has another size.")
-    size: int | None = Field(None, ge=1, description="The size at which it is timed, of several: a point of a curve.")
+    size: Size | None = Field(None, description="The size at which it is timed, of several: a point of a curve.")
     against: Label | None = Field(
         None, description="What it is compared with: an earlier label, at the same size. The ratio is what is reported."
     )

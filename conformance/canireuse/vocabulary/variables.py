@@ -2,7 +2,8 @@
 
 from pydantic import Field, StrictBool, model_validator
 
-from canireuse.step import Array, Dtype, Initial, Name, Number, Place, Reuse, Step
+from canireuse.bounds import MOST_PARTS, MOST_VARIABLES
+from canireuse.step import Dtype, Initial, Name, Number, Place, Reuse, Shape, Step, Value, check_elements
 
 
 class Get(Step):
@@ -10,7 +11,7 @@ class Get(Step):
 
     verb = "get"
     get: Name = Field(description="The variable's name in the current scope.")
-    shape: list[int] | None = None
+    shape: Shape | None = None
     dtype: Dtype | None = None
     init: Initial | None = Field(None, description="A number to fill with, the values themselves, or `random`.")
     trainable: bool | None = None
@@ -21,10 +22,21 @@ class Get(Step):
     )
     local: StrictBool = Field(False, description="A local variable: neither trained nor saved, in a collection apart.")  # noqa: FBT003
     numbered: int | None = Field(
-        None, ge=1, description="Get so many variables, `NAME_0` and on; what is bound is their list."
+        None,
+        ge=1,
+        le=MOST_VARIABLES,
+        description="Get so many variables, `NAME_0` and on; what is bound is their list.",
     )
-    partitions: int | None = Field(None, ge=1, description="Keep it in so many parts, cut along the first axis.")
+    partitions: int | None = Field(
+        None, ge=1, le=MOST_PARTS, description="Keep it in so many parts, cut along the first axis."
+    )
     as_: Name | None = Field(None, alias="as", description="Bind the variable.")
+
+    @model_validator(mode="after")
+    def check_numbered(self) -> "Get":
+        """Refuse numbered variables that are too large together."""
+        check_elements([self.numbered or 1, *(self.shape or [])])
+        return self
 
 
 class Variable(Step):
@@ -33,7 +45,7 @@ class Variable(Step):
     verb = "variable"
     expressions = ("start",)
     variable: Name = Field(description="The name given to the constructor.")
-    shape: list[int] | None = None
+    shape: Shape | None = None
     dtype: Dtype | None = None
     init: Initial = Field(0.0, description="A number to fill with, the values themselves, or `random`.")
     start: str | None = Field(None, description="An expression whose value it starts from, in place of `init`.")
@@ -57,7 +69,7 @@ class Placeholder(Step):
     bound_by = "placeholder"
     placeholder: Name
     dtype: Dtype = "float32"
-    shape: list[int] = []
+    shape: Shape = []
 
 
 class Compute(Step):
@@ -80,7 +92,7 @@ class Assign(Step):
     uses = ("assign",)
     expressions = ("to",)
     assign: Place
-    to: str | Array = Field(description="The new values, or an expression.")
+    to: Value = Field(description="The new values, or an expression.")
 
 
 class Initialize(Step):
