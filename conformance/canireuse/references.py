@@ -1,38 +1,58 @@
-"""Checking that what a spec uses is bound before, is of the right kind, and that labels are unique."""
+"""Checking that each place of a spec leads somewhere, to what is of the right kind, and that labels are unique."""
 
+import ast
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from canireuse import expression
+from canireuse import expression, things
+from canireuse.bounds import DEEPEST_PLACE, DEEPEST_STEPS, MOST_PLACES, MOST_RUNS, MOST_STEPS
 from canireuse.problems import Problem, suggestion
 from canireuse.spec import Spec
-from canireuse.step import Step, check_identifier
+from canireuse.step import OddFlag, Step, check_identifier
+from canireuse.things import Thing
 from canireuse.vocabulary import (
+    Average,
     Block,
+    Call,
+    Cast,
     Compute,
+    Copy,
     Drop,
     Expect,
     Function,
     Gradient,
     Intercept,
+    Invoke,
+    Layer,
+    Materialize,
     Measure,
     Module,
+    Move,
     Parallel,
+    Quantize,
     Repeat,
+    Replace,
     Restore,
     Save,
     Scan,
+    Thread,
+    Tie,
     Train,
     Update,
     Vectorize,
+    Wrap,
     walk,
 )
 from canireuse.yaml import Loc, Places
 
 #: What may hold variables: what a function returned may be anything.
 OWNERS = frozenset({"layer", "module", "copy", "result"})
-#: What kind of thing a field must hold; a field that is not here takes any kind but scopes and functions.
+#: What has a value, and is no owner of what has one.
+VARIABLES = frozenset({"variable", "tensor", "result"})
+VALUES = OWNERS | VARIABLES
+#: What kind of thing a field must lead to; a field that is not here takes any kind but scopes and functions.
 KINDS: dict[tuple[str, str], frozenset[str]] = {
     ("reenter", "reenter"): frozenset({"scope"}),
     ("reuse_variables", "reuse_variables"): frozenset({"scope"}),
@@ -47,11 +67,14 @@ KINDS: dict[tuple[str, str], frozenset[str]] = {
     ("expect", "elements"): OWNERS,
     ("expect", "parameter_bytes"): OWNERS,
     ("expect", "slot_bytes"): frozenset({"optimizer"}),
+    **dict.fromkeys((("assign", "assign"), ("reinitialize", "reinitialize"), ("read", "read"), ("tie", "tie"), ("tie", "to"), ("reparametrize", "reparametrize"), ("gradient", "wrt"), ("hook", "hook"), ("shard", "shard"), ("expect", "same"), ("expect", "distinct"), ("expect", "name"), ("expect", "shape"), ("expect", "dtype"), ("expect", "paths")), VARIABLES),
     **dict.fromkeys((("call", "call"), ("copy", "copy_"), ("save", "save"), ("restore", "restore"), ("average", "average"), ("track", "track"), ("cast", "cast"), ("move", "move"), ("materialize", "materialize"), ("parallel", "parallel"), ("quantize", "quantize")), OWNERS),
 }  # fmt: skip
-VALUES = OWNERS | {"variable", "tensor"}
 #: Blocks whose inside may run again, or be traced: no place for a stopwatch.
 AGAIN = (Repeat, Function, Gradient, Train, Update, Scan, Parallel)
+
+
+Bound = dict[str, Thing]
 
 
 @dataclass
@@ -60,54 +83,162 @@ class Checker:
 
     path: Path
     places: Places
+    #: every name that a step binds anywhere
+    names: frozenset[str]
     problems: list[Problem] = field(default_factory=list)
     lines: dict[str, int] = field(default_factory=dict)
     saved: set[str] = field(default_factory=set)
     measured: set[tuple[str, int | None]] = field(default_factory=set)
     #: the verb around the steps that are checked now whose inside may run again or be traced, empty if there is none
     again: str = ""
+    #: whether the steps that are checked now are a function's, which runs later, or never
+    later: bool = False
+    #: steps as they are written, as they run, and how often each runs that is checked now
+    count: int = 0
+    runs: int = 0
+    turns: int = 1
 
     def problem(self, loc: Loc, happened: str, expected: str, advice: str, offset: int = 0) -> None:
         """Note a problem at a place of the file."""
         line, column = self.places.get(loc, (1, 1))
         self.problems.append(Problem(self.path, line, column + offset, happened, expected, advice))
 
-    def steps(self, steps: list[Step], loc: Loc, bound: dict[str, str]) -> None:
+    def steps(self, steps: list[Step], loc: Loc, bound: Bound) -> None:
         """Check steps that stand at a place; add to `bound` what they bind."""
+        if len(loc) > 2 * DEEPEST_STEPS:
+            happened, expected = f"these steps lie more than {DEEPEST_STEPS} deep", f"at most {DEEPEST_STEPS}"
+            self.problem(loc, happened, expected, "nest less")
+            return
         for index, step in enumerate(steps):
             self.step(step, (*loc, index), bound)
 
-    def step(self, step: Step, loc: Loc, bound: dict[str, str]) -> None:
+    def step(self, step: Step, loc: Loc, bound: Bound) -> None:
         """Check one step and what stands inside it."""
         self.label(step, loc)
         if step.binds == "scope" and step.binding:
-            bound[step.binding] = step.binds
+            bound[step.binding] = Thing("scope")
         if not isinstance(step, Function):
             self.places_used(step, loc, bound)
         own = own_names(step)
-        inner = bound if own is None else {**bound, **dict.fromkeys(own, "tensor")}
+        inner = bound if own is None else {**bound, **{name: Thing("tensor") for name in own}}
+        runs = self.runs
+        self.run(step, loc, bound)
         if isinstance(step, Block):
-            outer, self.again = self.again, step.verb if isinstance(step, AGAIN) else self.again
+            around = self.again, self.later, self.turns
+            self.again = step.verb if isinstance(step, AGAIN) else self.again
+            self.later = self.later or isinstance(step, Function)
+            self.turns = 1 if isinstance(step, Function) else self.turns * turns(step)
             self.steps(step.steps, (*loc, "steps"), bound if isinstance(step, Intercept) else inner)
-            self.again = outer
+            self.again, self.later, self.turns = around
         for text, text_loc in self.expressions(step, loc):
-            self.expression(text, text_loc, inner)
+            kinds = VALUES if isinstance(step, Function) else VARIABLES
+            self.expression(text, text_loc, inner, kinds)
+        self.checkpoint(step, loc)
+        if isinstance(step, Measure):
+            self.measure(step, loc)
+        ran = self.runs - runs
+        if isinstance(step, Function):  # it runs where it is called
+            self.runs = runs
+        if step.raises in {None, "nothing"}:  # what is refused binds nothing, and changes nothing
+            self.effect(step, loc, bound, inner, ran)
+
+    def run(self, step: Step, loc: Loc, bound: Bound) -> None:
+        """Count a step, as it is written and as it runs."""
+        self.count += 1
+        if self.count == MOST_STEPS + 1:
+            happened, expected = f"this is step {self.count} of the spec", f"at most {MOST_STEPS} steps"
+            self.problem(loc, happened, expected, "make several specs of it")
+        called = bound.get(step.invoke if isinstance(step, Invoke) else step.thread if isinstance(step, Thread) else "")
+        before, self.runs = self.runs, self.runs + self.turns * turns(step) * (1 + (called.runs if called else 0))
+        if before <= MOST_RUNS < self.runs:
+            happened = f"up to here {self.runs} steps run: loops and calls in one another multiply"
+            self.problem(loc, happened, f"at most {MOST_RUNS} steps", "make fewer turns")
+
+    def effect(self, step: Step, loc: Loc, bound: Bound, inner: Bound, ran: int) -> None:
+        """Note what a step binds, drops or puts in a place."""
+        if isinstance(step, Drop):
+            bound[step.drop] = Thing("dropped")
+        if isinstance(step, Tie | Replace):
+            self.put(step, loc, bound)
+            self.extents(loc, bound, list(bound))
+        if isinstance(step, Function):
+            bound[step.function] = Thing("function", {}, len(step.takes), ran, self.returned(step, inner))
+        elif step.binding:
+            bound[step.binding] = self.made(step, bound)
+            self.extents(loc, bound, [step.binding])
+
+    def extents(self, loc: Loc, bound: Bound, names: list[str]) -> None:
+        """Refuse a step after which too much stands in one thing."""
+        known: dict[Thing, tuple[int, int]] = {}
+        for name in names:
+            places, depth = things.extent(bound[name], known)
+            if places > MOST_PLACES or depth > DEEPEST_PLACE:
+                happened = f"{name!r} has {places} places now, {depth} deep"
+                expected = f"at most {MOST_PLACES} places, {DEEPEST_PLACE} deep"
+                self.problem(loc, happened, expected, "put less into one module")
+                bound[name] = things.unknown()
+
+    def checkpoint(self, step: Step, loc: Loc) -> None:
+        """Note the word of a checkpoint, which names nothing else; check that what is asked for was saved."""
         if isinstance(step, Save):
             self.saved.add(step.to)
+            if step.to in self.names:
+                happened = f"{step.to!r} is a name that the spec binds"
+                self.problem((*loc, "to"), happened, "a word that names the checkpoint alone", "choose another word")
         kept = step.given_by if isinstance(step, Restore) else getattr(step, "checkpoint_bytes", None)
         if kept is not None and kept not in self.saved:
             self.problem(
                 (*loc, "from" if isinstance(step, Restore) else "checkpoint_bytes"),
                 f"nothing was saved under {kept!r}",
                 "the word of an earlier `save`",
-                "save first, or correct the word",
+                suggestion(kept, self.saved, "save first, or correct the word"),
             )
-        if isinstance(step, Measure):
-            self.measure(step, loc)
-        if isinstance(step, Drop):
-            bound[step.drop] = "dropped"
-        if step.binding and step.raises in {None, "nothing"}:  # what is refused binds nothing
-            bound[step.binding] = step.binds
+
+    def made(self, step: Step, bound: Bound) -> Thing:
+        """Return what a step binds, a function apart."""
+        match step:
+            case Layer():
+                made = things.layer(step)
+            case Wrap():
+                made = things.wrapper(step, self.found(step.wrap, bound))
+            case Module():
+                made = Thing("module", {name: self.found(place, bound) for name, place in step.members.items()})
+            case Copy():
+                made = things.replica(self.found(step.copy_, bound), shallow=step.shallow)
+            case Average() | Quantize() | Cast() | Move() | Materialize():
+                made = things.replica(self.found(getattr(step, step.verb), bound))
+            case Invoke() | Thread():
+                function = bound.get(step.invoke if isinstance(step, Invoke) else step.thread)
+                made = copy.deepcopy((function and function.returns) or things.unknown())
+            case _:
+                made = Thing(step.binds)
+        return made
+
+    def returned(self, step: Function, inner: Bound) -> Thing:
+        """Return what a call of a function returns."""
+        try:
+            tree = expression.parse(step.returns or "0")
+        except expression.ExpressionError:  # told already
+            return things.unknown()
+        if not isinstance(tree, ast.Name | ast.Attribute):
+            return Thing("tensor")
+        thing = self.found(ast.unparse(tree), inner)
+        return thing if thing.kind in {"variable", "tensor"} else Thing("result", thing.members)
+
+    def put(self, step: Tie | Replace, loc: Loc, bound: Bound) -> None:
+        """Note what a place holds after a step that puts something there."""
+        place, by = (step.tie, step.to) if isinstance(step, Tie) else (step.replace, step.by)
+        around, dot, name = place.rpartition(".")
+        owner, thing = self.found(around or place, bound), self.found(by, bound)
+        if not dot:
+            happened, expected = f"{place!r} is a name, and no member of anything", "a place such as `module.member`"
+            self.problem((*loc, step.verb), happened, expected, "put a dot and the member's name behind it")
+        elif holds(thing, owner):
+            happened, expected = f"{around!r} would be inside itself", "something that does not hold it"
+            self.problem((*loc, "to" if isinstance(step, Tie) else "by"), happened, expected, "name another")
+        elif owner.members is not None:
+            before = owner.members.get(name, thing)
+            owner.members[name] = things.either(before, thing) if self.later else thing
 
     def label(self, step: Step, loc: Loc) -> None:
         """Note the line of a step's label; it stands once in a spec."""
@@ -144,7 +275,7 @@ class Checker:
             self.problem((*loc, "steps"), happened, expected, "observe before or after it")
         self.measured.add((step.measure, step.size))
 
-    def places_used(self, step: Step, loc: Loc, bound: dict[str, str]) -> None:
+    def places_used(self, step: Step, loc: Loc, bound: Bound) -> None:
         """Check each place that the step's own fields name."""
         fields = {name: getattr(step, name) for name in step.uses} | (
             {"members": step.members} if isinstance(step, Module) else {}
@@ -157,12 +288,44 @@ class Checker:
             elif isinstance(value, list | dict):
                 for key, place in value.items() if isinstance(value, dict) else enumerate(value):
                     self.place(place, (*loc, alias, key), bound, kinds)
+        flag = getattr(step, "reuse", None)
+        if isinstance(flag, OddFlag) and flag.tensor is not None:
+            self.place(flag.tensor, (*loc, "reuse", "tensor"), bound, frozenset({"tensor"}))
+        if isinstance(step, Module):
+            self.no_member_of_itself(step, loc)
+        if isinstance(step, Call | Save) and step.raises in {None, "nothing"}:
+            self.paths_inside(step, loc, bound)
+        if isinstance(step, Invoke | Thread):
+            self.arguments(step, loc, bound)
 
-    def place(self, place: str, loc: Loc, bound: dict[str, str], kinds: frozenset[str], offset: int = 0) -> None:
-        """Check that a place begins with a name that is bound to one of the kinds."""
-        name = place.partition(".")[0]
+    def no_member_of_itself(self, step: Module, loc: Loc) -> None:
+        """Refuse a module over what it is called like."""
+        for name, place in step.members.items():
+            if place.partition(".")[0] == step.module:
+                happened = f"the module {step.module!r} would be a member of itself"
+                self.problem((*loc, "members", name), happened, "members of other names", "name the module otherwise")
+
+    def paths_inside(self, step: Call | Save, loc: Loc, bound: Bound) -> None:
+        """Check paths that begin in what is called or saved."""
+        owner = step.call if isinstance(step, Call) else step.save
+        for index, path in enumerate(step.given if isinstance(step, Call) else step.only):
+            at = (*loc, "given", path, "key") if isinstance(step, Call) else (*loc, "only", index)
+            kinds = VARIABLES if isinstance(step, Call) else VALUES
+            self.end(owner, path, self.found(owner, bound), at, kinds, 0)
+
+    def arguments(self, step: Invoke | Thread, loc: Loc, bound: Bound) -> None:
+        """Check that a function is called with as many values as it takes."""
+        function, given = (step.invoke, len(step.given)) if isinstance(step, Invoke) else (step.thread, 0)
+        thing = bound.get(function)
+        if thing and thing.kind == "function" and thing.takes != given:
+            happened, expected = f"{function!r} is called with {given} values", f"{thing.takes}: so many it takes"
+            self.problem((*loc, step.verb), happened, expected, "give a value for each name in `takes`")
+
+    def place(self, place: str, loc: Loc, bound: Bound, kinds: frozenset[str], offset: int = 0) -> None:
+        """Check that a place begins with a name that is bound, and leads to one of the kinds."""
+        name, dot, rest = place.partition(".")
         if name not in bound:
-            known = [word for word, kind in bound.items() if kind in kinds]
+            known = [word for word, thing in bound.items() if thing.kind in kinds or (dot and thing.kind in OWNERS)]
             self.problem(
                 loc,
                 f"nothing is bound to {name!r} here",
@@ -170,14 +333,37 @@ class Checker:
                 suggestion(name, known, "bind it with `as:` in an earlier step"),
                 offset,
             )
-        elif bound[name] not in kinds:
-            self.problem(
-                loc,
-                f"{name!r} is a {bound[name]}",
-                f"a {' or '.join(sorted(kinds))}",
-                "name something of that kind",
-                offset,
-            )
+            return
+        self.end(name, rest, bound[name], loc, kinds, offset + len(name) + 1 if rest else offset)
+
+    def end(self, name: str, rest: str, thing: Thing, loc: Loc, kinds: frozenset[str], offset: int) -> None:
+        """Check that a path leads from a thing of a name to one of the kinds."""
+        start = offset
+        for part in filter(None, rest.split(".")):
+            if thing.members is None:
+                return
+            if part not in thing.members:
+                known = list(thing.members)
+                expected = (
+                    f"one of its members: {', '.join(known)}" if known else f"a {thing.kind}, which has no members"
+                )
+                happened, advice = f"{name!r} has no member {part!r}", suggestion(part, known, "correct the place")
+                self.problem(loc, happened, expected, advice, offset)
+                return
+            name, thing, start, offset = f"{name}.{part}", thing.members[part], offset, offset + len(part) + 1
+        if thing.kind not in kinds:
+            happened, expected = f"{name!r} is a {thing.kind}", f"a {' or '.join(sorted(kinds))}"
+            inside = [f"{name}.{part}" for part in thing.members or {}]
+            advice = f"name something inside it: {', '.join(inside)}" if inside else "name something of that kind"
+            self.problem(loc, happened, expected, advice, start)
+
+    def found(self, place: str, bound: Bound) -> Thing:
+        """Return what stands at a place; where nothing does, which is told elsewhere, a thing of which nothing is known."""
+        name, *rest = place.split(".")
+        thing = bound.get(name, things.unknown())
+        for part in rest:
+            thing = thing.members.get(part, things.unknown()) if thing.members is not None else things.unknown()
+        return thing
 
     def expressions(self, step: Step, loc: Loc) -> Iterator[tuple[str, Loc]]:
         """Yield the expressions of a step with their places."""
@@ -205,7 +391,7 @@ class Checker:
                 if isinstance(part, str):
                     yield part, (*loc, name, at)
 
-    def expression(self, text: str, loc: Loc, bound: dict[str, str]) -> None:
+    def expression(self, text: str, loc: Loc, bound: Bound, kinds: frozenset[str]) -> None:
         """Check that an expression is in the language and reads only what is bound."""
         indent = len(text) - len(text.lstrip())
         try:
@@ -220,7 +406,24 @@ class Checker:
             )
             return
         for place, column in expression.places(tree):
-            self.place(place, loc, bound, VALUES, indent + column)
+            self.place(place, loc, bound, kinds, indent + column)
+
+
+def turns(step: Step) -> int:
+    """Return how often the inside of a step runs, or the step itself."""
+    match step:
+        case Repeat():
+            return step.repeat
+        case Train() | Update() | Scan() | Thread():
+            return step.times
+    return 1
+
+
+def holds(thing: Thing, other: Thing) -> bool:
+    """Return whether a thing is another, or has it inside."""
+    known: dict[Thing, tuple[int, int]] = {}
+    things.extent(thing, known)
+    return other in known
 
 
 def own_names(step: Step) -> list[str] | None:
@@ -241,6 +444,8 @@ def own_names(step: Step) -> list[str] | None:
 
 def check_references(path: Path, spec: Spec, places: Places) -> tuple[dict[str, int], list[Problem]]:
     """Return the line of each label, and a problem for each reference that does not hold."""
-    checker = Checker(path, places)
+    steps = list(walk(spec.steps))
+    names = frozenset(name for step in steps for name in (step.binding, *(own_names(step) or ())) if name)
+    checker = Checker(path, places, names)
     checker.steps(spec.steps, ("steps",), {})
     return checker.lines, checker.problems
