@@ -93,6 +93,8 @@ class Checker:
     again: str = ""
     #: whether the steps that are checked now are a function's, which runs later, or never
     later: bool = False
+    #: whether the step that is checked now is to be refused because something is not there
+    missing: bool = False
     #: steps as they are written, as they run, and how often each runs that is checked now
     count: int = 0
     runs: int = 0
@@ -229,10 +231,9 @@ class Checker:
         """Note what a place holds after a step that puts something there."""
         place, by = (step.tie, step.to) if isinstance(step, Tie) else (step.replace, step.by)
         around, dot, name = place.rpartition(".")
-        owner, thing = self.found(around or place, bound), self.found(by, bound)
+        owner, thing = self.found(around, bound), self.found(by, bound)
         if not dot:
-            happened, expected = f"{place!r} is a name, and no member of anything", "a place such as `module.member`"
-            self.problem((*loc, step.verb), happened, expected, "put a dot and the member's name behind it")
+            bound[place] = thing
         elif holds(thing, owner):
             happened, expected = f"{around!r} would be inside itself", "something that does not hold it"
             self.problem((*loc, "to" if isinstance(step, Tie) else "by"), happened, expected, "name another")
@@ -276,7 +277,8 @@ class Checker:
         self.measured.add((step.measure, step.size))
 
     def places_used(self, step: Step, loc: Loc, bound: Bound) -> None:
-        """Check each place that the step's own fields name."""
+        """Check each place that the step's own fields name; one that is to be refused as not found need not be there."""
+        self.missing = step.raises == "not_found"
         fields = {name: getattr(step, name) for name in step.uses} | (
             {"members": step.members} if isinstance(step, Module) else {}
         )
@@ -293,10 +295,11 @@ class Checker:
             self.place(flag.tensor, (*loc, "reuse", "tensor"), bound, frozenset({"tensor"}))
         if isinstance(step, Module):
             self.no_member_of_itself(step, loc)
-        if isinstance(step, Call | Save) and step.raises in {None, "nothing"}:
+        if isinstance(step, Call | Save):
             self.paths_inside(step, loc, bound)
         if isinstance(step, Invoke | Thread):
             self.arguments(step, loc, bound)
+        self.missing = False
 
     def no_member_of_itself(self, step: Module, loc: Loc) -> None:
         """Refuse a module over what it is called like."""
@@ -341,6 +344,8 @@ class Checker:
         start = offset
         for part in filter(None, rest.split(".")):
             if thing.members is None:
+                return
+            if part not in thing.members and self.missing:
                 return
             if part not in thing.members:
                 known = list(thing.members)

@@ -49,7 +49,6 @@ steps:
   - {get: weight, shape: [2], raises: already_exists, expect: taken}
   - {read: weight, raises: uninitialized, expect: read-too-early}
   - {assign: weight, to: [1.0, 2.0, 3.0], raises: shape_mismatch, expect: three-into-two}
-  - {train: sgd, minimize: sum(weight), wrt: [], raises: not_trainable, expect: nothing-to-train}
 """
 LEARNING = """
 steps:
