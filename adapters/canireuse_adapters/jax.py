@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar, Literal
 
-from canireuse.references import own_names
 from canireuse.spec import Spec
 from canireuse.step import RESERVED, Array, Initial, Reuse, Step
 from canireuse.translation import INDENT, Unsupported
@@ -105,7 +104,6 @@ class Jax(Waiting):
         self.takes: dict[str, list[str]] = {}
         self.returned: dict[str, str] = {}
         self.makes: set[str] = set()
-        self.taken: set[str] = set()
         self.counted: set[str] = set()
         self.called_in_scopes = False
         #: whether the script uses the mesh of two devices
@@ -117,8 +115,7 @@ class Jax(Waiting):
     def setting(self, spec: Spec) -> Iterator[None]:
         """State the device, then what the steps turn out to need."""
         steps = list(walk(spec.steps))
-        self.taken = {name for step in steps if (name := step.binding)} | set(RESERVED)
-        self.taken |= {name for step in steps for name in own_names(step) or ()}
+        self.taken |= RESERVED
         self.counted = {step.traces for step in steps if isinstance(step, Expect) and step.traces}
         scopes = [step for step in steps if isinstance(step, Scope | Reenter)]
         self.called_in_scopes = any(isinstance(inner, Invoke) for scope in scopes for inner in walk(scope.steps))
@@ -149,12 +146,6 @@ class Jax(Waiting):
             "where = next(iter(jnp.ones([1]).devices()))\n"
             "observe('device', f'{where.platform}:{where.id} {where.device_kind}')\n"
         )
-
-    def free(self, name: str) -> str:
-        """Return the name, or one like it if the spec binds it for something else."""
-        while name in self.taken:
-            name += "_"
-        return name
 
     def array(self, values: str) -> str:
         """Return an array."""

@@ -2,6 +2,7 @@
 
 import ast
 import copy
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +11,7 @@ from canireuse import expression, things
 from canireuse.bounds import DEEPEST_PLACE, DEEPEST_STEPS, MOST_PLACES, MOST_RUNS, MOST_STEPS
 from canireuse.problems import Problem, suggestion
 from canireuse.spec import Spec
-from canireuse.step import OddFlag, Step, check_identifier
+from canireuse.step import DERIVED, RESERVED, OddFlag, Step, check_identifier
 from canireuse.things import Thing
 from canireuse.vocabulary import (
     Average,
@@ -83,8 +84,9 @@ class Checker:
 
     path: Path
     places: Places
-    #: every name that a step binds anywhere
+    #: every name that a step binds anywhere, and what scripts call things of their own after these
     names: frozenset[str]
+    derived: dict[str, str]
     problems: list[Problem] = field(default_factory=list)
     lines: dict[str, int] = field(default_factory=dict)
     saved: set[str] = field(default_factory=set)
@@ -122,6 +124,8 @@ class Checker:
         if not isinstance(step, Function):
             self.places_used(step, loc, bound)
         own = own_names(step)
+        for name in filter(None, (step.binding, *(own or ()))):
+            self.own_name(name, step, loc)
         inner = bound if own is None else {**bound, **{name: Thing("tensor") for name in own}}
         runs = self.runs
         self.run(step, loc, bound)
@@ -143,6 +147,16 @@ class Checker:
             self.runs = runs
         if step.raises in {None, "nothing"}:  # what is refused binds nothing, and changes nothing
             self.effect(step, loc, bound, inner, ran)
+
+    def own_name(self, name: str, step: Step, loc: Loc) -> None:
+        """Refuse to bind a name that scripts make of another."""
+        numbered = re.fullmatch(r"(.+)_\d+", name)
+        of = self.derived.get(name) or (numbered and numbered[1] in self.names | RESERVED and numbered[1])
+        if of and of != name:
+            bound_by = type(step).model_fields.get(step.bound_by)
+            at = (*loc, bound_by.alias or step.bound_by) if bound_by and name == step.binding else loc
+            happened = f"the name {name!r} is one that scripts make of {of!r} for themselves"
+            self.problem(at, happened, "a name of its own", "choose another")
 
     def run(self, step: Step, loc: Loc, bound: Bound) -> None:
         """Count a step, as it is written and as it runs."""
@@ -447,10 +461,30 @@ def own_names(step: Step) -> list[str] | None:
     return None
 
 
+def names_bound(steps: list[Step]) -> frozenset[str]:
+    """Return every name that steps bind anywhere."""
+    return frozenset(name for step in walk(steps) for name in (step.binding, *(own_names(step) or ())) if name)
+
+
+def words_saved(steps: list[Step]) -> frozenset[str]:
+    """Return the words of all checkpoints, which are names in some scripts."""
+    return frozenset(step.to for step in walk(steps) if isinstance(step, Save))
+
+
+def names_derived(steps: list[Step]) -> dict[str, str]:
+    """Return what scripts call things of their own after the names of a spec, each with the name that it is made of."""
+    words = {
+        pattern.format(name): name for name in sorted(names_bound(steps) | words_saved(steps)) for pattern in DERIVED
+    }
+    for step in walk(steps):
+        collection = getattr(step, "collection", None)
+        owner = step.binding if isinstance(step, Module | Wrap | Layer) else None
+        words |= {name.title().replace("_", ""): name for name in (owner, collection) if name}
+    return words
+
+
 def check_references(path: Path, spec: Spec, places: Places) -> tuple[dict[str, int], list[Problem]]:
     """Return the line of each label, and a problem for each reference that does not hold."""
-    steps = list(walk(spec.steps))
-    names = frozenset(name for step in steps for name in (step.binding, *(own_names(step) or ())) if name)
-    checker = Checker(path, places, names)
+    checker = Checker(path, places, names_bound(spec.steps), names_derived(spec.steps))
     checker.steps(spec.steps, ("steps",), {})
     return checker.lines, checker.problems

@@ -13,6 +13,7 @@ from itertools import groupby
 from typing import ClassVar
 
 from canireuse.observing import READINGS, Observing
+from canireuse.references import names_bound, words_saved
 from canireuse.script import INDENT, Script, Unsupported
 from canireuse.spec import Spec
 from canireuse.step import Step
@@ -81,12 +82,15 @@ class Adapter(Observing):
         self.versions = dict(versions or {})
         #: dropped names of which a later step asks whether they are alive
         self.watched: frozenset[str] = frozenset()
+        #: names that the spec binds, and words of checkpoints, to which the script's own names give way
+        self.taken: set[str] = set()
 
     # -- the whole script
 
     def translate(self, spec: Spec) -> Script:
         """Return the script for a spec; raise Unsupported with the reason if there is none."""
         spec = spec.model_copy(update={"steps": self.settled(spec.steps)})
+        self.taken = {*names_bound(spec.steps), *words_saved(spec.steps)}
         self.watched = frozenset(step.alive for step in walk(spec.steps) if isinstance(step, Expect) and step.alive)
         for line in self.imports.splitlines():
             self.write(line)
@@ -95,6 +99,12 @@ class Adapter(Observing):
             self.steps(spec.steps)
         self.lines[:0] = [*sorted(self.standard), ""] if self.standard else []
         return Script(text="\n".join(self.lines).rstrip() + "\n", idioms=tuple(dict.fromkeys(self.idioms)))
+
+    def free(self, name: str) -> str:
+        """Return a name for the script's own use: this one, or one like it if the spec binds it."""
+        while name in self.taken:
+            name += "_"
+        return name
 
     def settled(self, steps: list[Step]) -> list[Step]:
         """Return the steps with `traced: usual` put in the words of this framework: true or false."""

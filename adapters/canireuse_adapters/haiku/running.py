@@ -119,11 +119,12 @@ class HaikuRunning(HaikuMakers):
             raise Unsupported(
                 "Under `jax.pmap` each device has a state of its own; how they are put together, the user says."
             )
-        with self.block(f"def take_step({tree}, {names}):"):
+        take, stepped = self.free("take_step"), self.free("stepped")
+        with self.block(f"def {take}({tree}, {names}):"):
             self.write(f"gradients = jax.lax.pmean(jax.grad(loss)({tree}, {names}), 'parts')")
             self.write(f"return jax.tree.map(lambda value, slope: value - {step.rate} * slope, {tree}, gradients)")
         self.write()
         data = ", ".join(f"jnp.array({values})" for values in step.split.values())
         axes = ", ".join(["None", *("0" for _ in step.split)])
-        self.write(f"stepped = jax.pmap(take_step, 'parts', in_axes=({axes}))({tree}, {data})")
-        self.write(f"{tree} = jax.tree.map(lambda value: value[0], stepped)")
+        self.write(f"{stepped} = jax.pmap({take}, 'parts', in_axes=({axes}))({tree}, {data})")
+        self.write(f"{tree} = jax.tree.map(lambda value: value[0], {stepped})")

@@ -150,16 +150,16 @@ class KerasDevices(KerasSaving, KerasLearning):
         if thing.unbuilt():
             self.build(self.place(step.parallel), thing)
         self.build_for(step, calls_build=False)
-        params = self.fresh("params")
+        params = self.free("params")
         self.write(f"{params} = {self.place(step.parallel)}.trainable_variables")
         self.write(f"optimizer = keras.optimizers.SGD({step.rate})")
         {"tensorflow": self.mirrored, "jax": self.batch_sharded, "torch": self.replicated}[self.engine](step, thing)
 
     def mirrored(self, step: Parallel, _: Thing) -> None:
         """Run the step in each replica of a `MirroredStrategy`; the optimizer adds the gradients up."""
-        params = self.fresh("params")
+        params = self.free("params")
         self.write(f"optimizer.build({params})")
-        parts = self.fresh("parts")
+        parts = self.free("parts")
         with self.block(f"def replica_step({', '.join(step.split)}):"):
             with self.block("with tf.GradientTape() as tape:"):
                 self.steps(step.steps)
@@ -174,7 +174,7 @@ class KerasDevices(KerasSaving, KerasLearning):
 
     def batch_sharded(self, step: Parallel, _: Thing) -> None:
         """Lay the parts out over the devices, and take the mean of their losses."""
-        params = self.fresh("params")
+        params = self.free("params")
         for name, values in step.split.items():
             self.write(f"{name} = {self.expression(values)}")
             self.write(
@@ -191,7 +191,7 @@ class KerasDevices(KerasSaving, KerasLearning):
         """Take the step in two processes, in which PyTorch averages the gradients; the first one's weights come back."""
         self.idiom("Two processes are forked from one script, where users start one each with `torchrun`.")
         self.import_first("import tempfile")
-        params, work, queue = map(self.fresh, ("params", "replica_step", "queue"))
+        params, work, queue = map(self.free, ("params", "replica_step", "queue"))
         self.write(f"optimizer.build({params})")
         self.write("meeting = f'file://{tempfile.mkdtemp()}/meeting'")
         with self.block(f"def {work}(rank, {queue}):"):
@@ -210,7 +210,7 @@ class KerasDevices(KerasSaving, KerasLearning):
     def replica_loss(self, step: Parallel) -> None:
         """Write the backward pass of one process, with gradients that are averaged over both."""
         if self.calls_the_whole(step):
-            replica = self.fresh("replica")
+            replica = self.free("replica")
             self.write(f"{replica} = torch.nn.parallel.DistributedDataParallel({self.place(step.parallel)})")
             self.stand_ins[step.parallel] = replica
             self.steps(step.steps)
@@ -221,7 +221,7 @@ class KerasDevices(KerasSaving, KerasLearning):
         self.idiom(
             "`DistributedDataParallel` wraps one call of a model; for any other loss gradients are averaged by hand."
         )
-        params = self.fresh("params")
+        params = self.free("params")
         with self.block(f"for param in {params}:"):
             self.write("param.value.grad = None")
         self.steps(step.steps)
@@ -245,7 +245,7 @@ class KerasDevices(KerasSaving, KerasLearning):
         if self.engine != "jax":
             raise Unsupported("`keras.distribution` lays variables out over devices on JAX alone.")
         words = self.place(step.shard)
-        mesh = self.fresh("mesh")
+        mesh = self.free("mesh")
         self.write(f"{mesh} = keras.distribution.DeviceMesh([2], ['parts'], keras.distribution.list_devices())")
         self.write(f"layout = keras.distribution.TensorLayout(['parts', *[None] * (len({words}.shape) - 1)], {mesh})")
         self.write(f"{words}.assign(keras.distribution.distribute_tensor({words}.value, layout))")

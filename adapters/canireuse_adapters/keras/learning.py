@@ -56,7 +56,7 @@ class KerasLearning(KerasPlaces):
         if not step.remat:
             self.steps(step.steps)
             return self.expression(step.of)
-        forward = self.fresh("forward")
+        forward = self.free("forward")
         self.write("@keras.remat")
         with self.block(f"def {forward}():"):
             self.steps(step.steps)
@@ -168,7 +168,7 @@ class KerasLearning(KerasPlaces):
         losses = [self.expression(text) for text in minimized]
         if len(losses) == 1:
             self.write(f"loss = {losses[0]}")
-        params = self.fresh("params")
+        params = self.free("params")
         self.write(f"{params} = {self.owned(over)}")
         with self.block(f"for param in {params}:"):
             self.write("param.value.grad = None")
@@ -181,14 +181,14 @@ class KerasLearning(KerasPlaces):
 
     def jax_learn(self, optimizer: str, step: Block, over: str | list[str], minimized: list[str]) -> None:
         """Differentiate a function of the values, in a scope where the variables have them."""
-        params, state = self.fresh("params"), self.fresh("state")
+        params, state = self.free("params"), self.free("state")
         self.write(f"{params} = {self.owned(over)}")
         changed = self.changed_in(step)
         pairs = f"zip({params}, values)"
         if changed:
             self.write(f"{state} = {changed}")
             pairs = f"[*zip({params}, values), *[(variable, variable.value) for variable in {state}]]"
-        scope = self.fresh("scope") if changed else ""
+        scope = self.free("scope") if changed else ""
         held = f"[*{params}, *{state}]" if changed else params
         with self.block("def loss(values):"), self.stateless_block(self.mapping(pairs), held, scope):
             self.steps(step.steps)
@@ -203,12 +203,11 @@ class KerasLearning(KerasPlaces):
         if not changed:
             self.write(f"{optimizer}.apply(jax.grad(loss)({values}), {params})")
             return
-        updates = self.fresh("updates")
-        slopes = self.fresh("slopes")
+        updates = self.free("updates")
+        slopes = self.free("slopes")
         self.write(f"{slopes}, {updates} = jax.grad(loss, has_aux=True)({values})")
         self.write(f"{optimizer}.apply({slopes}, {params})")
-        with self.block(f"for variable, value in zip({state}, {updates}):"):
-            self.write("variable.assign(value)")
+        self.assign_each(state, updates)
 
     def changed_in(self, step: Block) -> str:
         """Return the list of variables that the steps change by themselves: running statistics, and what is assigned to."""

@@ -87,7 +87,7 @@ class KerasMeasuring(KerasScopes, KerasDevices, KerasRunning):
             super().measure(step)
         else:
             self.idiom(HELD)
-            values, state = self.fresh("values"), f"state_of_{function.function}"
+            values, state = self.free("values"), f"state_of_{function.function}"
             self.write(f"{values} = [variable.value for variable in {state}]")
             super().measure(step)
             if changes_variables(function):
@@ -96,8 +96,7 @@ class KerasMeasuring(KerasScopes, KerasDevices, KerasRunning):
 
     def write_back(self, values: str, state: str) -> None:
         """Write the loop that assigns values to their variables."""
-        with self.block(f"for variable, value in zip({state}, {values}):"):
-            self.write("variable.assign(value)")
+        self.assign_each(state, values)
 
     def fence(self, body: list[str]) -> str:
         """Wait for the device, or on JAX for what the loop made: arrays, and values of variables."""
@@ -106,7 +105,7 @@ class KerasMeasuring(KerasScopes, KerasDevices, KerasRunning):
         assert self.measured
         function = self.hot.get(id(self.measured.steps[0])) if self.measured.steps else None
         if function is not None:
-            awaited = self.made_of(function, self.measured.steps[0].binding or self.fresh("result"))
+            awaited = self.made_of(function, self.measured.steps[0].binding or self.free("result"))
         else:
             awaited = [name for name in bound_in(self.measured.steps) if self.is_array(name)]
             awaited = list(dict.fromkeys([*awaited, *self.moved]))
@@ -156,7 +155,7 @@ class KerasMeasuring(KerasScopes, KerasDevices, KerasRunning):
             super().jitted(step)
             return
         state, changes = self.state_of(step), changes_variables(step)
-        values, scope, result = map(self.fresh, ("values", "scope", "result"))
+        values, scope, result = map(self.free, ("values", "scope", "result"))
         self.write("@jax.jit")
         with self.block(f"def {step.function}_of({', '.join([values, *step.takes])}):"):
             with self.stateless_block(f"zip({state}, {values})", state, scope if changes else ""):
@@ -179,21 +178,21 @@ class KerasMeasuring(KerasScopes, KerasDevices, KerasRunning):
     def stateful(self, step: Function, state: str) -> None:
         """Write the function that reads the variables, calls the compiled one, and writes what they become."""
         with self.block(f"def {step.function}({', '.join(step.takes)}):"):
-            made = self.made_of(step, self.fresh("result"))
+            made = self.made_of(step, self.free("result"))
             held = f"[variable.value for variable in {state}]"
             call = f"{step.function}_of({', '.join([held, *step.takes])})"
             if not changes_variables(step):
                 self.write(f"return {call}")
                 return
             self.write(f"{', '.join(made)} = {call}")
-            self.write_back(self.fresh("values"), state)
+            self.write_back(self.free("values"), state)
             if step.returns:
-                self.write(f"return {self.fresh('result')}")
+                self.write(f"return {self.free('result')}")
 
     def made_of(self, function: Function, result: str) -> list[str]:
         """Return the names that a function of values is bound to: its result, and the values that variables become."""
         made = [result] if function.returns else []
-        return [*made, self.fresh("values")] if changes_variables(function) else made
+        return [*made, self.free("values")] if changes_variables(function) else made
 
     def invoke(self, step: Invoke) -> None:
         """Call a function; a loop that holds the values hands them on."""
@@ -203,8 +202,8 @@ class KerasMeasuring(KerasScopes, KerasDevices, KerasRunning):
             if self.measured and f"state_of_{step.invoke} = " in "\n".join(self.lines):
                 self.moved.append(f"[variable.value for variable in state_of_{step.invoke}]")
             return
-        made = self.made_of(function, step.as_ or self.fresh("result"))
-        given = [self.fresh("values"), *map(self.handed, step.given)]
+        made = self.made_of(function, step.as_ or self.free("result"))
+        given = [self.free("values"), *map(self.handed, step.given)]
         self.bind(", ".join(made), f"{step.invoke}_of({', '.join(given)})")
         if step.as_:
             self.note_result(step.as_, step.invoke)

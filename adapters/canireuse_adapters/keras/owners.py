@@ -242,7 +242,7 @@ class KerasOwners(KerasPlaces):
 
     def functional(self, name: str, first: Thing, places: list[str]) -> None:
         """Write a functional model that calls its layers in turn."""
-        inputs = self.fresh("inputs")
+        inputs = self.free("inputs")
         self.write(f"{inputs} = keras.Input({input_of(first)})")
         outputs = inputs
         for place in places:

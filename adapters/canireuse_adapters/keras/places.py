@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from canireuse.translation import Adapter, Unsupported
-from canireuse.vocabulary import Function, Get, Layer, Parallel, Save, Variable, Vectorize, walk
+from canireuse.vocabulary import Get, Layer, Variable, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,8 +112,6 @@ class KerasPlaces(Adapter):
         self.tensors: set[str] = set()
         #: whether anything was made that hangs on no scope
         self.loose = False
-        #: names that the spec binds, which the script's own names keep clear of
-        self.taken: set[str] = set()
         #: layers that are worded as a class of the script's own, since a variable of theirs is replaced later
         self.own: set[str] = set()
         #: list of the variables that have given values where the script stands, empty outside of stateless scopes
@@ -131,14 +129,12 @@ class KerasPlaces(Adapter):
     def look(self, spec: Spec) -> None:
         """Take in the whole spec before anything is written."""
         self.spec = list(walk(spec.steps))
-        for step in self.spec:
-            self.taken |= {name for name in (step.binding, *own_names(step)) if name}
 
-    def fresh(self, name: str) -> str:
-        """Return a name for the script's own use that the spec does not bind."""
-        while name in self.taken:
-            name += "_"
-        return name
+    def assign_each(self, variables: str, values: str) -> None:
+        """Write each value into its variable."""
+        variable, value = self.free("variable"), self.free("value")
+        with self.block(f"for {variable}, {value} in zip({variables}, {values}):"):
+            self.write(f"{variable}.assign({value})")
 
     def thing(self, place: str) -> Thing | None:
         """Return what stands at a place, None if that is not known."""
@@ -250,20 +246,6 @@ class KerasPlaces(Adapter):
         if isinstance(places, str) and self.is_owner(places):
             return f"{self.place(places)}.trainable_variables"
         return f"[{', '.join(map(self.place, [places] if isinstance(places, str) else places))}]"
-
-
-def own_names(step: Step) -> list[str]:
-    """Return the names that a step brings besides what it binds."""
-    match step:
-        case Function():
-            return step.takes
-        case Parallel():
-            return list(step.split)
-        case Vectorize():
-            return [step.each]
-        case Save():
-            return [step.to]
-    return []
 
 
 def attribute(name: str) -> str:

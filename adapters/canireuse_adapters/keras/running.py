@@ -94,7 +94,7 @@ class KerasRunning(TorchCompiling, KerasLearning, KerasOwners):
             "JAX compiles a function of values; another around it reads the variables and writes what they become."
         )
         state = self.state_of(step)
-        values, scope, result = map(self.fresh, ("values", "scope", "result"))
+        values, scope, result = map(self.free, ("values", "scope", "result"))
         self.write("@jax.jit")
         with self.block(f"def {step.function}_of({', '.join([values, *step.takes])}):"):
             with self.stateless_block(f"zip({state}, {values})", state, scope):
@@ -105,8 +105,7 @@ class KerasRunning(TorchCompiling, KerasLearning, KerasOwners):
         with self.block(f"def {step.function}({', '.join(step.takes)}):"):
             held = f"[variable.value for variable in {state}]"
             self.write(f"{result}, {values} = {step.function}_of({', '.join([held, *step.takes])})")
-            with self.block(f"for variable, value in zip({state}, {values}):"):
-                self.write("variable.assign(value)")
+            self.assign_each(state, values)
             self.write(f"return {result}")
 
     def state_of(self, step: Function) -> str:
@@ -174,7 +173,7 @@ class KerasRunning(TorchCompiling, KerasLearning, KerasOwners):
                 "A loop of JAX hands on what its body returns: a variable that is assigned inside leaves nothing behind."
             )
         self.build_for(step, calls_build=True)
-        body = self.fresh("turn")
+        body = self.free("turn")
         with self.block(f"def {body}(index, {step.scan}):"):
             self.steps(step.steps)
             self.write(f"return {self.expression(step.to)}")

@@ -83,7 +83,7 @@ class LinenMeasuring(LinenRunning, LinenSaving):
             else:
                 super().get(step)
             return
-        number = self.free("number")
+        number = "number"
         call, numbers = self.got(step, f"f'{step.get}_{{{number}}}'"), f"for {number} in range({step.numbered})"
         if step.as_:
             self.bind_value(step, f"[{call} {numbers}]")

@@ -116,7 +116,7 @@ class NNXMeasuring(NNXTraining):
             raise Unsupported(
                 "A function that makes a module has names of its own, and no name of Python is put together from text."
             )
-        around, number = self.opened[-1][0], self.free("number")
+        around, number = self.opened[-1][0], "number"
         name, turns = f"f'{step.get}_{{{number}}}'", f"for {number} in range({step.numbered})"
         if not self.looks_up(step):
             with self.block(f"{turns}:"):

@@ -146,7 +146,7 @@ class NNXStates(NNXOwners):
             return
         self.rootless.discard(new)
         if way == "split-merge":
-            graph, rest = self.free("graphdef"), f", {self.free('keys')}" if self.keyed else ""
+            graph, rest = self.free("graphdef"), ", keys" if self.keyed else ""
             self.write(f"{graph}, state{rest} = nnx.split({words}{f', {NO_KEYS}, ...' if self.keyed else ''})")
             self.write(f"{self.attached(new)} = nnx.merge({graph}, {made.format('state')}{rest})")
         else:

@@ -88,7 +88,7 @@ class NNXTraining(NNXStates):
             self.idiom(
                 "`nnx.grad` lists a shared variable under one of its paths; merging puts the gradient under all of them."
             )
-            graph, rest = self.free("graph"), self.free("rest")
+            graph, rest = "graph", self.free("rest")
             self.write(f"{graph}, _, {rest} = nnx.split({self.root}, nnx.Param, ...)")
             self.write(
                 f"{step.gradient} = nnx.merge({graph}, nnx.grad({loss})({self.root}), {rest}){path.removeprefix(self.root)}[...]"

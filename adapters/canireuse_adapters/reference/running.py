@@ -102,9 +102,10 @@ class Running(Owners):
 
     def scan(self, step: Scan) -> None:
         """Carry a value from turn to turn."""
-        self.define(self.header("turn", [step.scan], step), step, step.to)
+        turn = f"{step.scan}_turn"
+        self.define(self.header(turn, [step.scan], step), step, step.to)
         with turns(self, step.times):
-            self.write(f"{step.scan} = turn({step.scan})")
+            self.write(f"{step.scan} = {turn}({step.scan})")
 
     def vectorize(self, step: Vectorize) -> None:
         """Map over rows."""

@@ -37,7 +37,7 @@ class MeasuringWords(ScopeWords):
         if step.numbered is None:
             super().get(step)
             return
-        scope, number = self.open[-1][0], self.free("number")
+        scope, number = self.open[-1][0], "number"
         name, turns = f"f'{step.get}_{{{number}}}'", f"for {number} in range({step.numbered})"
         if not self.looks_up(step):
             with self.block(f"{turns}:"):

@@ -123,11 +123,6 @@ class ThingWords(Adapter):
         #: whether anything was made that hangs on no module of the script
         self.loose = False
 
-    def free(self, name: str) -> str:
-        """Return a name for the script's own use that the spec does not bind."""
-        bound = {step.binding for step in self.spec}
-        return f"{name}_" if name in bound else name
-
     def twin(self, thing: Any, home: str) -> Any:
         """Return what a copy of a thing is: what is shared inside stays so."""
         return settle(copy.deepcopy(thing), home)

@@ -18,17 +18,14 @@ from canireuse.vocabulary import (
     Drop,
     Expect,
     Function,
-    Intercept,
     Invoke,
     Materialize,
     Measure,
     Module,
     Move,
-    Parallel,
     Quantize,
     Replace,
     Thread,
-    Vectorize,
     walk,
 )
 from canireuse_adapters.torch.measuring import TorchMeasuring
@@ -65,22 +62,6 @@ def looks_at_root(step: Step) -> bool:
     return isinstance(step, Expect) and (
         step.kind == "name" or (step.kind in {"variables", "trainable", "names"} and not step.inside)
     )
-
-
-def bound_in(steps: list[Step]) -> frozenset[str]:
-    """Return every name that a spec binds anywhere."""
-    names = {step.binding for step in steps if step.binding}
-    for step in steps:
-        match step:
-            case Function():
-                names |= set(step.takes)
-            case Parallel():
-                names |= set(step.split)
-            case Vectorize():
-                names.add(step.each)
-            case Intercept():
-                names.add(step.intercept)
-    return frozenset(names)
 
 
 NO_DEFAULTS = "PyTorch modules hand no initializer down: each parameter is made from the values it starts with."
@@ -190,7 +171,6 @@ class Torch(TorchMeasuring, TorchParallel):
         """Import what the steps need, choose the device, and make the root module."""
         steps = list(walk(spec.steps))
         self.called = called_in(steps)
-        self.taken = bound_in(steps)
         self.dropped = frozenset(step.drop for step in steps if isinstance(step, Drop))
         self.rooted = any(looks_at_root(step) for step in steps)
         self.timed = any(isinstance(step, Measure) for step in steps)

@@ -24,7 +24,7 @@ class TorchCheckpoints(TorchOwners):
             raise Unsupported("A pickle holds all that is inside: nothing of a copy made from one is shallow.")
         self.check_pickled(step.copy_)
         self.import_first("from io import BytesIO")
-        file = self.fresh("file")
+        file = self.free("file")
         self.write(f"{file} = BytesIO()")
         self.write(f"torch.save({step.copy_}, {file})")
         self.write(f"{file}.seek(0)")

@@ -41,7 +41,7 @@ class TorchLearning(TorchPlaces):
 
     def checkpointed(self, step: Gradient) -> str:
         """Write the steps as a function, and return the words that compute it without keeping what it makes."""
-        name, carried = self.fresh(f"{step.gradient}_loss"), carried_into(step.steps)
+        name, carried = self.free(f"{step.gradient}_loss"), carried_into(step.steps)
         with self.block(f"def {name}({', '.join(carried)}):"):
             self.steps(step.steps)
             self.write(f"return {self.expression(step.of)}")

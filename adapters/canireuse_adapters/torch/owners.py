@@ -178,7 +178,7 @@ class TorchOwners(TorchPlaces):
         if thing.reads:
             raise Unsupported("A second parametrization is applied to what the first one gives, not to the parameter.")
         name = thing.native or part
-        made = self.fresh(f"Times{len([line for line in self.lines if 'class Times' in line]) + 1}")
+        made = self.free(f"Times{len([line for line in self.lines if 'class Times' in line]) + 1}")
         with self.block(f"class {made}(nn.Module):"), self.block("def forward(self, parameter):"):
             self.write(f"return {step.times} * parameter")
         self.idiom("A parametrization is an `nn.Module` that the user writes.")

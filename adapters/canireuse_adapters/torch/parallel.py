@@ -18,7 +18,7 @@ class TorchParallel(TorchRunning):
             raise Unsupported("`torch.compile` traces one process; what starts others stands outside.")
         self.import_first("import tempfile")
         self.idiom("Processes share no parameters: the first saves what it has, and the script loads it.")
-        folder, work = self.fresh("folder"), self.fresh("work")
+        folder, work = self.free("folder"), self.free("work")
         carried = carried_into(step.steps, list(step.split))
         self.write(f"{folder} = tempfile.mkdtemp()")
         whole = self.calls_the_whole(step)
@@ -52,7 +52,7 @@ class TorchParallel(TorchRunning):
     def loss_module(self, step: Parallel, carried: list[str]) -> None:
         """Write a module whose `forward` computes the loss, so that all parameters are used inside a call."""
         self.idiom("What is replicated is a module whose `forward` is the loss: parameters are used inside its call.")
-        with self.block(f"class {self.fresh('Loss')}(nn.Module):"):
+        with self.block(f"class {self.free('Loss')}(nn.Module):"):
             with self.block("def __init__(self):"):
                 self.write("super().__init__()")
                 self.write(f"self.inner = {step.parallel}")
@@ -67,7 +67,7 @@ class TorchParallel(TorchRunning):
         self.write(f"torch.distributed.init_process_group('gloo', {meeting}, rank=rank, world_size={count})")
         for name, values in step.split.items():
             self.write(f"{name} = [{', '.join(self.array(repr(value)) for value in values)}][rank]")
-        replica = self.fresh("replica")
+        replica = self.free("replica")
         self.write(f"{replica} = {self.wrapped(step, whole=whole)}")
         self.write(f"optimizer = torch.optim.SGD({replica}.parameters(), lr={step.rate})")
         if whole:
@@ -79,13 +79,13 @@ class TorchParallel(TorchRunning):
             self.write(f"loss = {replica}({', '.join([*step.split, *carried])})")
         self.write("loss.backward()")
         self.write("optimizer.step()")
-        self.write(f"{self.fresh('trained')} = {self.state_of(step.parallel)}")
+        self.write(f"{self.free('trained')} = {self.state_of(step.parallel)}")
         with self.block("if rank == 0:"):
-            self.write(f"torch.save({self.fresh('trained')}, f'{{{folder}}}/state')")
+            self.write(f"torch.save({self.free('trained')}, f'{{{folder}}}/state')")
 
     def wrapped(self, step: Parallel, *, whole: bool) -> str:
         """Return the words that replicate or shard a module; each layer may be a group of its own."""
-        way, module = self.way.get("parallel", "ddp"), step.parallel if whole else f"{self.fresh('Loss')}()"
+        way, module = self.way.get("parallel", "ddp"), step.parallel if whole else f"{self.free('Loss')}()"
         if way.startswith("ddp"):
             unused = ", find_unused_parameters=True" if way == "ddp-find-unused" else ""
             return f"nn.parallel.DistributedDataParallel({module}{unused})"

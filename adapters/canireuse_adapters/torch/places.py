@@ -91,18 +91,13 @@ class TorchPlaces(Adapter):
         self.perhaps: set[str] = set()
         self.guarded = 0
         self.things: dict[str, Thing] = {}
-        #: names that the spec binds, those it drops, and whether it looks at the root module
-        self.taken: frozenset[str] = frozenset()
+        #: names that the spec drops, and whether it looks at the root module
         self.dropped: frozenset[str] = frozenset()
         self.rooted = False
         #: whether something is held by its Python name alone
         self.loose = False
         #: import lines that stand below the framework's own
         self.further: set[str] = set()
-
-    def fresh(self, name: str) -> str:
-        """Return a name for the script's own use that the spec does not bind."""
-        return f"{name}_" if name in self.taken else name
 
     # -- scopes
 

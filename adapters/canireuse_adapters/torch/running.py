@@ -124,7 +124,7 @@ class TorchRunning(TorchCompiling, TorchLearning, TorchOwners):
             self.looped(step, f"_, {step.scan} =", "")
         else:
             self.idiom("`torch.while_loop` is made for compiled functions: the loop stands in one.")
-            loop = self.fresh(f"{step.scan}_loop")
+            loop = self.free(f"{step.scan}_loop")
             self.write("@torch.compile(backend='eager')")
             with self.block(f"def {loop}({step.scan}):"):
                 self.looped(step, "return", "[1]")
@@ -133,7 +133,7 @@ class TorchRunning(TorchCompiling, TorchLearning, TorchOwners):
 
     def looped(self, step: Scan, before: str, after: str) -> None:
         """Write the loop itself, its body as a function where it takes several steps."""
-        turn, body = self.fresh("turn"), self.fresh(f"{step.scan}_turn")
+        turn, body = self.free("turn"), self.free(f"{step.scan}_turn")
         if step.steps:
             with self.block(f"def {body}({turn}, {step.scan}):"):
                 self.steps(step.steps)
@@ -183,7 +183,7 @@ class TorchRunning(TorchCompiling, TorchLearning, TorchOwners):
             self.write(f"{step.as_} = {step.materialize}.to_empty(device={device!r})")
             return
         self.idiom("A state dict of the module's own keys stands for a checkpoint, which is loaded with `assign=True`.")
-        key, value = self.fresh("key"), self.fresh("tensor")
+        key, value = self.free("key"), self.free("tensor")
         state = f"{step.materialize}.state_dict().items()"
         empty = f"{{{key}: torch.empty_like({value}, device={device!r}) for {key}, {value} in {state}}}"
         self.write(f"{step.materialize}.load_state_dict({empty}, assign=True)")
