@@ -61,6 +61,8 @@ KINDS: dict[tuple[str, str], frozenset[str]] = {
     ("thread", "thread"): frozenset({"function"}),
     ("update", "update"): frozenset({"optimizer"}),
     ("wrap", "wrap"): frozenset({"layer"}),
+    ("tie", "tie"): frozenset({"variable", "result"}),
+    ("tie", "to"): frozenset({"variable", "result"}),
     ("expect", "inside"): OWNERS | {"scope"},
     ("expect", "traces"): frozenset({"function"}),
     ("expect", "slots"): frozenset({"optimizer"}),
@@ -68,7 +70,7 @@ KINDS: dict[tuple[str, str], frozenset[str]] = {
     ("expect", "elements"): OWNERS,
     ("expect", "parameter_bytes"): OWNERS,
     ("expect", "slot_bytes"): frozenset({"optimizer"}),
-    **dict.fromkeys((("assign", "assign"), ("reinitialize", "reinitialize"), ("read", "read"), ("tie", "tie"), ("tie", "to"), ("reparametrize", "reparametrize"), ("gradient", "wrt"), ("hook", "hook"), ("shard", "shard"), ("expect", "same"), ("expect", "distinct"), ("expect", "name"), ("expect", "shape"), ("expect", "dtype"), ("expect", "paths")), VARIABLES),
+    **dict.fromkeys((("assign", "assign"), ("reinitialize", "reinitialize"), ("read", "read"), ("reparametrize", "reparametrize"), ("gradient", "wrt"), ("hook", "hook"), ("shard", "shard"), ("expect", "same"), ("expect", "distinct"), ("expect", "name"), ("expect", "shape"), ("expect", "dtype"), ("expect", "paths")), VARIABLES),
     **dict.fromkeys((("call", "call"), ("copy", "copy_"), ("save", "save"), ("restore", "restore"), ("average", "average"), ("track", "track"), ("cast", "cast"), ("move", "move"), ("materialize", "materialize"), ("parallel", "parallel"), ("quantize", "quantize")), OWNERS),
 }  # fmt: skip
 #: Blocks whose inside may run again, or be traced: no place for a stopwatch.

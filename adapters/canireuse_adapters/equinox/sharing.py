@@ -283,8 +283,10 @@ class EquinoxSharing(EquinoxVariables):
         if given == tree and self.leaf(given, inner)[0] == self.leaf(tree, path)[0]:
             return
         own, other = self.trees[given].at(inner), self.trees[tree].at(path)
-        assert own is not None
-        assert other is not None
+        if own is None or other is None:
+            raise Unsupported(
+                "What is tied here went into a tree whose name was bound anew, where it cannot be reached."
+            )
         flipped = own.transposed != other.transposed and self.fits(own, other)
         turned = own.transposed != other.transposed and not flipped
         if self.differ(own, other, turned=turned):

@@ -202,7 +202,7 @@ class LinenLearning(LinenChanges):
         named = {"/".join(path): (collection, path) for collection, path in entries}
         kept = Kept(step.optimizer, self.free(f"{step.optimizer}_state"), step.kind, owner if whole else None, named)
         self.optimizers[step.optimizer] = kept
-        self.kept.append(kept.state)
+        self.kept = [*(state for state in self.kept if state != kept.state), kept.state]
         self.write(f"{kept.words} = {self.optax_words(step)}")
         self.write(f"{kept.state} = {kept.words}.init({self.part(kept, self.stepped(kept))})")
         return None

@@ -99,8 +99,8 @@ class LinenRunning(LinenLearning):
             moved = f"lambda value, slope: value - {step.rate} * slope"
             by = re.sub(r"(?<!')\bparams\b", slopes, tree)
             self.write(f"return jax.tree.map({moved}, {tree}, {by})")
-        at = next(at for at in range(start, len(self.lines)) if self.lines[at].startswith(f"def {name}("))
-        self.lines[at] = f"def {name}({', '.join(['params', *names])}):"
+        at = next(at for at in range(start, len(self.lines)) if self.lines[at].lstrip().startswith(f"def {name}("))
+        self.lines[at] = f"{INDENT * self.depth}def {name}({', '.join(['params', *names])}):"
         if mapped:
             self.committed = True
             self.idiom("`flax.jax_utils` copies the parameters to each device, and takes one copy back.")

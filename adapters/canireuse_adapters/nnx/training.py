@@ -162,7 +162,7 @@ class NNXTraining(NNXStates):
         self.optimizers[step.optimizer] = (step.kind, argnums)
         trained = [made for place in places for made in self.variables_at(place)]
         self.listed_at[step.optimizer] = {made: self.listed_path(made) for made in trained}
-        self.holders.append(step.optimizer)
+        self.holders = [*(one for one in self.holders if one != step.optimizer), step.optimizer]
 
     def update(self, step: Update) -> None:
         """Take steps with an optimizer, on the sum of the gradients of several losses if there are."""

@@ -59,7 +59,11 @@ class Call(Step):
 
 
 class Wrap(Step):
-    """Put a layer that is there into a layer of the framework that calls it."""
+    """Put a layer that is there into a layer of the framework that calls it.
+
+    What it wraps is its `cell` (rnn), its `layer` (time_distributed), or `forward` with a `backward` of its own
+    (bidirectional); of the first two, what is inside that may be named without it: `loop.kernel`.
+    """
 
     verb = "wrap"
     binds = "layer"
