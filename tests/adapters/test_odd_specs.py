@@ -27,6 +27,18 @@ ODD = {
   - {copy: whole, as: clone}
   - {module: whole, members: {left: left, right: right}}
 """,
+    "a module put together anew in a function, after a tie": """\
+  - function: make
+    returns: net
+    steps:
+      - {layer: dense, name: embed, inputs: 1, units: 1, as: embed}
+      - {layer: dense, name: head, inputs: 1, units: 1, as: head}
+      - {tie: head.kernel, to: embed.kernel}
+      - {module: net, members: {embed: embed, head: head}}
+      - {module: net, members: {embed: embed, head: head}}
+  - {invoke: make, abstract: true, as: net}
+  - {expect: shape, shape: net.head.kernel, is: [1, 1]}
+""",
 }
 
 

@@ -294,8 +294,11 @@ class LinenOwners(LinenTrees):
         for path, _, entry in owner.listed(applied=True):
             if kept[entry] != path:
                 self.write(f"del {self.entry((entry[0], (name, *path)))}")
-        assert built.path is not None
         for given_up, shared in self.late.get(function, []):
+            if built.path is None:
+                raise Unsupported(
+                    "The tie was made before its module was put together anew, which has no path in the tree."
+                )
             old, new = ((one[0], (name, *one[1][len(built.path) :])) for one in (given_up, shared))
             self.write(f"{self.entry(old)} = {self.entry(new)}")
 
