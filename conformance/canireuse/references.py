@@ -5,6 +5,7 @@ import copy
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from canireuse import expression, things
@@ -86,9 +87,9 @@ class Checker:
 
     path: Path
     places: Places
-    #: every name that a step binds anywhere, and what scripts call things of their own after these
+    #: the steps of the spec, and every name that one of them binds
+    spec_steps: list[Step]
     names: frozenset[str]
-    derived: dict[str, str]
     problems: list[Problem] = field(default_factory=list)
     lines: dict[str, int] = field(default_factory=dict)
     saved: set[str] = field(default_factory=set)
@@ -103,6 +104,11 @@ class Checker:
     count: int = 0
     runs: int = 0
     turns: int = 1
+
+    @cached_property
+    def derived(self) -> dict[str, str]:
+        """What scripts call things of their own after the names of the spec."""
+        return names_derived(self.spec_steps)
 
     def problem(self, loc: Loc, happened: str, expected: str, advice: str, offset: int = 0) -> None:
         """Note a problem at a place of the file."""
@@ -126,8 +132,9 @@ class Checker:
         if not isinstance(step, Function):
             self.places_used(step, loc, bound)
         own = own_names(step)
-        for name in filter(None, (step.binding, *(own or ()))):
-            self.own_name(name, step, loc)
+        for name in (step.binding, *(own or ())):
+            if name and ("_" in name or name[0].isupper()):  # few are, and only these can be made of others
+                self.own_name(name, step, loc)
         inner = bound if own is None else {**bound, **{name: Thing("tensor") for name in own}}
         runs = self.runs
         self.run(step, loc, bound)
@@ -203,7 +210,9 @@ class Checker:
             if step.to in self.names:
                 happened = f"{step.to!r} is a name that the spec binds"
                 self.problem((*loc, "to"), happened, "a word that names the checkpoint alone", "choose another word")
-        kept = step.given_by if isinstance(step, Restore) else getattr(step, "checkpoint_bytes", None)
+        kept = (
+            step.given_by if isinstance(step, Restore) else step.checkpoint_bytes if isinstance(step, Expect) else None
+        )
         if kept is not None and kept not in self.saved:
             self.problem(
                 (*loc, "from" if isinstance(step, Restore) else "checkpoint_bytes"),
@@ -295,10 +304,11 @@ class Checker:
     def places_used(self, step: Step, loc: Loc, bound: Bound) -> None:
         """Check each place that the step's own fields name; one that is to be refused as not found need not be there."""
         self.missing = step.raises == "not_found"
-        fields = {name: getattr(step, name) for name in step.uses} | (
-            {"members": step.members} if isinstance(step, Module) else {}
-        )
-        for name, value in fields.items():
+        fields = vars(step)
+        for name in (*step.uses, "members") if isinstance(step, Module) else step.uses:
+            value = fields[name]
+            if value is None:
+                continue
             kinds = KINDS.get((step.verb, name), VALUES)
             alias = type(step).model_fields[name].alias or name
             if isinstance(value, str):
@@ -306,7 +316,7 @@ class Checker:
             elif isinstance(value, list | dict):
                 for key, place in value.items() if isinstance(value, dict) else enumerate(value):
                     self.place(place, (*loc, alias, key), bound, kinds)
-        flag = getattr(step, "reuse", None)
+        flag = fields.get("reuse")
         if isinstance(flag, OddFlag) and flag.tensor is not None:
             self.place(flag.tensor, (*loc, "reuse", "tensor"), bound, frozenset({"tensor"}))
         if isinstance(step, Module):
@@ -404,7 +414,7 @@ class Checker:
                     "put a name and `=` in front",
                 )
         for name in (*step.expressions, "returns", "given"):
-            value = getattr(step, name, None)
+            value = vars(step).get(name)
             parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
             if isinstance(value, str):
                 yield value, (*loc, name)
@@ -479,7 +489,7 @@ def names_derived(steps: list[Step]) -> dict[str, str]:
         pattern.format(name): name for name in sorted(names_bound(steps) | words_saved(steps)) for pattern in DERIVED
     }
     for step in walk(steps):
-        collection = getattr(step, "collection", None)
+        collection = vars(step).get("collection")
         owner = step.binding if isinstance(step, Module | Wrap | Layer) else None
         words |= {name.title().replace("_", ""): name for name in (owner, collection) if name}
     return words
@@ -487,6 +497,6 @@ def names_derived(steps: list[Step]) -> dict[str, str]:
 
 def check_references(path: Path, spec: Spec, places: Places) -> tuple[dict[str, int], list[Problem]]:
     """Return the line of each label, and a problem for each reference that does not hold."""
-    checker = Checker(path, places, names_bound(spec.steps), names_derived(spec.steps))
+    checker = Checker(path, places, spec.steps, names_bound(spec.steps))
     checker.steps(spec.steps, ("steps",), {})
     return checker.lines, checker.problems

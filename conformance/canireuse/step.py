@@ -203,7 +203,7 @@ class Step(BaseModel):
     @property
     def binding(self) -> str | None:
         """The name that the step binds, if any."""
-        return getattr(self, self.bound_by, None)
+        return vars(self).get(self.bound_by)  # asking a model for what it lacks is slow
 
 
 if TYPE_CHECKING:

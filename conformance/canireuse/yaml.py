@@ -189,7 +189,7 @@ def at(path: Path, event: yaml.Event, happened: str, expected: str, advice: str)
 def text_of(path: Path, event: yaml.ScalarEvent) -> str:
     """Return the text of a scalar; refuse one in which an escape makes a control character."""
     text = str(event.value)
-    control = CONTROL.search(text)
+    control = CONTROL.search(text) if event.style == '"' else None
     if control:
         happened = f"an escape in this text makes the character U+{ord(control[0]):04X}"
         raise InputError([at(path, event, happened, "text that can be printed", "remove it: it cannot be seen")])
