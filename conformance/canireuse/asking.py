@@ -12,6 +12,7 @@ from typing import Any, ClassVar, get_args, get_origin, get_type_hints
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from canireuse.script import Script, Unsupported
+from canireuse.since import lacking
 from canireuse.spec import Spec
 from canireuse.translation import Adapter
 
@@ -62,14 +63,21 @@ def ways_of(adapter: type[Adapter], spec: Spec) -> list[dict[str, str]]:
 def script_of(
     adapter: type[Adapter], device: str, way: Mapping[str, str], packages: Mapping[str, str], spec: Spec
 ) -> Script:
-    """Return the script for a spec; raise Unsupported if the backend has no words for it, AdapterFault otherwise."""
+    """Return the script for a spec; raise Unsupported if the backend has no words for it, or not yet, AdapterFault otherwise."""
     with asked("translate"):
         script = adapter(device, way, packages).translate(spec)
     if not isinstance(script, Script):
         raise wrong("translate", script, "a Script")
     with asked("translate"):
         script.text.encode()
-        return Script(text=script.text, idioms=tuple(map(str, script.idioms)))
+        script = Script(text=script.text, idioms=tuple(map(str, script.idioms)))
+        try:
+            late = lacking(script.text, adapter.since, packages)
+        except (SyntaxError, ValueError):  # it will say so when it runs
+            late = None
+    if late:
+        raise Unsupported(late)
+    return script
 
 
 def probe_of(adapter: type[Adapter], device: str) -> str:

@@ -90,7 +90,7 @@ def run_case(
         return record.model_copy(update={"blame": host.blame, "reason": absent})
     script = case.fault or script or script_of(case, host)
     if isinstance(script, Unsupported):
-        return record.model_copy(update={"verdict": "unsupported", "blame": "backend", "reason": str(script)})
+        return record.model_copy(update={"verdict": "unsupported", "reason": str(script)})
     if isinstance(script, AdapterFault):
         return record.model_copy(update=faulty(script))
     timed, outcome = outcome is not None, outcome or host.run(script, f"<{record.id}>", meanwhile)
@@ -106,7 +106,6 @@ def run_case(
             "script_digest": digest(script.text),
             "idioms": list(script.idioms),
             "by_construction": list(script.by_construction),
-            "warnings": outcome.warnings,
             "error": outcome.error,
             "output": outcome.output,
             "again": outcome.again,

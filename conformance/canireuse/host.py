@@ -73,13 +73,13 @@ def without_places(text):
 def describe(error, filename=None):
     """Return an exception as data: its class, its bases, its message, its line in the script, and where it came from.
 
-    `through` names the packages that it came through, outermost first, without the script: none where the script's own
-    words raised it. `name` is the module that an import did not find.
+    `through` names the packages that it came through, outermost first, without the script; `by` is the one that raised
+    it, empty where the script's own words did. `name` is the module that an import did not find.
     """
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     lines = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == filename]
-    through = [str(frame.f_globals.get("__name__", "")).partition(".")[0] for frame in frames]
-    ours = ("__script__", __name__)
+    packages = [str(frame.f_globals.get("__name__", "")).partition(".")[0] for frame in frames]
+    through = [name if name not in ("__script__", __name__) else "" for name in packages]
     try:
         message = str(error)
     except Exception as why:  # an exception that cannot say what it is
@@ -90,9 +90,23 @@ def describe(error, filename=None):
         "bases": [base.__name__ for base in type(error).__mro__],
         "message": without_places(message)[:LONGEST],
         "line": lines[-1] if lines else None,
-        "through": list(dict.fromkeys(name for name in through if name and name not in ours)),
-        "name": str(error.name) if isinstance(error, ImportError) and error.name else None,
+        "through": list(dict.fromkeys(name for name in through if name)),
+        "by": through[-1] if through else "",
+        "name": missing_module(error),
     }
+
+
+def missing_module(error):
+    """Return the module that was not found, where an import ended in this error or in the one that it came of; else None."""
+    name = None
+    for _ in range(20):  # a chain of causes may be a circle
+        if not isinstance(error, ImportError):
+            return name
+        name = str(error.name) if error.name else name
+        if isinstance(error, ModuleNotFoundError) and error.name:
+            return name
+        error = error.__cause__ or error.__context__
+    return name
 
 
 def script_line(filename):

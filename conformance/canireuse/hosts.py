@@ -17,6 +17,7 @@ from typing import Any, Literal
 from canireuse import asking
 from canireuse.asking import AdapterFault
 from canireuse.channel import Channel, HostGone
+from canireuse.limits import limit_in, said, unfit
 from canireuse.messages import UnexpectedAnswer
 from canireuse.problems import UsageError
 from canireuse.translation import Adapter, Script
@@ -158,17 +159,24 @@ class Host:
         return self.absent
 
     def _why_not_imported(self, outcome: Outcome) -> str | None:
-        """Return why the framework did not come up, None if it did: it is not here, broken, or hangs."""
+        """Return why the framework cannot be used, None if it can: it is not here, broken, too old, or hangs."""
         title, install = self.adapter.title, self.adapter.install
+        packages = (outcome.environment or {}).get("packages", {})
         if outcome.ending == "timeout":
             return f"{title} was still importing after {self.import_limit:g} s; give it more time with --import-limit, or install it anew: {install}"
-        if outcome.ending != "finished":
-            how = outcome.error["message"] if outcome.error else outcome.ending
-            return f"{title} ended its process at import ({how}); install it anew: {install}"
-        if outcome.error:
-            why = f"{outcome.error['type']}: {outcome.error['message']}".splitlines()[0]
-            return f"{title} cannot be imported ({why}); install it with: {install}"
-        return None
+        if outcome.ending == "finished" and not outcome.error:
+            why = unfit(self.adapter, packages)
+            return f"{title} is too old here: {why}" if why else None
+        how = said(outcome.error) if outcome.error and outcome.ending == "finished" else ""
+        ended = outcome.error["message"] if outcome.error else outcome.ending
+        happened = f"{title} cannot be imported ({how})" if how else f"{title} ended its process at import ({ended})"
+        if limit := limit_in(f"{how}\n{outcome.output}"):
+            return f"{happened}: {limit}"
+        if why := unfit(self.adapter, packages):
+            return f"{happened}: {why}"
+        absent = [name for name in (*self.adapter.packages, "numpy") if name not in packages] if how else []
+        lacking = f"; not installed: {', '.join(absent)}" if absent else ""
+        return f"{happened}{lacking}; install it {'with' if how else 'anew'}: {install}"
 
     def _probe(self) -> str | None:
         """Find the device that is really used; return why the one asked for is not."""
@@ -316,7 +324,16 @@ class Host:
 
 def gone(how: str, kind: str = "HostGone") -> dict[str, Any]:
     """Return the error of a process that gave no answer that could be used: it ended, answered rubbish, or never came up."""
-    return {"type": kind, "message": how, "bases": [], "module": "", "line": None, "through": [], "name": None}
+    return {
+        "type": kind,
+        "message": how,
+        "bases": [],
+        "module": "",
+        "line": None,
+        "through": [],
+        "by": "",
+        "name": None,
+    }
 
 
 def is_on(device: str, name: str) -> bool:

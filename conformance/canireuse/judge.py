@@ -13,21 +13,18 @@ from pydantic import BaseModel, ConfigDict
 
 from canireuse import asking
 from canireuse.answers import agrees
+from canireuse.blame import WORDED_WRONGLY, Blame, ended, environments_fault, is_worded_wrongly, script_error
 from canireuse.hosts import Outcome
+from canireuse.limits import said
 from canireuse.spec import TOLERANCE, UNOBSERVED, Divergence, Spec, package_of
 from canireuse.step import Answer
 from canireuse.translation import Adapter
 
 Verdict = Literal["conforms", "differs", "fails", "unsupported", "error", "crash", "timeout", "skipped"]
-Blame = Literal["backend", "spec", "adapter", "environment"]
 Loudness = Literal["refused", "late", "warned", "silent"]
 
 #: What an exception is called in an answer when no kind is declared for it.
 UNKNOWN_ERROR = "unknown_error"
-#: Errors of a script that is worded wrongly, whatever the framework does.
-WORDED_WRONGLY = frozenset({"NameError", "SyntaxError", "IndentationError", "UnboundLocalError"})
-#: Whose doing it is that a host came to no end, by the type of the error that says so; the backend's if it is not here.
-ENDINGS: Mapping[str, Blame] = {"UnexpectedAnswer": "adapter", "NoNewHost": "environment"}
 #: What a write probe answers when it shows neither sharing nor its absence.
 INCONCLUSIVE = "inconclusive"
 
@@ -56,6 +53,9 @@ class Judgement(BaseModel):
     loudness: Loudness | None = None
     reason: str | None = None
     expectations: list[Judged] = []
+    #: the warnings about the departure, and the others
+    warnings: list[dict[str, Any]] = []
+    other_warnings: list[dict[str, Any]] = []
 
 
 def judge(
@@ -76,27 +76,59 @@ def judge(
         judge_one(label, contract, declared, outcome, adapter, tolerances.get(label, TOLERANCE))
         for label, contract in spec.expectations.items()
     ]
-    judgement = Judgement(verdict="conforms", expectations=expectations)
-    stray = [label for label in outcome.observations if label not in spec.expectations]
+    judgement = Judgement(verdict="conforms", expectations=expectations, other_warnings=outcome.warnings)
+    if fault := environments_fault(outcome, adapter):
+        return judgement.model_copy(update=fault)
     if outcome.ending != "finished":
-        message = outcome.error["message"] if outcome.error else "no answer within the time limit"
-        blame = ENDINGS.get(outcome.error["type"] if outcome.error else "", "backend")
-        return judgement.model_copy(update={"verdict": outcome.ending, "blame": blame, "reason": message})
+        return judgement.model_copy(update=ended(outcome))
     if outcome.error and not (UNOBSERVED in declared.values() and may_stop(outcome)):
         return judgement.model_copy(update=script_error(outcome.error))
+    stray = [label for label in outcome.observations if label not in spec.expectations]
     if stray or outcome.repeated:
         reason = f"observed what the spec does not ask for, or twice: {', '.join(stray + outcome.repeated)}"
         return judgement.model_copy(update={"verdict": "fails", "blame": "adapter", "reason": reason})
-    broken = [one for one in expectations if not one.holds]
     departs = [
         one for one in expectations if not agrees(one.contract, one.observed, tolerances.get(one.label, TOLERANCE))
     ]
-    loudness = how_loud(departs, outcome) if departs else None
+    if not departs:
+        broken = [one for one in expectations if not one.holds]
+        return judgement.model_copy(update={"verdict": "fails", **why_it_fails(broken)}) if broken else judgement
+    return judgement.model_copy(update=departure(spec, backend, way, packages, outcome, departs))
+
+
+def departure(
+    spec: Spec,
+    backend: str,
+    way: Mapping[str, str],
+    packages: Mapping[str, str],
+    outcome: Outcome,
+    departs: list[Judged],
+) -> dict[str, Any]:
+    """Return what a record says of a departure: verdict, loudness, and which warnings are about it."""
+    declared: set[str] = set()
+    others: set[str] = set()
+    for divergence in spec.divergences:
+        if divergence.warns is not None:
+            here = backend in divergence.backends and applies(divergence, way, packages)
+            (declared if here else others).add(divergence.warns)
+    about = [warning for warning in outcome.warnings if any(text in warning["message"] for text in declared)]
+    told: dict[str, Any] = {
+        "loudness": how_loud(departs, outcome, warned=bool(about)),
+        "warnings": about,
+        "other_warnings": [warning for warning in outcome.warnings if warning not in about],
+    }
+    broken = [one for one in departs if not one.holds]
     if broken:
-        return judgement.model_copy(update={"verdict": "fails", "loudness": loudness, **why_it_fails(broken)})
-    if departs:
-        return judgement.model_copy(update={"verdict": "differs", "loudness": loudness})
-    return judgement
+        return {"verdict": "fails", **told, **why_it_fails(broken)}
+    for text in sorted(declared):
+        if not any(text in warning["message"] for warning in about):
+            reason = f"the declared warning is stale: nothing warned of {text!r}"
+            return {"verdict": "fails", "blame": "spec", "reason": reason, **told}
+    for text in sorted(others - declared):
+        if any(text in warning["message"] for warning in outcome.warnings):
+            reason = f"this warned of {text!r} too, which only another divergence declares"
+            return {"verdict": "fails", "blame": "spec", "reason": reason, **told}
+    return {"verdict": "differs", **told}
 
 
 def declared_answers(
@@ -186,17 +218,6 @@ def what_a_write_shows(before: Any, after: Any, written: Any) -> Answer:
     return INCONCLUSIVE
 
 
-def script_error(error: Mapping[str, Any]) -> dict[str, Any]:
-    """Return verdict, blame and reason of a script that raised where nobody expected it."""
-    ours = error["type"] in WORDED_WRONGLY
-    at = f" at line {error['line']} of the script" if error.get("line") else ""
-    return {
-        "verdict": "error",
-        "blame": "adapter" if ours else "backend",
-        "reason": f"{error['type']}{at}: {error['message']}",
-    }
-
-
 def why_it_fails(broken: list[Judged]) -> dict[str, Any]:
     """Return blame and reason of broken expectations."""
     first = broken[0]
@@ -211,14 +232,27 @@ def why_it_fails(broken: list[Judged]) -> dict[str, Any]:
         }
     if first.is_declared:
         return {"blame": "spec", "reason": f"{first.label}: declared {first.declared!r}, observed {first.observed!r}"}
-    return {"blame": "backend", "reason": f"{first.label}: expected {first.contract!r}, observed {first.observed!r}"}
+    seen = f" ({said(first.raw['error'])})" if is_error(first) else ""
+    reason = f"{first.label}: expected {first.contract!r}, observed {first.observed!r}{seen}"
+    return {"blame": "backend", "reason": reason}
 
 
-def how_loud(departs: list[Judged], outcome: Outcome) -> Loudness:
-    """Return how a user would notice the departures: by an error there or later, a warning, or not at all."""
-    refusals = [one for one in departs if isinstance(one.raw, dict) and "error" in one.raw]
-    if refusals and refusals[0] is departs[0]:
+def is_error(one: Judged) -> bool:
+    """Return whether an error was observed."""
+    return isinstance(one.raw, dict) and "error" in one.raw
+
+
+def how_loud(departs: list[Judged], outcome: Outcome, *, warned: bool) -> Loudness:
+    """Return how a user would notice the departures: by an error there or later, a warning about them, or not at all.
+
+    The first of them decides. It is refused if the call of its own step ends in an error; an error that comes after it
+    was silent is late, and so is that of a script which trips over what an earlier step left behind.
+    """
+    first = departs[0]
+    if is_error(first):
         return "refused"
-    if refusals or outcome.error:
+    if first.observed == UNOBSERVED and outcome.error:
+        return "late" if is_worded_wrongly(outcome.error) else "refused"
+    if outcome.error or any(is_error(one) and one.contract == "nothing" for one in departs):
         return "late"
-    return "warned" if outcome.warnings else "silent"
+    return "warned" if warned else "silent"

@@ -31,7 +31,7 @@ class Observed(Part):
 
 
 class Raised(Part):
-    """An exception as data; `through` names the packages that it came through, `name` a module that was not found."""
+    """An exception as data; `through` names the packages that it came through, `by` the one that raised it, `name` a module that was not found."""
 
     type: str
     module: str
@@ -39,6 +39,7 @@ class Raised(Part):
     message: str
     line: int | None
     through: list[str]
+    by: str
     name: str | None
 
 

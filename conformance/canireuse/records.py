@@ -11,8 +11,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from canireuse.blame import Blame
 from canireuse.hosts import AskedDevice, Device
-from canireuse.judge import Blame, Judged, Loudness, Verdict
+from canireuse.judge import Judged, Loudness, Verdict
 from canireuse.problems import InputError, Problem
 from canireuse.step import Answer
 
@@ -98,7 +99,9 @@ class Case(Line):
     idioms: list[str] = []
     #: labels of what the script compares with itself: the answer could not be another
     by_construction: list[str] = []
+    #: the warnings about the departure, and the others
     warnings: list[dict[str, Any]] = []
+    other_warnings: list[dict[str, Any]] = []
     error: dict[str, Any] | None = None
     output: str = ""
     #: why it ran a second time, on a new host, if it did

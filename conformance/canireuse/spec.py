@@ -42,6 +42,9 @@ class Divergence(BaseModel):
         None, description="Only these versions of a package of the backend, as in `tensorflow<2`."
     )
     answers: dict[Label, Answer] = Field(min_length=1, description="What is observed instead, by label.")
+    warns: str | None = Field(
+        None, min_length=10, max_length=100, description="Words of the warning about this departure, if one is given."
+    )
     because: str = Field(min_length=20, description="What happens instead, why, and what to do about it.")
     source: str = Field(min_length=3, description="A document, a documentation section, or owner/repo#n.")
 

@@ -54,6 +54,12 @@ class Adapter(Observing):
     packages: ClassVar[tuple[str, ...]] = ()
     #: what to install, for `canireuse doctor`
     install: ClassVar[str] = ""
+    #: the versions that its scripts are written for, as in `torch>=2.4`
+    requires: ClassVar[tuple[str, ...]] = ()
+    #: module -> distribution, where the two are called differently
+    distributions: ClassVar[Mapping[str, str]] = {}
+    #: what its scripts say -> the first version that has it, as in `{"nn.BatchNorm1d(bias=_)": "torch>=2.12"}`; `_` is anything
+    since: ClassVar[Mapping[str, str]] = {}
     #: the import lines, which the host also runs once to warm up
     imports: ClassVar[str] = ""
     #: lines that put back what the framework keeps globally, run by the host before each script

@@ -156,7 +156,7 @@ def articles(cases: Iterable[CaseView]) -> list[Article]:
 def outcome(case: CaseView) -> tuple[object, ...]:
     """Return what an article says of a case beside its script."""
     answers = tuple((label, *vars(one).values()) for label, one in case.answers.items())
-    warnings = tuple((one.get("category"), one.get("line")) for one in case.case.warnings)
+    warnings = tuple((one.get("category"), one.get("line")) for one in (*case.case.warnings, *case.case.other_warnings))
     of = case.case
     place = (of.device, of.verdict, case.loudness, of.reason, of.blame, tuple(of.idioms), bool(of.output))
     return (*place, warnings, answers)

@@ -65,17 +65,20 @@ def test_an_exception_is_described(host):
 
 
 @pytest.mark.parametrize(
-    ("words", "through", "name"),
+    ("words", "through", "by", "name"),
     [
-        ("import json; json.loads('{')", ["json"], None),
-        ("import copy, json; copy.deepcopy(type('A', (), {'__deepcopy__': lambda a, m: json.loads('')})())", ["copy", "json"], None),
-        ("import nothing_of_this_name.at_all", [], "nothing_of_this_name"),
-        ("import json; json.louds", [], None),
+        ("import json; json.loads('{')", ["json"], "json", None),
+        ("import copy, json; copy.deepcopy(type('A', (), {'__deepcopy__': lambda a, m: json.loads('')})())", ["copy", "json"], "json", None),
+        ("import copy; copy.deepcopy(type('A', (), {'__deepcopy__': lambda a, m: 1 / 0})())", ["copy"], "", None),
+        ("import nothing_of_this_name.at_all", [], "", "nothing_of_this_name"),
+        ("try:\n    import nothing_of_this_name\nexcept ImportError:\n    raise ImportError('no')", [], "", "nothing_of_this_name"),
+        ("import json; json.louds", [], "", None),
+        ("observe(1, 1)", [], "", None),
     ],
 )  # fmt: skip
-def test_an_exception_says_through_which_packages_it_came(host, words, through, name):
+def test_an_exception_says_through_which_packages_it_came(host, words, through, by, name):
     error = run(host, words).error
-    assert (error["through"], error["name"]) == (through, name)
+    assert (error["through"], error["by"], error["name"]) == (through, by, name)
 
 
 def test_an_exception_that_cannot_say_what_it_is_is_told_all_the_same(host):

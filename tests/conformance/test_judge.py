@@ -1,5 +1,7 @@
 """The judge, above all what it must refuse."""
 
+from types import MappingProxyType
+
 import pytest
 
 from canireuse.hosts import Outcome
@@ -34,8 +36,12 @@ def spec(**more) -> Spec:
     )
 
 
-def error(kind: str = "KeyError", message: str = "no such name", bases=("KeyError", "LookupError", "Exception")):
-    return {"error": {"type": kind, "module": "builtins", "bases": list(bases), "message": message, "line": 3}}
+def error(
+    kind: str = "KeyError", message: str = "no such name", bases=("KeyError", "LookupError", "Exception"), by="torch"
+):
+    through = [by] if by else []
+    described = {"type": kind, "module": "builtins", "bases": list(bases), "message": message, "line": 3}
+    return {"error": {**described, "through": through, "by": by, "name": None}}
 
 
 def outcome(**changed) -> Outcome:
@@ -49,8 +55,8 @@ def outcome(**changed) -> Outcome:
     )
 
 
-def verdict(result: Outcome, **more):
-    return judge(spec(**more), "backend", Backend, {}, result, {"tensorflow": "2.21.0"})
+def verdict(result: Outcome, packages=MappingProxyType({"tensorflow": "2.21.0"}), **more):
+    return judge(spec(**more), "backend", Backend, {}, result, packages)
 
 
 def divergence(answers, **more):
@@ -158,15 +164,17 @@ def test_a_script_that_raises_is_an_error_whatever_it_observed():
 
 def test_a_script_that_is_worded_wrongly_is_the_adapters_fault():
     result = outcome()
-    result.error = error("NameError")["error"]
+    result.error = error("NameError", by="")["error"]
     assert verdict(result).blame == "adapter"
+    result.error = error("NameError", by="torch")["error"]
+    assert verdict(result).blame == "backend"
 
 
 def test_a_script_may_stop_only_where_that_is_declared():
     result = outcome(refused="left out")
     result.error = error("RuntimeError")["error"]
     judged = verdict(result, divergences=divergence({"refused": "unobserved"}))
-    assert (judged.verdict, judged.loudness) == ("differs", "late")
+    assert (judged.verdict, judged.loudness) == ("differs", "refused")
     assert verdict(outcome(), divergences=divergence({"refused": "unobserved"})).verdict == "fails"
 
 
@@ -220,13 +228,62 @@ def test_a_script_that_ends_its_host_is_a_result(ending):
 def test_loudness():
     wanted = {"value": [9.0]}
     assert verdict(outcome(value=[9.0]), divergences=divergence(wanted)).loudness == "silent"
-    warned = outcome(value=[9.0])
-    warned.warnings.append({"category": "UserWarning", "message": "look out", "line": 1})
-    assert verdict(warned, divergences=divergence(wanted)).loudness == "warned"
     refused = outcome(value=error("TypeError", bases=["TypeError"]))
     assert verdict(refused, divergences=divergence({"value": "unknown_error"})).loudness == "refused"
-    late = outcome(value=[9.0], refused=error("TypeError", bases=["TypeError"]))
-    assert verdict(late, divergences=divergence({**wanted, "refused": "unknown_error"})).loudness == "late"
+    stopped = Outcome("finished", error=error("ValueError")["error"])
+    unobserved = dict.fromkeys(("value", "shared", "refused"), "unobserved")
+    assert verdict(stopped, divergences=divergence(unobserved)).loudness == "refused"
+    lacks = error("AttributeError", "'NoneType' object has no attribute 'numpy'", by="")["error"]
+    tripped = Outcome("finished", error=lacks)
+    assert verdict(tripped, divergences=divergence(unobserved)).loudness == "late"
+    late = Outcome("finished", observations={"value": [9.0]}, error=error("ValueError")["error"])
+    declared = {"value": [9.0], "shared": "unobserved", "refused": "unobserved"}
+    assert verdict(late, divergences=divergence(declared)).loudness == "late"
+
+
+def test_another_refusal_than_the_contracts_is_not_what_a_silent_departure_led_to():
+    two = outcome(value=[9.0], refused=error("TypeError", bases=["TypeError"]))
+    judged = verdict(two, divergences=divergence({"value": [9.0], "refused": "unknown_error"}))
+    assert (judged.verdict, judged.loudness) == ("differs", "silent")
+
+
+def warned(text, value=(9.0,)):
+    found = outcome(value=list(value))
+    found.warnings += [{"category": "UserWarning", "message": message, "line": 1} for message in ("old format", text)]
+    return found
+
+
+def test_a_warning_counts_if_it_is_about_the_departure():
+    declares = divergence({"value": [9.0]}, warns="duplicate parameters")
+    judged = verdict(warned("group with duplicate parameters; see"), divergences=declares)
+    assert (judged.verdict, judged.loudness) == ("differs", "warned")
+    assert [warning["message"] for warning in judged.warnings] == ["group with duplicate parameters; see"]
+    assert [warning["message"] for warning in judged.other_warnings] == ["old format"]
+    judged = verdict(warned("look out"), divergences=divergence({"value": [9.0]}))
+    assert (judged.verdict, judged.loudness, judged.warnings) == ("differs", "silent", [])
+    assert len(judged.other_warnings) == 2
+
+
+def test_a_warning_is_checked_in_both_directions():
+    declares = divergence({"value": [9.0]}, warns="duplicate parameters")
+    judged = verdict(warned("look out"), divergences=declares)
+    assert (judged.verdict, judged.blame, judged.loudness) == ("fails", "spec", "silent")
+    assert "the declared warning is stale: nothing warned of 'duplicate parameters'" in judged.reason
+    elsewhere = divergence({"value": [9.0]}) + divergence(
+        {"value": [9.0]}, warns="duplicate parameters", backends=["nnx"]
+    )
+    judged = verdict(warned("group with duplicate parameters"), divergences=elsewhere)
+    assert (judged.verdict, judged.blame) == ("fails", "spec")
+    assert "which only another divergence declares" in judged.reason
+
+
+def test_a_warning_that_came_with_a_version_is_asked_for_since_then():
+    both = divergence({"value": [9.0]}, warns="duplicate parameters", versions="torch>=2") + divergence(
+        {"value": [9.0]}, versions="torch<2"
+    )
+    assert verdict(warned("duplicate parameters"), divergences=both, packages={"torch": "2.1"}).loudness == "warned"
+    assert verdict(outcome(value=[9.0]), divergences=both, packages={"torch": "1.9"}).verdict == "differs"
+    assert verdict(outcome(value=[9.0]), divergences=both, packages={"torch": "2.1"}).verdict == "fails"
 
 
 def test_what_a_write_shows():

@@ -24,8 +24,8 @@ channel = frame.f_locals['answer'].__closure__[0].cell_contents.fileno()
 
 #: what stands before its script -> the verdict and the blame of its case
 SCRIPTS = {
-    "label-that-is-a-list": ("observe(['a'], 1)", "error", None),
-    "label-that-is-none": ("observe(None, 1)", "error", None),
+    "label-that-is-a-list": ("observe(['a'], 1)", "error", "adapter"),
+    "label-that-is-none": ("observe(None, 1)", "error", "adapter"),
     "label-that-is-no-text": ("observe('\\ud800', 1)", "fails", "adapter"),
     "label-that-nobody-asked-for": ("observe('all-is-well', True)", "fails", "adapter"),
     "label-twice": ("observe('gradient-sums-over-both-uses', 1)", "fails", "adapter"),

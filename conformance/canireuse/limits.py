@@ -1,0 +1,57 @@
+"""Limits: what an environment has too little of, or not at all, read from what Python and frameworks say of it."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from canireuse.since import unmet
+from canireuse.translation import Adapter
+
+#: what there is too little of -> what Python, the C library, and frameworks say then
+LIMITS = {
+    "no temporary folder can be made": r"[Nn]o usable temporary directory",
+    "there is no room on the disk": r"[Nn]o space left|iostream error|[Dd]isk quota|RESOURCE_EXHAUSTED: Error writing",
+    "a process may have too few open files": r"[Tt]oo many open files",
+    "there is too little memory": r"[Cc]an(no|')t allocate memory|[Oo]ut of memory|bad_alloc|[Uu]nable to allocate|^MemoryError|"
+    r"failed to map segment|[Mm]emory allocation still failed|OutOfMemoryError",
+    "there is no permission for that": r"[Pp]ermission denied|[Rr]ead-only file system",
+}
+#: what frameworks say of a package that they need, where no import says it
+LACKS = re.compile(
+    r"pip install ([\w.-]+)|requires (\w+) to be installed|^(\w+) (?:is not available|cannot be imported\. Check that it is installed)"
+)
+
+
+def limit_in(text: str) -> str | None:
+    """Return what there is too little of, if a text says so."""
+    return next((limit for limit, pattern in LIMITS.items() if re.search(pattern, text, re.MULTILINE)), None)
+
+
+def missing_package(error: Mapping[str, Any], adapter: type[Adapter]) -> str | None:
+    """Return the package that is to be installed, if an error says that one is missing.
+
+    What a script imports itself is missing only if its adapter names it; else the script is worded wrongly.
+    """
+    module = (error.get("name") or "").partition(".")[0]
+    if module and f"No module named {error['name']!r}" in error["message"] and "." not in error["name"]:
+        package = adapter.distributions.get(module, module)
+        return package if error["by"] or package in adapter.packages else None
+    if error["type"] in {"ImportError", "ModuleNotFoundError", "RuntimeError"} and (
+        found := LACKS.search(error["message"])
+    ):
+        return str(next(filter(None, found.groups()))).lower()
+    return None
+
+
+def unfit(adapter: type[Adapter], packages: Mapping[str, str]) -> str | None:
+    """Return which package of an environment is older than the adapter asks for, None if none is."""
+    for text in adapter.requires:
+        if requirement := unmet(text, packages):
+            return f"{requirement.name} {packages[requirement.name]} is here, and {text} is needed; install it with: pip install '{text}'"
+    return None
+
+
+def said(error: Mapping[str, Any]) -> str:
+    """Return the type and the first line of an error."""
+    first = (error["message"].strip().splitlines() or [""])[0]
+    return f"{error['type']}: {first}"[:200] if first else error["type"]
