@@ -15,7 +15,7 @@ from rich.progress import (
 
 from canireuse.records import Case
 from canireuse.runner import FAILING, explain
-from canireuse.summary import summary_table
+from canireuse.summary import alike, some, summary_table
 
 
 class Display:
@@ -24,6 +24,8 @@ class Display:
     def __init__(self, *, as_json: bool) -> None:
         self.console = Console(stderr=as_json, highlight=False, soft_wrap=True)
         self.cases: list[Case] = []
+        #: the cases that failed, those that did in the same way together
+        self.failed: dict[tuple[str, ...], list[str]] = {}
         self.expected = 0
         self.progress: Progress | None = None
         self.last_backend = ""
@@ -59,12 +61,15 @@ class Display:
             self.console.print(f"a worker ended: {error}", markup=False)
 
     def pytest_runtest_logreport(self, report: Any) -> None:
-        """Count a case; tell a failure at once."""
+        """Count a case; tell a failure at once, and those that are like it at the end."""
         if hasattr(report, "canireuse_case"):
             case = Case.model_validate(report.canireuse_case)
             self.cases.append(case)
             if case.verdict in FAILING:
-                self.console.print(explain(case), markup=False)
+                same = self.failed.setdefault(alike(case), [])
+                same.append(case.id)
+                if len(same) == 1:
+                    self.console.print(explain(case), markup=False)
             if self.progress:
                 self.progress.update(self.task, advance=1, description=case.backend)
             if not self.console.is_terminal and case.backend != self.last_backend:
@@ -105,6 +110,9 @@ class Display:
             return
         if exitstatus == pytest.ExitCode.INTERRUPTED:
             self.console.print("interrupted")
+        for first, *others in self.failed.values():
+            if others:
+                self.console.print(f"as {first}: {some(others, 'more case')}", markup=False)
         recorder: Any = session.config.pluginmanager.get_plugin("canireuse-recorder")
         if self.cases:
             self.console.print(summary_table(self.cases))

@@ -19,7 +19,7 @@ from canireuse.problems import UsageError
 from canireuse.runner import CaseItem, State
 from canireuse.scenarios import scenario_lines
 from canireuse.spec import Located
-from canireuse.summary import absent_lines, some, summary_table
+from canireuse.summary import absent_lines, holes, some, summary_table
 from canireuse.writer import Writer, check_place, check_replaced, now
 
 DEFAULT_RESULTS = Path("results.jsonl")
@@ -193,9 +193,9 @@ class Recorder:
 
     @property
     def absent(self) -> list[str]:
-        """Which backends were skipped, and why, in words: each once, however many cases there are."""
+        """Which backends and which cases were skipped, and why, in words: each reason once, however many cases there are."""
         unloadable = (f"skipped: {why}" for why in self.state.unloadable.values())
-        return [*unloadable, *absent_lines(self.environments.values(), self.state.named)]
+        return [*unloadable, *absent_lines(self.environments.values(), self.state.named), *holes(self.cases)]
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Print the table of verdicts under pytest's own words."""

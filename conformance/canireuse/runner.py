@@ -24,6 +24,7 @@ from canireuse.measuring import DEFAULT_BUDGET, Measuring, is_measured
 from canireuse.problems import InputError, UsageError
 from canireuse.script import Script, Unsupported
 from canireuse.spec import Located
+from canireuse.summary import alike
 from canireuse.translation import Adapter
 
 FAILING = frozenset({"fails", "error", "crash", "timeout"})
@@ -131,6 +132,8 @@ class State:
         self.following: cases.Plan | None = None
         self.ahead: tuple[cases.Plan, Script | Unsupported | AdapterFault] | None = None
         self.measuring: Measuring | None = None
+        #: the first case that failed in each way
+        self.failed: dict[tuple[str, ...], str] = {}
         if self.measures:
             measure_in_one_process(config)
         if not 0 < self.budget < math.inf:
@@ -344,7 +347,11 @@ class CaseItem(pytest.Item):
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """Say what was expected and observed, whom to blame, and how to see more; a declared divergence needs no traceback."""
         if isinstance(excinfo.value, CaseFailure):
-            return explain(excinfo.value.record)
+            record = excinfo.value.record
+            first = self.config.stash[STATE].failed.setdefault(alike(record), record.id)
+            return (
+                explain(record) if first == record.id else f"{record.id}: {record.verdict}, in the same way as {first}"
+            )
         if isinstance(excinfo.value, pytest.xfail.Exception):
             return excinfo.value.msg
         return super().repr_failure(excinfo)

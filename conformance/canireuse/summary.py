@@ -1,11 +1,13 @@
 """The summary of a run for the terminal: backends by verdicts."""
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from rich.table import Table
 
 from canireuse.records import Case, Environment
+from canireuse.since import SINCE
 
 #: verdict -> style; the word is always there beside the colour
 STYLES = {
@@ -61,6 +63,23 @@ def absent_lines(environments: Iterable[Environment], named: Collection[str]) ->
             continue
         yield f"failed: {name} was named with --backend and cannot run: {environment.absent}"
         yield from (f"    | {line}" for line in environment.last_output.strip().splitlines()[-LAST_LINES:])
+
+
+def alike(case: Case) -> tuple[str, ...]:
+    """Return what cases that failed in the same way have in common: a hundred of them are told once."""
+    reason = re.sub(r" at line \d+ of the script", "", case.reason or "")
+    return case.backend, case.verdict, case.blame or "", reason
+
+
+def holes(cases: Iterable[Case]) -> Iterator[str]:
+    """Yield why cases have no answer in this environment that have one in another, each reason once with its count."""
+    counted = Counter(
+        (case.verdict, case.backend, case.reason or "")
+        for case in cases
+        if (case.verdict == "skipped" and case.script) or (case.reason or "").startswith(SINCE)
+    )
+    for (verdict, backend, reason), count in counted.items():
+        yield f"{verdict}: {count} case{'s' * (count > 1)} of {backend}: {reason}"
 
 
 def some(names: Sequence[str], noun: str) -> str:
