@@ -82,7 +82,8 @@ class Message(Part):
     @model_validator(mode="after")
     def check_one(self) -> "Message":
         """Refuse a message that says nothing, or several things."""
-        if len(self.model_fields_set - {"id"}) != 1:
+        said = [name for name in self.model_fields_set - {"id"} if getattr(self, name) is not None]
+        if len(said) != 1 or len(self.model_fields_set) != len(said) + 1:
             raise ValueError("a message says one thing")
         return self
 
