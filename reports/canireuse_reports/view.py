@@ -23,7 +23,7 @@ MEANINGS = {
 }
 LOUDNESS = {
     "silent": "nobody tells the user: no error, no warning, another result",
-    "warned": "a warning is given, and another result",
+    "warned": "a warning about it is given, and another result",
     "late": "an error comes later, at another place",
     "refused": "an error comes at the place itself",
 }

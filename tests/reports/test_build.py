@@ -192,6 +192,13 @@ def test_a_cut_off_run_is_told(results, tmp_path):
     assert "did not end" in build(cut, tmp_path / "index.html").read_text(encoding="utf-8")
 
 
+def test_planned_cases_without_a_record_are_named(results, tmp_path):
+    lost = results.footers[0].model_copy(update={"missing": ["ties/a@torch", "ties/<b>@torch"]})
+    text = build(results.model_copy(update={"footers": [lost]}), tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "2 planned cases of the run behind this page left no record." in text
+    assert "ties/a@torch, ties/&lt;b&gt;@torch" in text
+
+
 @pytest.mark.parametrize(
     "text",
     [

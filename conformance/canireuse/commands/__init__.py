@@ -41,7 +41,7 @@ def commands() -> None:
     """Say "use that variable again" to every deep-learning framework, and see what really happens.
 
     Exit codes: 0 all well; 1 a case failed, a backend that was named is absent, or lint or claims found something;
-    2 interrupted; 3 canireuse itself failed; 4 unusable input or options, nothing was run; 5 nothing was selected.
+    2 interrupted; 3 canireuse itself failed, or the results could not be written whole; 4 unusable input or options, nothing was run; 5 nothing was selected.
     """
 
 
