@@ -34,6 +34,10 @@ class UsageError(Exception):
     """An option or argument that names something unknown."""
 
 
+class FileTaken(UsageError):
+    """A file that another run is writing to."""
+
+
 def suggestion(word: str, known: Iterable[str], otherwise: str) -> str:
     """Return `did you mean ...?` if a known word is near, else the advice given."""
     near = difflib.get_close_matches(word, list(known), n=1)

@@ -21,7 +21,7 @@ from canireuse.asking import AdapterFault
 from canireuse.hosts import IMPORT_LIMIT, Host, check_platform
 from canireuse.loader import load_all
 from canireuse.measuring import DEFAULT_BUDGET, Measuring, is_measured
-from canireuse.problems import InputError, UsageError
+from canireuse.problems import FileTaken, InputError, UsageError
 from canireuse.script import Script, Unsupported
 from canireuse.spec import Located
 from canireuse.summary import alike
@@ -279,6 +279,8 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(
             f"{count} problem{'s' * (count > 1)} in the specs; nothing was run\n\n{error}"
         ) from None
+    except FileTaken as error:
+        pytest.exit(str(error), pytest.ExitCode.INTERNAL_ERROR)
     except UsageError as error:
         raise pytest.UsageError(str(error)) from None
 

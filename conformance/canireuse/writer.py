@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from canireuse.problems import UsageError
+from canireuse.problems import FileTaken, UsageError
 from canireuse.records import Header, Line
 
 #: how much of a file is read to tell whether it begins with a header, in bytes
@@ -59,7 +59,7 @@ class Writer:
     """Writes a results file beside its place and moves it there at the end; the old file stays till then.
 
     A run that is killed leaves `NAME.partial` with all that had come. That file is locked from the first, and touched by
-    nobody else; what an earlier run left there stays until the first line is written. Raises UsageError if another run
+    nobody else; what an earlier run left there stays until the first line is written. Raises FileTaken if another run
     writes to the same place; OSError at any time, as when the disk is full.
     """
 
@@ -76,7 +76,7 @@ class Writer:
             taken = False
         if taken:
             self._file.close()
-            raise UsageError(
+            raise FileTaken(
                 f"another run is writing to {path}; nothing was run\n    expected: a results file for each run\n    to do: wait until it has ended, or name another file with --results"
             )
 

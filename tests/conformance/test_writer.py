@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from canireuse.problems import UsageError
+from canireuse.problems import FileTaken
 from canireuse.writer import Writer
 from tests.conformance.test_records import case, footer, header, write
 
@@ -24,10 +24,10 @@ def test_the_old_file_stays_until_the_new_one_is_whole(tmp_path):
 def test_one_writes_at_a_time(tmp_path):
     path = tmp_path / "r.jsonl"
     first = Writer(path)
-    with pytest.raises(UsageError, match="another run is writing to"):
+    with pytest.raises(FileTaken, match="another run is writing to"):
         Writer(path)
     first.write(header())
-    with pytest.raises(UsageError, match="another run is writing to"):
+    with pytest.raises(FileTaken, match="another run is writing to"):
         Writer(path)
     assert first.partial.read_text().count("\n") == 1
     first.close()
