@@ -28,7 +28,7 @@ class Display:
         self.failed: dict[tuple[str, ...], list[str]] = {}
         self.expected = 0
         self.progress: Progress | None = None
-        self.last_backend = ""
+        self.begun: set[str] = set()
         self.told = 0.0
         self.measuring: TaskID | None = None
         #: whether a worker ended early
@@ -72,9 +72,9 @@ class Display:
                     self.console.print(explain(case), markup=False)
             if self.progress:
                 self.progress.update(self.task, advance=1, description=case.backend)
-            if not self.console.is_terminal and case.backend != self.last_backend:
+            if not self.console.is_terminal and case.backend not in self.begun:  # with workers, backends take turns
                 self.console.print(f"{len(self.cases)}/{self.expected} cases: {case.backend} ...")
-                self.last_backend = case.backend
+                self.begun.add(case.backend)
         elif report.failed:
             self.console.print(str(report.longrepr), markup=False)
 
