@@ -26,10 +26,8 @@ tops = {
 print(json.dumps([place, tops]))
 """
 VERSION = "import sys\nfrom importlib import metadata\nprint(metadata.version(sys.argv[1]))"
-#: in a namespace of its own, so that nothing stays mounted
-MOUNTED = (
-    'exec unshare --mount sh -c \'mount -t tmpfs -o {options} none {folder} && {then}exec "$0" "$@"\' {python} "$@"'
-)
+#: what is mounted in a namespace of its own does not stay
+MOUNTED = 'exec unshare --mount sh -c \'{} && exec "$0" "$@"\' {{python}} "$@"'
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,7 @@ ENVIRONMENTS = {
     "torch-2.4.1-without-cuda": over("torch==2.4.1", also=", the CUDA build, and no library of NVIDIA's"),
     "torch-2.2.2": over("torch==2.2.2", also=STUBBED, stubs=True),
     "flax-0.10.2": over(
-        "flax==0.10.2", "jax==0.4.36", "jaxlib==0.4.36", "optax==0.2.4", "orbax-checkpoint==0.10.2", "chex==0.1.88", "numpy==2.1.3",
+        "flax==0.10.2", "jax==0.4.36", "jaxlib==0.4.36", "optax==0.2.4", "orbax-checkpoint==0.10.2", "chex==0.1.88", "toolz==1.0.0", "numpy==2.1.3",
         "ml-dtypes==0.5.0", "tensorstore==0.1.71", also=", the versions of December 2024",
     ),
     "flax-0.11.2": over("flax==0.11.2", "jax==0.7.2", "jaxlib==0.7.2"),
@@ -112,18 +110,18 @@ ENVIRONMENTS = {
         "the usual environment with 400 MB of address space (ulimit -v)", prelude='ulimit -v 400000; exec {python} "$@"'
     ),
     "few-files": Environment(
-        "the usual environment with 12 open files at most (ulimit -n)", prelude='ulimit -n 12; exec {python} "$@"'
+        "the usual environment with 6 open files at most (ulimit -n)", prelude='ulimit -n 6; exec {python} "$@"'
     ),
     "full-disk": Environment(
         "the usual environment where the temporary folder is on a disk of 16 kB",
-        prelude="export TMPDIR={folder}; " + MOUNTED.replace("{options}", "size=16k").replace("{then}", ""),
+        prelude=f"export TMPDIR={{folder}}; {MOUNTED.format('mount -t tmpfs -o size=16k none {folder}')}",
     ),
     "read-only-disk": Environment(
-        "the usual environment where the temporary folder is on a disk mounted read-only",
-        prelude="export TMPDIR={folder}; " + MOUNTED.replace("{options}", "ro").replace("{then}", ""),
+        "the usual environment where the whole disk is mounted read-only, as in some containers",
+        prelude=MOUNTED.format("mount -o remount,bind,ro /"),
     ),
     "no-permission": Environment(
-        "the usual environment where the temporary folder belongs to somebody else",
+        "the usual environment without rights to write where TMPDIR leads",
         prelude="chmod 555 {folder}; export TMPDIR={folder}; "
         'exec setpriv --inh-caps=-all --bounding-set=-dac_override,-dac_read_search {python} "$@"',
     ),

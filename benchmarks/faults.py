@@ -2,8 +2,8 @@
 
 `tests/conformance/faults.yaml` names the faults and says, as a person judged them, whom to blame for each. This makes the
 environments that they need in a folder, with pip, runs each fault's script there in a host, and writes what came of it to
-`tests/conformance/faults.jsonl`, one fault a line: the environment, the outcome, and the right blame beside it. Only what is named by id is
-recorded anew, if anything is; a fault that did not happen again keeps its line and is told. `survey ENVIRONMENT BACKEND ...` runs every spec
+`tests/conformance/faults.jsonl`, one fault a line: the environment, the outcome, and the right blame beside it. If ids are given, only
+those are recorded anew. `survey ENVIRONMENT BACKEND ...` runs every spec
 there and prints what raised, most frequent first: to look for faults that are not in the file yet. `make ENVIRONMENT ...`
 makes environments alone. The usual environment, from which others are made by taking packages out or laying others over, is that of
 `--usual PYTHON`. It takes Linux, some 10 GB and 10 minutes; a full and a read-only disk take the rights to mount one.
@@ -11,6 +11,7 @@ makes environments alone. The usual environment, from which others are made by t
 
 import argparse
 import json
+import re
 import sys
 import tempfile
 from collections import defaultdict
@@ -40,10 +41,11 @@ class Listening(Host):
     """A host that keeps what came of each request, that of the import lines and that of the probe too."""
 
     at, heard = "import", Outcome("waiting")
+    imported = heard
 
     def _why_not_imported(self, outcome: Outcome) -> str | None:
         why_not = super()._why_not_imported(outcome)
-        self.heard = replace(outcome, output=self._printed())
+        self.heard = self.imported = replace(outcome, output=self._printed())
         return why_not
 
     def _request(self, *request: Any) -> Outcome:
@@ -76,7 +78,9 @@ def wording(fault: dict[str, Any], case: Plan, host: Host) -> Script:
 def record(fault: dict[str, Any], folder: Path, usual: Path) -> dict[str, Any]:
     """Return the line of one fault, recorded in its environment."""
     python = make(fault["environment"], folder, usual)
-    case = next(iter(cases(fault["backend"], (fault["spec"],), fault.get("way"))))
+    case = next(iter(cases(fault["backend"], (fault["spec"],), fault.get("way"))), None)
+    if case is None:
+        raise SystemExit(f"{fault['id']}: there is no such case")
     host, script = listen(case, python, fault.get("limit", 60)), None
     try:
         if not host.ready():
@@ -85,14 +89,14 @@ def record(fault: dict[str, Any], folder: Path, usual: Path) -> dict[str, Any]:
     finally:
         host.stop()
     environment = ENVIRONMENTS[fault["environment"]]
-    packages = {**host.environment.get("packages", {}), **dict.fromkeys(environment.hides)}
+    packages = (host.imported.environment or {}).get("packages", {}) | dict.fromkeys(environment.hides)
     packages |= {name: version_of(name, python) for name in environment.names}
     line = {
         "id": fault["id"],
         "environment": {
             "name": fault["environment"],
             "how": environment.how,
-            "python": host.environment.get("python") or version_of("python", python),
+            "python": version_of("python", python),
             "packages": packages,
         },
         "backend": case.backend,
@@ -120,43 +124,35 @@ def as_data(outcome: Outcome) -> dict[str, Any]:
 
 def without_folders(text: str, folder: Path, usual: Path) -> str:
     """Return a text without the places of this machine, which say nothing about a fault."""
-    for place in (folder, folder.resolve(), usual.parent.parent, Path(tempfile.gettempdir())):
-        text = text.replace(f"{place}", "...")
+    for place in (folder, folder.resolve(), usual.parent.parent, TESTS.parent.parent, Path(tempfile.gettempdir())):
+        text = re.sub(rf"(?<![\w/]){re.escape(str(place))}\b", "...", text)
     return without_places(text)
-
-
-def happened(line: dict[str, Any]) -> bool:
-    """Return whether anything is wrong with an outcome at first sight: it ended badly, raised, answered twice, or is a hand-made one."""
-    outcome = line["outcome"]
-    return line["right"]["blame"] in {"spec", "backend"} or bool(
-        outcome["ending"] != "finished" or outcome["error"] or outcome["repeated"] or line["at"] == "script"
-    )
 
 
 def record_all(ids: list[str], folder: Path, usual: Path) -> None:
     """Record the faults named, or all, and write the file."""
     judged = yaml.safe_load(JUDGED.read_text(encoding="utf-8"))
+    if unknown := set(ids).difference(fault["id"] for fault in judged):
+        raise SystemExit(f"{JUDGED} has no {', '.join(sorted(unknown))}")
     lines = {}
     if RECORDED.exists():
         lines = {line["id"]: line for line in map(json.loads, RECORDED.read_text(encoding="utf-8").splitlines())}
-    for fault in judged:
-        if fault["id"] not in (ids or [fault["id"]]):
-            continue
-        line = record(fault, folder, usual)
-        print(f"{fault['id']}: {in_short(line['outcome'])}", flush=True)
-        lines[fault["id"]] = line
-    for fault in judged:  # a blame may have been thought over without a new recording
-        if fault["id"] in lines:
-            lines[fault["id"]]["right"] = fault["right"]
-    ordered = [lines[fault["id"]] for fault in judged if fault["id"] in lines]
-    RECORDED.write_text("".join(json.dumps(line) + "\n" for line in ordered), encoding="utf-8")
+    try:
+        for fault in judged:
+            if fault["id"] in (ids or [fault["id"]]):
+                lines[fault["id"]] = record(fault, folder, usual)
+                print(f"{fault['id']}: {in_short(lines[fault['id']])}", flush=True)
+    finally:  # a blame may have been thought over without a new recording
+        kept = [lines[fault["id"]] | {"right": fault["right"]} for fault in judged if fault["id"] in lines]
+        RECORDED.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
 
 
-def in_short(outcome: dict[str, Any]) -> str:
+def in_short(line: dict[str, Any]) -> str:
     """Return what an outcome was, in a line."""
-    error = outcome["error"]
-    said = f"{error['type']}: {error['message']}".partition("\n")[0][:150] if error else "no error"
-    return f"{outcome['ending']}, {said}, through {error['through'] if error else []}"
+    outcome = line["outcome"]
+    error, labels = outcome["error"], ", ".join(outcome["observations"])
+    said = f"{error['type']} through {error['through']}: {error['message'].strip()[:150]!r}" if error else "no error"
+    return f"{line['at']} {outcome['ending']}, {said}; observed {labels or 'nothing'}"
 
 
 def survey(name: str, backends: list[str], folder: Path, usual: Path) -> None:
