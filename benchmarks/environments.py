@@ -83,7 +83,7 @@ ENVIRONMENTS = {
     "torch-2.4.1-without-cuda": over("torch==2.4.1", also=", the CUDA build, and no library of NVIDIA's"),
     "torch-2.2.2": over("torch==2.2.2", also=STUBBED, stubs=True),
     "flax-0.10.2": over(
-        "flax==0.10.2", "jax==0.4.36", "jaxlib==0.4.36", "optax==0.2.4", "orbax-checkpoint==0.10.2", "chex==0.1.88", "toolz==1.0.0", "numpy==2.1.3",
+        "flax==0.10.2", "jax==0.4.36", "jaxlib==0.4.36", "optax==0.2.4", "orbax-checkpoint==0.10.2", "chex==0.1.88", "toolz==1.0.0", "nest-asyncio==1.6.0", "numpy==2.1.3",
         "ml-dtypes==0.5.0", "tensorstore==0.1.71", also=", the versions of December 2024",
     ),
     "flax-0.11.2": over("flax==0.11.2", "jax==0.7.2", "jaxlib==0.7.2"),
@@ -108,6 +108,19 @@ ENVIRONMENTS = {
     ),
     "tiny-memory": Environment(
         "the usual environment with 400 MB of address space (ulimit -v)", prelude='ulimit -v 400000; exec {python} "$@"'
+    ),
+    "memory-guard": Environment(
+        "the usual environment where a process with more than 1.2 GB in use is sent SIGKILL, as containers do",
+        prelude="(while sleep 0.1 && read _ used _ < /proc/$$/statm && [ $used -gt 0 ]; do [ $used -lt 300000 ] || kill -KILL $$; done) "
+        '> /dev/null 2>&1 & exec {python} "$@"',
+    ),
+    "old-processor": Environment(
+        "the usual environment where the import is sent SIGILL, as by a processor that lacks an instruction",
+        prelude='(sleep 1; kill -ILL $$) > /dev/null 2>&1 & exec {python} "$@"',
+    ),
+    "stopped": Environment(
+        "the usual environment where the import is stopped (SIGSTOP), as by a disk that does not answer",
+        prelude='(sleep 1; kill -STOP $$) > /dev/null 2>&1 & exec {python} "$@"',
     ),
     "few-files": Environment(
         "the usual environment with 6 open files at most (ulimit -n)", prelude='ulimit -n 6; exec {python} "$@"'
@@ -197,5 +210,6 @@ def entries(usual: Path) -> tuple[Path, dict[str, list[str]]]:
 def version_of(name: str, python: Path) -> str | None:
     """Return the version of a package in an environment, or of its Python, None if it is not there."""
     code = "import platform; print(platform.python_version())" if name == "python" else VERSION
-    ran = subprocess.run([python, "-c", code, name], capture_output=True, text=True, check=False)  # noqa: S603  # our own
+    plain = python.with_name("python")  # without what limits it
+    ran = subprocess.run([plain, "-c", code, name], capture_output=True, text=True, check=False)  # noqa: S603  # our own
     return ran.stdout.strip() or None

@@ -62,7 +62,7 @@ def cases(backend: str, specs: tuple[str, ...] = (), way: dict[str, str] | None 
 
 def listen(case: Plan, python: Path, limit: float) -> Listening:
     """Return a host for a case in an environment; it is not started."""
-    return Listening(case.adapter, str(python), "cpu", limit, case.engine)
+    return Listening(case.adapter, str(python), "cpu", limit, case.engine, import_limit=max(limit, 60) if limit > 9 else 9)
 
 
 def wording(fault: dict[str, Any], case: Plan, host: Host) -> Script:
