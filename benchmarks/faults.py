@@ -14,6 +14,7 @@ import json
 import re
 import sys
 import tempfile
+import tomllib
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import asdict, replace
@@ -35,6 +36,8 @@ TESTS = Path(__file__).parent.parent / "tests" / "conformance"
 JUDGED, RECORDED = TESTS / "faults.yaml", TESTS / "faults.jsonl"
 #: how much of what a host printed is kept, in characters: the end of it
 OUTPUT = 2000
+#: how long an import may take, in seconds
+IMPORTED = 20
 
 
 class Listening(Host):
@@ -62,7 +65,7 @@ def cases(backend: str, specs: tuple[str, ...] = (), way: dict[str, str] | None 
 
 def listen(case: Plan, python: Path, limit: float) -> Listening:
     """Return a host for a case in an environment; it is not started."""
-    return Listening(case.adapter, str(python), "cpu", limit, case.engine, import_limit=max(limit, 60) if limit > 9 else 9)
+    return Listening(case.adapter, str(python), "cpu", limit, case.engine, import_limit=max(limit, IMPORTED))
 
 
 def wording(fault: dict[str, Any], case: Plan, host: Host) -> Script:
@@ -98,16 +101,24 @@ def record(fault: dict[str, Any], folder: Path, usual: Path) -> dict[str, Any]:
             "how": environment.how,
             "python": version_of("python", python),
             "packages": packages,
+            "asked": asked_for(case.backend),
         },
         "backend": case.backend,
         "spec": case.located.id,
         "way": case.way,
         "at": host.at,
+        "script": script.text if script else case.adapter.imports + "\n",
         "script_line": line_of(script, host.heard.error) if script else None,
         "outcome": as_data(host.heard),
         "right": {key: fault["right"][key] for key in ("verdict", "blame", "names", "because")},
     }
     return json.loads(without_folders(json.dumps(line), folder, usual))  # type: ignore[no-any-return]  # it was a mapping
+
+
+def asked_for(backend: str) -> list[str]:
+    """Return what pyproject.toml asks for where a backend is to run: who is to blame for an old version depends on it."""
+    project = tomllib.loads((TESTS.parent.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return project["optional-dependencies"].get(backend.removesuffix("-eager"), [])  # type: ignore[no-any-return]
 
 
 def line_of(script: Script, error: dict[str, Any] | None) -> str | None:
