@@ -75,7 +75,6 @@ ENVIRONMENTS = {
     "without-jax": without("jax"),
     "without-jaxlib": without("jaxlib"),
     "without-keras": without("keras"),
-    "without-flax": without("flax"),
     "without-numpy": without("numpy"),
     "without-ml-dtypes": without("ml-dtypes"),
     "torch-2.4.1": over("torch==2.4.1", also=STUBBED, stubs=True),
@@ -91,7 +90,6 @@ ENVIRONMENTS = {
     "flax-on-jax-0.4.36": over("jax==0.4.36", "jaxlib==0.4.36"),
     "haiku-0.0.12": over("dm-haiku==0.0.12"),
     "keras-3.5.0": over("keras==3.5.0"),
-    "keras-3.3.3": over("keras==3.3.3"),
     "numpy-1.26.4": over("numpy==1.26.4"),
     "protobuf-3.20.3": over("protobuf==3.20.3"),
     "tensorflow-2.16.2": Environment(

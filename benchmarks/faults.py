@@ -3,10 +3,9 @@
 `tests/conformance/faults.yaml` names the faults and says, as a person judged them, whom to blame for each. This makes the
 environments that they need in a folder, with pip, runs each fault's script there in a host, and writes what came of it to
 `tests/conformance/faults.jsonl`, one fault a line: the environment, the outcome, and the right blame beside it. If ids are given, only
-those are recorded anew. `survey ENVIRONMENT BACKEND ...` runs every spec
-there and prints what raised, most frequent first: to look for faults that are not in the file yet. `make ENVIRONMENT ...`
-makes environments alone. The usual environment, from which others are made by taking packages out or laying others over, is that of
-`--usual PYTHON`. It takes Linux, some 10 GB and 10 minutes; a full and a read-only disk take the rights to mount one.
+those are recorded anew. `survey ENVIRONMENT BACKEND ...` runs every spec there and prints what did not pass, most frequent first: to look
+for faults that are not in the file yet. `make ENVIRONMENT ...` makes environments alone. The usual environment, from which others are made by taking packages out or laying others over, is that of
+`--usual PYTHON`. It takes Linux, gcc and readelf, some 15 GB and 15 minutes; a full and a read-only disk take the rights to mount one.
 """
 
 import argparse
@@ -107,7 +106,7 @@ def record(fault: dict[str, Any], folder: Path, usual: Path) -> dict[str, Any]:
         "spec": case.located.id,
         "way": case.way,
         "at": host.at,
-        "script": script.text if script else case.adapter.imports + "\n",
+        "script": script.text if script else f"{case.adapter.imports}\n{case.adapter.reset}\n",
         "script_line": line_of(script, host.heard.error) if script else None,
         "outcome": as_data(host.heard),
         "right": {key: fault["right"][key] for key in ("verdict", "blame", "names", "because")},
