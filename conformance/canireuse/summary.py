@@ -74,12 +74,17 @@ def alike(case: Case) -> tuple[str, ...]:
 def holes(cases: Iterable[Case]) -> Iterator[str]:
     """Yield why cases have no answer in this environment that have one in another, each reason once with its count."""
     counted = Counter(
-        (case.verdict, case.backend, case.reason or "")
+        (case.verdict, case.backend, newest_in(case.reason or ""))
         for case in cases
         if (case.verdict == "skipped" and case.script) or (case.reason or "").startswith(SINCE)
     )
     for (verdict, backend, reason), count in counted.items():
         yield f"{verdict}: {count} case{'s' * (count > 1)} of {backend}: {reason}"
+
+
+def newest_in(reason: str) -> str:
+    """Return a reason with the newest version alone that a script needs: cases that also need others are alike in that."""
+    return reason.partition("; ")[0] if reason.startswith(SINCE) else reason
 
 
 def some(names: Sequence[str], noun: str) -> str:

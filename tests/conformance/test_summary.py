@@ -34,12 +34,14 @@ def test_equal_failures_are_told_once_with_their_count():
 
 def test_what_an_environment_lacks_is_told_once_with_its_count():
     lacks = "safetensors is not installed (ModuleNotFoundError); install it with: pip install safetensors"
-    since = "since torch 2.12: `nn.BatchNorm1d(bias=_)`; here is 2.6.0"
+    since = "since torch 2.12 (here is 2.4.1): `nn.BatchNorm1d(bias=_)`"
     cases = [case(f"facet/{n}", script="x").model_copy(update={"verdict": "skipped", "reason": lacks}) for n in "abc"]
     cases.append(case("facet/d").model_copy(update={"verdict": "unsupported", "reason": since}))
+    more = f"{since}; torch 2.5 (here is 2.4.1): `torch.while_loop`"
+    cases.append(case("facet/g").model_copy(update={"verdict": "unsupported", "reason": more}))
     cases.append(case("facet/e").model_copy(update={"verdict": "unsupported", "reason": "torch has no words for it"}))
     cases.append(case("facet/f").model_copy(update={"verdict": "skipped", "reason": "no torch here"}))
-    assert list(holes(cases)) == [f"skipped: 3 cases of torch: {lacks}", f"unsupported: 1 case of torch: {since}"]
+    assert list(holes(cases)) == [f"skipped: 3 cases of torch: {lacks}", f"unsupported: 2 cases of torch: {since}"]
 
 
 def test_names_are_counted_and_the_first_are_told():
