@@ -143,7 +143,7 @@ class Host:
         except OSError as error:
             self.absent = f"the interpreter {self.python!r} did not come up: {error}"
             return self.absent
-        self.absent = self._why_not_imported(outcome)
+        self.absent = why_not_imported(self.adapter, self.engine, self.import_limit, outcome)
         self.warm_up_seconds = time.perf_counter() - self._started
         if self.absent:
             self.last_output = outcome.output
@@ -157,26 +157,6 @@ class Host:
         if self.absent:
             self.stop()
         return self.absent
-
-    def _why_not_imported(self, outcome: Outcome) -> str | None:
-        """Return why the framework cannot be used, None if it can: it is not here, broken, too old, or hangs."""
-        title, install = self.adapter.title, self.adapter.install
-        packages = (outcome.environment or {}).get("packages", {})
-        if outcome.ending == "timeout":
-            return f"{title} was still importing after {self.import_limit:g} s; give it more time with --import-limit, or install it anew: {install}"
-        if outcome.ending == "finished" and not outcome.error:
-            why = unfit(self.adapter, packages)
-            return f"{title} is too old here: {why}" if why else None
-        how = said(outcome.error) if outcome.error and outcome.ending == "finished" else ""
-        ended = outcome.error["message"] if outcome.error else outcome.ending
-        happened = f"{title} cannot be imported ({how})" if how else f"{title} ended its process at import ({ended})"
-        if limit := limit_in(f"{how}\n{outcome.output}"):
-            return f"{happened}: {limit}"
-        if why := unfit(self.adapter, packages):
-            return f"{happened}: {why}"
-        absent = [name for name in (*self.adapter.packages, "numpy") if name not in packages] if how else []
-        lacking = f"; not installed: {', '.join(absent)}" if absent else ""
-        return f"{happened}{lacking}; install it {'with' if how else 'anew'}: {install}"
 
     def _probe(self) -> str | None:
         """Find the device that is really used; return why the one asked for is not."""
@@ -334,6 +314,27 @@ def gone(how: str, kind: str = "HostGone") -> dict[str, Any]:
         "by": "",
         "name": None,
     }
+
+
+def why_not_imported(adapter: type[Adapter], engine: str | None, limit: float, outcome: Outcome) -> str | None:
+    """Return why a framework cannot be used after its import, None if it can: it is not here, broken, too old, or hangs."""
+    title, install = adapter.title, adapter.install
+    packages = (outcome.environment or {}).get("packages", {})
+    if outcome.ending == "timeout":
+        return f"{title} was still importing after {limit:g} s; give it more time with --import-limit, or install it anew: {install}"
+    if outcome.ending == "finished" and not outcome.error:
+        why = unfit(adapter, engine, packages)
+        return f"{title} is too old here: {why}" if why else None
+    how = said(outcome.error) if outcome.error and outcome.ending == "finished" else ""
+    ended = outcome.error["message"] if outcome.error else outcome.ending
+    happened = f"{title} cannot be imported ({how})" if how else f"{title} ended its process at import ({ended})"
+    if lack := limit_in(f"{how}\n{outcome.output}"):
+        return f"{happened}: {lack}"
+    if why := unfit(adapter, engine, packages):
+        return f"{happened}: {why}"
+    absent = [name for name in (*adapter.packages, "numpy") if name not in packages] if how else []
+    lacking = f"; not installed: {', '.join(absent)}" if absent else ""
+    return f"{happened}{lacking}; install it {'with' if how else 'anew'}: {install}"
 
 
 def is_on(device: str, name: str) -> bool:

@@ -43,10 +43,11 @@ def missing_package(error: Mapping[str, Any], adapter: type[Adapter]) -> str | N
     return None
 
 
-def unfit(adapter: type[Adapter], packages: Mapping[str, str]) -> str | None:
-    """Return which package of an environment is older than the adapter asks for, None if none is."""
+def unfit(adapter: type[Adapter], engine: str | None, packages: Mapping[str, str]) -> str | None:
+    """Return which package of an environment is older than the adapter asks for, None if none is; engines that do not run are no matter."""
+    idle = adapter.engines.keys() - {engine}
     for text in adapter.requires:
-        if requirement := unmet(text, packages):
+        if (requirement := unmet(text, packages)) and requirement.name not in idle:
             return f"{requirement.name} {packages[requirement.name]} is here, and {text} is needed; install it with: pip install '{text}'"
     return None
 
