@@ -45,10 +45,11 @@ class Listening(Host):
     at, heard = "import", Outcome("waiting")
     imported = heard
 
-    def _why_not_imported(self, outcome: Outcome) -> str | None:
-        why_not = super()._why_not_imported(outcome)
-        self.heard = self.imported = replace(outcome, output=self._printed())
-        return why_not
+    def _receive(self, deadline: float) -> Outcome:
+        outcome = super()._receive(deadline)
+        if self.imported.ending == "waiting":
+            self.heard = self.imported = outcome
+        return outcome
 
     def _request(self, *request: Any) -> Outcome:
         self.at = "script" if self._ready and self.device_name else "probe"
@@ -71,9 +72,10 @@ def wording(fault: dict[str, Any], case: Plan, host: Host) -> Script:
     """Return the script of a fault: its own, or the adapter's, with lines of its own in front if it has any."""
     if "script" in fault:
         return Script(fault["script"])
-    script = script_of(case, host)
-    if isinstance(script, BaseException):
-        raise SystemExit(f"{fault['id']}: there is no script: {script}")
+    packages = host.environment["packages"]
+    script = case.adapter(host.device, case.way, packages).translate(
+        case.located.spec
+    )  # also where `since` would stop it
     return replace(script, text=fault.get("before", "") + script.text)
 
 

@@ -51,6 +51,16 @@ MISSING = {
     "get.partitions": "JAX cuts no variable into parts that are variables: one array may be sharded over devices, see `shard`.",
     "get.local": "JAX has no list of local variables that saving and training leave out: both are given what they are to take.",
 }
+#: What scripts say of devices -> the first version that has it.
+SINCE_ON_DEVICES = {
+    "jax.sharding.AxisType": "jax>=0.5.3", "jax.make_mesh(_, _, _)": "jax>=0.7.0", "jax.P": "jax>=0.7.0",
+}  # fmt: skip
+#: What scripts say of the paths of a tree -> the first version that has it.
+SINCE_OF_PATHS = {
+    "jax.tree.leaves_with_path": "jax>=0.4.38", "jax.tree_util.keystr(simple=_, separator=_)": "jax>=0.5.1",
+}  # fmt: skip
+#: What scripts ask Optax -> the first version that has it.
+SINCE_OF_OPTAX = {"optax.tree": "optax>=0.2.5"}
 #: What XLA is told so that the CPU counts as two devices.
 TWO_DEVICES = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
 #: kind of optimizer -> what Optax calls the state that it keeps for each variable

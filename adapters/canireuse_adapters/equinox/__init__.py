@@ -5,7 +5,7 @@ from canireuse.translation import Unsupported
 from canireuse.vocabulary import Module, Tie, walk
 from canireuse_adapters.equinox.measuring import EquinoxMeasuring
 from canireuse_adapters.equinox.places import Path
-from canireuse_adapters.jax import ERRORS, MISSING, asks_what_survives
+from canireuse_adapters.jax import ERRORS, MISSING, SINCE_OF_OPTAX, SINCE_OF_PATHS, SINCE_ON_DEVICES, asks_what_survives
 
 BY_NAME = "Equinox has no scopes and no lookup by name: a variable is a field of a module, and is reached as an attribute of it."
 NO_LIST = "Equinox keeps no list of all variables: what is listed are the leaves of a tree that one has."
@@ -19,6 +19,7 @@ class Equinox(EquinoxMeasuring):
     about = "Models as trees of arrays, for JAX: an array in two places is two variables, unless `eqx.nn.Shared` keeps one leaf for both."
     packages = ("equinox", "jax", "jaxlib", "optax")
     install = "pip install equinox optax"
+    since = {**SINCE_ON_DEVICES, **SINCE_OF_PATHS, **SINCE_OF_OPTAX}
     imports = "import equinox as eqx\nimport jax\nimport jax.numpy as jnp\nimport optax"
     ways = {"copy": ("tree-map", "deepcopy")}
     options = frozenset({

@@ -6,7 +6,7 @@ from canireuse.vocabulary import Layer, walk
 from canireuse_adapters.haiku.measuring import HaikuMeasuring
 from canireuse_adapters.haiku.names import TOP
 from canireuse_adapters.haiku.trees import tupled
-from canireuse_adapters.jax import ERRORS, MISSING
+from canireuse_adapters.jax import ERRORS, MISSING, SINCE_OF_OPTAX, SINCE_ON_DEVICES
 
 PENALTY = "Haiku collects no regularization terms: a loss adds them up from the tree of parameters itself."
 NAMES = "`hk.name_scope` names parameters, and operations with them: it opens no second scope that could be left out."
@@ -27,6 +27,8 @@ class Haiku(HaikuMeasuring):
     about = "DeepMind's module library for JAX: functions that get parameters by name, transformed into a pure `init` and `apply`."
     packages = ("dm-haiku", "jax", "jaxlib", "optax")
     install = "pip install dm-haiku optax"
+    distributions = {"haiku": "dm-haiku"}
+    since = {**SINCE_ON_DEVICES, **SINCE_OF_OPTAX}
     imports = "import haiku as hk\nimport jax\nimport jax.numpy as jnp\nimport optax"
     errors = {
         "not_found": (

@@ -27,6 +27,8 @@ class Keras(KerasMeasuring):
     about = "Keras 3 as its own guides teach it: layers, models, optimizers and files, on TensorFlow, JAX and PyTorch in turn."
     packages = ("keras", "tensorflow", "jax", "torch")
     install = "pip install keras tensorflow jax torch"
+    requires = ("keras>=3.5", "tensorflow>=2.16", "torch>=2.4")
+    since = {"keras.remat": "keras>=3.9"}
     imports = "import keras"
     reset = (
         "import keras\n"

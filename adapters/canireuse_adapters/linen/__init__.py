@@ -3,7 +3,7 @@
 from canireuse.spec import Spec
 from canireuse.translation import Unsupported
 from canireuse.vocabulary import Module, Tie, walk
-from canireuse_adapters.jax import ERRORS, MISSING, asks_what_survives
+from canireuse_adapters.jax import ERRORS, MISSING, SINCE_OF_OPTAX, SINCE_ON_DEVICES, asks_what_survives
 from canireuse_adapters.linen.measuring import LinenMeasuring
 
 SHARING = ("one-entry", "same-array")
@@ -31,6 +31,11 @@ class Linen(LinenMeasuring):
     )
     packages = ("flax", "jax", "jaxlib", "optax", "orbax-checkpoint")
     install = "pip install flax optax orbax-checkpoint"
+    requires = ("flax>=0.10",)
+    distributions = {"orbax": "orbax-checkpoint"}
+    since = {
+        "optax.partition": "optax>=0.2.5", "jax.shard_map": "jax>=0.6.1", **SINCE_ON_DEVICES, **SINCE_OF_OPTAX,
+    }  # fmt: skip
     #: a tie is one entry that both uses are given, or the same array under two paths
     ways = {
         "tie": SHARING,

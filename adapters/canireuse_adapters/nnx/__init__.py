@@ -3,7 +3,7 @@
 from canireuse.spec import Spec
 from canireuse.translation import Unsupported
 from canireuse.vocabulary import Call, Copy, walk
-from canireuse_adapters.jax import ERRORS, MISSING
+from canireuse_adapters.jax import ERRORS, MISSING, SINCE_OF_OPTAX, SINCE_OF_PATHS, SINCE_ON_DEVICES
 from canireuse_adapters.nnx.measuring import NNXMeasuring
 
 NO_DEFAULTS = "An NNX module hands nothing on to the variables set on it: {} is given where a variable is made."
@@ -22,6 +22,27 @@ class NNX(NNXMeasuring):
     title = "Flax NNX"
     about = "Flax's modules with reference semantics: a variable is an object, and an attribute of every module that uses it."
     imports = "import flax\nimport jax\nimport jax.numpy as jnp\nimport optax\nfrom flax import nnx"
+    packages = ("flax", "jax", "jaxlib", "optax", "orbax-checkpoint")
+    install = "pip install flax optax orbax-checkpoint"
+    requires = ("flax>=0.10",)
+    distributions = {"orbax": "orbax-checkpoint"}
+    since = {
+        "nnx.Optimizer(_, _).update(_, _)": "flax>=0.11.0",
+        "_[...] = _": "flax>=0.10.7",
+        "nnx.grad(_)(_)._[...]": "flax>=0.11.0",
+        "nnx.to_pure_dict": "flax>=0.10.4",
+        "nnx.to_flat_state": "flax>=0.10.4",
+        "nnx.merge_state": "flax>=0.10.4",
+        "nnx.shard_map": "flax>=0.10.4",
+        # modules are trees since then: before, one was a leaf
+        "jax.tree.map(jnp.copy, _)": "flax>=0.11.0",
+        "_ = jax.tree.map(lambda _: _, _)": "flax>=0.11.0",
+        "jax.tree.leaves_with_path(_, is_leaf=_)": "flax>=0.11.0",
+        "_.set_metadata": "flax>=0.12.0",
+        "nnx.clone(graph=_)": "flax>=0.12.5",
+        "nnx.EMA": "flax>=0.12.8",
+        **SINCE_ON_DEVICES, **SINCE_OF_PATHS, **SINCE_OF_OPTAX,
+    }  # fmt: skip
     layers = "nnx"
     ways = {
         "average": ("ema", "incremental-update"),

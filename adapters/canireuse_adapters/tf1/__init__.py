@@ -150,6 +150,7 @@ class TF1Eager(EagerWords):
 
     name = "tf1-eager"
     title = "TensorFlow 1 calls, eager"
+    requires = ("tensorflow>=2.16",)
     about = "The same `tf.compat.v1` calls in TensorFlow 2's default eager mode, where ported code often ends up."
     #: eager templates sort their variables by name
     parts = {"kernel": ".variables[-1]", "bias": ".variables[0]"}

@@ -75,6 +75,12 @@ class Torch(TorchMeasuring, TorchParallel):
     about = "Parameters of `torch.nn` modules: one is shared by assigning it, as an object, to several places."
     packages = ("torch", "safetensors")
     install = "pip install torch safetensors"
+    requires = ("torch>=2.4",)
+    since = {
+        "nn.BatchNorm1d(bias=_)": "torch>=2.12",
+        "torch.distributed.fsdp.fully_shard": "torch>=2.6",
+        "torch.while_loop": "torch>=2.5",
+    }
     imports = "import torch\nfrom torch import nn"
     # importing Dynamo costs a second; what was never imported has nothing to put back
     reset = (
