@@ -26,9 +26,13 @@ UNFITTING_WORDS = re.compile(r"values? to unpack")
 OF_AN_OBJECT = re.compile(r"pickle", re.IGNORECASE)
 #: What frameworks say when the words of their user do not fit, wherever they say it.
 USERS_OWN = re.compile(
-    r"^[Mm]odule '?[\w.]+'? has no attribute|^in user code:.*\b(Name|UnboundLocal|Syntax)Error: |"
+    r"^in user code:.*\b(Name|UnboundLocal|Syntax)Error: |"
     r"[Ff]ailed to find name .* in frame|before Module\.__init__\(\) call",
     re.DOTALL,
+)
+#: What Python and frameworks say where a module has not, or no longer, what it is asked for.
+HAS_NOT = re.compile(
+    r"^(?:[Mm]odule '?|cannot import name '\w+' from ')(\w+)|^(\w+)\.[\w.]+ (?:is|was|has been) (?:deprecated|removed)"
 )
 #: Whose doing it is that a process came to no end, by the type of the error that says so.
 ENDED: Mapping[str, Blame] = {"UnexpectedAnswer": "adapter", "NoNewHost": "environment"}
@@ -39,7 +43,7 @@ SIGNALS = {
 }
 
 
-def environments_fault(outcome: Outcome, adapter: type[Adapter]) -> dict[str, Any] | None:
+def environments_fault(outcome: Outcome, adapter: type[Adapter], packages: Mapping[str, str]) -> dict[str, Any] | None:
     """Return verdict, blame and reason of an outcome that the environment is to blame for, wherever it shows; None of others."""
     if outcome.ending != "finished":
         how = outcome.error["message"] if outcome.error else ""
@@ -52,7 +56,23 @@ def environments_fault(outcome: Outcome, adapter: type[Adapter]) -> dict[str, An
             return blamed("skipped", "environment", reason)
         if limit := limit_in(f"{error['type']}: {error['message']}"):
             return blamed("error", "environment", f"{limit} ({said(error)})")
+        if pair := misfits(error, adapter, packages):
+            reason = f"{' and '.join(pair)} do not fit each other ({said(error)}); install versions that do"
+            return blamed("error", "environment", reason)
     return None
+
+
+def misfits(error: Mapping[str, Any], adapter: type[Adapter], packages: Mapping[str, str]) -> list[str] | None:
+    """Return the two packages, with their versions, of which one asked the other for what it has not; None of other errors."""
+    asked = asked_of(error) if error["type"] in {"AttributeError", "ImportError"} else None
+    pair = [adapter.distributions.get(name, name) for name in (error["by"], asked) if name]
+    return [f"{name} {packages[name]}" for name in pair] if len({*pair} & packages.keys()) > 1 else None
+
+
+def asked_of(error: Mapping[str, Any]) -> str | None:
+    """Return the package of which a module was asked for what it has not, None if an error says nothing of that."""
+    found = HAS_NOT.search(error["message"])
+    return str(next(filter(None, found.groups()))) if found else None
 
 
 def errors_in(outcome: Outcome) -> Iterator[Mapping[str, Any]]:
@@ -74,15 +94,20 @@ def ended(outcome: Outcome) -> dict[str, Any]:
 def script_error(error: Mapping[str, Any]) -> dict[str, Any]:
     """Return verdict, blame and reason of a script that raised where nobody expected it."""
     at = f" at line {error['line']} of the script" if error.get("line") else ""
-    reason = f"{error['type']}{at}: {error['message']}"
+    reason = f"{error['type']}{at}: {told(error['message'])}"
     if error["type"] == "KeyboardInterrupt":
         return blamed("error", "environment", f"{reason}somebody interrupted it")
     return blamed("error", "adapter" if is_worded_wrongly(error) else "backend", reason)
 
 
+def told(message: str) -> str:
+    """Return a message without what is different each time: of one that carries the traceback of another process, the last line."""
+    return message.strip().splitlines()[-1] if "Traceback (most recent call last)" in message else message
+
+
 def is_worded_wrongly(error: Mapping[str, Any]) -> bool:
     """Return whether an error says that the script's own words do not fit, not what the framework did with them."""
-    if USERS_OWN.search(error["message"]):
+    if USERS_OWN.search(error["message"]) or asked_of(error) == error["by"]:
         return True
     if error["by"] or error["module"] != "builtins" or OF_AN_OBJECT.search(error["message"]):
         return False

@@ -74,9 +74,12 @@ def describe(error, filename=None):
     """Return an exception as data: its class, its bases, its message, its line in the script, and where it came from.
 
     `through` names the packages that it came through, outermost first, without the script; `by` is the one that raised
-    it, empty where the script's own words did. `name` is the module that an import did not find.
+    it, empty where the script's own words did. Who asks a module for what it has not raises that, whatever the module's
+    own `__getattr__` says to it. `name` is the module that an import did not find.
     """
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    asked = asked_module(error)
+    own = next((index for index, frame in enumerate(frames) if index and frame.f_code is asked), len(frames))
     lines = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == filename]
     packages = [str(frame.f_globals.get("__name__", "")).partition(".")[0] for frame in frames]
     through = [name if name not in ("__script__", __name__) else "" for name in packages]
@@ -91,9 +94,16 @@ def describe(error, filename=None):
         "message": without_places(message)[:LONGEST],
         "line": lines[-1] if lines else None,
         "through": list(dict.fromkeys(name for name in through if name)),
-        "by": through[-1] if through else "",
+        "by": through[own - 1] if through else "",
         "name": missing_module(error),
     }
+
+
+def asked_module(error):
+    """Return the code of the `__getattr__` of the module that an attribute was not found in, None if it has none."""
+    module = getattr(error, "obj", None)  # Python 3.10
+    asked = vars(module).get("__getattr__") if isinstance(module, type(sys)) else None
+    return getattr(getattr(asked, "__wrapped__", asked), "__code__", None)
 
 
 def missing_module(error):

@@ -77,7 +77,7 @@ def judge(
         for label, contract in spec.expectations.items()
     ]
     judgement = Judgement(verdict="conforms", expectations=expectations, other_warnings=outcome.warnings)
-    if fault := environments_fault(outcome, adapter):
+    if fault := environments_fault(outcome, adapter, packages):
         return judgement.model_copy(update=fault)
     if outcome.ending != "finished":
         return judgement.model_copy(update=ended(outcome))

@@ -64,6 +64,15 @@ def test_an_exception_is_described(host):
     assert error["through"] == []
 
 
+#: two modules: one says itself what it has not, the other asks it for that
+MODULES = """
+from types import ModuleType
+lacks, asks = ModuleType('lacks'), ModuleType('asks')
+exec('def __getattr__(name):\\n    raise AttributeError(name)', vars(lacks))
+exec('def ask(other):\\n    return other.what_it_has_not', vars(asks))
+"""
+
+
 @pytest.mark.parametrize(
     ("words", "through", "by", "name"),
     [
@@ -73,6 +82,8 @@ def test_an_exception_is_described(host):
         ("import nothing_of_this_name.at_all", [], "", "nothing_of_this_name"),
         ("try:\n    import nothing_of_this_name\nexcept ImportError:\n    raise ImportError('no')", [], "", "nothing_of_this_name"),
         ("import json; json.louds", [], "", None),
+        (f"{MODULES}lacks.what_it_has_not", ["lacks"], "", None),
+        (f"{MODULES}asks.ask(lacks)", ["asks", "lacks"], "asks", None),
         ("observe(1, 1)", [], "", None),
     ],
 )  # fmt: skip

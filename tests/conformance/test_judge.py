@@ -170,6 +170,32 @@ def test_a_script_that_is_worded_wrongly_is_the_adapters_fault():
     assert verdict(result).blame == "backend"
 
 
+@pytest.mark.parametrize(
+    ("by", "blame", "told"),
+    [
+        ("flax", "environment", "flax 0.10.2 and jax 0.10.2 do not fit each other"),
+        ("", "adapter", "no attribute"),
+        ("jax", "adapter", "no attribute"),
+        ("haiku", "backend", "no attribute"),
+    ],
+)
+@pytest.mark.parametrize("said", ["module 'jax.lax' has no attribute 'pad'", "jax.pad is deprecated: no attribute"])
+def test_who_asks_a_module_for_what_it_has_not_is_to_blame(said, by, blame, told):
+    result = outcome()
+    result.error = error("AttributeError", said, by=by)["error"]
+    judged = verdict(result, {"flax": "0.10.2", "jax": "0.10.2"})
+    assert (judged.verdict, judged.blame) == ("error", blame)
+    assert told in judged.reason
+
+
+def test_of_an_error_in_another_process_its_last_line_is_told():
+    result = outcome()
+    result.error = error(
+        "ProcessRaisedException", "\n\n-- Process 1:\nTraceback (most recent call last):\n  in f\nOSError: no\n"
+    )["error"]
+    assert verdict(result).reason == "ProcessRaisedException at line 3 of the script: OSError: no"
+
+
 def test_a_script_may_stop_only_where_that_is_declared():
     result = outcome(refused="left out")
     result.error = error("RuntimeError")["error"]
