@@ -230,11 +230,12 @@ def why_it_fails(broken: list[Judged]) -> dict[str, Any]:
             "blame": "spec",
             "reason": f"{first.label}: the declared divergence is stale; the contract's answer was observed",
         }
-    if first.is_declared:
-        return {"blame": "spec", "reason": f"{first.label}: declared {first.declared!r}, observed {first.observed!r}"}
-    seen = f" ({said(first.raw['error'])})" if is_error(first) else ""
-    reason = f"{first.label}: expected {first.contract!r}, observed {first.observed!r}{seen}"
-    return {"blame": "backend", "reason": reason}
+    seen = f" ({said(first.raw['error'])})" if first.raw and is_error(first) else ""
+    wanted = f"declared {first.declared!r}" if first.is_declared else f"expected {first.contract!r}"
+    reason = f"{first.label}: {wanted}, observed {first.observed!r}{seen}"
+    if first.observed == UNKNOWN_ERROR and first.raw:
+        return {"blame": "adapter" if is_worded_wrongly(first.raw["error"]) else "backend", "reason": reason}
+    return {"blame": "spec" if first.is_declared else "backend", "reason": reason}
 
 
 def is_error(one: Judged) -> bool:

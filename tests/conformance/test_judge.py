@@ -188,6 +188,14 @@ def test_who_asks_a_module_for_what_it_has_not_is_to_blame(said, by, blame, told
     assert told in judged.reason
 
 
+@pytest.mark.parametrize("declared", [[], divergence({"refused": "nothing"})])
+@pytest.mark.parametrize(("by", "blame"), [("", "adapter"), ("torch", "backend")])
+def test_an_error_of_no_kind_is_the_doing_of_who_raised_it_also_where_it_was_observed(declared, by, blame):
+    judged = verdict(outcome(refused=error("TypeError", "no such keyword", ("TypeError",), by)), divergences=declared)
+    assert (judged.verdict, judged.blame) == ("fails", blame)
+    assert judged.reason.endswith("observed 'unknown_error' (TypeError: no such keyword)")
+
+
 def test_of_an_error_in_another_process_its_last_line_is_told():
     result = outcome()
     result.error = error(
