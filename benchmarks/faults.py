@@ -107,6 +107,7 @@ def record(fault: dict[str, Any], folder: Path, usual: Path) -> dict[str, Any]:
         "backend": case.backend,
         "spec": case.located.id,
         "way": case.way,
+        "divergences": fault.get("divergences"),
         "at": host.at,
         "script": script.text if script else f"{case.adapter.imports}\n{case.adapter.reset}\n",
         "script_line": line_of(script, host.heard.error) if script else None,

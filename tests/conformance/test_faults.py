@@ -13,6 +13,7 @@ from canireuse.commands.places import load_specs
 from canireuse.hosts import Outcome, why_not_imported
 from canireuse.judge import judge
 from canireuse.since import lacking
+from canireuse.spec import Divergence
 
 HERE = Path(__file__).parent
 FAULTS = [json.loads(line) for line in (HERE / "faults.jsonl").read_text(encoding="utf-8").splitlines()]
@@ -38,7 +39,10 @@ def told(fault):
             return "unsupported", None, late
     except SyntaxError:
         pass
-    judged = judge(spec(fault["spec"]), fault["backend"], adapter, fault["way"], outcome, packages)
+    asked = spec(fault["spec"])
+    if then := fault.get("divergences"):
+        asked = asked.model_copy(update={"divergences": [Divergence.model_validate(one) for one in then]})
+    judged = judge(asked, fault["backend"], adapter, fault["way"], outcome, packages)
     return judged.verdict, judged.blame, judged.reason
 
 
