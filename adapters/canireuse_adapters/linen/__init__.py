@@ -54,7 +54,7 @@ class Linen(LinenMeasuring):
             ("ScopeParamNotFoundError", ""),
             ("ScopeVariableNotFoundError", ""),
             ("ScopeCollectionNotFound", ""),
-            ("ValueError", r"not present in state dict|tree structures do not match"),
+            ("ValueError", r"not present in state dict|tree structures do not match|^Dict key mismatch"),
         ),
         "not_trainable": (
             ("ModifyScopeVariableError", ""),

@@ -72,7 +72,7 @@ class NNX(NNXMeasuring):
             ("AttributeError", r"^'(Module|Linear|Embed|BatchNorm|SimpleCell|RNN)' object has no attribute"),
             (
                 "ValueError",
-                r"^Incorrect number of leaves|^Expected a subgraph for|assigned to static attribute|tree structures do not match",
+                r"^Incorrect number of leaves|^Expected a subgraph for|assigned to static attribute|tree structures do not match|^Dict key mismatch",
             ),
         ),
         **ERRORS,

@@ -117,7 +117,10 @@ class Torch(TorchMeasuring, TorchParallel):
         "bad_argument": (
             ("TypeError", r"^cannot assign '.*' as parameter|^nn\.Module\.to only accepts floating point"),
             ("RuntimeError", r"only for scalar outputs|requires_grad flags of leaf"),
-            ("UncapturedHigherOrderOpError", r"Unsafe side effect|Encountered input mutation"),
+            (
+                "UncapturedHigherOrderOpError",
+                r"Unsafe side effect|Encountered input mutation|unless it is captured completely",
+            ),
         ),
         "uninitialized": (("NotImplementedError", r"meta tensor; no data"),),
         "sharing_refused": (
