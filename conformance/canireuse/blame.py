@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from canireuse.hosts import Outcome
-from canireuse.limits import limit_in, missing_package, said
+from canireuse.limits import asked_of, limit_in, misfits, missing_package, said
 from canireuse.translation import Adapter
 
 Blame = Literal["backend", "spec", "adapter", "environment"]
@@ -29,10 +29,6 @@ USERS_OWN = re.compile(
     r"^in user code:.*\b(Name|UnboundLocal|Syntax)Error: |"
     r"[Ff]ailed to find name .* in frame|before Module\.__init__\(\) call",
     re.DOTALL,
-)
-#: What Python and frameworks say where a module has not, or no longer, what it is asked for.
-HAS_NOT = re.compile(
-    r"^(?:[Mm]odule '?|cannot import name '\w+' from ')(\w+)|^(\w+)\.[\w.]+ (?:is|was|has been) (?:deprecated|removed)"
 )
 #: Whose doing it is that a process came to no end, by the type of the error that says so.
 ENDED: Mapping[str, Blame] = {"UnexpectedAnswer": "adapter", "NoNewHost": "environment"}
@@ -57,22 +53,8 @@ def environments_fault(outcome: Outcome, adapter: type[Adapter], packages: Mappi
         if limit := limit_in(f"{error['type']}: {error['message']}"):
             return blamed("error", "environment", f"{limit} ({said(error)})")
         if pair := misfits(error, adapter, packages):
-            reason = f"{' and '.join(pair)} do not fit each other ({said(error)}); install versions that do"
-            return blamed("error", "environment", reason)
+            return blamed("error", "environment", f"{pair} ({said(error)})")
     return None
-
-
-def misfits(error: Mapping[str, Any], adapter: type[Adapter], packages: Mapping[str, str]) -> list[str] | None:
-    """Return the two packages, with their versions, of which one asked the other for what it has not; None of other errors."""
-    asked = asked_of(error) if error["type"] in {"AttributeError", "ImportError"} else None
-    pair = [adapter.distributions.get(name, name) for name in (error["by"], asked) if name]
-    return [f"{name} {packages[name]}" for name in pair] if len({*pair} & packages.keys()) > 1 else None
-
-
-def asked_of(error: Mapping[str, Any]) -> str | None:
-    """Return the package of which a module was asked for what it has not, None if an error says nothing of that."""
-    found = HAS_NOT.search(error["message"])
-    return str(next(filter(None, found.groups()))) if found else None
 
 
 def errors_in(outcome: Outcome) -> Iterator[Mapping[str, Any]]:

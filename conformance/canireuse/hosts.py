@@ -17,7 +17,7 @@ from typing import Any, Literal
 from canireuse import asking
 from canireuse.asking import AdapterFault
 from canireuse.channel import Channel, HostGone
-from canireuse.limits import limit_in, said, unfit
+from canireuse.limits import limit_in, misfits, said, unfit
 from canireuse.messages import UnexpectedAnswer
 from canireuse.problems import UsageError
 from canireuse.translation import Adapter, Script
@@ -331,6 +331,8 @@ def why_not_imported(adapter: type[Adapter], engine: str | None, limit: float, o
     if lack := limit_in(f"{how}\n{outcome.output}"):
         return f"{happened}: {lack}"
     if why := unfit(adapter, engine, packages):
+        return f"{happened}: {why}"
+    if how and outcome.error and (why := misfits(outcome.error, adapter, packages)):
         return f"{happened}: {why}"
     absent = [name for name in (*adapter.packages, "numpy") if name not in packages] if how else []
     lacking = f"; not installed: {', '.join(absent)}" if absent else ""

@@ -20,6 +20,10 @@ LIMITS = {
 LACKS = re.compile(
     r"pip install ([\w.-]+)|requires (\w+) to be installed|^(\w+) (?:is not available|cannot be imported\. Check that it is installed)"
 )
+#: what Python and frameworks say where a module has not, or no longer, what it is asked for
+HAS_NOT = re.compile(
+    r"^(?:[Mm]odule '?|cannot import name '\w+' from ')(\w+)|^(\w+)\.[\w.]+ (?:is|was|has been) (?:deprecated|removed)"
+)
 
 
 def limit_in(text: str) -> str | None:
@@ -50,6 +54,22 @@ def unfit(adapter: type[Adapter], engine: str | None, packages: Mapping[str, str
         if (requirement := unmet(text, packages)) and requirement.name not in idle:
             return f"{requirement.name} {packages[requirement.name]} is here, and {text} is needed; install it with: pip install '{text}'"
     return None
+
+
+def misfits(error: Mapping[str, Any], adapter: type[Adapter], packages: Mapping[str, str]) -> str | None:
+    """Return which two packages do not fit each other, since one asked the other for what it has not; None of other errors."""
+    asked = asked_of(error) if error["type"] in {"AttributeError", "ImportError"} else None
+    pair = [adapter.distributions.get(name, name) for name in (error["by"], asked) if name]
+    if len({*pair} & packages.keys()) < 2:  # noqa: PLR2004  # who asks, and who is asked
+        return None
+    here = " and ".join(f"{name} {packages[name]}" for name in pair)
+    return f"{here} do not fit each other; install versions that do: pip install --upgrade {' '.join(pair)}"
+
+
+def asked_of(error: Mapping[str, Any]) -> str | None:
+    """Return the package of which a module was asked for what it has not, None if an error says nothing of that."""
+    found = HAS_NOT.search(error["message"])
+    return str(next(filter(None, found.groups()))) if found else None
 
 
 def said(error: Mapping[str, Any]) -> str:
