@@ -80,7 +80,7 @@ class NNX(NNXMeasuring):
             ("ValueError", r"Requested shape: .* is not compatible with the stored shape"), *ERRORS["shape_mismatch"],
         ),
         "bad_argument": (
-            *ERRORS["bad_argument"], ("ValueError", r"^pytree structure error"),
+            *ERRORS["bad_argument"], ("ValueError", r"^pytree structure error|same reference and pytree structure"),
             ("TraceContextError", r"^Cannot (mutate|extract)"), ("AttributeError", r"^'NodeRef' object has no attribute"),
         ),
     }  # fmt: skip
