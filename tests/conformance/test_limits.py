@@ -1,0 +1,50 @@
+"""Limits: what an environment lacks is read from what is said of it, and nothing else is."""
+
+import pytest
+
+from canireuse.limits import limit_in, missing_package, unfit
+from canireuse.translation import Adapter
+
+
+class Engines(Adapter):
+    """An adapter of a framework that runs on either of two others."""
+
+    packages = ("keras", "torch", "jax", "orbax-checkpoint")
+    requires = ("keras>=3.5", "torch>=2.4")
+    engines = {"torch": {}, "jax": {}}
+    distributions = {"orbax": "orbax-checkpoint"}
+
+
+@pytest.mark.parametrize(
+    ("engine", "packages", "told"),
+    [
+        ("torch", {"keras": "3.5.0", "torch": "2.3.1"}, "torch 2.3.1 is here, and torch>=2.4 is needed"),
+        ("jax", {"keras": "3.5.0", "torch": "2.3.1"}, None),
+        ("jax", {"keras": "3.4.1", "torch": "2.3.1"}, "keras 3.4.1 is here, and keras>=3.5 is needed"),
+        ("torch", {"keras": "3.5.0", "torch": "2.4.0+cpu"}, None),
+        ("torch", {"keras": "3.5.0"}, None),
+    ],
+)
+def test_what_is_too_old_is_told_unless_it_does_not_run(engine, packages, told):
+    why = unfit(Engines, engine, packages)
+    assert why.startswith(told) if told else why is None
+
+
+@pytest.mark.parametrize(
+    ("name", "by", "package"),
+    [
+        ("orbax", "", "orbax-checkpoint"),
+        ("orbax", "flax", "orbax-checkpoint"),
+        ("h5py", "keras", "h5py"),
+        ("h5py", "", None),  # its adapter names no such package: the script is worded wrongly
+        ("torch.tying", "", None),
+    ],
+)
+def test_a_package_that_is_missing_is_told_by_the_name_to_install(name, by, package):
+    error = {"type": "ModuleNotFoundError", "message": f"No module named {name!r}", "name": name, "by": by}
+    assert missing_package(error, Engines) == package
+
+
+def test_little_memory_is_one_thing_and_a_little_array_another():
+    assert limit_in("MemoryError") == limit_in("RuntimeError: Cannot allocate memory") == "there is too little memory"
+    assert limit_in("ValueError: out of range") is None
