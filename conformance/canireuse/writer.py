@@ -19,8 +19,11 @@ LONGEST_HEADER = 1 << 20
 def check_place(path: Path) -> None:
     """Make the folder of a results file; raise UsageError if the file could not be written there."""
     why_not = ""
+    partial = partial_of(path)
     if os.path.lexists(path) and not path.is_file():
         why_not = "it is a folder" if path.is_dir() else "it is no regular file"
+    elif os.path.lexists(partial) and (partial.is_symlink() or not partial.is_file()):
+        why_not = f"{partial} is no regular file"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path.parent):
@@ -31,6 +34,11 @@ def check_place(path: Path) -> None:
         raise UsageError(
             f"no results can be written to {path}: {why_not}\n    expected: a file in a folder that can be written to\n    to do: name another with --results"
         )
+
+
+def partial_of(path: Path) -> Path:
+    """Return where a results file is written until it is whole."""
+    return path.with_name(path.name + ".partial")
 
 
 def cases_in(path: Path) -> int | None:
@@ -64,9 +72,9 @@ class Writer:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path, self.partial = path, path.with_name(path.name + ".partial")
+        self.path, self.partial = path, partial_of(path)
         self.begun = False
-        self._file = self.partial.open("a", encoding="utf-8", newline="\n")
+        self._file = open(self.partial, "a", encoding="utf-8", newline="\n", opener=no_link)  # noqa: SIM115  # closed by `close`
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             taken = not os.path.samestat(os.fstat(self._file.fileno()), self.partial.stat())
@@ -94,7 +102,12 @@ class Writer:
         return self.partial.exists() and self.partial.stat().st_size > 0
 
     def close(self, *, keep: bool = True) -> None:
-        """Put the file in its place, or leave it as the partial file it is; of a run that wrote nothing, none is left."""
+        """Put the file in its place, or leave it as the partial file it is; of a run that wrote nothing, none is left.
+
+        Only the first call does: what is called like that later is another run's.
+        """
+        if self._file.closed:
+            return
         try:
             if keep and self.begun:
                 self.partial.replace(self.path)
@@ -103,6 +116,11 @@ class Writer:
         finally:
             with suppress(OSError):  # what could not be written is not to be tried again
                 self._file.close()
+
+
+def no_link(path: str, flags: int) -> int:
+    """Open a file, not what a link of its name leads to: it is emptied before it is written."""
+    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
 
 
 def now() -> str:

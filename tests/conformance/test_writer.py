@@ -1,11 +1,12 @@
 """The writer of a results file: the old file stays until the new one is whole, and nobody else writes there."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from canireuse.problems import FileTaken
-from canireuse.writer import Writer
+from canireuse.problems import FileTaken, UsageError
+from canireuse.writer import Writer, check_place
 from tests.conformance.test_records import case, footer, header, write
 
 
@@ -34,6 +35,33 @@ def test_one_writes_at_a_time(tmp_path):
     second = Writer(path)
     second.close(keep=False)
     assert [found.name for found in tmp_path.iterdir()] == ["r.jsonl"]
+
+
+def test_a_run_that_is_over_leaves_the_file_of_the_next_alone(tmp_path):
+    first = Writer(tmp_path / "r.jsonl")
+    first.write(header())
+    first.close()
+    second = Writer(tmp_path / "r.jsonl")
+    first.close(keep=False)  # as at the end of pytest
+    with pytest.raises(UsageError, match="another run is writing to"):
+        Writer(tmp_path / "r.jsonl")
+    second.write(header())
+    second.write(footer(0))
+    second.close()
+    assert (tmp_path / "r.jsonl").read_text().count("\n") == 2
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder"])
+def test_what_stands_where_the_partial_file_goes_is_not_written_through(tmp_path, kind):
+    precious, partial = tmp_path / "precious", tmp_path / "r.jsonl.partial"
+    precious.write_text("precious")
+    {"link": lambda: partial.symlink_to(precious), "pipe": lambda: os.mkfifo(partial), "folder": partial.mkdir}[kind]()
+    with pytest.raises(UsageError, match="partial is no regular file"):
+        check_place(tmp_path / "r.jsonl")
+    if kind == "link":
+        with pytest.raises(OSError, match="symbolic links"):
+            Writer(tmp_path / "r.jsonl")
+    assert precious.read_text() == "precious"
 
 
 def test_what_a_run_before_left_stays_until_the_first_line(tmp_path):
