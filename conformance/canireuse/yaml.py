@@ -28,6 +28,8 @@ LENIENT = re.compile(r"[\t\ufeff]|[|>][-+0-9]*#")
 FLOW = re.compile(r"[\[{]")
 #: what a terminal obeys, what ends a line of a results file, and halves of characters, which no file can hold
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+#: of what YAML writes as a number without being one of its values: a character that there is not, and a long version
+ABSURD = re.compile(r"\\U(?!000|0010)[0-9A-Fa-f]{8}|[0-9]{4000}")
 #: how a file begins -> its encoding
 MARKS = {b"\xff\xfe\x00\x00": "UTF-32", b"\x00\x00\xfe\xff": "UTF-32", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 NUMBER = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
@@ -95,9 +97,18 @@ def parse(path: Path, text: str) -> tuple[Any, Places]:
         advice = "check indentation, quotes and colons near this place"
         problem = Problem(path, line, column, f"this is not YAML: {error.problem}", "valid YAML", advice)
         raise InputError([problem]) from None
+    except (ValueError, OverflowError):  # a number that PyYAML makes of an escape or of a directive
+        problem = spot(path, text, absurd(text), "this is not YAML: a number is too large", "valid YAML", "remove it")
+        raise InputError([problem]) from None
     except yaml.YAMLError as error:
         happened = f"this is not YAML: {error}"
         raise InputError([Problem(path, 1, 1, happened, "valid YAML", "save the file as UTF-8 text")]) from None
+
+
+def absurd(text: str) -> int:
+    """Return where a character stands that there is not, or a version that is no number."""
+    found = ABSURD.search(text)
+    return found.start() if found else 0
 
 
 def walk(path: Path, text: str, parser: Any) -> tuple[Any, Places]:

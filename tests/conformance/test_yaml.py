@@ -128,6 +128,22 @@ def mutants(count):
         yield text
 
 
+@pytest.mark.parametrize(
+    ("text", "line", "column"),
+    [
+        ('a: b\nc: "x\\U00110000"\n', 2, 6),
+        ('c: "\\UFFFFFFFF"\n', 1, 5),
+        ('c: "\\U0010FFFF \\U01000000"\n', 1, 16),
+        (f"%YAML {'1' * 5000}.1\n---\na: 1\n", 1, 7),
+        (f"%YAML 1.{'1' * 5000}\n---\na: 1\n", 1, 9),
+    ],
+)
+def test_numbers_that_no_parser_can_hold_are_refused_at_their_place(tmp_path, text, line, column):
+    with pytest.raises(InputError, match="this is not YAML: a number is too large") as refused:
+        read(tmp_path, text)
+    assert [(one.line, one.column) for one in refused.value.problems] == [(line, column)]
+
+
 def test_many_brackets_take_no_longer_than_they_are_long(tmp_path):
     started = time.process_time()
     read(tmp_path, f"a: '{'[{' * 40000}'\n")
