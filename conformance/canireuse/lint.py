@@ -130,7 +130,7 @@ def known_adapters() -> dict[str, type[Adapter]]:
 
 def backends(located: Located) -> Found:
     """Find divergences of backends, ways and packages that there are not: they would never apply."""
-    known = known_adapters()
+    known, line = known_adapters(), line_of(located, "divergences")
     for divergence in located.spec.divergences:
         named = [known[name] for name in divergence.backends if name in known]
         ways = {way for one in named for combination in one.ways_of(located.spec) for way in combination.values()}
@@ -140,7 +140,7 @@ def backends(located: Located) -> Found:
         unknown += [package] if package and not any(package in one.packages for one in named) else []
         for word in unknown:
             expected = f"backends ({', '.join(known)}), and ways and packages of theirs"
-            yield line_of(located, "divergences"), f"a divergence names {word!r}", expected, "correct the name"
+            yield line, f"a divergence names {word!r}", expected, "correct the name"
 
 
 RULES: dict[str, Rule] = {

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ValidationError
 
 from canireuse import yaml
 from canireuse.answers import agrees
-from canireuse.problems import InputError, Problem, suggestion
+from canireuse.bounds import MOST_PROBLEMS
+from canireuse.problems import InputError, Problem, listed, no_more, suggestion
 from canireuse.references import check_references
 from canireuse.spec import TOLERANCE, Divergence, Located, Spec
 from canireuse.step import OddFlag
@@ -99,6 +100,8 @@ def validate(path: Path, data: Any, places: yaml.Places) -> Spec:
                 advice = before.advice if problem.advice == ADVICE else problem.advice
                 problem = replace(problem, expected=f"{before.expected}; or: {problem.expected}", advice=advice)
             problems[place] = problem
+            if len(problems) == MOST_PROBLEMS:
+                raise InputError([*problems.values(), no_more(problem)]) from None
         raise InputError(problems.values()) from None
 
 
@@ -196,29 +199,34 @@ def check_divergences(path: Path, spec: Spec, places: yaml.Places) -> list[Probl
     """Return a problem for each answer of a divergence that has no label, is no other, or is another's too."""
     problems = []
     known, tolerances = spec.expectations, spec.tolerances
+    answered: dict[tuple[str, str], list[Divergence]] = {}
     for index, divergence in enumerate(spec.divergences):
         for label, answer in divergence.answers.items():
-            clash = next((other for other in spec.divergences[:index] if clashes(other, divergence, label)), None)
+            before = [other for name in divergence.backends for other in answered.get((name, label), ())]
+            clash = any(not are_parted(other, divergence) for other in before)
+            for name in set(divergence.backends):
+                answered.setdefault((name, label), []).append(divergence)
             if label not in known:
-                happened, expected = f"no step has the label {label!r}", f"one of {', '.join(known)}"
+                happened, expected = f"no step has the label {label!r}", f"one of {listed(known)}"
                 advice = suggestion(label, known, "correct the label")
             elif agrees(known[label], answer, tolerances.get(label, TOLERANCE)):
                 happened, expected = f"the answer of {label!r} is the contract's own", "an answer that differs"
                 advice = "remove it: a divergence says only what differs"
-            elif clash is not None:
+            elif clash:
                 happened, expected = f"{label!r} has an answer for one of these backends already", "one answer each"
                 advice = "remove one of the two, or part them by `ways` or `versions`"
             else:
                 continue
             line, column = places["divergences", index, "answers", label, "key"]
             problems.append(Problem(path, line, column, happened, expected, advice))
+            if len(problems) == MOST_PROBLEMS:
+                return [*problems, no_more(problems[-1])]
     return problems
 
 
-def clashes(one: Divergence, other: Divergence, label: str) -> bool:
-    """Return whether two divergences answer for a label on the same backend, in the same ways and versions."""
+def are_parted(one: Divergence, other: Divergence) -> bool:
+    """Return whether two divergences are about other ways or other versions."""
     parted_by_ways = one.ways is not None and other.ways is not None and not set(one.ways) & set(other.ways)
-    parted = parted_by_ways or (
+    return parted_by_ways or (
         one.versions is not None and other.versions is not None and one.versions != other.versions
     )
-    return label in one.answers and bool(set(one.backends) & set(other.backends)) and not parted

@@ -4,13 +4,22 @@ import ast
 import copy
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from canireuse import expression, things
-from canireuse.bounds import DEEPEST_PLACE, DEEPEST_STEPS, MOST_PLACES, MOST_RUNS, MOST_STEPS
-from canireuse.problems import Problem, suggestion
+from canireuse.bounds import (
+    DEEPEST_PLACE,
+    DEEPEST_STEPS,
+    MOST_PLACES,
+    MOST_PROBLEMS,
+    MOST_RUNS,
+    MOST_STANDING,
+    MOST_STEPS,
+)
+from canireuse.problems import Problem, listed, no_more, suggestion
 from canireuse.spec import Spec
 from canireuse.step import DERIVED, RESERVED, OddFlag, Step, check_identifier
 from canireuse.things import Thing
@@ -81,6 +90,10 @@ AGAIN = (Repeat, Function, Gradient, Train, Update, Scan, Parallel)
 Bound = dict[str, Thing]
 
 
+class Enough(Exception):
+    """So many problems were found that the rest is not looked for."""
+
+
 @dataclass
 class Checker:
     """Walks the steps in order and keeps what is bound; `problems` and `lines` are its answers."""
@@ -104,6 +117,8 @@ class Checker:
     count: int = 0
     runs: int = 0
     turns: int = 1
+    #: the places of all that was bound
+    stand: int = 0
 
     @cached_property
     def derived(self) -> dict[str, str]:
@@ -114,6 +129,9 @@ class Checker:
         """Note a problem at a place of the file."""
         line, column = self.places.get(loc, (1, 1))
         self.problems.append(Problem(self.path, line, column + offset, happened, expected, advice))
+        if len(self.problems) == MOST_PROBLEMS:
+            self.problems.append(no_more(self.problems[-1]))
+            raise Enough
 
     def steps(self, steps: list[Step], loc: Loc, bound: Bound) -> None:
         """Check steps that stand at a place; add to `bound` what they bind."""
@@ -191,6 +209,7 @@ class Checker:
         elif step.binding:
             bound[step.binding] = self.made(step, bound)
             self.extents(loc, bound, [step.binding])
+            self.in_all(step.binding, loc, bound)
 
     def extents(self, loc: Loc, bound: Bound, names: list[str]) -> None:
         """Refuse a step after which too much stands in one thing."""
@@ -202,6 +221,15 @@ class Checker:
                 expected = f"at most {MOST_PLACES} places, {DEEPEST_PLACE} deep"
                 self.problem(loc, happened, expected, "put less into one module")
                 bound[name] = things.unknown()
+
+    def in_all(self, name: str, loc: Loc, bound: Bound) -> None:
+        """Count the places of what a step binds; of what is too much nothing is kept."""
+        before, self.stand = self.stand, self.stand + things.extent(bound[name], {})[0]
+        if self.stand > MOST_STANDING:
+            bound[name] = things.unknown()
+        if before <= MOST_STANDING < self.stand:
+            happened, expected = f"up to here {self.stand} places are made", f"at most {MOST_STANDING} places in all"
+            self.problem(loc, happened, expected, "copy less, or make several specs of it")
 
     def checkpoint(self, step: Step, loc: Loc) -> None:
         """Note the word of a checkpoint, which names nothing else; check that what is asked for was saved."""
@@ -358,8 +386,8 @@ class Checker:
             self.problem(
                 loc,
                 f"nothing is bound to {name!r} here",
-                f"a name bound before: {', '.join(known) or 'none is yet'}",
-                suggestion(name, known, "bind it with `as:` in an earlier step"),
+                f"a name bound before: {listed(known) or 'none is yet'}",
+                suggestion(name, known[-100:], "bind it with `as:` in an earlier step"),
                 offset,
             )
             return
@@ -375,9 +403,7 @@ class Checker:
                 return
             if part not in thing.members:
                 known = list(thing.members)
-                expected = (
-                    f"one of its members: {', '.join(known)}" if known else f"a {thing.kind}, which has no members"
-                )
+                expected = f"one of its members: {listed(known)}" if known else f"a {thing.kind}, which has no members"
                 happened, advice = f"{name!r} has no member {part!r}", suggestion(part, known, "correct the place")
                 self.problem(loc, happened, expected, advice, offset)
                 return
@@ -385,7 +411,7 @@ class Checker:
         if thing.kind not in kinds:
             happened, expected = f"{name!r} is a {thing.kind}", f"a {' or '.join(sorted(kinds))}"
             inside = [f"{name}.{part}" for part in thing.members or {}]
-            advice = f"name something inside it: {', '.join(inside)}" if inside else "name something of that kind"
+            advice = f"name something inside it: {listed(inside)}" if inside else "name something of that kind"
             self.problem(loc, happened, expected, advice, start)
 
     def found(self, place: str, bound: Bound) -> Thing:
@@ -498,5 +524,6 @@ def names_derived(steps: list[Step]) -> dict[str, str]:
 def check_references(path: Path, spec: Spec, places: Places) -> tuple[dict[str, int], list[Problem]]:
     """Return the line of each label, and a problem for each reference that does not hold."""
     checker = Checker(path, places, spec.steps, names_bound(spec.steps))
-    checker.steps(spec.steps, ("steps",), {})
+    with suppress(Enough):
+        checker.steps(spec.steps, ("steps",), {})
     return checker.lines, checker.problems

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from canireuse.bounds import MOST_DIVERGENCES, MOST_NAMED
 from canireuse.step import Answer, Label
 from canireuse.vocabulary import AnyStep, Expect, walk
 
@@ -36,8 +37,10 @@ class Divergence(BaseModel):
     """Where backends are known to answer otherwise than the contract, and the answers they give."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-    backends: list[str] = Field(min_length=1, description="The backends that diverge.")
-    ways: list[str] | None = Field(None, description="Only these ways of the backend; all of them if left out.")
+    backends: list[str] = Field(min_length=1, max_length=MOST_NAMED, description="The backends that diverge.")
+    ways: list[str] | None = Field(
+        None, max_length=MOST_NAMED, description="Only these ways of the backend; all of them if left out."
+    )
     versions: Annotated[str, AfterValidator(check_versions)] | None = Field(
         None, description="Only these versions of a package of the backend, as in `tensorflow<2`."
     )
@@ -58,13 +61,15 @@ class Spec(BaseModel):
     symptom: str | None = Field(
         None, min_length=15, max_length=120, description="What somebody says whom this hit, in their own words."
     )
-    sources: list[str] = Field(min_length=1, description="Documents, documentation sections, owner/repo#n.")
+    sources: list[str] = Field(
+        min_length=1, max_length=MOST_NAMED, description="Documents, documentation sections, owner/repo#n."
+    )
     contract: Literal["by-name", "sharing", "none"] = Field(
         description="by-name: TensorFlow 1's variable scopes; sharing: one variable with many uses; none: "
         "the row records a framework's own feature, which the contract does not cover."
     )
     steps: list[AnyStep] = Field(min_length=1)
-    divergences: list[Divergence] = []
+    divergences: list[Divergence] = Field([], max_length=MOST_DIVERGENCES)
 
     @property
     def expectations(self) -> dict[str, Answer]:

@@ -18,7 +18,7 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from canireuse.bounds import LARGEST, LONGEST_NAME, MOST_AXES, MOST_ELEMENTS, MOST_VALUES
+from canireuse.bounds import LARGEST, LONGEST_NAME, MOST_AXES, MOST_ELEMENTS, MOST_PROBLEMS, MOST_VALUES
 
 #: Names that scripts use for themselves; a spec that bound one would change what a script means.
 RESERVED = frozenset({
@@ -95,6 +95,8 @@ def faults(values: list[Any], loc: tuple[int, ...] = ()) -> tuple[list[InitError
             inside = [fault("as many numbers as in the rows before", (*loc, index), value)]
         found += inside
         shapes.append(shape)
+        if len(found) >= MOST_PROBLEMS:
+            break
     return found, (len(values), *shapes[0])
 
 

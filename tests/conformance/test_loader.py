@@ -1,7 +1,10 @@
 """Loading specs: one clear error at its place, and nothing that is wrong gets through."""
 
+import time
+
 import pytest
 
+from canireuse.bounds import MOST_DIVERGENCES, MOST_PROBLEMS
 from canireuse.loader import load, load_all, spec_files
 from canireuse.problems import InputError
 
@@ -393,3 +396,46 @@ def test_a_key_that_a_divergence_does_not_have_is_told_as_one(write_spec):
     (problem,) = refused(write_spec, GOOD + DIVERGENCE.replace("source:", "sorce:") + "        source: observed\n")
     assert problem.happened == "a divergence has no key 'sorce'"
     assert problem.advice == "did you mean 'source'?"
+
+
+LONG = "a" * 50
+#: files as large as a file may be, with as many faults as there is room for
+FULL_OF_FAULTS = {
+    "steps": "steps:\n" + "  - 1\n" * 30_000,
+    "keys": "steps: []\n" + "".join(f"k{n}: 1\n" for n in range(18_000)),
+    "numbers": f"steps:\n  - {{assign: w, to: [{', '.join(['a'] * 60_000)}]}}\n",
+    "places": "steps:\n" + "".join(f"  - {{variable: v{LONG}{n}, as: v{LONG}{n}}}\n" for n in range(450))
+    + "".join(f"  - {{read: w{LONG}{n}}}\n" for n in range(500)),
+    "labels": "steps:\n" + "".join(f"  - {{expect: {LONG}{n}, variables: 1}}\n" for n in range(900))
+    + "divergences:\n  - backends: [torch]\n    because: it is known to do so everywhere\n    source: pytorch/pytorch#1\n    answers: {"
+    + ", ".join(f"{LONG[:6]}{n}: 1" for n in range(8_000)) + "}\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FULL_OF_FAULTS)
+def test_of_many_faults_the_first_are_told_and_the_rest_takes_no_time(write_spec, name):
+    path = write_spec(FULL_OF_FAULTS[name])
+    started = time.process_time()
+    with pytest.raises(InputError) as refused:
+        load(path)
+    assert time.process_time() - started < 8  # they took up to two minutes
+    assert len(refused.value.problems) == MOST_PROBLEMS + 1
+    assert "others are not told" in str(refused.value)
+    assert len(str(refused.value)) < 100_000
+
+
+def test_as_many_divergences_as_there_may_be_are_compared_in_no_time(write_spec):
+    labels = [f"l{n}" for n in range(100)]
+    expected = "".join(f"  - {{expect: {label}, variables: 1}}\n" for label in labels)
+    answers = ", ".join(f"{label}: 2" for label in labels)
+    divergences = "".join(
+        f"  - {{backends: [b{n}], because: it is known to do so everywhere, source: pytorch/pytorch#1, answers: {{{answers}}}}}\n"
+        for n in range(MOST_DIVERGENCES)
+    )
+    path = write_spec(f"steps:\n{expected}divergences:\n{divergences}")
+    started = time.process_time()
+    assert load(path)
+    assert time.process_time() - started < 8
+    path.write_text(path.read_text() + divergences.partition("\n")[0] + "\n")
+    with pytest.raises(InputError, match=f"at most {MOST_DIVERGENCES}"):
+        load(path)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from canireuse.bounds import DEEPEST_STEPS, MOST_PLACES, MOST_RUNS, MOST_STEPS
+from canireuse.bounds import DEEPEST_STEPS, MOST_PLACES, MOST_RUNS, MOST_STANDING, MOST_STEPS
 from canireuse.loader import load
 from canireuse.problems import InputError
 
@@ -138,6 +138,7 @@ def nested(depth):
         ([f"{{module: m{n}, members: {{a: {f'm{n - 1}' if n else 'net'}, b: {f'm{n - 1}' if n else 'net'}}}}}" for n in range(9)],
          f"at most {MOST_PLACES} places"),
         ([f"{{module: m{n}, members: {{a: {f'm{n - 1}' if n else 'net'}}}}}" for n in range(30)], "20 deep"),
+        ([f"{{copy: net, as: c{n}}}" for n in range(900)], f"at most {MOST_STANDING} places in all"),
     ],
 )  # fmt: skip
 def test_what_grows_without_bound_is_refused(write_spec, steps, words):
