@@ -37,6 +37,7 @@ class Channel:
         self._requests, self._answers = opened(self.process.stdin), opened(self.process.stdout)
         self._prints = opened(self.process.stderr)
         self._selector = selectors.DefaultSelector()
+        os.set_blocking(self._requests.fileno(), False)
         for pipe in (self._answers, self._prints):
             os.set_blocking(pipe.fileno(), False)
             self._selector.register(pipe, selectors.EVENT_READ)
@@ -49,13 +50,31 @@ class Channel:
         """Whether the process is gone."""
         return self.process.poll() is not None
 
-    def send(self, request: Mapping[str, Any]) -> None:
-        """Send a request under the next id; what was printed before it is forgotten. Raises OSError if nobody reads."""
+    def send(self, request: Mapping[str, Any], limit: float) -> None:
+        """Send a request under the next id; what was printed before it is forgotten.
+
+        Raises OSError if nobody reads, or the process has not read it after so many seconds.
+        """
         self.take_prints()
         self._output.clear()
         self._asked, self._answered, self._printed = self._asked + 1, 0, 0
-        self._requests.write(json.dumps({**request, "id": self._asked}).encode() + b"\n")
-        self._requests.flush()
+        unsent = memoryview(json.dumps({**request, "id": self._asked}).encode() + b"\n")
+        deadline = time.monotonic() + limit
+        while unsent:
+            try:
+                unsent = unsent[os.write(self._requests.fileno(), unsent) :]
+            except BlockingIOError:  # the pipe is full
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    raise TimeoutError(f"it did not read what it was asked within {limit:g} s") from None
+                self._await_reader(min(left, 1.0))
+
+    def _await_reader(self, seconds: float) -> None:
+        """Wait until there is room in the pipe of requests; what is printed meanwhile is taken, for that pipe may be full too."""
+        with selectors.DefaultSelector() as room:
+            room.register(self._requests, selectors.EVENT_WRITE)
+            room.select(seconds)
+        self.take_prints()
 
     def receive(self, deadline: float) -> Message | None:
         """Return the next answer to the last request, None when the monotonic clock is at the deadline.

@@ -32,22 +32,27 @@ LONGEST_OBSERVATION = 1 << 20
 #: whether what the frameworks brought was taken out of the garbage collector's sight
 FROZEN = []
 MOST_WARNINGS = 50
+#: levels of lists and mappings in an observation; whole numbers beyond the other are observed by their words
+DEEPEST_VALUE = 100
+LARGEST_WHOLE = 2**1023
 
 
-def encode(value):  # noqa: PLR0911  # one case a type
+def encode(value, depth=0):  # noqa: PLR0911  # one case a type
     """Return a value as JSON can carry it; what is no plain data becomes {"repr": ...}."""
+    if depth > DEEPEST_VALUE:
+        raise ValueError("an observation has at most %d levels of lists and mappings" % DEEPEST_VALUE)
     if isinstance(value, BaseException):
         return {"error": describe(value)}
     if value is None or isinstance(value, (bool, str)):
         return value
     if isinstance(value, int):
-        return int(value)
+        return int(value) if abs(value) <= LARGEST_WHOLE else {"repr": hex(value)[:LONGEST]}
     if isinstance(value, float):
         return float(value) if value - value == 0 else {"float": repr(value)}
     if isinstance(value, dict):
-        return {str(key): encode(item) for key, item in value.items()}
+        return {str(key): encode(item, depth + 1) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [encode(item) for item in value]
+        return [encode(item, depth + 1) for item in value]
     return {"repr": repr(value)[:LONGEST]}
 
 

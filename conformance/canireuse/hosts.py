@@ -123,7 +123,8 @@ class Host:
                 "script": f"{self.adapter.imports}\n{self.adapter.reset}",
                 "filename": "<imports>",
                 "packages": [*self.adapter.packages, "numpy"],
-            }
+            },
+            self.import_limit,
         )
 
     def _path(self) -> list[str]:
@@ -140,7 +141,7 @@ class Host:
             if self._channel is None:
                 self.start()
             outcome = self._receive(time.monotonic() + self.import_limit)
-        except OSError as error:
+        except (OSError, ValueError) as error:  # an environment variable that cannot be one is a ValueError
             self.absent = f"the interpreter {self.python!r} did not come up: {error}"
             return self.absent
         self.absent = why_not_imported(self.adapter, self.engine, self.import_limit, outcome)
@@ -232,7 +233,7 @@ class Host:
         """Send a request to the process and return what came of it; a process that is no longer to be trusted is ended."""
         assert self._channel
         try:
-            self._channel.send(request)
+            self._channel.send(request, self.limit)
             deadline = time.monotonic() + self.limit
             meanwhile()
             return self._receive(deadline)
@@ -249,7 +250,7 @@ class Host:
         try:
             self.start()
             outcome = self._receive(time.monotonic() + self.import_limit)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             outcome = Outcome("crash", error=gone(str(error)))
         if outcome.ending == "finished" and not outcome.error:
             return None

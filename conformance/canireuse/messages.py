@@ -5,10 +5,14 @@ exactly an answer to what was asked raises UnexpectedAnswer: the host cannot be 
 """
 
 import json
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, model_validator
 
+#: levels of lists and mappings in an observation: pydantic writes no more than 255
+DEEPEST_VALUE = 100
+#: the largest whole number that a float can be compared with
+LARGEST_WHOLE = 2**1023
 #: how much of what was answered is shown where it was no answer, in bytes
 SHOWN = 80
 
@@ -23,13 +27,6 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class Observed(Part):
-    """An observation, as it was made."""
-
-    label: str
-    value: Any
-
-
 class Raised(Part):
     """An exception as data; `through` names the packages that it came through, `by` the one that raised it, `name` a module that was not found."""
 
@@ -41,6 +38,35 @@ class Raised(Part):
     through: list[str]
     by: str
     name: str | None
+
+
+def check_value(value: Any) -> Any:
+    """Return an observed value; raise ValueError for one that no record can hold, or that only looks like what a host makes."""
+    check_depth(value)
+    if isinstance(value, dict):
+        if "error" in value:
+            Raised.model_validate(value["error"])
+        if value.keys() == {"cut", "last"} and not isinstance(value["last"], str):
+            raise ValueError("the end of what was cut is a text")
+    return value
+
+
+def check_depth(value: Any, depth: int = 0) -> None:
+    """Raise ValueError for lists that lie too deep in one another, and for numbers that are too large to be compared."""
+    if depth > DEEPEST_VALUE:
+        raise ValueError(f"more than {DEEPEST_VALUE} levels deep")
+    if isinstance(value, dict | list):
+        for inside in value.values() if isinstance(value, dict) else value:
+            check_depth(inside, depth + 1)
+    elif isinstance(value, int) and abs(value) > LARGEST_WHOLE:
+        raise ValueError("a number that is too large")
+
+
+class Observed(Part):
+    """An observation, as it was made."""
+
+    label: str
+    value: Annotated[Any, AfterValidator(check_value)]
 
 
 class Heard(Part):

@@ -201,6 +201,41 @@ def test_of_what_is_printed_the_last_part_is_kept(host):
     assert run(host, "print('short')\nraise ValueError").output == "short\n"
 
 
+def test_a_process_that_reads_no_more_is_replaced_however_long_the_next_script():
+    host = Host(Plain, device="cpu", limit=2)
+    stop = "import os, signal, threading\nthreading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGSTOP)).start()"
+    assert host.ready() is None
+    assert host.run(Script(stop), "<stops later>").ending == "finished"
+    time.sleep(0.5)
+    outcome = host.run(Script("x = 1\n" * 50_000 + "observe('a', x)"), "<long>")  # more than a pipe holds
+    host.stop()
+    assert (outcome.ending, outcome.observations) == ("finished", {"a": 1})
+    assert "did not read what it was asked within 2 s" in outcome.again
+
+
+@pytest.mark.parametrize(
+    ("value", "ending", "observed"),
+    [
+        ("10 ** 400", "finished", {"repr": hex(10**400)}),
+        ("deep(90)", "finished", None),
+        ("deep(300)", "finished", {}),
+        ("{'error': 5}", "crash", {}),
+        ("{'error': {'bases': ['KeyError'], 'message': 'm'}}", "crash", {}),
+        ("{'cut': 1, 'last': 5}", "crash", {}),
+    ],
+)
+def test_what_no_record_could_hold_is_not_observed(host, value, ending, observed):
+    deep = "def deep(levels):\n    return [deep(levels - 1)] if levels else 1\n"
+    outcome = host.run(Script(f"{deep}observe('a', {value})"), "<odd>")
+    assert outcome.ending == ending
+    if observed == {}:
+        assert outcome.observations == {}
+        assert outcome.error["type"] in {"ValueError", "UnexpectedAnswer"}
+    else:
+        assert outcome.observations["a"] == observed or observed is None
+    assert host.run(Script("observe('b', 1)"), "<next>").observations == {"b": 1}
+
+
 def test_a_replacement_that_does_not_come_up_is_a_result():
     host = Host(Plain, device="cpu", limit=5.0)
     assert host.ready() is None
