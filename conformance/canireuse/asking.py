@@ -19,6 +19,9 @@ from canireuse.translation import Adapter
 WAYS: TypeAdapter[list[dict[str, str]]] = TypeAdapter(list[dict[str, str]], config=ConfigDict(strict=True))
 
 
+SURROGATE = re.compile("[\ud800-\udfff]")
+
+
 class AdapterFault(Exception):
     """An adapter raised, or answered what it must not; the message says where, and what."""
 
@@ -37,7 +40,7 @@ def asked(what: str) -> Iterator[None]:
 def in_words(error: BaseException) -> str:
     """Return the message of an exception; some have none that can be read."""
     try:
-        return str(error)
+        return str(error).encode(errors="backslashreplace").decode()
     except Exception as why:  # noqa: BLE001  # whatever its __str__ raises
         return f"(no words: its __str__ raised {type(why).__name__})"
 
@@ -47,16 +50,30 @@ def wrong(what: str, answer: object, expected: str) -> AdapterFault:
     return AdapterFault(f"the adapter's `{what}` answered {repr(answer)[:80]} where {expected} was expected")
 
 
+def case_name(way: Mapping[str, str]) -> str:
+    """Return what a way is called in the ids of its cases."""
+    return "".join(f"+{word.replace(' ', '-')}" for word in way.values())
+
+
+def is_text(value: object) -> bool:
+    """Return whether all texts of a value can be written: half a surrogate pair cannot, and no results file would be."""
+    if isinstance(value, Mapping):
+        return all(is_text(key) and is_text(inside) for key, inside in value.items())
+    if isinstance(value, list | tuple | set | frozenset):
+        return all(map(is_text, value))
+    return not isinstance(value, str) or value.isascii() or SURROGATE.search(value) is None
+
+
 def ways_of(adapter: type[Adapter], spec: Spec) -> list[dict[str, str]]:
     """Return the ways in which a backend says a spec: one at least, each another; raise AdapterFault otherwise."""
     with asked("ways_of"):
         ways = adapter.ways_of(spec)
     try:
-        names = {tuple(way.values()) for way in WAYS.validate_python(ways)}
+        names = {case_name(way) for way in WAYS.validate_python(ways)}
     except ValidationError:
         names = set()
-    if not ways or len(names) != len(ways):
-        raise wrong("ways_of", ways, "a list of mappings, one at least and each another,")
+    if not ways or len(names) != len(ways) or not is_text(ways):
+        raise wrong("ways_of", ways, "a list of mappings, one at least and each of another name,")
     return ways
 
 
@@ -71,6 +88,7 @@ def script_of(
     with asked("translate"):
         script.text.encode()
         script = Script(text=script.text, idioms=tuple(map(str, script.idioms)))
+        "".join(script.idioms).encode()
         try:
             late = lacking(script.text, adapter.since, packages)
         except (SyntaxError, ValueError):  # it will say so when it runs
@@ -84,7 +102,7 @@ def probe_of(adapter: type[Adapter], device: str) -> str:
     """Return the script that finds out where variables are; raise AdapterFault if the adapter has none."""
     with asked("probe"):
         probe = adapter.probe(device)
-    if not isinstance(probe, str):
+    if not isinstance(probe, str) or not is_text(probe):
         raise wrong("probe", probe, "a script")
     return probe
 
@@ -93,7 +111,7 @@ def edition_of(adapter: type[Adapter], packages: Mapping[str, str]) -> str:
     """Return the edition of the framework that is here, empty for the usual one; raise AdapterFault if the adapter cannot tell."""
     with asked("edition"):
         edition = adapter.edition(packages)
-    if not isinstance(edition, str):
+    if not isinstance(edition, str) or not is_text(edition):
         raise wrong("edition", edition, "a text")
     return edition
 
@@ -102,7 +120,7 @@ def kind_of(adapter: type[Adapter], error: Mapping[str, Any]) -> str | None:
     """Return the kind of refusal that an exception is, None if it is of no kind; raise AdapterFault if the adapter cannot tell."""
     with asked("kind_of"):
         kind = adapter.kind_of(error)
-    if not isinstance(kind, str | None):
+    if not isinstance(kind, str | None) or not is_text(kind):
         raise wrong("kind_of", kind, "a kind of refusal or None")
     return kind
 
@@ -114,6 +132,8 @@ def flaw_of(adapter: type[Adapter]) -> str | None:
             try:
                 value = getattr(adapter, name)
                 TypeAdapter(get_args(hint)[0]).validate_python(value, strict=True)
+                if not is_text(value):
+                    return f"its `{name}` is no text that can be written: {repr(value)[:80]}"
             except AttributeError:
                 return f"it has no `{name}`"
             except ValidationError:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from canireuse.asking import case_name
 from canireuse.blame import Blame
 from canireuse.hosts import AskedDevice, Device
 from canireuse.judge import Judged, Loudness, Verdict
@@ -227,8 +228,7 @@ def digest(text: str) -> str:
 
 def case_id(spec: str, backend: str, way: dict[str, str], device: str) -> str:
     """Return the id of a case: what a permalink, a diff and a merge go by."""
-    ways = "".join(f"+{name.replace(' ', '-')}" for name in way.values())
-    return f"{spec}@{backend}{ways}" + ("" if device == "cpu" else f"@{device}")
+    return f"{spec}@{backend}{case_name(way)}" + ("" if device == "cpu" else f"@{device}")
 
 
 class Results(BaseModel):

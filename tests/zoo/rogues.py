@@ -22,6 +22,13 @@ asked = frame.f_locals['request']['id']
 channel = frame.f_locals['answer'].__closure__[0].cell_contents.fileno()
 """
 
+#: has its script observe something else
+OBSERVES = """\
+deep = lambda levels: [deep(levels - 1)] if levels else 1
+honest = observe
+observe = lambda label, value: honest(label, {})
+"""
+
 #: what stands before its script -> the verdict and the blame of its case
 SCRIPTS = {
     "label-that-is-a-list": ("observe(['a'], 1)", "error", "adapter"),
@@ -33,7 +40,7 @@ SCRIPTS = {
     "value-without-words": ("class Mute:\n    __repr__ = None\nobserve('value', Mute())", "error", None),
     "value-of-50-megabytes": ("observe('value', 'x' * 50_000_000)", "fails", "adapter"),
     "values-of-20-megabytes": ("for n in range(20): observe(str(n), 'x' * 1_000_000)", "crash", "adapter"),
-    "number-of-10000-digits": ("observe('value', 10 ** 10_000)", "error", None),
+    "number-of-10000-digits": ("observe('value', 10 ** 10_000)", "fails", "adapter"),
     "error-without-words": ("class Mute(Exception):\n    __str__ = None\nraise Mute", "error", None),
     "error-of-10-megabytes": ("raise ValueError('x' * 10_000_000)", "error", None),
     "error-of-a-long-name": ("raise type('x' * 1_000_000, (Exception,), {})", "error", None),
@@ -85,6 +92,11 @@ SCRIPTS = {
     "breaks-json-for-good": ("import json; json.dumps = None", "crash", "backend"),
     "breaks-builtins": ("import builtins; builtins.dict = None", "crash", "backend"),
     "removes-its-folder": ("import os, shutil; shutil.rmtree(os.environ['TMPDIR'])", "conforms", None),
+    "observes-what-lies-too-deep": (OBSERVES.replace("{}", "deep(300)"), "error", None),
+    "observes-a-number-beyond-any-float": (OBSERVES.replace("{}", "10 ** 400"), "fails", None),
+    "observes-what-looks-like-an-error": (OBSERVES.replace("{}", "{'error': {'bases': ['KeyError'], 'message': 'x'}}"), "crash", "adapter"),
+    "observes-what-looks-like-what-was-cut": (OBSERVES.replace("{}", "{'cut': 1, 'last': 5}"), "crash", "adapter"),
+    "reads-no-more": ("import os, signal, threading\nthreading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGSTOP)).start()", "conforms", None),
     "ends-with-observe": ("del observe", "error", "adapter"),
 }  # fmt: skip
 
@@ -162,6 +174,8 @@ CLASSES = {
     "has-no-ways": ({"ways_of": of_spec([], WAYS)}, "error", "adapter"),
     "has-ways-that-are-nothing": ({"ways_of": of_spec(None, WAYS)}, "error", "adapter"),
     "has-a-way-twice": ({"ways_of": of_spec([{"save": "a"}, {"save": "a"}], WAYS)}, "error", "adapter"),
+    "has-two-ways-of-one-name": ({"ways_of": of_spec([{"save": "a b"}, {"save": "a-b"}], WAYS)}, "error", "adapter"),
+    "has-ways-that-are-no-text": ({"ways_of": of_spec([{"save": "\ud800"}], WAYS)}, "error", "adapter"),
     "has-ways-that-are-numbers": ({"ways_of": of_spec([{"save": 1}], WAYS)}, "error", "adapter"),
 }  # fmt: skip
 
@@ -169,6 +183,8 @@ CLASSES = {
 EVERYWHERE = {
     "has-a-probe-that-raises": {"probe": classmethod(lambda _cls, _device: 1 / 0)},
     "has-a-probe-that-is-nothing": {"probe": classmethod(lambda _cls, _device: None)},
+    "has-an-edition-that-is-no-text": {"edition": classmethod(lambda _cls, _versions: "\ud800")},
+    "tells-kinds-that-are-no-text": {"kind_of": classmethod(lambda _cls, _error: "\ud800")},
     "has-an-edition-that-raises": {"edition": classmethod(lambda _cls, _versions: 1 / 0)},
     "has-an-edition-that-is-nothing": {"edition": classmethod(lambda _cls, _versions: None)},
     "tells-kinds-with-an-error": {"kind_of": classmethod(lambda _cls, _error: 1 / 0)},
