@@ -42,6 +42,10 @@ def spec_files(paths: Iterable[Path]) -> dict[str, Path]:
             if file.suffix != SUFFIX or not file.is_file():
                 expected, advice = f"a folder, or a file that ends in {SUFFIX}", "`canireuse list` names all specs"
                 problems.append(Problem(file, 0, 0, "this is no spec file", expected, f"check the path: {advice}"))
+            elif not spec_id.isprintable():
+                shown = ascii(str(file))
+                expected, advice = "a name of characters that can be printed", "rename the folder or the file"
+                problems.append(Problem(Path(shown), 0, 0, "this name cannot be an id", expected, advice))
             elif spec_id in found and found[spec_id].resolve() != file.resolve():
                 happened = f"the id {spec_id!r} is taken by {found[spec_id]}"
                 problems.append(Problem(file, 1, 1, happened, "one file an id", "rename one of the two files"))

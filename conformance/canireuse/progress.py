@@ -1,6 +1,8 @@
 """The display of `canireuse run`: progress while it runs, failures, and the summary table."""
 
-from typing import Any
+import os
+from contextlib import suppress
+from typing import IO, Any
 
 import pytest
 from rich.console import Console
@@ -18,11 +20,36 @@ from canireuse.runner import FAILING, explain
 from canireuse.summary import alike, some, summary_table
 
 
+class Patient(Console):
+    """A console that falls silent when nobody reads it any more or its disk is full: the run goes on, for its records."""
+
+    def print(self, *words: Any, **how: Any) -> None:
+        """Print, as long as that can be done."""
+        try:
+            super().print(*words, **how)
+        except OSError:
+            self.on_broken_pipe()
+
+    def on_broken_pipe(self) -> None:
+        """Print nothing from here on, and leave nothing for the end that could not be written then either."""
+        self.quiet = True
+        self._buffer.clear()
+        with suppress(OSError, ValueError):  # a stream without a file
+            give_up(self.file)
+
+
+def give_up(stream: IO[str]) -> None:
+    """Have what is still to be written to a stream go nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
 class Display:
     """Stands in for pytest's terminal reporter; where there is no terminal it prints a line a backend."""
 
     def __init__(self, *, as_json: bool) -> None:
-        self.console = Console(stderr=as_json, highlight=False, soft_wrap=True)
+        self.console = Patient(stderr=as_json, highlight=False, soft_wrap=True)
         self.cases: list[Case] = []
         #: the cases that failed, those that did in the same way together
         self.failed: dict[tuple[str, ...], list[str]] = {}
@@ -33,6 +60,8 @@ class Display:
         self.measuring: TaskID | None = None
         #: whether a worker ended early
         self.broken = False
+        #: whether the run came as far as to tell its end
+        self.ended = False
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -103,6 +132,7 @@ class Display:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Show the table and say where the records are."""
+        self.ended = True
         if self.progress:
             self.progress.stop()
         if self.broken and not self.expected:  # that no case was selected would not be true

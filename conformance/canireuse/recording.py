@@ -35,6 +35,11 @@ class Recorder:
             check_place(self.path)
         if self.path.is_symlink():  # what it leads to is replaced, not the link
             self.path = self.path.resolve()
+        self.specs = sorted(state.specs.values(), key=lambda located: located.id)
+        #: the claims and reported scenarios beside the specs; what is wrong in them is told before anything runs
+        self.beside: list[records.Line] = []
+        if not config.option.collectonly:
+            self.beside = [*claim_lines(self.specs), *scenario_lines(self.specs)]
         self.cases: list[records.Case] = []
         self.environments: dict[str, records.Environment] = {}
         self.writer = None if config.option.collectonly else Writer(self.path)
@@ -52,8 +57,7 @@ class Recorder:
         try:
             if not self.writer.begun:
                 self.writer.write(records.Header(canireuse=VERSION, started=now(), command=command_line()))
-                specs = sorted(self.state.specs.values(), key=lambda located: located.id)
-                for line in (*map(cases.spec_line, specs), *claim_lines(specs), *scenario_lines(specs)):
+                for line in (*map(cases.spec_line, self.specs), *self.beside):
                     self.writer.write(line)
             for line in lines:
                 self.writer.write(line)

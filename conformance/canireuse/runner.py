@@ -187,7 +187,7 @@ class State:
         group = cases.group(backend, engine)
         if group not in self.hosts:
             self.hosts[group] = host = self.new_host(backend, adapter, engine)
-            with suppress(OSError):  # `ready` says so, as a result of each case
+            with suppress(OSError, ValueError):  # `ready` says so, as a result of each case
                 host.start()
         return self.hosts[group]
 
@@ -265,6 +265,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if not asked or config.option.help:
         return
     try:
+        if not hasattr(config, "workerinput"):
+            end_as_by_ctrl_c()
         state = config.stash[STATE] = State(config)
         if is_alone(config) and not state.measures:
             state.start_named()
@@ -273,7 +275,6 @@ def pytest_configure(config: pytest.Config) -> None:
             from canireuse.recording import Recorder
 
             config.pluginmanager.register(Recorder(config, state), "canireuse-recorder")
-            end_as_by_ctrl_c()
     except InputError as error:
         count = len(error.problems)
         raise pytest.UsageError(

@@ -1,5 +1,6 @@
 """Loading specs: one clear error at its place, and nothing that is wrong gets through."""
 
+import os
 import time
 
 import pytest
@@ -439,3 +440,13 @@ def test_as_many_divergences_as_there_may_be_are_compared_in_no_time(write_spec)
     path.write_text(path.read_text() + divergences.partition("\n")[0] + "\n")
     with pytest.raises(InputError, match=f"at most {MOST_DIVERGENCES}"):
         load(path)
+
+
+@pytest.mark.parametrize("name", [b"a\xff", b"a\x1b[31m", b"a\nb"])
+def test_a_file_whose_name_cannot_be_printed_is_refused(write_spec, name):
+    path = write_spec(GOOD)
+    path.rename(path.with_name(f"{os.fsdecode(name)}.yaml"))
+    with pytest.raises(InputError, match="this name cannot be an id") as refused:
+        spec_files([path.parent])
+    assert str(refused.value).isascii()
+    assert "\x1b" not in str(refused.value)

@@ -1,11 +1,15 @@
 """The display of a run while times are taken."""
 
+import errno
 import io
+import subprocess
+import sys
 
 import pytest
 from rich.console import Console
 
-from canireuse.progress import Display
+from canireuse import records
+from canireuse.progress import Display, Patient
 
 
 @pytest.fixture
@@ -40,3 +44,33 @@ def test_on_a_terminal_there_is_a_second_bar_of_the_budget():
     assert "facet/spec-10" in budget.description
     display.progress.stop()
     assert "measuring" in display.console.file.getvalue()
+
+
+class Gone(io.StringIO):
+    """A stream that nobody reads, or whose disk is full."""
+
+    def __init__(self, error):
+        super().__init__()
+        self.error = error
+
+    def write(self, text):
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [BrokenPipeError(errno.EPIPE, "Broken pipe"), OSError(errno.ENOSPC, "full")])
+def test_where_nothing_can_be_printed_the_run_goes_on(error):
+    console = Patient(file=Gone(error))
+    console.print("a line")
+    console.print("another")
+    assert console.quiet
+
+
+@pytest.mark.parametrize("words", ["| head -1", "> /dev/full"])
+def test_a_run_that_nobody_reads_leaves_its_records(write_spec, tmp_path, words):
+    path = write_spec("steps:\n  - {variable: v, init: 1.0, as: v}\n  - {expect: there, variables: 1}\n")
+    command = f"{sys.executable} -m canireuse run {path} --backend reference {words}"
+    ran = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {command}"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert records.read([tmp_path / "results.jsonl"]).complete

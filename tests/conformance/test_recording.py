@@ -208,3 +208,37 @@ def test_two_runs_do_not_write_into_one_file(around, specs):
     results = records.read([specs / "results.jsonl"])
     assert results.complete
     assert len(results.cases) == 3
+
+
+@pytest.mark.parametrize(
+    ("place", "text"), [("claims/odd.yaml", "hello: 1\n"), ("reported/scenarios.yaml", "scenarios: [1\n")]
+)
+def test_what_is_wrong_beside_the_specs_is_told_before_anything_runs(around, specs, place, text):
+    path = specs / "specs" / place
+    path.parent.mkdir()
+    path.write_text(text)
+    ran = around("pass")
+    assert ran.returncode == 4, ran.stdout + ran.stderr
+    assert "nothing was run" in ran.stderr
+    assert f"{path}:" in ran.stderr
+    assert not (specs / "results.jsonl.partial").exists()
+
+
+def test_a_signal_while_specs_are_loaded_stops_the_hosts_that_were_started(specs, monkeypatch, tmp_path):
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    ends = """
+import os, signal
+from canireuse import runner
+
+def load(self, paths):
+    assert list(os.scandir(os.environ["TMPDIR"])), "no host was started"
+    os.kill(os.getpid(), signal.SIGTERM)
+
+runner.State.load = load
+"""
+    ran = call(specs, "-c", ends + RUN, "run", "specs")
+    assert ran.returncode == 2, ran.stdout + ran.stderr
+    assert "interrupted before anything ran" in ran.stdout
+    assert not list(folder.iterdir())
