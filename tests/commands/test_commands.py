@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from canireuse import records
+from tests.conformance.test_records import case, footer, header, write
+
 ROOT = Path(__file__).parent.parent.parent
 
 
@@ -15,13 +18,14 @@ ROOT = Path(__file__).parent.parent.parent
 def canireuse(tmp_path):
     """Return a function that runs the command line in a folder of its own, which has a copy of some specs."""
 
-    def call(*arguments, cwd=ROOT):
+    def call(*arguments, cwd=ROOT, stdout=subprocess.PIPE):
         environ = {**os.environ, "COLUMNS": "200"}
         return subprocess.run(
             [sys.executable, "-m", "canireuse", *arguments],
             cwd=cwd,
             env=environ,
-            capture_output=True,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
             text=True,
             timeout=200,
             check=False,
@@ -157,3 +161,27 @@ def test_claims_are_judged_from_results(canireuse, tmp_path):
     assert set(verdicts.values()) == {"undecided", "not checkable"}  # nothing of TensorFlow was run
     assert ran.returncode == 1
     assert canireuse("claims", "no-such-claim", "--results", str(results)).returncode == 4
+
+
+def test_output_that_cannot_be_written_is_told_in_a_sentence(canireuse):
+    for arguments in (
+        ("list",),
+        ("lint", "--rules"),
+        ("show", "scopes/reuse-true-finds-existing", "--backend", "reference"),
+    ):
+        with Path("/dev/full").open("w") as full:
+            ran = canireuse(*arguments, stdout=full)
+        assert ran.returncode == 3
+        assert ran.stderr == "error: the output cannot be written: No space left on device\n"
+
+
+def test_brackets_of_results_are_no_markup(canireuse, tmp_path):
+    path = tmp_path / "r.jsonl"
+    claim = records.ClaimLine(
+        id="[/]odd", document="[red", title="t", stands="tf1", where="w", line=1, claim="c", not_checkable="why [/]"
+    )
+    write(path, header(), claim, case(spec="a/[/]b"), footer())
+    assert "[/]odd" in canireuse("claims", "--results", str(path)).stdout
+    failed = case(spec="a/[/]b").model_copy(update={"verdict": "fails"})
+    other = write(tmp_path / "other.jsonl", header(), failed, footer())
+    assert "a/[/]b@" in canireuse("diff", str(path), str(other)).stdout

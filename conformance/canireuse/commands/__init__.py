@@ -1,6 +1,8 @@
 """The command line: one module a command."""
 
+import errno
 import gc
+import os
 import sys
 from importlib import import_module
 
@@ -13,6 +15,8 @@ from canireuse.problems import InputError, UsageError
 OFTEN = 100_000
 #: the exit code for input that cannot be used; pytest's own for wrong usage
 BAD_INPUT = 4
+#: the exit code where canireuse itself cannot go on; also where its output cannot be written
+FAILED = 3
 
 
 #: in the order in which help lists them; each is the function of its name in the module of its name
@@ -49,7 +53,10 @@ def main() -> None:
     """Run the command line; tell bad input in three parts and without a traceback."""
     gc.set_threshold(OFTEN)
     try:
-        sys.exit(commands.main(standalone_mode=False) or 0)
+        code = commands.main(standalone_mode=False) or 0
+        if sys.stdout is not None:  # it may have been closed from the first
+            sys.stdout.flush()
+        sys.exit(code)
     except (InputError, UsageError) as error:
         click.echo(f"error: {error}", err=True)
     except click.ClickException as error:
@@ -57,4 +64,12 @@ def main() -> None:
     except click.Abort:
         click.echo("interrupted", err=True)
         sys.exit(2)
+    except OSError as error:
+        if error.errno not in {errno.EPIPE, errno.ENOSPC} or sys.stdout is None:
+            raise
+        nowhere = os.open(os.devnull, os.O_WRONLY)  # what is left is written at the end
+        os.dup2(nowhere, sys.stdout.fileno())
+        if error.errno != errno.EPIPE:  # a reader who has enough needs no word of it
+            click.echo(f"error: the output cannot be written: {error.strerror}", err=True)
+        sys.exit(FAILED)
     sys.exit(BAD_INPUT)

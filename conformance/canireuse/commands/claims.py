@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.markup import escape
 
 from canireuse.claims import judge_claims
 from canireuse.commands.results import read_results
@@ -48,7 +49,7 @@ def claims(ids: tuple[str, ...], results: tuple[Path, ...], verdict: str | None,
         console = Console(highlight=False, soft_wrap=True)
         for one in chosen:
             console.print(
-                f"[{STYLES[one.verdict]}]{one.verdict:13}[/] [bold]{one.claim.id}[/]  {one.claim.document}:{one.claim.line}"
+                f"[{STYLES[one.verdict]}]{one.verdict:13}[/] [bold]{escape(one.claim.id)}[/]  {escape(one.claim.document)}:{one.claim.line}"
             )
             console.print(f"    {one.claim.claim}\n    {one.why}", markup=False)
             for command in dict.fromkeys(piece.command for piece in one.evidence):

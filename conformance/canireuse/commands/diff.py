@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.markup import escape
 
 from canireuse.commands.results import read_results
 from canireuse.difference import Difference, TimeChange, difference
@@ -54,7 +55,7 @@ def print_verdicts(console: Console, found: Difference) -> None:
     console.print(f"[bold]{len(found.verdicts)} {'verdict' if len(found.verdicts) == 1 else 'verdicts'} changed[/]")
     for change in found.verdicts:
         style = STYLES.get(change.new.partition(" ")[0], "")
-        console.print(f"    {change.case}: {change.old} → [{style or 'none'}]{change.new}[/]")
+        console.print(f"    {escape(change.case)}: {change.old} → [{style or 'none'}]{change.new}[/]")
         if change.reason:
             console.print(f"        {change.reason}", markup=False, style="dim")
 
