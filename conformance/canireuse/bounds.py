@@ -42,9 +42,9 @@ LARGEST = 340282346638528859811704183484516925440
 TOLD = f"""\
 - A file has at most {MOST_BYTES:,} bytes, and {DEEPEST} levels of mappings and lists in one another.
 - A spec has at most {MOST_STEPS:,} steps, {DEEPEST_STEPS} deep, and runs at most {MOST_RUNS:,}: each counts as often as the loops and
-  calls around it say. A loop (`repeat`, `times`) has at most {MOST_TURNS:,} turns.
+  calls around it say, a `numbered` one as often as it makes a variable. A loop (`repeat`, `times`) has at most {MOST_TURNS:,} turns.
 - A module has at most {MOST_PLACES} places inside, {DEEPEST_PLACE} deep; what stands at two places counts twice.
-  All that a spec binds has at most {MOST_STANDING:,}.
+  All that a spec binds has at most {MOST_STANDING:,}. A list of places or of scalars has at most {MOST_PLACES}.
 - A shape has at most {MOST_AXES} axes, each of at least 1, and {MOST_ELEMENTS:,} elements; so have a layer's `inputs` x `units`,
   what `numbered` makes in all, and `ones(...)`. An index and a `size` are no larger.
 - A value that is written out has at most {MOST_VALUES:,} numbers, in rows of equal length.

@@ -33,6 +33,7 @@ from canireuse.vocabulary import (
     Drop,
     Expect,
     Function,
+    Get,
     Gradient,
     Intercept,
     Invoke,
@@ -473,6 +474,8 @@ def turns(step: Step) -> int:
             return step.repeat
         case Train() | Update() | Scan() | Thread():
             return step.times
+        case Get():
+            return step.numbered or 1
     return 1
 
 

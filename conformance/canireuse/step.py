@@ -18,7 +18,7 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from canireuse.bounds import LARGEST, LONGEST_NAME, MOST_AXES, MOST_ELEMENTS, MOST_PROBLEMS, MOST_VALUES
+from canireuse.bounds import LARGEST, LONGEST_NAME, MOST_AXES, MOST_ELEMENTS, MOST_PLACES, MOST_PROBLEMS, MOST_VALUES
 
 #: Names that scripts use for themselves; a spec that bound one would change what a script means.
 RESERVED = frozenset({
@@ -57,6 +57,13 @@ def check_path(path: str) -> str:
         if len(part) > LONGEST_NAME:
             raise ValueError(f"{part[:20]!r}... is longer than {LONGEST_NAME} characters")
     return path
+
+
+def check_member(name: str) -> str:
+    """Return `name` if a module can have a member of that name: frameworks keep what is theirs behind an underscore."""
+    if name.startswith("_"):
+        raise ValueError(f"{name!r} begins with an underscore: choose another name for a member")
+    return name
 
 
 def check_place(place: str) -> str:
@@ -133,6 +140,7 @@ def check_elements(shape: list[int]) -> list[int]:
 Name = Annotated[
     str, Field(max_length=LONGEST_NAME), AfterValidator(check_identifier), Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
 ]
+Member = Annotated[Name, AfterValidator(check_member)]
 Place = Annotated[str, AfterValidator(check_place), Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*$")]
 Path = Annotated[str, AfterValidator(check_path), Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*$")]
 Label = Annotated[str, AfterValidator(check_label), Field(pattern=r"^[a-z0-9-]+$", max_length=70)]
@@ -141,7 +149,7 @@ Shape = Annotated[list[Size], Field(max_length=MOST_AXES), AfterValidator(check_
 Real = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
 Number = Annotated[int, Field(ge=-LARGEST, le=LARGEST)] | Real
 Values = Annotated[list[Any], WithJsonSchema({"type": "array", "minItems": 1, "items": {"type": ["number", "array"]}})]
-Places = Annotated[list[Place], Field(min_length=1)]
+Places = Annotated[list[Place], Field(min_length=1, max_length=MOST_PLACES)]
 Array = Annotated[Number | Values, BeforeValidator(check_array)]
 #: values, or an expression
 Value = Annotated[str | Number | Values, BeforeValidator(check_array)]

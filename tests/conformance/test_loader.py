@@ -450,3 +450,16 @@ def test_a_file_whose_name_cannot_be_printed_is_refused(write_spec, name):
         spec_files([path.parent])
     assert str(refused.value).isascii()
     assert "\x1b" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("step", "words"),
+    [
+        ("{module: net, members: {_parameters: w}}", "begins with an underscore"),
+        (f"{{train: sgd, minimize: w, wrt: [{', '.join(['w'] * 201)}]}}", "at most 200"),
+        (f"{{update: sgd, minimize: [{', '.join(['w'] * 201)}]}}", "at most 200"),
+    ],
+)
+def test_lists_and_members_have_bounds(write_spec, step, words):
+    steps = f"steps:\n  - {{variable: w, init: 1.0, as: w}}\n  - {{optimizer: sgd, over: w}}\n  - {step}\n"
+    assert any(words in problem.expected for problem in refused(write_spec, steps))

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from canireuse.bounds import MOST_TURNS
+from canireuse.bounds import MOST_PLACES, MOST_TURNS
 from canireuse.step import Block, Name, Number, Place, Places, Real, Step
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Update(Block):
     uses = ("update",)
     expressions = ("minimize",)
     update: Name = Field(description="An optimizer bound before.")
-    minimize: str | Annotated[list[str], Field(min_length=1)] = Field(
+    minimize: str | Annotated[list[str], Field(min_length=1, max_length=MOST_PLACES)] = Field(
         description="The scalar that is minimized; of a list, gradients are accumulated before the one update."
     )
     times: int = Field(1, ge=1, le=MOST_TURNS)

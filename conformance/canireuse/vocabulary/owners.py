@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from canireuse.step import Initial, Name, Number, Path, Place, Size, Step, Value, check_elements
+from canireuse.step import Initial, Member, Name, Number, Path, Place, Size, Step, Value, check_elements
 
 
 class Layer(Step):
@@ -83,7 +83,7 @@ class Module(Step):
     binds = "module"
     bound_by = "module"
     module: Name
-    members: Annotated[dict[Name, Place], Field(min_length=1)]
+    members: Annotated[dict[Member, Place], Field(min_length=1)]
 
 
 class Tie(Step):
