@@ -27,7 +27,7 @@ MOST_AXES = 8
 #: numbers written out in one value
 MOST_VALUES = 10_000
 #: variables got by one step, and parts of one of them
-MOST_VARIABLES = 100_000
+MOST_VARIABLES = 50_000
 MOST_PARTS = 1_000
 MOST_DEVICES = 8
 #: divergences, what each of them names in one list, and sources
