@@ -40,7 +40,7 @@ LARGEST_WHOLE = 2**1023
 def encode(value, depth=0):  # noqa: PLR0911  # one case a type
     """Return a value as JSON can carry it; what is no plain data becomes {"repr": ...}."""
     if depth > DEEPEST_VALUE:
-        raise ValueError("an observation has at most %d levels of lists and mappings" % DEEPEST_VALUE)
+        raise TypeError("an observation has at most %d levels of lists and mappings" % DEEPEST_VALUE)
     if isinstance(value, BaseException):
         return {"error": describe(value)}
     if value is None or isinstance(value, (bool, str)):
