@@ -19,7 +19,7 @@ from canireuse.problems import UsageError
 from canireuse.runner import CaseItem, State
 from canireuse.scenarios import scenario_lines
 from canireuse.spec import Located
-from canireuse.summary import absent_lines, holes, some, summary_table
+from canireuse.summary import absent_lines, holes, printable, some, summary_table
 from canireuse.writer import Writer, check_place, check_replaced, now
 
 DEFAULT_RESULTS = Path("results.jsonl")
@@ -111,7 +111,9 @@ class Recorder:
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         """Write the record that a report carries, the first of each case that was planned."""
-        if not hasattr(report, "canireuse_case") or not (self.planned or {}).pop(report.nodeid, None):
+        if not hasattr(report, "canireuse_case") or report.outcome == "rerun":  # a plugin runs it again
+            return
+        if not (self.planned or {}).pop(report.nodeid, None):
             return
         record = records.Case.model_validate(report.canireuse_case)
         environment = records.Environment.model_validate(report.canireuse_environment)
@@ -199,7 +201,11 @@ class Recorder:
     def absent(self) -> list[str]:
         """Which backends and which cases were skipped, and why, in words: each reason once, however many cases there are."""
         unloadable = (f"skipped: {why}" for why in self.state.unloadable.values())
-        return [*unloadable, *absent_lines(self.environments.values(), self.state.named), *holes(self.cases)]
+        return [
+            *unloadable,
+            *absent_lines(self.environments.values(), self.state.named),
+            *map(printable, holes(self.cases)),
+        ]
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Print the table of verdicts under pytest's own words."""

@@ -7,6 +7,7 @@ everything else fails.
 
 import math
 import signal
+import sys
 import threading
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -24,10 +25,12 @@ from canireuse.measuring import DEFAULT_BUDGET, Measuring, is_measured
 from canireuse.problems import FileTaken, InputError, UsageError
 from canireuse.script import Script, Unsupported
 from canireuse.spec import Located
-from canireuse.summary import alike
+from canireuse.summary import alike, printable
 from canireuse.translation import Adapter
 
 FAILING = frozenset({"fails", "error", "crash", "timeout"})
+#: the signals that end a run as Ctrl-C does
+ENDING = (signal.SIGTERM, signal.SIGHUP) if sys.platform != "win32" else (signal.SIGTERM,)
 STATE = pytest.StashKey["State"]()
 
 
@@ -287,9 +290,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def end_as_by_ctrl_c() -> None:
-    """Have SIGTERM end the run as Ctrl-C does, with its hosts stopped and the old results whole; whoever else asked for it keeps it."""
-    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Have SIGTERM, and the end of the terminal, end the run as Ctrl-C does: hosts stopped, old results whole; who else asked for them keeps them."""
+    for number in ENDING:
+        if threading.current_thread() is threading.main_thread() and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
 
 
 def is_alone(config: pytest.Config) -> bool:
@@ -382,7 +386,7 @@ def explain(record: records.Case) -> str:
         [f"    output: {record.output.strip()[-1500:]}"] if record.output.strip() and record.verdict != "fails" else []
     )
     lines.append(f"    to do: read the script with `canireuse show {record.spec} --backend {record.backend}`")
-    return "\n".join(lines)
+    return printable("\n".join(lines))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -423,9 +427,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Stop the hosts of this process, and give SIGTERM back."""
+    """Stop the hosts of this process, and give the signals back."""
     state = config.stash.get(STATE, None)
     if state is not None:
         state.stop()
-        if signal.getsignal(signal.SIGTERM) is signal.default_int_handler:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for number in ENDING:
+            if signal.getsignal(number) is signal.default_int_handler:
+                signal.signal(number, signal.SIG_DFL)

@@ -59,10 +59,10 @@ def absent_lines(environments: Iterable[Environment], named: Collection[str]) ->
         engine = environment.id.partition("+")[2]
         name = f"{environment.backend} on {engine}" if engine else environment.backend
         if environment.backend not in named:
-            yield f"skipped: {name}: {environment.absent}"
+            yield printable(f"skipped: {name}: {environment.absent}")
             continue
-        yield f"failed: {name} was named with --backend and cannot run: {environment.absent}"
-        yield from (f"    | {line}" for line in environment.last_output.strip().splitlines()[-LAST_LINES:])
+        yield printable(f"failed: {name} was named with --backend and cannot run: {environment.absent}")
+        yield from (printable(f"    | {line}") for line in environment.last_output.strip().splitlines()[-LAST_LINES:])
 
 
 def alike(case: Case) -> tuple[str, ...]:
@@ -85,6 +85,11 @@ def holes(cases: Iterable[Case]) -> Iterator[str]:
 def newest_in(reason: str) -> str:
     """Return a reason with the newest version alone that a script needs: cases that also need others are alike in that."""
     return reason.partition("; ")[0] if reason.startswith(SINCE) else reason
+
+
+def printable(text: str) -> str:
+    """Return a text without what a terminal would obey: messages of frameworks may hold anything."""
+    return "".join(one if one.isprintable() or one in "\n\t" else ascii(one)[1:-1] for one in text)
 
 
 def some(names: Sequence[str], noun: str) -> str:

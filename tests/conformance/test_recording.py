@@ -2,12 +2,16 @@
 
 import os
 import resource
+import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
 from canireuse import records
+from canireuse.recording import Recorder
+from tests.conformance.test_records import case
 
 STEPS = """
     steps:
@@ -185,14 +189,14 @@ def test_a_full_disk_ends_the_run_with_a_sentence(around, specs):
         assert old.read_text() == before
 
 
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
 def test_a_signal_ends_the_run_with_a_sentence(around, specs, name):
     old = specs / "results.jsonl"
     assert around("pass").returncode == 1
     before = old.read_text()
-    # a process that is started in the background ignores Ctrl-C
-    given = "signal.signal(signal.SIGINT, signal.default_int_handler); " if name == "SIGINT" else ""
-    ran = around(f"{given}os.kill(os.getpid(), signal.{name})")
+    # what a test runner in the background ignores, its children would
+    heard = lambda: signal.signal(getattr(signal, name), signal.SIG_DFL)  # noqa: E731
+    ran = around(f"os.kill(os.getpid(), signal.{name})", preexec_fn=heard)
     assert ran.returncode == 2, ran.stdout + ran.stderr
     assert "stopped before its end: what had come is in results.jsonl.partial, results.jsonl is as it was" in ran.stdout
     assert old.read_text() == before
@@ -244,3 +248,20 @@ runner.State.load = load
     assert ran.returncode == 2, ran.stdout + ran.stderr
     assert "interrupted before anything ran" in ran.stdout
     assert not list(folder.iterdir())
+
+
+def test_of_a_case_that_a_plugin_runs_again_the_last_run_is_recorded():
+    recorder, written = object.__new__(Recorder), []
+    recorder.planned, recorder.cases, recorder.environments = {"a::torch": "a@torch"}, [], {}
+    recorder.write = lambda *lines: written.extend(lines)
+    for outcome, verdict in (("rerun", "error"), ("passed", "conforms")):
+        environment = records.Environment(
+            id="torch@cpu", backend="torch", title="t", about="a", asked_device="cpu", device="cpu"
+        )
+        record = case().model_copy(update={"verdict": verdict})
+        report = SimpleNamespace(
+            nodeid="a::torch", outcome=outcome, canireuse_case=record, canireuse_environment=environment
+        )
+        recorder.pytest_runtest_logreport(report)
+    assert [line.verdict for line in written if isinstance(line, records.Case)] == ["conforms"]
+    assert not recorder.missing

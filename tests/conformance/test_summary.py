@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from rich.console import Console
 
 from canireuse.progress import Display
-from canireuse.summary import holes, some
+from canireuse.summary import holes, printable, some
 from tests.conformance.test_records import case
 
 
@@ -42,6 +42,10 @@ def test_what_an_environment_lacks_is_told_once_with_its_count():
     cases.append(case("facet/e").model_copy(update={"verdict": "unsupported", "reason": "torch has no words for it"}))
     cases.append(case("facet/f").model_copy(update={"verdict": "skipped", "reason": "no torch here"}))
     assert list(holes(cases)) == [f"skipped: 3 cases of torch: {lacks}", f"unsupported: 2 cases of torch: {since}"]
+
+
+def test_a_terminal_is_not_told_what_to_do():
+    assert printable("a\x1b[2Jb\u202ec\td\n\x00é漢") == "a\\x1b[2Jb\\u202ec\td\n\\x00é漢"
 
 
 def test_names_are_counted_and_the_first_are_told():
