@@ -121,6 +121,8 @@ def run(
     ]
     own = ["-p", "canireuse.plugin", "-p", "xdist.plugin", "-o", f"canireuse_specs={shlex.join(map(str, paths))}"]
     code = pytest.main([*arguments, *alone, *own], plugins=[display])
+    if display.console.quiet:  # pytest has put back the stream that nobody reads
+        display.console.on_broken_pipe()
     if code == pytest.ExitCode.INTERRUPTED and not display.ended:
         display.console.print("interrupted before anything ran")
     if as_json:
