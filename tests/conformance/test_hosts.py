@@ -230,7 +230,7 @@ def test_what_no_record_could_hold_is_not_observed(host, value, ending, observed
     assert outcome.ending == ending
     if observed == {}:
         assert outcome.observations == {}
-        assert outcome.error["type"] in {"ValueError", "UnexpectedAnswer"}
+        assert outcome.error["type"] in {"TypeError", "UnexpectedAnswer"}
     else:
         assert outcome.observations["a"] == observed or observed is None
     assert host.run(Script("observe('b', 1)"), "<next>").observations == {"b": 1}

@@ -359,7 +359,7 @@ VALUES = [
     ("{train: sgd, minimize: sum(v), wrt: v, times: ^10001}", "less than or equal to 10000"),
     ("{optimizer: o, over: v, clip: ^0}", "greater than 0"),
     ("{repeat: ^1000000000000, steps: []}", "less than or equal to 10000"),
-    ("{get: w, numbered: ^1000000, shape: [1]}", "less than or equal to 100000"),
+    ("{get: w, numbered: ^1000000, shape: [1]}", "less than or equal to 50000"),
     ("^{get: w, numbered: 10000, shape: [10000]}", "at most 16777216"),
     ("{get: w, partitions: ^1001, shape: [1]}", "less than or equal to 1000"),
     ("{get: ^" + "k" * 61 + "}", "at most 60 characters"),

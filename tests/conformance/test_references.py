@@ -132,7 +132,7 @@ def nested(depth):
         ([nested(DEEPEST_STEPS)], f"more than {DEEPEST_STEPS} deep"),
         (["{read: v}"] * MOST_STEPS, f"at most {MOST_STEPS} steps"),
         (["{repeat: 400, steps: [{repeat: 400, steps: [{read: v}]}]}"], f"at most {MOST_RUNS} steps"),
-        (["{get: many, shape: [1], numbered: 60000}", "{get: more, shape: [1], numbered: 60000}"], "multiply"),
+        (["{get: many, shape: [1], numbered: 40000}", "{get: more, shape: [1], numbered: 40000}", "{get: most, shape: [1], numbered: 40000}"], "multiply"),
         (["{function: f, steps: [{repeat: 400, steps: [{read: v}]}]}", "{repeat: 400, steps: [{invoke: f}]}"], "multiply"),
         (["{function: f, steps: [{repeat: 4000, steps: [{read: v}]}]}", "{thread: f, times: 4000}"], "multiply"),
         (["{scan: y, to: y, times: 400, steps: [{repeat: 400, steps: [{read: v}]}]}"], "multiply"),
