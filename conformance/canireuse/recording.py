@@ -18,7 +18,6 @@ from canireuse.measuring import HIGHEST_LOAD, load_average
 from canireuse.problems import UsageError
 from canireuse.runner import CaseItem, State
 from canireuse.scenarios import scenario_lines
-from canireuse.spec import Located
 from canireuse.summary import absent_lines, holes, printable, some, summary_table
 from canireuse.writer import Writer, check_place, check_replaced, now
 
@@ -85,11 +84,7 @@ class Recorder:
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
         """Plan the cases, where workers collect."""
-        self.plan([node for node in ids if self.spec_of(node)])
-
-    def spec_of(self, node: str) -> Located | None:
-        """Return the spec that a node id belongs to, if it is that of a case."""
-        return self.state.specs.get((self.config.rootpath / node.partition("::")[0]).resolve())
+        self.plan(ids)
 
     @property
     def missing(self) -> list[str]:
@@ -100,12 +95,16 @@ class Recorder:
         """Note which cases are to have a record; raise UsageError if their file would replace one with more, unless that was asked for."""
         if self.planned is not None:  # each worker collects, and one that takes the place of another
             return
+        parts = {node: node.partition("::") for node in nodes}
+        files = {file: (self.config.rootpath / file).resolve() for file in {file for file, _, _ in parts.values()}}
         self.planned = {
-            node: f"{located.id}@{node.partition('::')[2]}" for node in nodes if (located := self.spec_of(node))
+            node: f"{located.id}@{name}"
+            for node, (file, _, name) in parts.items()
+            if (located := self.state.specs.get(files[file]))  # workers collect tests of other kinds too
         }
-        if nodes and self.writer and not self.config.getoption("--replace"):
+        if self.planned and self.writer and not self.config.getoption("--replace"):
             try:
-                check_replaced(self.path, len(nodes))
+                check_replaced(self.path, len(self.planned))
             except UsageError as error:
                 raise pytest.UsageError(str(error)) from None
 

@@ -179,7 +179,7 @@ CLASSES = {
     "has-ways-that-are-numbers": ({"ways_of": of_spec([{"save": 1}], WAYS)}, "error", "adapter"),
 }  # fmt: skip
 
-#: what goes wrong wherever it is asked -> the blame of each of its cases, and their verdict where the framework is not even there
+#: what goes wrong on every spec: each case that does not conform is the adapter's fault
 EVERYWHERE = {
     "has-a-probe-that-raises": {"probe": classmethod(lambda _cls, _device: 1 / 0)},
     "has-a-probe-that-is-nothing": {"probe": classmethod(lambda _cls, _device: None)},
