@@ -5,6 +5,7 @@ request a line comes in on the standard input; answers go out on the standard ou
 away from everybody else first, so that what a framework prints can never corrupt the channel.
 
 Requests: {"id": number, "script": text, "filename": name, "reset": text, "packages": [name], "core": number, "measuring": settings}.
+A block of a document comes as {"id": number, "block": what `printed` runs, "filename": name}.
 Answers, each with the `id` of the request: {"began": true}, {"observed": {"label", "value"}} as each observation comes, then
 {"finished": {"error", "warnings", "seconds", "environment"}}. With `measuring`, which holds the arguments
 of `Stopwatch`, a script waits in between: the answer {"waiting": samples} is
@@ -270,7 +271,8 @@ def main():
     os.dup2(nothing, 0)
     os.dup2(2, 1)
     sys.stdin = open(os.devnull)
-    import stopwatch  # noqa: F401  # while its folder, which scripts are not to see, is on the path
+    import printed  # while its folder, which scripts are not to see, is on the path
+    import stopwatch  # noqa: F401  # the same
 
     sys.path[:] = [
         path for path in sys.path if os.path.abspath(path or ".") != os.path.dirname(os.path.abspath(__file__))
@@ -292,8 +294,13 @@ def main():
     def receive():
         return json.loads(lines.get())
 
+    own = sys.modules[__name__]
     while True:
-        run(receive(), answer, receive, listener)
+        request = receive()
+        if request.get("block") is not None:
+            printed.run_block(own, request, answer, listener)
+        else:
+            run(request, answer, receive, listener)
 
 
 def queue_up(requests, lines):

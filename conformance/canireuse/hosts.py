@@ -18,7 +18,7 @@ from canireuse import asking
 from canireuse.asking import AdapterFault
 from canireuse.channel import Channel, HostGone
 from canireuse.limits import limit_in, misfits, said, unfit
-from canireuse.messages import UnexpectedAnswer
+from canireuse.messages import Message, UnexpectedAnswer
 from canireuse.problems import UsageError
 from canireuse.translation import Adapter, Script
 
@@ -43,8 +43,21 @@ class Outcome:
     output: str = ""
     #: why it ran a second time, on a new host, if it did
     again: str = ""
+    #: of a block of a document: what it printed, what became of the statements of its promises, and where it was late
+    printed: list[dict[str, Any]] = field(default_factory=list)
+    met: dict[int, dict[str, Any]] = field(default_factory=dict)
+    line: int | None = None
     #: what a script that is being measured has to say while it waits: then `ending` is waiting
     waiting: dict[str, Any] = field(default_factory=dict)
+
+    def take(self, answer: Message) -> None:
+        """Take what a block of a document prints, or meets."""
+        if answer.printed:
+            self.printed.append(answer.printed.model_dump())
+        elif answer.met:
+            before = self.met.get(answer.met.line, {"error": None, "passed": False})
+            error = before["error"] or answer.met.model_dump()["error"]
+            self.met[answer.met.line] = {"error": error, "passed": before["passed"] or answer.met.passed}
 
 
 def check_platform() -> None:
@@ -193,6 +206,10 @@ class Host:
         again.again = f"the host that had run others before did not get through it: {how}"
         return again
 
+    def run_block(self, block: Mapping[str, Any], filename: str) -> Outcome:
+        """Run a block of a document, in the namespace of those that the process ran before, and return what it did."""
+        return self._request({"block": block, "filename": filename})
+
     def begin(self, script: Script, filename: str, measuring: Mapping[str, Any]) -> Outcome:
         """Start a script that is measured; it waits at its first round, if it gets there.
 
@@ -283,6 +300,11 @@ class Host:
                     )
                     outcome.seconds, outcome.environment = finished["seconds"], finished["environment"]
                     break
+                elif answer.late:
+                    outcome.line = answer.late.line
+                    break
+                else:
+                    outcome.take(answer)
         except HostGone as error:
             outcome.ending, outcome.error = "crash", gone(str(error))
         except UnexpectedAnswer as error:

@@ -5,7 +5,7 @@ exactly an answer to what was asked raises UnexpectedAnswer: the host cannot be 
 """
 
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, model_validator
 
@@ -77,6 +77,28 @@ class Heard(Part):
     line: int | None
 
 
+class Printed(Part):
+    """A piece of what a block of a document printed, with the lines of the document that were running, the innermost first."""
+
+    lines: list[int]
+    text: str
+    stream: Literal["stdout", "stderr"]
+
+
+class Met(Part):
+    """What became of the statement of a promise, whose line this is: it was reached, raised, or has passed."""
+
+    line: int
+    error: Raised | None
+    passed: bool
+
+
+class Late(Part):
+    """The line of the document at which the time of a block was over, None where that is not known."""
+
+    line: int | None
+
+
 class Interpreter(Part):
     """What the process of a host is: interpreter, machine, packages, threads."""
 
@@ -103,6 +125,9 @@ class Message(Part):
     began: bool | None = None
     observed: Observed | None = None
     waiting: dict[str, Any] | None = None
+    printed: Printed | None = None
+    met: Met | None = None
+    late: Late | None = None
     finished: Finished | None = None
 
     @model_validator(mode="after")

@@ -5,7 +5,7 @@ run that is killed loses at most the scripts in flight. Everything aligns by id,
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -110,6 +110,79 @@ class Case(Line):
     seconds: float | None = None
 
 
+PromiseKind = Literal["prints", "raises", "answers"]
+Ended = Literal["completed", "raised", "timeout", "crash", "skipped", "not reached"]
+
+
+class Promise(Line):
+    """A promise of a block, at its line of the document: what it says will come, and what came, None if it was not reached."""
+
+    line: int
+    kind: PromiseKind
+    promised: str
+    came: str | None = None
+    kept: bool = False
+
+
+class Printed(Line):
+    """What a block printed at a line of its document; None where no line was running."""
+
+    line: int | None
+    text: str
+    stream: Literal["stdout", "stderr"] = "stdout"
+
+
+class Block(Line):
+    """A block of a document in one mode: how it ended, what it printed, and what came of its promises.
+
+    All lines are those of the document. `mode` is the backend; `way` says more of it, as for a case.
+    """
+
+    kind: Literal["block"] = "block"
+    id: str
+    document: str
+    #: the document's path below the folder that was given
+    file: str
+    title: str
+    #: of the document
+    digest: str
+    number: int
+    line: int
+    last_line: int
+    mode: str
+    way: dict[str, str] = {}
+    device: Device
+    environment: str
+    together: bool = False
+    ended: Ended
+    #: where it ended, if it did not complete
+    at_line: int | None = None
+    error: dict[str, Any] | None = None
+    reason: str | None = None
+    output: list[Printed] = []
+    promises: list[Promise] = []
+    warnings: list[dict[str, Any]] = []
+    #: the last that was printed below Python, of a block that did not complete
+    last_output: str = ""
+    script: str
+    seconds: float | None = None
+
+    @property
+    def as_it_says(self) -> bool:
+        """Whether it completed with every promise kept, or ended in the exception that a promise of it foretells."""
+        if self.ended == "completed":
+            return all(promise.kept for promise in self.promises)
+        return self.raised_as_promised and all(one.kept for one in self.promises if one.came is not None)
+
+    @property
+    def raised_as_promised(self) -> bool:
+        """Whether it ended in an exception that one of its promises foretells."""
+        if self.ended != "raised" or self.error is None:
+            return False
+        came = raised(self.error)
+        return any(one.kind == "raises" and one.kept and one.came == came for one in self.promises)
+
+
 class Measurement(Line):
     """What one measured loop took in one process: every raw sample, in seconds a turn."""
 
@@ -210,15 +283,21 @@ class Footer(Line):
     cases: int
     seconds: float
     verdicts: dict[str, int]
-    #: the cases that were planned and have no record, by spec, backend and way
+    blocks: int = 0
+    #: the cases and blocks that were planned and have no record, by spec, backend and way
     missing: list[str] = []
 
 
 AnyLine = Annotated[
-    Header | Environment | SpecLine | ClaimLine | ScenarioLine | Case | Measurement | Measuring | Footer,
+    Header | Environment | SpecLine | ClaimLine | ScenarioLine | Case | Block | Measurement | Measuring | Footer,
     Field(discriminator="kind"),
 ]
 LINE: TypeAdapter[Any] = TypeAdapter(AnyLine)
+
+
+def raised(error: Mapping[str, Any]) -> str:
+    """Return an exception as the end of its traceback has it, without its module."""
+    return f"{error['type']}: {error['message']}" if error["message"] else str(error["type"])
 
 
 def digest(text: str) -> str:
@@ -240,6 +319,7 @@ class Results(BaseModel):
     claims: dict[str, ClaimLine] = {}
     scenarios: dict[str, ScenarioLine] = {}
     cases: dict[str, Case] = {}
+    blocks: dict[str, Block] = {}
     measurements: dict[str, Measurement] = {}
     measurings: list[Measuring] = []
     footers: list[Footer] = []
@@ -284,7 +364,7 @@ def read(paths: Iterable[Path]) -> Results:
 def read_file(results: Results, path: Path, content: bytes) -> list[Problem]:
     """Add the lines of a file to the results up to where it was cut off; return the first that is wrong, if one is."""
     *lines, last = content.split(b"\n")
-    cases = 0
+    cases = blocks = 0
     for number, text in enumerate([*lines, last] if last else lines, 1):
         try:
             line = LINE.validate_json(text)
@@ -302,8 +382,11 @@ def read_file(results: Results, path: Path, content: bytes) -> list[Problem]:
             expected, advice = "files of one set of specs, each case once", "merge only files of one state of `specs/`"
             return [Problem(path, number, 1, clash, expected, advice)]
         cases += isinstance(line, Case)
-        if isinstance(line, Footer) and line.cases != cases:
-            results.cut.append(f"{path}:{number}: {line.cases} cases were recorded, and {cases} are in the file")
+        blocks += isinstance(line, Block)
+        if isinstance(line, Footer):
+            for noun, recorded, here in (("cases", line.cases, cases), ("blocks", line.blocks, blocks)):
+                if recorded != here:
+                    results.cut.append(f"{path}:{number}: {recorded} {noun} were recorded, and {here} are in the file")
     return []
 
 
@@ -323,8 +406,9 @@ def add(results: Results, line: Line) -> str | None:
     known: dict[str, Any] = getattr(results, f"{line.kind}s")  # type: ignore[attr-defined]
     if isinstance(line, Measurement) and line.id in known:
         return f"the measurement {line.id} is here twice"
-    if isinstance(line, Case) and line.id in known:
-        return contradiction(known[line.id], line)
+    if isinstance(line, Case | Block) and line.id in known:
+        contradicts: Any = contradiction if isinstance(line, Case) else block_contradiction
+        return str(clash) if (clash := contradicts(known[line.id], line)) else None
     known[line.id] = line  # type: ignore[attr-defined]
     return None
 
@@ -335,4 +419,13 @@ def contradiction(one: Case, other: Case) -> str | None:
         return f"the case {one.id} is here twice, with two scripts"
     if one.verdict != other.verdict or one.expectations != other.expectations:
         return f"the case {one.id} is here twice, and observed two things ({one.verdict}, {other.verdict})"
+    return None
+
+
+def block_contradiction(one: Block, other: Block) -> str | None:
+    """Return how two records of a block contradict each other."""
+    if one.digest != other.digest:
+        return f"the document {one.document} is here in two versions"
+    if (one.ended, one.promises, one.error) != (other.ended, other.promises, other.error):
+        return f"the block {one.id} is here twice, and ended in two ways ({one.ended}, {other.ended})"
     return None

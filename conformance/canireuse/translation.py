@@ -64,6 +64,12 @@ class Adapter(Observing):
     imports: ClassVar[str] = ""
     #: lines that put back what the framework keeps globally, run by the host before each script
     reset: ClassVar[str] = ""
+    #: modules that a block of a document imports which is about this backend, as in `flax.nnx`
+    modules: ClassVar[tuple[str, ...]] = ()
+    #: in blocks of documents: the module that is imported -> the one that it stands for here
+    instead: ClassVar[Mapping[str, str]] = {}
+    #: lines that run before a block of a document
+    before_blocks: ClassVar[str] = ""
     #: environment variables of the host
     environ: ClassVar[Mapping[str, str]] = {}
     #: what the framework can run on -> environment variables that choose it; each is a way of every spec, with hosts of its own

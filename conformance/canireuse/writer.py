@@ -3,6 +3,7 @@
 import datetime
 import fcntl
 import os
+import re
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +15,8 @@ from canireuse.records import Header, Line
 
 #: how much of a file is read to tell whether it begins with a header, in bytes
 LONGEST_HEADER = 1 << 20
+#: how a line begins that counts
+COUNTED = re.compile(rb'\{"kind": ?"(case|block)"')
 
 
 def check_place(path: Path) -> None:
@@ -41,25 +44,31 @@ def partial_of(path: Path) -> Path:
     return path.with_name(path.name + ".partial")
 
 
-def cases_in(path: Path) -> int | None:
-    """Return how many cases a file holds, whole or cut off; None if it is no results file."""
+def held_in(path: Path) -> dict[str, int] | None:
+    """Return how many cases and how many blocks a file holds, whole or cut off; None if it is no results file."""
     with path.open("rb") as file:
         try:
             Header.model_validate_json(file.readline(LONGEST_HEADER))
         except ValidationError:
             return None
-        return sum(line.startswith((b'{"kind":"case"', b'{"kind": "case"')) for line in file)
+        kinds = [found[1].decode() for line in file if (found := COUNTED.match(line))]
+    return {"cases": kinds.count("case"), "blocks": kinds.count("block")}
 
 
-def check_replaced(path: Path, planned: int) -> None:
-    """Raise UsageError if a file that is there would be replaced by one with fewer cases, or is no results file at all."""
+def check_replaced(path: Path, cases: int, blocks: int = 0) -> None:
+    """Raise UsageError if a file that is there would be replaced by one with fewer cases or blocks, or is no results file at all."""
     if not path.is_file() or not path.stat().st_size:
         return
-    there = cases_in(path)
-    if there is None or there > planned:
-        held = "is no results file" if there is None else f"holds {there} cases, and this run has {planned}"
+    there, planned = held_in(path), {"cases": cases, "blocks": blocks}
+    held = "is no results file" if there is None else ""
+    noun = "cases"
+    for kind, count in (there or {}).items():
+        if count > planned[kind]:
+            held, noun = f"holds {count} {kind}, and this run has {planned[kind] or 'none'}", kind
+            break
+    if held:
         raise UsageError(
-            f"{path} {held}; nothing was run\n    expected: a new file, or one with no more cases than this run\n    to do: name another with --results, or replace this one with --replace"
+            f"{path} {held}; nothing was run\n    expected: a new file, or one with no more {noun} than this run\n    to do: name another with --results, or replace this one with --replace"
         )
 
 

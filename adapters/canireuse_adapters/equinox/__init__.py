@@ -20,6 +20,7 @@ class Equinox(EquinoxMeasuring):
     packages = ("equinox", "jax", "jaxlib", "optax")
     install = "pip install equinox optax"
     since = {**SINCE_ON_DEVICES, **SINCE_OF_PATHS, **SINCE_OF_OPTAX}
+    modules = ("equinox",)
     imports = "import equinox as eqx\nimport jax\nimport jax.numpy as jnp\nimport optax"
     ways = {"copy": ("tree-map", "deepcopy")}
     options = frozenset({

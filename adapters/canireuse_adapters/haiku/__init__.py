@@ -29,6 +29,7 @@ class Haiku(HaikuMeasuring):
     install = "pip install dm-haiku optax"
     distributions = {"haiku": "dm-haiku"}
     since = {**SINCE_ON_DEVICES, **SINCE_OF_OPTAX}
+    modules = ("haiku",)
     imports = "import haiku as hk\nimport jax\nimport jax.numpy as jnp\nimport optax"
     errors = {
         "not_found": (

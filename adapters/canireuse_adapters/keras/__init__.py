@@ -29,6 +29,7 @@ class Keras(KerasMeasuring):
     install = "pip install keras tensorflow jax torch"
     requires = ("keras>=3.5", "tensorflow>=2.16", "torch>=2.4")
     since = {"keras.remat": "keras>=3.9"}
+    modules = ("keras",)
     imports = "import keras"
     reset = (
         "import keras\n"

@@ -25,6 +25,7 @@ class Linen(LinenMeasuring):
     name = "linen"
     title = "Flax Linen"
     about = "Flax's functional modules: variables in a tree of their own, `flax.core.Scope` and `flax.linen` layers over it."
+    modules = ("flax",)
     imports = (
         "import flax\nimport jax\nimport jax.numpy as jnp\nimport optax\nimport orbax.checkpoint as ocp\n"
         "from flax import linen as nn\nfrom flax.core import Scope"

@@ -21,6 +21,7 @@ class NNX(NNXMeasuring):
     name = "nnx"
     title = "Flax NNX"
     about = "Flax's modules with reference semantics: a variable is an object, and an attribute of every module that uses it."
+    modules = ("flax.nnx",)
     imports = "import flax\nimport jax\nimport jax.numpy as jnp\nimport optax\nfrom flax import nnx"
     packages = ("flax", "jax", "jaxlib", "optax", "orbax-checkpoint")
     install = "pip install flax optax orbax-checkpoint"

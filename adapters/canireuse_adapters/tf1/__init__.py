@@ -31,6 +31,9 @@ class TF1(GraphMeasuring):
     name = "tf1"
     title = "TensorFlow 1 graph mode"
     about = "Variable scopes of `tf.compat.v1` in a graph with a session; runs on TensorFlow 1.15 and on TensorFlow 2."
+    modules = ("tensorflow",)
+    # as TensorFlow's guide to migration has it
+    before_blocks = "import tensorflow.compat.v1 as tf\n\ntf.disable_v2_behavior()"
 
     def opening(self) -> str:
         """Return the line that opens a graph on the device, with a session."""

@@ -33,6 +33,7 @@ class TF2(MeasuringWords):
     packages = ("tensorflow", "keras")
     install = "pip install tensorflow"
     requires = ("tensorflow>=2.16",)
+    modules = ("tensorflow",)
     imports = "import tensorflow as tf"
     # virtual devices have to be asked for before anything runs: the host does, and scripts that need them do too
     reset = f"import tensorflow as tf\n{TWO_DEVICES}\ntf.keras.backend.clear_session(free_memory=False)\ntf.random.set_seed(0)"

@@ -81,6 +81,7 @@ class Torch(TorchMeasuring, TorchParallel):
         "torch.distributed.fsdp.fully_shard": "torch>=2.6",
         "torch.while_loop": "torch>=2.5",
     }
+    modules = ("torch",)
     imports = "import torch\nfrom torch import nn"
     # importing Dynamo costs a second; what was never imported has nothing to put back
     reset = (
