@@ -143,14 +143,7 @@ class State:
             raise UsageError(
                 f"--budget is {self.budget}\n    expected: a number of seconds above zero\n    to do: leave it out for {DEFAULT_BUDGET:.0f} seconds"
             )
-        for option, seconds, usual in (
-            ("--limit", self.limit, 60),
-            ("--import-limit", self.import_limit, IMPORT_LIMIT),
-        ):
-            if not seconds > 0:
-                raise UsageError(
-                    f"{option} is {seconds}\n    expected: a number of seconds above zero\n    to do: leave it out for {usual:.0f} seconds"
-                )
+        check_seconds(self.limit, self.import_limit)
 
     def load(self, paths: Iterable[Path]) -> None:
         """Load and check every spec below paths."""
@@ -218,6 +211,15 @@ class State:
         for host in (*self.hosts.values(), *(self.measuring.hosts.values() if self.measuring else ())):
             host.stop()
         self.hosts.clear()
+
+
+def check_seconds(limit: float, import_limit: float) -> None:
+    """Raise UsageError for a limit that is no time."""
+    for option, seconds, usual in (("--limit", limit, 60), ("--import-limit", import_limit, IMPORT_LIMIT)):
+        if not seconds > 0:
+            raise UsageError(
+                f"{option} is {seconds}\n    expected: a number of seconds above zero\n    to do: leave it out for {usual:.0f} seconds"
+            )
 
 
 def measure_in_one_process(config: pytest.Config) -> None:

@@ -5,6 +5,7 @@ import os
 import shlex
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from canireuse.commands.places import spec_paths
 from canireuse.hosts import IMPORT_LIMIT
 from canireuse.measuring import DEFAULT_BUDGET
+from canireuse.problems import UsageError
 from canireuse.progress import Display
 
 #: what keeps the configuration and the plugins of the project in which the command is given out of the run
@@ -28,6 +30,14 @@ UNUSED = ("terminal", "cacheprovider", "doctest", "logging", "threadexception", 
 
 @click.command(context_settings={"ignore_unknown_options": False})
 @click.argument("specs", nargs=-1)
+@click.option(
+    "--document",
+    "documents",
+    multiple=True,
+    metavar="FILE.md",
+    help="Run the Python blocks of Markdown documents (a folder: all below) instead of specs. This runs whatever code stands in them, as you.",
+)
+@click.option("--together", is_flag=True, help="Run the blocks of a document in order, in one namespace.")
 @click.option(
     "--backend",
     multiple=True,
@@ -75,6 +85,8 @@ UNUSED = ("terminal", "cacheprovider", "doctest", "logging", "threadexception", 
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
 def run(
     specs: tuple[str, ...],
+    documents: tuple[str, ...],
+    together: bool,
     backend: tuple[str, ...],
     device: str,
     python: tuple[str, ...],
@@ -92,7 +104,26 @@ def run(
 
     The same cases and records as `pytest specs` with the same options, without the settings and plugins that pytest has here;
     what pytest alone has, such as --junitxml, is there.
+
+    With --document FILE.md ..., what is named are Markdown documents or folders of them. Each fenced Python block runs as it is printed, in a
+    fresh process, on the framework that it imports (TensorFlow: as TensorFlow 2, and as TensorFlow 1, where `tf` is
+    `tf.compat.v1` in graph mode), and what it promises is compared with what comes: `print(x)  # Output: TEXT`,
+    `f()  # raises ERROR: TEXT`, and answers below `>>>`. Exit code 0 if every block is as it says.
+
+    CAUTION: the blocks of a document are somebody's programs. They run with all that your user may do, in processes with a time limit
+    and a scratch folder of their own, and there is no sandbox around them: read strangers' documents first, or run them where nothing can be lost.
     """
+    if documents:
+        refused = {"-k": keyword, "--measure": measure, "--budget": budget != DEFAULT_BUDGET}
+        return run_documents(
+            [option for option, given in refused.items() if given],
+            documents=tuple(map(Path, (*documents, *specs))), backend=backend, device=device, python=python, results=results,
+            replace=replace, workers=workers, limit=limit, import_limit=import_limit, together=together, as_json=as_json,
+        )  # fmt: skip
+    if together:
+        raise UsageError(
+            "--together is for documents, and none was given\n    expected: --document FILE.md\n    to do: name a document, or leave it out"
+        )
     paths = [path.resolve() for path in spec_paths(specs)]
     arguments = [
         *map(str, paths),
@@ -131,3 +162,11 @@ def run(
             json.dumps({"results": str(results), "exit_code": int(code), "verdicts": dict(sorted(verdicts.items()))})
         )
     return int(code)
+
+
+def run_documents(refused: list[str], *, workers: str | None, **options: Any) -> int:
+    """Run the blocks of documents and return the exit code; raise UsageError for options that are for specs alone."""
+    from canireuse.document_run import DocumentRun, Options, refuse, workers_of  # Markdown is read by this alone
+
+    refuse(refused)
+    return DocumentRun(Options(workers=workers_of(workers), **options)).run()
