@@ -135,7 +135,7 @@ def request(block: Block, promised: list[Promised], mode: Mode) -> dict[str, Any
             for one in block.examples
             if not one.options.get(doctest.SKIP)
         ],
-        "promised": [[one.line, one.first, one.column] for one in promised if one.kind != "answers"],
+        "promised": [[one.line, one.first, one.column, one.below] for one in promised if one.kind != "answers"],
         "instead": {} if mode.is_real else dict(mode.adapter.instead),
         "limit": mode.limit + mode.tried.warm_up_seconds,
     }

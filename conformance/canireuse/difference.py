@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from canireuse.comparison import Key, Ratio, Timing, agreement, ratio_between, timings
-from canireuse.records import Case, Results
+from canireuse.records import Block, Case, Results
 
 #: of so many times, the middle one tells about the machine
 ENOUGH = 10
@@ -18,7 +18,7 @@ ENOUGH = 10
 
 @dataclass(frozen=True)
 class VerdictChange:
-    """A case that was judged otherwise."""
+    """A case that was judged otherwise, or a block of a document that came to something else."""
 
     case: str
     old: str
@@ -64,17 +64,17 @@ class Difference:
 
 def difference(old: Results, new: Results) -> Difference:
     """Return how new results differ from old ones."""
-    common = [case_id for case_id in old.cases if case_id in new.cases]
+    before, after = judgements(old), judgements(new)
     floor = max(agreement(each.measurements.values()).floor for each in (old, new))
     timed = list(times(old, new, floor))
     return Difference(
         verdicts=[
-            VerdictChange(case_id, judged(old.cases[case_id]), judged(new.cases[case_id]), new.cases[case_id].reason)
-            for case_id in common
-            if judged(old.cases[case_id]) != judged(new.cases[case_id])
+            VerdictChange(name, before[name][0], *after[name])
+            for name in before
+            if name in after and before[name][0] != after[name][0]
         ],
-        gone=[case_id for case_id in old.cases if case_id not in new.cases],
-        added=[case_id for case_id in new.cases if case_id not in old.cases],
+        gone=[name for name in before if name not in after],
+        added=[name for name in after if name not in before],
         times=timed,
         floor=floor,
         surroundings=[*surroundings(old, new), *the_machine(timed, floor)],
@@ -84,6 +84,27 @@ def difference(old: Results, new: Results) -> Difference:
 def judged(case: Case) -> str:
     """Return the verdict of a case, and how loudly it departs from the contract if it does."""
     return f"{case.verdict} ({case.loudness})" if case.loudness else case.verdict
+
+
+def judgements(results: Results) -> dict[str, tuple[str, str | None]]:
+    """Return how each case was judged and how each block of a document came out, with the reason."""
+    return {name: (judged(case), case.reason) for name, case in results.cases.items()} | {
+        name: (outcome(block), words(block)) for name, block in results.blocks.items()
+    }
+
+
+def outcome(block: Block) -> str:
+    """Return how a block ended, and which of its promises are broken."""
+    broken = [str(promise.line) for promise in block.promises if not promise.kept and promise.came is not None]
+    ended = f"raised {block.error['type']} at line {block.at_line}" if block.error else block.ended
+    return ended + (f" (broken at line {', '.join(broken)})" if broken else "")
+
+
+def words(block: Block) -> str | None:
+    """Return what an exception says, else why a block ended as it did, else what came instead of its first broken promise."""
+    said = block.error["message"] if block.error else block.reason
+    broken = (one for one in block.promises if not one.kept and one.came is not None)
+    return said or next((f"promised {one.promised!r}, came {one.came!r}" for one in broken), None)
 
 
 def times(old: Results, new: Results, floor: float) -> Iterator[TimeChange]:

@@ -2,13 +2,14 @@
 
 import json
 import os
+import re
 import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,12 +25,14 @@ from canireuse.hosts import AskedDevice, Host, check_platform
 from canireuse.problems import FileTaken, UsageError
 from canireuse.progress import Patient
 from canireuse.recording import command_line
-from canireuse.runner import check_seconds, end_as_by_ctrl_c, interpreters, split_backends
+from canireuse.runner import check_seconds, end_as_before, end_as_by_ctrl_c, interpreters, split_backends
 from canireuse.summary import absent_lines, printable, some
 from canireuse.writer import Writer, check_place, check_replaced, now
 
 #: how many lines of a text are shown
 MOST_LINES = 12
+#: what makes a text bold or coloured on a terminal
+STYLED = re.compile(r"\x1b\[[0-9;]*m")
 WELL, UNWELL, INTERRUPTED, FAILED = 0, 1, 2, 3
 
 
@@ -86,8 +89,8 @@ class DocumentRun:
         started, why_not = time.perf_counter(), ""
         try:
             writer.write(records.Header(canireuse=VERSION, started=now(), command=command_line()))
-            for one in self.finished():
-                for line in one:
+            with closing(self.finished()) as finished:
+                for line in (line for lines in finished for line in lines):
                     writer.write(line)
             ended = Counter(block.ended for block in self.blocks)
             seconds = time.perf_counter() - started
@@ -105,6 +108,7 @@ class DocumentRun:
             come = f"what had come is in {writer.partial}, " if writer.has_lines else ""
             with suppress(OSError):
                 writer.close(keep=False)
+            end_as_before()
         self.tell(f"{why_not}: {come}{self.path} is as it was" if why_not else f"records: {self.path}")
         if self.options.as_json:
             click.echo(json.dumps(self.counts(code)))
@@ -126,7 +130,7 @@ class DocumentRun:
 
     # -- running
 
-    def finished(self) -> Iterator[list[records.Line]]:
+    def finished(self) -> Generator[list[records.Line]]:
         """Yield the lines of each plan as it ends: its environment, if it is the first of that, and its blocks."""
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         silent = not self.console.is_terminal
@@ -169,8 +173,10 @@ class DocumentRun:
         return list(run_plan(one, self.modes[one.mode], self.begun))
 
     def begun(self, host: Host) -> None:
-        """Note a host that is about to run something."""
+        """Note a host that is about to run something; raise RuntimeError after the run was stopped."""
         with self._lock:
+            if self._stopped:
+                raise RuntimeError("the run was stopped")
             self._hosts.append(host)
 
     def stop(self) -> None:
@@ -178,8 +184,9 @@ class DocumentRun:
         with self._lock:
             self._stopped = True
             hosts = [*self._hosts, *(mode.tried for mode in self.modes.values())]
-        for process in [host.process for host in hosts]:
-            if process and process.poll() is None:
+        for host in hosts:
+            host.limit = host.import_limit = 0.0  # one that is only starting
+            if (process := host.process) and process.poll() is None:
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
 
@@ -191,10 +198,11 @@ class DocumentRun:
 
     def tell(self, where: str) -> None:
         """Print the tables, what is to know of each block that is not as it says, and where the records are."""
-        order = {block.id: at for at, block in enumerate(self.blocks)}
-        places = {(one.document.file, block.line): at for at, one in enumerate(self.plans) for block in one.blocks}
-        self.blocks.sort(key=lambda block: (places[block.file, block.line], block.number, order[block.id]))
+        planned = [(one.document.name, block.number, one.mode) for one in self.plans for block in one.blocks]
+        order = {name: at for at, name in enumerate(planned)}
+        self.blocks.sort(key=lambda block: order[block.document, block.number, block.mode])
         for document in dict.fromkeys(block.document for block in self.blocks):
+            self.console.print()
             self.console.print(table([block for block in self.blocks if block.document == document]))
         for block in self.blocks:
             if not block.as_it_says and block.ended != "skipped":
@@ -215,11 +223,11 @@ def table(blocks: Sequence[records.Block]) -> Table:
     found = Table(title=escape(printable(blocks[0].file)), title_justify="left", title_style="bold")
     found.add_column("block", justify="right")
     found.add_column("line", justify="right")
-    for heading in ("mode", "ended"):
-        found.add_column(heading, no_wrap=True)
-    for heading in ("at line", "kept", "broken", "not reached"):
-        found.add_column(heading, justify="right")
-    found.add_column("as it says")
+    found.add_column("mode", min_width=max(len(block.mode) for block in blocks))
+    found.add_column("ended", no_wrap=True)
+    for heading in ("at\nline", "kept", "broken", "not\nreached"):
+        found.add_column(heading, justify="right", no_wrap=True)
+    found.add_column("as it\nsays", no_wrap=True)
     for block in blocks:
         missed = sum(promise.came is None for promise in block.promises)
         kept = sum(promise.kept for promise in block.promises)
@@ -258,7 +266,7 @@ def explained(block: records.Block) -> Iterator[str]:
 
 def shown(text: str) -> Iterator[str]:
     """Yield the first lines of a text, indented."""
-    lines = text.strip().splitlines()
+    lines = STYLED.sub("", text).strip().splitlines()
     yield from (f"    | {line}" for line in lines[:MOST_LINES])
     if len(lines) > MOST_LINES:
         yield f"    | ... and {len(lines) - MOST_LINES} more lines, which are in the records"

@@ -78,11 +78,11 @@ class Heard(Part):
 
 
 class Printed(Part):
-    """A piece of what a block of a document printed, with the lines of the document that were running, the innermost first."""
+    """A piece of what a block of a document printed, with the lines of the document that were running, the innermost first; `below` is past Python."""
 
     lines: list[int]
     text: str
-    stream: Literal["stdout", "stderr"]
+    stream: Literal["stdout", "stderr", "below"]
 
 
 class Met(Part):

@@ -17,6 +17,7 @@ import linecache
 import logging
 import os
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -83,6 +84,9 @@ class Running:
         self.left, self.cut = MOST_PRINTED, 0
         #: what is known of the statements of promises, by the line of the promise
         self.met_before = {}
+        #: the promises whose statements print past Python, and what was opened to read that, for each that runs
+        self.below = {line for line, _, _, below in self.block["promised"] if below}
+        self.opened = []
 
     def answer(self, message):
         """Answer, as long as the block runs."""
@@ -100,7 +104,7 @@ class Running:
             sys.path.insert(0, os.getcwd())
             sys.argv[:] = [module.__file__]
             linecache.cache[self.filename] = (0, None, [], self.filename)
-            faulthandler.enable(2)
+            faulthandler.enable(os.dup(2))
         before = linecache.cache[self.filename][2]
         own = self.padded(self.block["text"], self.block["line"]).splitlines(keepends=True)
         lines = [one if one.strip() else other for one, other in zip(own, before + ["\n"] * len(own))]  # noqa: B905
@@ -137,19 +141,38 @@ class Running:
         tree = ast.parse(self.padded(text, line), self.filename, mode)
         if self.block["instead"]:
             tree = ast.fix_missing_locations(Imports(self.block["instead"]).visit(tree))
-        promised = {(first, column): line for line, first, column in self.block["promised"]}
+        promised = {(first, column): line for line, first, column, _ in self.block["promised"]}
         if promised:
             watch(tree, promised)
         return compile(tree, self.filename, mode, dont_inherit=True)
 
     def met(self, line, *, raised=False, passed=False):
         """Tell that the statement of a promise was reached, raised, or passed; each once."""
+        if line in self.below:
+            self.close_below() if raised or passed else self.open_below()
         known = self.met_before.setdefault(line, set())
         news = "raised" if raised else "passed" if passed else "reached"
         if news not in known:
             known.add(news)
             error = self.described(sys.exc_info()[1]) if raised else None
             self.answer({"met": {"line": line, "error": error, "passed": passed}})
+
+    def open_below(self):
+        """Have a file take what is printed past Python, as `tf.print` does."""
+        file = tempfile.TemporaryFile()
+        self.opened.append((file, os.dup(1), os.dup(2)))
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+
+    def close_below(self):
+        """Tell what was printed past Python since."""
+        file, *copies = self.opened.pop()
+        for number, copy in zip((1, 2), copies):  # noqa: B905
+            os.dup2(copy, number)
+            os.close(copy)
+        with file:
+            file.seek(0)
+            self.print("below", file.read().decode("utf-8", "replace"))
 
     def print(self, stream, text):
         """Tell what is printed, with the lines that are running; what a forked child prints goes past."""

@@ -2,7 +2,7 @@
 
 `print(x)  # Output: TEXT` promises what a statement prints, `f()  # raises ERROR: TEXT` what it raises, and what stands
 below a prompt is the answer to it. Nothing else is a promise: no comment inside a text, none beside a statement that
-prints nothing, and no prose.
+prints nothing, none where a framework prints inside a function, which it may trace and run at another time, and no prose.
 """
 
 import ast
@@ -10,7 +10,7 @@ import doctest
 import io
 import re
 import tokenize
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,6 +39,8 @@ class Promised:
     last: int
     column: int = 0
     error: str | None = None
+    #: whether it may be printed past Python, as by `tf.print`
+    below: bool = False
     #: the comments below, which may be further lines of the text
     more: tuple[str, ...] = ()
     options: Mapping[int, bool] = field(default_factory=dict)
@@ -80,6 +82,10 @@ def comments(block: Block, printing: Iterable[str]) -> Iterator[Promised]:
     ends: dict[int, ast.stmt] = {}  # the last statement that ends in a line
     for node in sorted(simple, key=lambda node: (node.lineno, node.col_offset)):
         ends[node.end_lineno or node.lineno] = node
+    functions = [node for node in ast.walk(block.tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    late = {
+        inner for node in functions for inner in ast.walk(node) if isinstance(inner, ast.stmt) and prints_itself(inner)
+    }
     for line, (text, alone) in found.items():
         statement = ends.get(line - 1 if alone else line)
         if statement is None:
@@ -88,10 +94,10 @@ def comments(block: Block, printing: Iterable[str]) -> Iterator[Promised]:
         if (raises := RAISES.fullmatch(text)) and not alone:
             words = raises[1] + (f": {raises[2]}" if raises[2] else "")
             yield Promised("raises", line, words, *where, error=raises[1].rpartition(".")[2])
-        elif (output := OUTPUT.fullmatch(text)) and calls(statement, printing):
+        elif (output := OUTPUT.fullmatch(text)) and calls(statement, printing) and statement not in late:
             promised, *more = [output[1], *below(found, line)] if output[1] else ["\n".join(below(found, line)).strip()]
             if promised:
-                yield Promised("prints", line, promised, *where, more=tuple(more))
+                yield Promised("prints", line, promised, *where, below=prints_itself(statement), more=tuple(more))
 
 
 def comments_in(block: Block) -> dict[int, tuple[str, bool]]:
@@ -124,11 +130,17 @@ def calls(node: ast.AST, names: Iterable[str]) -> bool:
     return any((one.id if isinstance(one, ast.Name) else getattr(one, "attr", "")) in names for one in called)
 
 
+def prints_itself(node: ast.AST) -> bool:
+    """Return whether something calls a `print` that is not Python's own, which may print past it: `tf.print`."""
+    called = (one.func for one in ast.walk(node) if isinstance(one, ast.Call))
+    return any(isinstance(one, ast.Attribute) and one.attr == "print" for one in called)
+
+
 # -- what came
 
 
 def judged(
-    promised: Promised, printed: Iterable[Mapping[str, Any]], met: Mapping[int, Mapping[str, Any]]
+    promised: Promised, printed: Sequence[Mapping[str, Any]], met: Mapping[int, Mapping[str, Any]]
 ) -> records.Promise:
     """Return what came of a promise: `came` is None if its statement was not reached.
 
@@ -136,24 +148,28 @@ def judged(
     statements that were reached how each went.
     """
     here, wanted = met.get(promised.line), promised.text
-    text = "".join(
-        piece["text"]
-        for piece in printed
-        if piece["stream"] == "stdout" and any(promised.first <= line <= promised.last for line in piece["lines"])
-    )
+    text = printed_by(promised, printed, "stdout") or printed_by(promised, printed, "below")
     came, kept = None, False
     if promised.kind == "raises" and here and (here["error"] or here["passed"]):
         came = records.raised(here["error"]) if here["error"] else "nothing was raised"
         part = wanted.partition(": ")[2]
         kept = bool(here["error"]) and promised.error in here["error"]["bases"] and part in here["error"]["message"]
     elif promised.kind == "prints" and (here or text):
-        came = text.rstrip("\n")
+        came = text.rstrip("\n") or (records.raised(here["error"]) if here and here["error"] else "")
         texts = ("\n".join([wanted, *promised.more[:count]]) for count in range(len(promised.more) + 1))
         wanted, kept = next(((one, True) for one in texts if one.split() == text.split()), (wanted, False))
     elif promised.kind == "answers" and here and (here["error"] or here["passed"]):
         came = text.rstrip("\n") if not here["error"] else f"{text}{records.raised(here['error'])}"
         kept = answered(promised, text, here["error"])
     return records.Promise(line=promised.line, kind=promised.kind, promised=wanted.rstrip("\n"), came=came, kept=kept)
+
+
+def printed_by(promised: Promised, printed: Iterable[Mapping[str, Any]], stream: str) -> str:
+    """Return what was printed to a stream while the statement of a promise was running."""
+    here = range(promised.first, promised.last + 1)
+    return "".join(
+        piece["text"] for piece in printed if piece["stream"] == stream and not set(piece["lines"]).isdisjoint(here)
+    )
 
 
 def answered(promised: Promised, text: str, error: Mapping[str, Any] | None) -> bool:

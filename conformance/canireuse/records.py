@@ -125,11 +125,11 @@ class Promise(Line):
 
 
 class Printed(Line):
-    """What a block printed at a line of its document; None where no line was running."""
+    """What a block printed at a line of its document, None where no line was running; `below` is past Python."""
 
     line: int | None
     text: str
-    stream: Literal["stdout", "stderr"] = "stdout"
+    stream: Literal["stdout", "stderr", "below"] = "stdout"
 
 
 class Block(Line):

@@ -298,6 +298,16 @@ def end_as_by_ctrl_c() -> None:
             signal.signal(number, signal.default_int_handler)
 
 
+def end_as_before() -> None:
+    """Give the signals back that `end_as_by_ctrl_c` took."""
+    for number in ENDING:
+        if (
+            threading.current_thread() is threading.main_thread()
+            and signal.getsignal(number) is signal.default_int_handler
+        ):
+            signal.signal(number, signal.SIG_DFL)
+
+
 def is_alone(config: pytest.Config) -> bool:
     """Return whether this process runs all the cases itself: no workers beside it, and it does not only collect."""
     return getattr(config.option, "dist", "no") == "no" and not (
@@ -433,6 +443,4 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     state = config.stash.get(STATE, None)
     if state is not None:
         state.stop()
-        for number in ENDING:
-            if signal.getsignal(number) is signal.default_int_handler:
-                signal.signal(number, signal.SIG_DFL)
+        end_as_before()
