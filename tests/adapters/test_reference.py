@@ -27,6 +27,7 @@ NOT_COVERED = {
     "reparametrize",
     "quantize",
     "get.partitions",
+    "get.uniform",
     "checkpoint_bytes",
     "traces",
 }

@@ -40,10 +40,11 @@ class Reference(Running):
     errors = {kind: ((name, ""),) for kind, name in KINDS.items()}
     options = frozenset({
         *(f"{verb}.{option}" for verb in ("scope", "default_scope", "reenter") for option in ("init", "dtype", "penalty", "auxiliary_name_scope")),
-        "get.penalty", "get.local", "get.numbered", "layer.penalty", "layer.unnamed", "call.given", "copy.shallow", "save.only", "restore.partial",
+        "get.penalty", "get.local", "get.numbered", "get.shape_as", "layer.penalty", "layer.unnamed", "call.given", "copy.shallow", "save.only", "restore.partial",
         "gradient.remat", "function.template", "invoke.abstract", "measure.fresh",
     })  # fmt: skip
     missing = {
+        "get.uniform": "The contract does not cover from which distribution a random start is drawn.",
         "get.partitions": "The contract does not cover in how many parts a variable is kept.",
         "layer.norm": "The contract does not cover normalization: what a layer keeps besides its weights is a matter of each framework.",
         "layer.cell": "The contract does not cover what a framework's layers do with a cell.",

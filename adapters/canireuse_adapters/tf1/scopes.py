@@ -160,13 +160,15 @@ class TF1Scopes(VariableScopes):
         """Return the call that gets a variable."""
         words = [repr(step.get) if step.numbered is None else f"f'{step.get}_{{number}}'"]
         if step.shape is not None and not isinstance(step.init, list):
-            words.append(f"shape={step.shape}")
+            words.append(f"shape={tuple(step.shape) if step.shape_as == 'tuple' else step.shape}")
         if step.dtype:
             words.append(f"dtype=tf.{step.dtype}")
         if isinstance(step.init, list):
             words.append(f"initializer=tf.constant({step.init}{f', dtype=tf.{step.dtype}' if step.dtype else ''})")
         elif step.init is not None:
             words.append(f"initializer={initializer(step.init, step.dtype)}")
+        elif step.uniform:
+            words.append(f"initializer=tf1.random_uniform_initializer({step.uniform[0]}, {step.uniform[1]})")
         if step.penalty is not None:
             words.append(f"regularizer={regularizer(step.penalty)}")
         if step.partitions:

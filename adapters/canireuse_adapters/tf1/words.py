@@ -40,7 +40,7 @@ class TF1Words(TF1Objects):
     options = SCOPE_OPTIONS | {
         "get.penalty", "get.local", "get.partitions", "layer.penalty", "layer.norm", "layer.cell", "layer.unnamed",
         "call.training", "copy.shallow", "save.only", "restore.partial", "gradient.remat", "function.template",
-        "get.numbered",
+        "get.numbered", "get.shape_as", "get.uniform",
     }  # fmt: skip
     errors = {
         "uninitialized": (

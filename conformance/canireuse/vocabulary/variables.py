@@ -1,5 +1,7 @@
 """Variables: how they are made, found, written and read."""
 
+from typing import Literal
+
 from pydantic import Field, StrictBool, model_validator
 
 from canireuse.bounds import MOST_PARTS, MOST_VARIABLES
@@ -12,8 +14,15 @@ class Get(Step):
     verb = "get"
     get: Name = Field(description="The variable's name in the current scope.")
     shape: Shape | None = None
+    shape_as: Literal["list", "tuple"] = Field("list", description="Which type of Python the shape is handed over as.")
     dtype: Dtype | None = None
     init: Initial | None = Field(None, description="A number to fill with, the values themselves, or `random`.")
+    uniform: list[Number] | None = Field(
+        None,
+        min_length=2,
+        max_length=2,
+        description="Start from random numbers drawn evenly between these two, in place of `init`.",
+    )
     trainable: bool | None = None
     collection: Name | None = Field(None, description="A further collection that the variable is added to.")
     reuse: Reuse | None = Field(None, description="A reuse flag handed to the call itself, not to a scope.")
@@ -36,6 +45,13 @@ class Get(Step):
     def check_numbered(self) -> "Get":
         """Refuse numbered variables that are too large together."""
         check_elements([self.numbered or 1, *(self.shape or [])])
+        return self
+
+    @model_validator(mode="after")
+    def check_uniform(self) -> "Get":
+        """Refuse two words for the start value."""
+        if self.uniform is not None and self.init is not None:
+            raise ValueError("give `init` or `uniform`")
         return self
 
 
