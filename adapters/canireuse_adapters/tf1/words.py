@@ -81,6 +81,7 @@ class TF1Words(TF1Objects):
             ),
             ("ValueError", r"^Trying to reuse partitioned variable .* but specified partitions"),
             ("ValueError", r"is not a valid (root )?scope name"),
+            ("ValueError", r"must be from the same graph as"),
         ),
     }
     missing = {
