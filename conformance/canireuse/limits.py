@@ -16,6 +16,10 @@ LIMITS = {
     r"failed to map segment|[Mm]emory allocation still failed|OutOfMemoryError",
     "there is no permission for that": r"[Pp]ermission denied|[Rr]ead-only file system",
 }
+#: what stands in a message beside its words: colours of a terminal, TensorFlow's name for the operation, Keras' for the layer
+BESIDE = re.compile(
+    r"\x1b\[[0-9;]*m|\{\{(?:function_)?node [^}]*\}\} ?|^Exception encountered when calling .*\.$", re.MULTILINE
+)
 #: what frameworks say of a package that they need, where no import says it
 LACKS = re.compile(
     r"pip install ([\w.-]+)|requires (\w+) to be installed|^(\w+) (?:is not available|cannot be imported\. Check that it is installed)"
@@ -73,6 +77,9 @@ def asked_of(error: Mapping[str, Any]) -> str | None:
 
 
 def said(error: Mapping[str, Any]) -> str:
-    """Return the type and the first line of an error."""
-    first = (error["message"].strip().splitlines() or [""])[0]
-    return f"{error['type']}: {first}"[:200] if first else error["type"]
+    """Return the type and the first line of an error; of one in a function that TensorFlow traced, the line that says it."""
+    lines = [line.strip() for line in BESIDE.sub("", error["message"]).strip().splitlines()]
+    told = f"{error['type']}: "
+    if lines and lines[0] == "in user code:":  # the lines of the function come before the error's own
+        lines = [line.removeprefix(told) for line in lines if line.startswith(told)] or lines
+    return f"{told}{lines[0]}"[:200] if lines and lines[0] else error["type"]

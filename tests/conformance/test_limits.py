@@ -2,7 +2,7 @@
 
 import pytest
 
-from canireuse.limits import limit_in, missing_package, unfit
+from canireuse.limits import limit_in, missing_package, said, unfit
 from canireuse.translation import Adapter
 
 
@@ -48,3 +48,24 @@ def test_a_package_that_is_missing_is_told_by_the_name_to_install(name, by, pack
 def test_little_memory_is_one_thing_and_a_little_array_another():
     assert limit_in("MemoryError") == limit_in("RuntimeError: Cannot allocate memory") == "there is too little memory"
     assert limit_in("ValueError: out of range") is None
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("the shapes differ\nin more words", "ValueError: the shapes differ"),
+        ("", "ValueError"),
+        (
+            'in user code:\n\n    File "x", line 5, in count  *\n        v = make()\n\n    ValueError: made again\n',
+            "ValueError: made again",
+        ),
+        ("\x1b[1mthe shapes differ\x1b[0m", "ValueError: the shapes differ"),
+        (
+            "Exception encountered when calling Head.call().\n\n\x1b[1m{{function_node __wrapped__MatMul}} sizes differ\x1b[0m\n\nmore",
+            "ValueError: sizes differ",
+        ),
+        ("in user code:\n\n    cut off", "ValueError: in user code:"),
+    ],
+)
+def test_an_error_is_told_in_its_own_line(message, told):
+    assert said({"type": "ValueError", "message": message}) == told
