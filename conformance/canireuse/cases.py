@@ -13,6 +13,7 @@ from canireuse.records import Case, Environment, SpecLine, case_id, digest
 from canireuse.script import Script
 from canireuse.spec import Located
 from canireuse.translation import Adapter, Unsupported
+from canireuse.wording import observed_in
 
 
 @dataclass(frozen=True)
@@ -148,4 +149,5 @@ def spec_line(located: Located) -> SpecLine:
         id=located.id, title=spec.title, about=spec.about.strip(), symptom=spec.symptom, sources=spec.sources, contract=spec.contract,
         text=located.text, digest=digest(located.text), lines=located.lines,
         divergences=[divergence.model_dump(exclude_none=True) for divergence in spec.divergences],
+        observes=observed_in(spec),
     )  # fmt: skip

@@ -3,7 +3,7 @@
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from canireuse import VERSION, cases, records
-from canireuse.claims import claim_lines
+from canireuse.claims import Document, documents_beside
 from canireuse.comparison import FEWEST_PROCESSES
 from canireuse.measuring import HIGHEST_LOAD, load_average
 from canireuse.problems import UsageError
@@ -38,7 +38,7 @@ class Recorder:
         #: the claims and reported scenarios beside the specs; what is wrong in them is told before anything runs
         self.beside: list[records.Line] = []
         if not config.option.collectonly:
-            self.beside = [*claim_lines(self.specs), *scenario_lines(self.specs)]
+            self.beside = [*claim_lines(documents_beside(self.specs)), *scenario_lines(self.specs)]
         self.cases: list[records.Case] = []
         self.environments: dict[str, records.Environment] = {}
         self.writer = None if config.option.collectonly else Writer(self.path)
@@ -213,6 +213,17 @@ class Recorder:
             if self.cases:
                 console.print(summary_table(self.cases))
             console.print("\n".join([*self.absent, self.where]), markup=False, highlight=False, soft_wrap=True)
+
+
+def claim_lines(documents: Iterable[Document]) -> Iterator[records.Line]:
+    """Yield the records of documents and of their claims."""
+    for document in documents:
+        yield records.DocumentLine(
+            id=document.document, title=document.title, stands=document.stands, digest=document.digest,
+            remarks=document.remarks, claims_nothing=document.claims_nothing,
+        )  # fmt: skip
+        for claim in document.claims:
+            yield records.ClaimLine(document=document.document, **dict(claim))
 
 
 def how_measured(measured: records.Measuring) -> Iterator[str]:

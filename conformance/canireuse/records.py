@@ -5,7 +5,7 @@ run that is killed loses at most the scripts in flight. Everything aligns by id,
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,10 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from canireuse.asking import case_name
 from canireuse.blame import Blame
+from canireuse.claims import Claim, Remark, Stands, Unclaimed
 from canireuse.hosts import AskedDevice, Device
 from canireuse.judge import Judged, Loudness, Verdict
 from canireuse.problems import InputError, Problem
-from canireuse.step import Answer
+from canireuse.wording import Observed
 
 SCHEMA_VERSION = 1
 
@@ -77,6 +78,8 @@ class SpecLine(Line):
     #: label -> line in the text
     lines: dict[str, int]
     divergences: list[dict[str, Any]] = []
+    #: label -> what is observed, in words that any answer completes
+    observes: dict[str, Observed] = {}
 
 
 class Case(Line):
@@ -239,29 +242,25 @@ class Measuring(Line):
     unreliable: dict[str, str] = {}
 
 
-class Decision(Line):
-    """An observation that decides a claim, and the answer that the claim asserts of it."""
+class DocumentLine(Line):
+    """A document whose claims are judged, as its claims file describes it."""
 
-    spec: str
-    expect: str
-    asserts: Answer
-    #: the backend that decides where the document stands, if it is not the document's own
-    backend: str | None = None
+    kind: Literal["document"] = "document"
+    id: str
+    title: str
+    #: the mode in which it stands
+    stands: Stands
+    #: the SHA-256 of the text that was read
+    digest: str | None = None
+    remarks: list[Remark] = []
+    claims_nothing: list[Unclaimed] = []
 
 
-class ClaimLine(Line):
+class ClaimLine(Line, Claim):
     """A claim of a document, as the claims file states it; its verdict is computed from cases."""
 
     kind: Literal["claim"] = "claim"
-    id: str
     document: str
-    title: str
-    stands: str
-    where: str
-    line: int
-    claim: str
-    decided_by: list[Decision] = []
-    not_checkable: str | None = None
 
 
 class ScenarioLine(Line):
@@ -289,7 +288,17 @@ class Footer(Line):
 
 
 AnyLine = Annotated[
-    Header | Environment | SpecLine | ClaimLine | ScenarioLine | Case | Block | Measurement | Measuring | Footer,
+    Header
+    | Environment
+    | SpecLine
+    | DocumentLine
+    | ClaimLine
+    | ScenarioLine
+    | Case
+    | Block
+    | Measurement
+    | Measuring
+    | Footer,
     Field(discriminator="kind"),
 ]
 LINE: TypeAdapter[Any] = TypeAdapter(AnyLine)
@@ -316,6 +325,7 @@ class Results(BaseModel):
     headers: list[Header] = []
     environments: dict[str, Environment] = {}
     specs: dict[str, SpecLine] = {}
+    documents: dict[str, DocumentLine] = {}
     claims: dict[str, ClaimLine] = {}
     scenarios: dict[str, ScenarioLine] = {}
     cases: dict[str, Case] = {}
@@ -391,26 +401,34 @@ def read_file(results: Results, path: Path, content: bytes) -> list[Problem]:
 
 
 def add(results: Results, line: Line) -> str | None:
-    """Add a line to the results; return how it contradicts what is there, if it does."""
-    if isinstance(line, Header) and line.schema_version != SCHEMA_VERSION:
-        return f"schema version {line.schema_version}, this is {SCHEMA_VERSION}"
-    if isinstance(line, SpecLine) and line.id in results.specs and results.specs[line.id].digest != line.digest:
-        return f"the spec {line.id} is here in two versions"
+    """Add a line to the results, if it fits; return how it contradicts what is there, if it does."""
+    if clash := next(clashes(results, line), None):
+        return clash
     if isinstance(line, Measuring):  # what went wrong in one process was timed in the others before it
         kept = {name: one for name, one in results.measurements.items() if one.case not in line.unreliable}
         results.measurements = kept
+    held: Any = getattr(results, f"{line.kind}s")  # type: ignore[attr-defined]
     if isinstance(line, Header | Footer | Measuring):
-        several: list[Any] = getattr(results, f"{line.kind}s")
-        several.append(line)
-        return None
-    known: dict[str, Any] = getattr(results, f"{line.kind}s")  # type: ignore[attr-defined]
-    if isinstance(line, Measurement) and line.id in known:
-        return f"the measurement {line.id} is here twice"
-    if isinstance(line, Case | Block) and line.id in known:
-        contradicts: Any = contradiction if isinstance(line, Case) else block_contradiction
-        return str(clash) if (clash := contradicts(known[line.id], line)) else None
-    known[line.id] = line  # type: ignore[attr-defined]
+        held.append(line)
+    elif not isinstance(line, Case | Block) or line.id not in held:
+        held[line.id] = line  # type: ignore[attr-defined]
     return None
+
+
+def clashes(results: Results, line: Line) -> Iterator[str]:
+    """Yield how a line contradicts what is there."""
+    if isinstance(line, Header) and line.schema_version != SCHEMA_VERSION:
+        yield f"schema version {line.schema_version}, this is {SCHEMA_VERSION}"
+    if isinstance(line, SpecLine) and line.id in results.specs and results.specs[line.id].digest != line.digest:
+        yield f"the spec {line.id} is here in two versions"
+    if isinstance(line, ClaimLine) and line.document not in results.documents:
+        yield f"the claim {line.id} is of a document that no line before it describes"
+    if isinstance(line, Measurement) and line.id in results.measurements:
+        yield f"the measurement {line.id} is here twice"
+    if isinstance(line, Case) and line.id in results.cases:
+        yield from filter(None, [contradiction(results.cases[line.id], line)])
+    if isinstance(line, Block) and line.id in results.blocks:
+        yield from filter(None, [block_contradiction(results.blocks[line.id], line)])
 
 
 def contradiction(one: Case, other: Case) -> str | None:

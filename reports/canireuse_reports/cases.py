@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from canireuse.answers import agrees
-from canireuse.claims import in_words
 from canireuse.judge import UNKNOWN_ERROR, Judged, applies
 from canireuse.records import Case, Environment, Results
 from canireuse.spec import Divergence
+from canireuse.wording import in_words
 
 #: verdict -> mark beside the word
 MARKS = {

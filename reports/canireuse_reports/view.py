@@ -1,14 +1,20 @@
 """What the page shows, worked out from results: no template computes and no markup is made here."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import canireuse_adapters
-from canireuse.claims import ClaimVerdict, in_words, judge_claims
+from canireuse.deciding import MEANINGS as CLAIM_MEANINGS
+from canireuse.deciding import VerdictWord
 from canireuse.records import Case, Environment, Results, ScenarioLine, SpecLine
 from canireuse.spec import Divergence
+from canireuse.wording import in_words
+from canireuse_reports.blocks import RunDocument, run_documents
 from canireuse_reports.cases import CONTRACTS, MARKS, RAN, CaseView, answers_of, because, environment_of
+from canireuse_reports.documents import MARKS as CLAIM_MARKS
+from canireuse_reports.documents import WORDS as CLAIM_WORDS
+from canireuse_reports.documents import DocumentView, documents
 from canireuse_reports.groups import Article, Badge, Row, articles, badges, by_backend, gather, rows, ways_of
 
 MEANINGS = {
@@ -27,7 +33,6 @@ LOUDNESS = {
     "late": "an error comes later, at another place",
     "refused": "an error comes at the place itself",
 }
-CLAIM_MARKS = {"refuted": "✗", "depends": "≠", "confirmed": "✓", "undecided": "?", "not checkable": "–"}
 #: how many specs of each contract the page leads with
 LEAD = 3
 
@@ -118,14 +123,16 @@ class View:
     summary: dict[str, Counter[str]]
     by_facet: dict[str, dict[str, Counter[str]]]
     verdicts: list[str]
-    documents: dict[str, list[ClaimVerdict]]
-    claim_counts: Counter[str]
+    documents: list[DocumentView]
+    run_documents: list[RunDocument]
     untested: dict[str, dict[str, list[SpecView]]]
     scenarios: list[ScenarioLine]
     marks: dict[str, str]
     meanings: dict[str, str]
     loudness: dict[str, str]
-    claim_marks: dict[str, str]
+    claim_marks: dict[VerdictWord, str]
+    claim_words: dict[VerdictWord, str]
+    claim_meanings: Mapping[VerdictWord, str]
 
     @property
     def specs(self) -> list[SpecView]:
@@ -169,10 +176,6 @@ class View:
     def places(self, backend: str) -> list[Environment]:
         """Return every environment that a backend ran in."""
         return [environment for environment in self.environments if environment.backend == backend]
-
-    def words(self, answer: object) -> str:
-        """Return an answer as a reader says it."""
-        return in_words(answer)
 
 
 def order(names: Iterable[str]) -> list[str]:
@@ -224,14 +227,6 @@ def unsaid(specs: Iterable[SpecView]) -> dict[str, dict[str, list[SpecView]]]:
     return {name: table[name] for name in order(table)}
 
 
-def claims_of(results: Results) -> dict[str, list[ClaimVerdict]]:
-    """Return the claims with their verdicts, by document."""
-    documents: dict[str, list[ClaimVerdict]] = {}
-    for claim in judge_claims(results):
-        documents.setdefault(claim.claim.document, []).append(claim)
-    return documents
-
-
 def view(results: Results) -> View:
     """Return what the page shows of the results."""
     found = [environment_of(case, results) for case in results.cases.values()]
@@ -250,7 +245,6 @@ def view(results: Results) -> View:
     for spec in specs:
         facets.setdefault(spec.facet, []).append(spec)
     summary, by_facet = tally(specs, backends)
-    documents = claims_of(results)
     return View(
         started=[header.started.replace("T", " ").replace("+00:00", " UTC") for header in results.headers],
         versions=sorted({header.canireuse for header in results.headers}),
@@ -264,12 +258,14 @@ def view(results: Results) -> View:
         summary=summary,
         by_facet=by_facet,
         verdicts=[verdict for verdict in MARKS if any(counter[verdict] for counter in summary.values())],
-        documents=documents,
-        claim_counts=Counter(claim.verdict for claims in documents.values() for claim in claims),
+        documents=documents(results),
+        run_documents=run_documents(results),
         untested=unsaid(specs),
         scenarios=sorted(results.scenarios.values(), key=lambda scenario: scenario.id),
         marks=MARKS,
         meanings=MEANINGS,
         loudness=LOUDNESS,
         claim_marks=CLAIM_MARKS,
+        claim_words=CLAIM_WORDS,
+        claim_meanings=CLAIM_MEANINGS,
     )

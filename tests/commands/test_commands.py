@@ -177,10 +177,16 @@ def test_output_that_cannot_be_written_is_told_in_a_sentence(canireuse):
 
 def test_brackets_of_results_are_no_markup(canireuse, tmp_path):
     path = tmp_path / "r.jsonl"
+    document = records.DocumentLine(id="[red", title="t", stands="tf1")
     claim = records.ClaimLine(
-        id="[/]odd", document="[red", title="t", stands="tf1", where="w", line=1, claim="c", not_checkable="why [/]"
+        id="odd",
+        document="[red",
+        where="here",
+        line=1,
+        claim="It is [/]odd, it says.",
+        not_checkable="nobody knows [/]",
     )
-    write(path, header(), claim, case(spec="a/[/]b"), footer())
+    write(path, header(), document, claim, case(spec="a/[/]b"), footer())
     assert "[/]odd" in canireuse("claims", "--results", str(path)).stdout
     failed = case(spec="a/[/]b").model_copy(update={"verdict": "fails"})
     other = write(tmp_path / "other.jsonl", header(), failed, footer())

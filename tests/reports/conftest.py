@@ -7,19 +7,24 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import sync_playwright
 
+from canireuse.claims import AsPrinted, Decision, Instead, Remark, Unclaimed
 from canireuse.judge import Judged
 from canireuse.records import (
+    Block,
     Case,
     ClaimLine,
-    Decision,
+    DocumentLine,
     Environment,
     Footer,
     Header,
+    Promise,
     Results,
     ScenarioLine,
     SpecLine,
     digest,
 )
+from canireuse.records import Printed as Output
+from canireuse.wording import Observed
 from canireuse_reports import build
 
 HOSTILE = "</script></code><b onmouseover=alert(1)>&amp;\"'"
@@ -50,6 +55,7 @@ def spec(name, title, backends=("torch",), symptom=None):
     return SpecLine(
         id=name, title=title, symptom=symptom, about=f"Why it matters {HOSTILE}.", sources=["documents/one", "owner/repo#12", "https://example.org/page"],
         contract="sharing", text=text, digest=digest(text), lines={"shared": 4}, divergences=[divergence],
+        observes={"shared": Observed(kind="same", of="`w` and `v`")},
     )  # fmt: skip
 
 
@@ -109,25 +115,84 @@ def results():
         ),
         case("scopes/all-agree", "torch", "timeout", blame="backend", reason="no answer"),
     ]
-    decided = [Decision(spec="scopes/reuse-finds", expect="shared", asserts=True)]
-    more = {"document": "a-document", "title": "A document", "stands": "tf1", "where": "Introduction"}
+    finds = {"spec": "scopes/reuse-finds", "expect": "shared"}
+    more = {"document": "a-document", "where": "Introduction"}
+    new = Decision(**finds, asserts=True, when=f"the name is new {HOSTILE}", otherwise="@torch")
+    taken = Decision(**finds, asserts=False, when="the name is taken", otherwise="tests/claims/a-document.yaml#other")
     claims = [
-        ClaimLine(id="doc-depends", line=1, claim=f"It is shared {HOSTILE}.", decided_by=decided, **more),
-        ClaimLine(id="doc-opinion", line=2, claim="It is nice.", not_checkable="an opinion", **more),
+        ClaimLine(id="doc-depends", line=1, claim=f"It is shared {HOSTILE}.", decided_by=[new, taken], **more),
+        ClaimLine(
+            id="doc-opinion", line=2, claim="It is a nice thing to have.", not_checkable="it is an opinion", **more
+        ),
         ClaimLine(
             id="doc-refuted",
             line=3,
-            claim="Nothing is shared.",
-            decided_by=[Decision(spec="scopes/all-agree", expect="shared", asserts=False)],
+            claim="Nothing is ever shared between towers.",
+            decided_by=[Decision(**finds, asserts=False, otherwise="@tf1-eager")],
+            instead=Instead(write=f"Write `get` {HOSTILE} with reuse.", **finds, asserts=True),
+            printed=[AsPrinted(block=2, ends="completed")],
+            **more,
+        ),
+        ClaimLine(
+            id="doc-refuted-too",
+            line=5,
+            claim="The second get makes another one.",
+            decided_by=[Decision(**finds, asserts=False, otherwise="@tf1-eager")],
+            instead=Instead(write="Nothing was run of this.", spec="no/such", expect="x", asserts=1),
+            **more,
+        ),
+        ClaimLine(
+            id="doc-confirmed",
+            line=6,
+            claim="The second get finds the first.",
+            decided_by=[Decision(**finds, asserts=True, otherwise="@tf1-eager")],
             **more,
         ),
         ClaimLine(
             id="doc-undecided",
             line=4,
-            claim="Who knows what.",
-            decided_by=[Decision(spec="no/such", expect="x", asserts=1)],
+            claim="Who knows what comes of it.",
+            decided_by=[Decision(spec="no/such", expect="x", asserts=1, otherwise="@torch")],
             **more,
         ),
+        ClaimLine(
+            id="other-undecided",
+            line=4,
+            claim="Nothing of this was run.",
+            decided_by=[Decision(spec="no/such", expect="x", asserts=1, otherwise="@torch")],
+            where="Introduction",
+            document="not-run",
+        ),
+    ]
+    remark = Remark(remark=f"Names are gone {HOSTILE}.", shown_by=[new])
+    documents = [
+        DocumentLine(
+            id="a-document",
+            title=f"A document {HOSTILE}",
+            stands="tf1",
+            remarks=[remark],
+            claims_nothing=[Unclaimed(line=9, says=f"Read more of it {HOSTILE}.")],
+        ),
+        DocumentLine(id="not-run", title="A document of which nothing was run", stands="tf2"),
+    ]
+    run = {
+        "document": "tutorial",
+        "file": "tutorial.md",
+        "title": f"A tutorial {HOSTILE}",
+        "digest": "d",
+        "script": SCRIPT,
+    }
+    run |= {"line": 10, "last_line": 14, "mode": "torch", "device": "cpu", "environment": "torch@cpu"}
+    stopped = {"type": "ValueError", "message": f"It is refused {HOSTILE}", "bases": ["ValueError"]}
+    promises = [
+        Promise(line=11, kind="prints", promised="1", came="1", kept=True),
+        Promise(line=12, kind="prints", promised="2", came=f"3 {HOSTILE}"),
+        Promise(line=14, kind="prints", promised="4"),
+    ]
+    blocks = [
+        Block(id="tutorial#1@torch", number=1, ended="completed", output=[Output(line=11, text=HOSTILE)], **run),
+        Block(id="tutorial#2@torch", number=2, ended="raised", at_line=13, error=stopped, promises=promises, **run),
+        Block(id="tutorial#3@torch", number=3, ended="skipped", reason=f"It is not here {HOSTILE}.", **run),
     ]
     specs = [
         spec("ties/kept-on-save", "A tie survives being saved", symptom="After saving, my lm_head has come loose."),
@@ -145,8 +210,10 @@ def results():
         headers=[Header(canireuse="0.1", started="2026-01-01T00:00:00+00:00", command="canireuse run")],
         environments={f"{name}@cpu": environment(name) for name in BACKENDS},
         specs={one.id: one for one in specs},
+        documents={one.id: one for one in documents},
         claims={one.id: one for one in claims},
         scenarios={one.id: one for one in scenarios},
+        blocks={one.id: one for one in blocks},
         cases={one.id: one for one in cases},
         footers=[Footer(cases=len(cases), seconds=1.0, verdicts={})],
     )

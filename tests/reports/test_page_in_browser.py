@@ -84,25 +84,35 @@ def test_a_permalink_to_a_filtered_row_shows_it(visit):
     tab.wait_for_function("!document.getElementById('scopes/reuse-finds').hidden")
 
 
-def test_claims_filter_by_verdict_and_lead_to_evidence(visit):
-    tab = visit("#claims")
-    tab.select_option("select[name=claim]", "depends")
-    assert tab.locator("tr.claim:visible").count() == 1
-    tab.click("tr.claim:visible .evidence a >> nth=0")
+@pytest.mark.parametrize("width", [380, 1440])
+def test_from_the_front_to_what_to_write_instead_takes_three_clicks(visit, width):
+    tab = visit(width=width)
+    assert not tab.locator(".statement").first.is_visible()
+    tab.click("#first a[href='#document-a-document']")
+    wrong = tab.locator(".statement[data-verdict=refuted] >> nth=0")
+    assert not wrong.locator(".instead").is_visible()
+    wrong.locator("summary >> nth=0").click()
+    assert "line 3" in wrong.locator("summary >> nth=0").inner_text()
+    assert "Write get" in wrong.locator(".instead").inner_text()
+    wrong.locator(".instead ~ .seen a >> nth=0").click()
     tab.locator('[id="scopes/reuse-finds@tf1"]').wait_for()
 
 
-def test_the_filter_of_claims_is_in_the_address_and_comes_back(visit):
-    tab = visit("#claims")
-    tab.select_option("select[name=claim]", "not checkable")
-    assert tab.url.endswith("#?claim=not%20checkable")
-    again = visit("#?claim=not%20checkable")
-    assert again.locator("tr.claim:visible").count() == 1
-    assert len(shown(again)) == 3
-    again.click("a.c-depends >> nth=0")
-    again.wait_for_function("document.querySelector('tr.claim:not([hidden])').dataset.verdict === 'depends'")
-    tab.select_option("select[name=claim]", "")
-    assert tab.url.endswith("#claims")
+def test_a_document_and_a_statement_have_addresses_of_their_own(visit):
+    assert visit("#document-a-document").locator("#document-a-document .statement >> nth=0").is_visible()
+    assert visit("#claim-doc-confirmed").locator("#claim-doc-confirmed .seen >> nth=0").is_visible()
+
+
+def test_the_search_finds_what_is_wrong_in_a_document(visit):
+    tab = visit()
+    assert not tab.locator(".in-documents").is_visible()
+    tab.fill("input[name=problem]", "towers share nothing")
+    found = tab.locator(".in-documents a")
+    assert found.all_inner_texts() == ["line 3 is wrong: Nothing is ever shared between towers."]
+    found.click()
+    assert tab.locator("#claim-doc-refuted .instead").is_visible()
+    tab.fill("input[name=problem]", "zebra")
+    assert not tab.locator(".in-documents").is_visible()
 
 
 def test_scripts_get_colours_where_they_are_opened_and_stay_what_they_are(visit):
@@ -141,7 +151,9 @@ def test_without_javascript_everything_can_be_read(visit):
     for summary in tab.locator("details.spec > summary").all():
         summary.click()
     assert tab.locator('[id="ties/kept-on-save@torch+assign"] code.script').is_visible()
-    assert tab.locator("tr.claim >> nth=0").is_visible()
+    tab.locator("#document-a-document > summary").click()
+    tab.locator("#claim-doc-refuted > summary").click()
+    assert tab.locator("#claim-doc-refuted .instead").is_visible()
 
 
 @pytest.mark.parametrize("width", [380, 768, 1280])

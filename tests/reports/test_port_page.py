@@ -51,6 +51,7 @@ def ported(results):
             "specs": {one.id: one for one in specs},
             "cases": {one.id: one for one in cases},
             "claims": {},
+            "documents": {},
             "scenarios": {},
         }
     )

@@ -36,18 +36,23 @@ BACKENDS = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def run_zoo(tmp_path_factory):
-    """Return a function that runs `canireuse run` with the zoo installed, and returns the process and the results file."""
-    folder = tmp_path_factory.mktemp("zoo")
-    distribution = folder / "site" / "zoo-1.0.dist-info"
+def installed(site):
+    """Install the zoo in a folder and return the environment variables with which Python finds it."""
+    distribution = site / "zoo-1.0.dist-info"
     distribution.mkdir(parents=True)
     (distribution / "METADATA").write_text("Metadata-Version: 2.1\nName: zoo\nVersion: 1.0\n")
     lines = [f"{name} = {place}" for name, place in BACKENDS.items()]
     (distribution / "entry_points.txt").write_text("\n".join([f"[{GROUP}]", *lines, ""]))
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(site)])}
+
+
+@pytest.fixture(scope="module")
+def run_zoo(tmp_path_factory):
+    """Return a function that runs `canireuse run` with the zoo installed, and returns the process and the results file."""
+    folder = tmp_path_factory.mktemp("zoo")
+    environ = installed(folder / "site")
 
     def run(*arguments, results=folder / "results.jsonl"):
-        environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(folder / "site")])}
         command = [sys.executable, "-m", "canireuse", "run", *arguments, "--results", str(results), "--replace"]
         ran = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=600, check=False)
         return ran, results

@@ -1,23 +1,24 @@
-"""`canireuse claims`: what the documents claim, and what the results say to it."""
+"""`canireuse claims`: what the documents claim, what the results say to it, and what to write instead."""
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.markup import escape
 
-from canireuse.claims import judge_claims
 from canireuse.commands.results import read_results
+from canireuse.deciding import MEANINGS, ClaimVerdict, judge_claims, remarks_on
 from canireuse.problems import UsageError
 
 STYLES = {
-    "confirmed": "green",
     "refuted": "bold red",
     "depends": "yellow",
-    "not checkable": "dim",
+    "confirmed": "green",
     "undecided": "magenta",
+    "not checkable": "dim",
 }
 
 
@@ -32,11 +33,14 @@ STYLES = {
 @click.option("--verdict", type=click.Choice(list(STYLES)), help="Only claims with this verdict.")
 @click.option("--json", "as_json", is_flag=True, help="Print claims, verdicts and evidence as JSON.")
 def claims(ids: tuple[str, ...], results: tuple[Path, ...], verdict: str | None, as_json: bool) -> int:
-    """Print every claim (or those of IDS) with its computed verdict and the run that decides it.
+    """Print every claim (or those of IDS) with its computed verdict, what was observed, and what to write instead.
 
-    Exit code 1 if a claim is undecided, because the results lack the run that decides it.
+    A claim is refuted if it is false where its document stands: in tf.compat.v1 in graph mode, or in TensorFlow 2. Exit
+    code 1 if a claim is undecided, because the results lack the run that decides it, or if what to write instead of a
+    refuted one was not seen to do so.
     """
-    verdicts = judge_claims(read_results(results))
+    read = read_results(results)
+    verdicts = judge_claims(read)
     unknown = set(ids) - {one.claim.id for one in verdicts}
     if unknown:
         raise UsageError(
@@ -51,10 +55,31 @@ def claims(ids: tuple[str, ...], results: tuple[Path, ...], verdict: str | None,
             console.print(
                 f"[{STYLES[one.verdict]}]{one.verdict:13}[/] [bold]{escape(one.claim.id)}[/]  {escape(one.claim.document)}:{one.claim.line}"
             )
-            console.print(f"    {one.claim.claim}\n    {one.why}", markup=False)
+            for line in told(one):
+                console.print(f"    {line}", markup=False)
             for command in dict.fromkeys(piece.command for piece in one.evidence):
                 console.print(f"    $ {command}", markup=False, style="dim")
-        console.print(
-            ", ".join(f"{count} {word}" for word, count in Counter(one.verdict for one in chosen).most_common())
-        )
-    return int(any(one.verdict == "undecided" for one in chosen))
+        for document in {one.document.id: one.document for one in chosen}.values():
+            for remark in remarks_on(document, read):
+                console.print(f"{document.id}: {remark.remark.strip()}", markup=False)
+        counts = Counter(one.verdict for one in chosen)
+        for word, meaning in MEANINGS.items():
+            if counts[word]:
+                console.print(f"{counts[word]:4} {word}: {meaning}", markup=False)
+    return int(any(one.verdict == "undecided" or not is_shown(one) for one in chosen))
+
+
+def told(one: ClaimVerdict) -> Iterator[str]:
+    """Yield what there is to say of a claim, a line each."""
+    yield one.claim.claim.strip()
+    yield f"{one.verdict}: {one.why}" if one.verdict in {"depends", "undecided"} else one.why
+    if one.eager:
+        yield f"in eager mode: {'; '.join(dict.fromkeys(piece.found for piece in one.eager))}"
+    if one.instead:
+        shown = ", ".join(piece.case_id for piece in one.instead.shown) or "no run of it is in these results"
+        yield f"instead: {one.instead.write.strip()} ({shown if is_shown(one) else 'not shown by ' + shown})"
+
+
+def is_shown(one: ClaimVerdict) -> bool:
+    """Return whether what to write instead was seen to do what it is written for, or nothing is to be."""
+    return one.verdict != "refuted" or (one.instead is not None and one.instead.holds)

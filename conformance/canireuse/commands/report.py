@@ -38,8 +38,7 @@ def report(results: tuple[Path, ...], output: Path, ports: tuple[str, ...]) -> N
         raise UsageError(
             f"the page cannot be written to {output}: {error.strerror}\n    expected: a file in a folder that can be written to\n    to do: name another with --output"
         ) from None
-    click.echo(f"report: {page} ({page.stat().st_size / 1e6:.1f} MB, {len(loaded.cases)} cases)")
-    if loaded.blocks:
-        click.echo(f"not on the page: {len(loaded.blocks)} blocks of documents, which are in the records")
+    blocks = f", {len(loaded.blocks)} blocks of documents" if loaded.blocks else ""
+    click.echo(f"report: {page} ({page.stat().st_size / 1e6:.1f} MB, {len(loaded.cases)} cases{blocks})")
     if guides:
         click.echo(f"porting guides: {len(guides)} beside it, as {guides[0].name}")

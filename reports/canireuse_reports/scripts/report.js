@@ -105,10 +105,6 @@
   function follow() {
     var hash = location.hash.slice(1);
     if (/^\?(.*&)?(problem|framework)=/.test(hash)) { return; } // what happened to somebody is asked elsewhere
-    if (/^\?claim=/.test(hash)) {
-      claimed(decoded(hash.slice(7)));
-      return;
-    }
     if (hash.charAt(0) === "?") {
       restore(hash.slice(1));
       document.getElementById("matrix").scrollIntoView();
@@ -120,31 +116,6 @@
   form.addEventListener("reset", function () { setTimeout(changed, 0); });
   form.addEventListener("submit", function (event) { event.preventDefault(); });
   window.addEventListener("hashchange", follow);
-
-  var claims = document.querySelector(".claim-filter");
-  function filterClaims() {
-    var verdict = claims.elements.claim.value, count = 0;
-    document.querySelectorAll("tr.claim").forEach(function (row) {
-      row.hidden = Boolean(verdict) && row.dataset.verdict !== verdict;
-      count += row.hidden ? 0 : 1;
-    });
-    document.querySelector(".claim-count").textContent = count + " claims";
-    return verdict;
-  }
-  function claimed(verdict) {
-    if (!claims) { return; }
-    claims.elements.claim.value = verdict;
-    filterClaims();
-    document.getElementById("claims").scrollIntoView();
-  }
-  if (claims) {
-    claims.addEventListener("input", function () {
-      var verdict = filterClaims();
-      history.replaceState(null, "", verdict ? "#?claim=" + encodeURIComponent(verdict) : "#claims");
-    });
-    claims.addEventListener("submit", function (event) { event.preventDefault(); });
-    filterClaims();
-  }
 
   filter();
   follow();

@@ -3,7 +3,7 @@
   "use strict";
   var form = document.querySelector(".asking");
   if (!form) { return; }
-  var FIRST = 8, CLOSE = 12;
+  var FIRST = 8, CLOSE = 12, STATEMENTS = 4;
   var STOP = " a after all am an and any are as at be been before but by can did do does doesn for from had has have how i if in into is it its me my no not of on only or s so t that the their them then there they this to up was we were what when which while why will with ";
   var IRREGULAR = { tied: "tie", tying: "tie", untied: "untie", unties: "untie", untying: "untie", lost: "lose", froze: "freeze", frozen: "freeze", made: "make", kept: "keep", wrote: "write", written: "write", ckpt: "checkpoint", grad: "gradient", grads: "gradient", params: "parameter", param: "parameter", vars: "variable", pt: "file" };
   // Words for one thing: one of them finds the others, behind those that have the word itself.
@@ -24,14 +24,24 @@
     return Array.prototype.map.call(node.querySelectorAll(selector), function (one) { return one.textContent; }).join(" ");
   }
 
-  var entries = Array.prototype.map.call(document.querySelectorAll(".symptom"), function (node, place) {
-    var fields = [[6, text(node, ".says")], [4, text(node, ".row-link")], [1.5, text(node, ".about")], [1.5, text(node, ".because")], [1, node.querySelector(".row-link").getAttribute("href")]];
+  function weigh(fields) {
     var weights = {};
     fields.forEach(function (field) {
       words(field[1]).forEach(function (word) { word = stem(word); weights[word] = Math.max(weights[word] || 0, field[0]); });
     });
+    return weights;
+  }
+  var entries = Array.prototype.map.call(document.querySelectorAll(".symptom"), function (node, place) {
+    var weights = weigh([[6, text(node, ".says")], [4, text(node, ".row-link")], [1.5, text(node, ".about")], [1.5, text(node, ".because")], [1, node.querySelector(".row-link").getAttribute("href")]]);
     return { node: node, home: node.parentNode, place: place, rank: Number(node.dataset.rank), departing: node.dataset.departing.split(" "), silent: node.dataset.silent.split(" "), weights: weights, all: Object.keys(weights) };
   });
+  // What is wrong in a document is found by its words, by those of the document's title, and by what to write instead.
+  var statements = Array.prototype.map.call(document.querySelectorAll('.statement[data-verdict="refuted"], .statement[data-verdict="depends"]'), function (node) {
+    var title = node.closest(".document").querySelector("h3").textContent;
+    var weights = weigh([[6, text(node, ".says")], [3, title], [2, text(node, ".instead")], [1.5, text(node, ".seen")]]);
+    return { node: node, title: title, weights: weights, all: Object.keys(weights) };
+  });
+  var inDocuments = document.querySelector(".in-documents");
   var list = document.querySelector(".found"), topics = document.querySelector(".topics"), more = document.querySelector(".more");
   var everything = false;
   // One list that is sorted as is asked; the topics are for those who have no script.
@@ -57,7 +67,7 @@
     return (telling.length ? telling : given).map(stem);
   }
 
-  function search(query) {
+  function search(query, entries) {
     var wanted = asked(query);
     if (!wanted.length) { return entries.map(function (entry) { return { entry: entry, score: 0, whole: true }; }); }
     var scored = entries.map(function (entry) { return { entry: entry, score: 0, hits: 0, whole: true }; });
@@ -86,7 +96,7 @@
 
   function show() {
     var query = form.elements.problem.value, framework = form.elements.framework.value;
-    var found = search(query), narrow = Boolean(asked(query).length);
+    var found = search(query, entries), narrow = Boolean(asked(query).length);
     found.forEach(function (one) {
       one.departs = !framework || one.entry.departing.indexOf(framework) >= 0;
       one.silent = Boolean(framework) && one.entry.silent.indexOf(framework) >= 0;
@@ -106,7 +116,21 @@
     document.querySelector(".asked-count").textContent = whole + " of " + entries.length + (close ? ", and " + close + " that come close" : "");
     more.hidden = everything || found.length <= FIRST;
     more.textContent = "Show all " + found.length;
+    if (inDocuments) { showStatements(query); }
     document.querySelector(".table-link").setAttribute("href", query ? "#?q=" + encodeURIComponent(query) + (framework ? "&backend=" + encodeURIComponent(framework) : "") : "#matrix");
+  }
+
+  function showStatements(query) {
+    var found = asked(query).length ? search(query, statements).filter(function (one) { return one.whole; }) : [];
+    found.sort(function (one, other) { return other.score - one.score; });
+    inDocuments.hidden = !found.length;
+    inDocuments.querySelector("ul").replaceChildren.apply(inDocuments.querySelector("ul"), found.slice(0, STATEMENTS).map(function (one) {
+      var item = document.createElement("li"), link = document.createElement("a"), node = one.entry.node;
+      link.href = "#" + node.id;
+      link.textContent = text(node, "summary > .at") + (node.dataset.verdict === "refuted" ? " is wrong: " : " depends: ") + text(node, "summary > .says");
+      item.append(link, " (" + one.entry.title + ")");
+      return item;
+    }));
   }
 
   function remember() {

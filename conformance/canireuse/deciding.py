@@ -1,0 +1,233 @@
+"""Deciding: what the results say to each claim of a document, computed and never written by hand.
+
+The verdict is of the mode in which the document stands: `tf.compat.v1` in a graph (and TensorFlow 1.15 where that ran) for a
+document about TensorFlow 1, TensorFlow 2 for one about that. What the same calls do in today's eager mode stands beside it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
+
+from pydantic import BaseModel
+
+from canireuse.answers import agrees
+from canireuse.block_evidence import of_blocks
+from canireuse.claims import Decision, Instead, Remark, Shown
+from canireuse.evidence import Evidence
+from canireuse.judge import Judged
+from canireuse.records import Case, ClaimLine, DocumentLine, Results
+from canireuse.spec import TOLERANCE, UNOBSERVED
+from canireuse.wording import Observed, sentence
+
+#: where a document stands -> the backend that today's users would try its calls on
+EAGER: Mapping[str, str] = {"tf1": "tf1-eager"}
+VerdictWord = Literal["refuted", "depends", "confirmed", "undecided", "not checkable"]
+#: what each verdict means, where its reader stands
+MEANINGS: Mapping[VerdictWord, str] = {
+    "refuted": "false where the document stands",
+    "depends": "true under a condition, which is named",
+    "confirmed": "true where the document stands",
+    "undecided": "the run that decides it is not in these results",
+    "not checkable": "no run could decide it",
+}
+RAN = frozenset({"conforms", "differs", "fails"})
+NO_RUN = "no run of the deciding specs is in these results"
+
+
+class Correction(BaseModel):
+    """What to write instead, and the observation that shows what it does, if these results have it."""
+
+    write: str
+    shown: list[Evidence]
+
+    @property
+    def holds(self) -> bool:
+        """Whether it was run, and did each time what it is written for."""
+        return bool(self.shown) and all(piece.agrees for piece in self.shown)
+
+
+class ClaimVerdict(BaseModel):
+    """The verdict on a claim, why, and the evidence."""
+
+    claim: ClaimLine
+    document: DocumentLine
+    verdict: VerdictWord
+    why: str
+    evidence: list[Evidence] = []
+    #: what the same calls do in today's eager mode, where they were observed there
+    eager: list[Evidence] = []
+    instead: Correction | None = None
+
+    @property
+    def by_blocks(self) -> bool:
+        """Whether the document's own blocks decided it, run as printed."""
+        return any(piece.block for piece in self.evidence)
+
+    @property
+    def against(self) -> list[Evidence]:
+        """The observations that the claim gets wrong."""
+        return [piece for piece in self.evidence if piece.agrees is False]
+
+
+class Told(BaseModel):
+    """A remark on a whole document, with the observations that bear it out."""
+
+    remark: str
+    evidence: list[Evidence]
+
+
+class Observations:
+    """The cases of some results, found by spec and backend."""
+
+    def __init__(self, results: Results) -> None:
+        self.specs = results.specs
+        self.cases: dict[tuple[str, str], list[Case]] = {}
+        for case in results.cases.values():
+            self.cases.setdefault((case.spec, case.backend), []).append(case)
+        self.versions = {
+            name: " ".join(next(iter(environment.packages.items()), ()))
+            for name, environment in results.environments.items()
+        }
+
+    def of(self, shown: Shown, backend: str) -> Iterator[Evidence]:
+        """Yield what the cases of a backend say to an observation."""
+        for case in self.cases.get((shown.spec, backend), []):
+            judged = next((one for one in case.expectations if one.label == shown.expect), None)
+            observed = judged if case.verdict in RAN else None
+            looked = self.looked_at(shown)
+            python = f" --python {backend}=PYTHON" if "edition" in case.way else ""
+            yield Evidence(
+                case_id=case.id, spec=shown.spec, label=shown.expect, version=self.versions.get(case.environment, ""),
+                way=" ".join(name for verb, name in case.way.items() if verb != "edition"), when=getattr(shown, "when", None) or "",
+                asserted=shown.asserts, observed=observed.observed if observed else case.verdict,
+                agrees=as_claimed(shown.asserts, observed) if observed else None,
+                claimed=sentence(looked, shown.asserts),
+                found=sentence(looked, observed.observed, observed.raw) if observed else f"not observed: {case.reason or case.verdict}",
+                command=f"canireuse run {shown.spec} --backend {backend}{python}",
+                **self.otherwise(shown),
+            )  # fmt: skip
+
+    def looked_at(self, shown: Shown) -> Observed:
+        """Return what an observation is of, in words; of a spec that is not in the results, by its label."""
+        known = self.specs[shown.spec].observes if shown.spec in self.specs else {}
+        return known.get(shown.expect, Observed(kind="", of=f"`{shown.expect}`"))
+
+    def otherwise(self, shown: Shown) -> dict[str, str]:
+        """Return the run in which a decider came out otherwise, and what it observed, if the results have it."""
+        if not isinstance(shown, Decision):
+            return {}
+        if not shown.otherwise.startswith("@"):
+            return {"otherwise": shown.otherwise}
+        backend = shown.otherwise.removeprefix("@").partition("+")[0]
+        ran = {case.id: case for case in self.cases.get((shown.spec, backend), [])}.get(shown.spec + shown.otherwise)
+        judged = next((one for one in ran.expectations if one.label == shown.expect), None) if ran else None
+        return {
+            "otherwise": f"{shown.spec}{shown.otherwise}",
+            "found_otherwise": sentence(self.looked_at(shown), judged.observed, judged.raw) if judged else "",
+        }
+
+
+def judge_claims(results: Results) -> list[ClaimVerdict]:
+    """Return the verdict on every claim of the results, in the order of documents and lines."""
+    observations = Observations(results)
+    ordered = sorted(results.claims.values(), key=lambda claim: (claim.document, claim.line, claim.id))
+    return [judge_claim(claim, results.documents[claim.document], observations, results) for claim in ordered]
+
+
+def remarks_on(document: DocumentLine, results: Results) -> list[Told]:
+    """Return the remarks on a document that the results bear out, each with what was observed."""
+    observations = Observations(results)
+    told = [
+        Told(remark=remark.remark, evidence=list(seen(remark, document, observations))) for remark in document.remarks
+    ]
+    return [one for one in told if one.evidence and all(piece.agrees for piece in one.evidence)]
+
+
+def seen(remark: Remark, document: DocumentLine, observations: Observations) -> Iterator[Evidence]:
+    """Yield what was observed of what a remark says."""
+    for shown in remark.shown_by:
+        yield from observations.of(shown, shown.backend or document.stands)
+
+
+def judge_claim(claim: ClaimLine, document: DocumentLine, observations: Observations, results: Results) -> ClaimVerdict:
+    """Return the verdict on one claim; what is said of an example is decided by its block, where that was run as printed."""
+    if claim.not_checkable:
+        return ClaimVerdict(claim=claim, document=document, verdict="not checkable", why=claim.not_checkable)
+    scenarios = list(of_scenarios(claim, document.stands, observations))
+    evidence = of_blocks(claim, document, document.stands, results)
+    if not any(piece.agrees is not None for piece in evidence):
+        evidence = scenarios
+    # a block that does the same in every mode cannot come out otherwise; the scenario that says the same can
+    known = next(map(observations.otherwise, claim.decided_by), {})
+    evidence = [piece if piece.otherwise else piece.model_copy(update=known) for piece in evidence]
+    verdict, why = verdict_of(evidence)
+    return ClaimVerdict(
+        claim=claim, document=document, verdict=verdict, why=why, evidence=evidence,
+        eager=[one for one in today(claim, document, observations, results) if one.agrees is not None and one.observed != UNOBSERVED],
+        instead=correction(claim.instead, document, observations),
+    )  # fmt: skip
+
+
+def of_scenarios(claim: ClaimLine, backend: str, observations: Observations) -> Iterator[Evidence]:
+    """Yield what the scenarios that decide a claim observed where its document stands."""
+    for decision in claim.decided_by:
+        yield from observations.of(decision, decision.backend or backend)
+
+
+def today(claim: ClaimLine, document: DocumentLine, observations: Observations, results: Results) -> Iterator[Evidence]:
+    """Yield what today's users of TensorFlow 2 see of the same calls; of what an example prints, only the example itself tells."""
+    if document.stands not in EAGER:
+        return
+    if claim.printed:
+        yield from of_blocks(claim, document, "tf2", results)
+        return
+    for decision in claim.decided_by:
+        if not decision.backend:
+            yield from observations.of(decision, EAGER[document.stands])
+
+
+def correction(instead: Instead | None, document: DocumentLine, observations: Observations) -> Correction | None:
+    """Return what to write instead, with the observation that shows it."""
+    if instead is None:
+        return None
+    return Correction(write=instead.write, shown=list(observations.of(instead, instead.backend or document.stands)))
+
+
+def verdict_of(evidence: Sequence[Evidence]) -> tuple[VerdictWord, str]:
+    """Return the verdict that evidence gives, and why; a claim holds under a condition if all that was observed there agrees."""
+    if not any(piece.agrees is not None for piece in evidence):
+        return "undecided", "the deciding specs were not observed where the document stands" if evidence else NO_RUN
+    held = held_under(evidence)
+    holds, fails = ([condition for condition, agreed in held.items() if agreed is wanted] for wanted in (True, False))
+    if holds and fails:
+        return "depends", f"it holds {' and '.join(holds)}, and not {' nor '.join(fails)}"
+    if holds:
+        return "confirmed", "observed as claimed"
+    return "refuted", "; ".join(dict.fromkeys(piece.found for piece in evidence if piece.agrees is False))
+
+
+def held_under(evidence: Sequence[Evidence]) -> dict[str, bool]:
+    """Return whether all that was observed is as claimed, apart for each version, way and condition, if there are several.
+
+    What was observed in no particular way, or under no condition, counts in each.
+    """
+    observed = [piece for piece in evidence if piece.agrees is not None]
+    versions = sorted({piece.version for piece in observed})
+    held = {}
+    for version in versions:
+        there = [piece for piece in observed if piece.version == version]
+        for way in sorted({piece.way for piece in there if piece.way}) or [""]:
+            for when in sorted({piece.when for piece in there if piece.when}) or [""]:
+                words = [f"with {version}"] if len(versions) > 1 else []
+                words += [f"with {way}"] if way else []
+                words += [f"when {when}"] if when else []
+                held[" and ".join(words)] = all(
+                    piece.agrees for piece in there if piece.way in {"", way} and piece.when in {"", when}
+                )
+    return held
+
+
+def as_claimed(asserts: object, judged: Judged) -> bool:
+    """Return whether an answer is what a claim asserts; within the expectation's own tolerance if that is the contract's."""
+    if not judged.is_declared and agrees(asserts, judged.contract, TOLERANCE):
+        return judged.holds
+    return agrees(asserts, judged.observed, TOLERANCE)
