@@ -206,23 +206,34 @@ def verdict_of(evidence: Sequence[Evidence]) -> tuple[VerdictWord, str]:
 
 
 def held_under(evidence: Sequence[Evidence]) -> dict[str, bool]:
-    """Return whether all that was observed is as claimed, apart for each version, way and condition, if there are several.
+    """Return whether all that was observed is as claimed, apart for each way and condition, and each version if they part.
 
     What was observed in no particular way, or under no condition, counts in each.
     """
     observed = [piece for piece in evidence if piece.agrees is not None]
-    versions = sorted({piece.version for piece in observed})
+    by_version = {
+        version: held_in([piece for piece in observed if piece.version == version])
+        for version in sorted({piece.version for piece in observed})
+    }
+    alike = next(iter(by_version.values()))
+    if all(held == alike for held in by_version.values()):
+        return alike
+    return {
+        " and ".join(filter(None, [f"with {version}", words])): agreed
+        for version, held in by_version.items()
+        for words, agreed in held.items()
+    }
+
+
+def held_in(observed: Sequence[Evidence]) -> dict[str, bool]:
+    """Return whether all that was observed with one version is as claimed, apart for each way and condition."""
     held = {}
-    for version in versions:
-        there = [piece for piece in observed if piece.version == version]
-        for way in sorted({piece.way for piece in there if piece.way}) or [""]:
-            for when in sorted({piece.when for piece in there if piece.when}) or [""]:
-                words = [f"with {version}"] if len(versions) > 1 else []
-                words += [f"with {way}"] if way else []
-                words += [f"when {when}"] if when else []
-                held[" and ".join(words)] = all(
-                    piece.agrees for piece in there if piece.way in {"", way} and piece.when in {"", when}
-                )
+    for way in sorted({piece.way for piece in observed if piece.way}) or [""]:
+        for when in sorted({piece.when for piece in observed if piece.when}) or [""]:
+            words = ([f"with {way}"] if way else []) + ([f"when {when}"] if when else [])
+            held[" and ".join(words)] = all(
+                piece.agrees for piece in observed if piece.way in {"", way} and piece.when in {"", when}
+            )
     return held
 
 

@@ -148,6 +148,15 @@ def test_a_claim_may_depend_on_the_version():
     assert judged.why == "it holds with tensorflow 1.15.5, and not with tensorflow 2.21.0"
 
 
+def test_versions_that_do_not_part_are_no_condition():
+    old = case("tf1", True).model_copy(
+        update={"id": "a/b@tf1+TensorFlow-1.15.5", "way": {"edition": "TensorFlow 1.15.5"}, "environment": "old"}
+    )
+    two = [decision(when="the name is new"), decision(asserts=False, when="the name is taken")]
+    judged = verdict(claim(decided_by=two), old, case("tf1", True), environments=versions(old="1.15.5", e="2.21.0"))
+    assert judged.why == "it holds when the name is new, and not when the name is taken"
+
+
 def test_evidence_can_be_repeated():
     assert verdict(claim(), case("tf1", True)).evidence[0].command == "canireuse run a/b --backend tf1"
 
