@@ -8,17 +8,16 @@ from canireuse.claims import AsPrinted
 from canireuse.evidence import Evidence
 from canireuse.limits import said
 from canireuse.promises import COMPARED
-from canireuse.records import Block, ClaimLine, DocumentLine, Results, raised
+from canireuse.records import Block, DocumentLine, Results, raised
 
 #: how much of what a line printed is told in a sentence
 LONGEST = 120
 
 
-def of_blocks(claim: ClaimLine, document: DocumentLine, mode: str, results: Results) -> list[Evidence]:
-    """Return what the records of a document's blocks in a mode say to what is claimed of them, of the text that was read alone."""
+def of_block(printed: AsPrinted, document: DocumentLine, mode: str, results: Results) -> list[Evidence]:
+    """Return what the records of a document's block in a mode say to what is claimed of it, of the text that was read alone."""
     return [
         evidence(printed, block, results)
-        for printed in claim.printed
         for block in results.blocks.values()
         if is_of(block, document, printed.block) and block.mode == mode
     ]
@@ -33,7 +32,7 @@ def evidence(printed: AsPrinted, block: Block, results: Results) -> Evidence:
     """Return what one record says to what is claimed of its block."""
     environment = results.environments.get(block.environment)
     version = " ".join(next(iter(environment.packages.items()), ())) if environment else ""
-    agrees = None if block.ended == "skipped" else is_so(printed, block)
+    agrees = answer(printed, block)
     other = next(otherwise(printed, block, agrees, results), None)
     return Evidence(
         case_id=block.id, block=block.id, version=version, asserted=printed.model_dump(exclude_none=True), observed=block.ended,
@@ -48,8 +47,13 @@ def otherwise(printed: AsPrinted, block: Block, agrees: bool | None, results: Re
         same = (other.document, other.digest, other.number, other.together) == (
             block.document, block.digest, block.number, False
         )  # fmt: skip
-        if same and other.ended != "skipped" and agrees is not None and is_so(printed, other) is not agrees:
+        if same and agrees is not None and answer(printed, other) is (not agrees):
             yield other
+
+
+def answer(printed: AsPrinted, block: Block) -> bool | None:
+    """Return whether a block did what is claimed of it, None if it did not get so far: a time limit refutes no document."""
+    return is_so(printed, block) or (False if block.ended in {"completed", "raised"} else None)
 
 
 def is_so(printed: AsPrinted, block: Block) -> bool:

@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from canireuse.answers import agrees
-from canireuse.block_evidence import of_blocks
+from canireuse.block_evidence import of_block
 from canireuse.claims import Decision, Instead, Remark, Shown
 from canireuse.evidence import Evidence
 from canireuse.judge import Judged
@@ -26,7 +26,7 @@ MEANINGS: Mapping[VerdictWord, str] = {
     "refuted": "false where the document stands",
     "depends": "true under a condition, which is named",
     "confirmed": "true where the document stands",
-    "undecided": "the run that decides it is not in these results",
+    "undecided": "a run that decides it is not in these results, or did not get so far",
     "not checkable": "no run could decide it",
 }
 RAN = frozenset({"conforms", "differs", "fails"})
@@ -99,7 +99,7 @@ class Observations:
                 case_id=case.id, spec=shown.spec, label=shown.expect, version=self.versions.get(case.environment, ""),
                 way=" ".join(name for verb, name in case.way.items() if verb != "edition"), when=getattr(shown, "when", None) or "",
                 asserted=shown.asserts, observed=observed.observed if observed else case.verdict,
-                agrees=as_claimed(shown.asserts, observed) if observed else None,
+                agrees=as_claimed(shown.asserts, observed) if observed and is_answer(observed) else None,
                 claimed=sentence(looked, shown.asserts),
                 found=sentence(looked, observed.observed, observed.raw) if observed else f"not observed: {case.reason or case.verdict}",
                 command=f"canireuse run {shown.spec} --backend {backend}{python}",
@@ -152,14 +152,17 @@ def judge_claim(claim: ClaimLine, document: DocumentLine, observations: Observat
     """Return the verdict on one claim; what is said of an example is decided by its block, where that was run as printed."""
     if claim.not_checkable:
         return ClaimVerdict(claim=claim, document=document, verdict="not checkable", why=claim.not_checkable)
-    scenarios = list(of_scenarios(claim, document.stands, observations))
-    evidence = of_blocks(claim, document, document.stands, results)
-    if not any(piece.agrees is not None for piece in evidence):
-        evidence = scenarios
+    groups = [of_block(printed, document, document.stands, results) for printed in claim.printed]
+    if not groups or not all(map(is_decided, groups)):
+        groups = [list(observations.of(one, one.backend or document.stands)) for one in claim.decided_by]
+    evidence = [piece for group in groups for piece in group]
     # a block that does the same in every mode cannot come out otherwise; the scenario that says the same can
     known = next(map(observations.otherwise, claim.decided_by), {})
     evidence = [piece if piece.otherwise else piece.model_copy(update=known) for piece in evidence]
     verdict, why = verdict_of(evidence)
+    open_yet = [one for one, group in zip(claim.decided_by, groups, strict=False) if not is_decided(group)]
+    if open_yet and (verdict in {"confirmed", "depends"} or any(one.when for one in claim.decided_by)):
+        verdict, why = "undecided", unseen(open_yet) if evidence else NO_RUN
     return ClaimVerdict(
         claim=claim, document=document, verdict=verdict, why=why, evidence=evidence,
         eager=[one for one in today(claim, document, observations, results) if one.agrees is not None and one.observed != UNOBSERVED],
@@ -167,10 +170,14 @@ def judge_claim(claim: ClaimLine, document: DocumentLine, observations: Observat
     )  # fmt: skip
 
 
-def of_scenarios(claim: ClaimLine, backend: str, observations: Observations) -> Iterator[Evidence]:
-    """Yield what the scenarios that decide a claim observed where its document stands."""
-    for decision in claim.decided_by:
-        yield from observations.of(decision, decision.backend or backend)
+def is_decided(group: Sequence[Evidence]) -> bool:
+    """Return whether any of the runs of one decider observed what it decides."""
+    return any(piece.agrees is not None for piece in group)
+
+
+def unseen(deciders: Sequence[Decision]) -> str:
+    """Return in words which deciding observations are not in the results."""
+    return "not observed where the document stands: " + ", ".join(f"{one.spec} ({one.expect})" for one in deciders)
 
 
 def today(claim: ClaimLine, document: DocumentLine, observations: Observations, results: Results) -> Iterator[Evidence]:
@@ -178,7 +185,8 @@ def today(claim: ClaimLine, document: DocumentLine, observations: Observations, 
     if document.stands not in EAGER:
         return
     if claim.printed:
-        yield from of_blocks(claim, document, "tf2", results)
+        for printed in claim.printed:
+            yield from of_block(printed, document, "tf2", results)
         return
     for decision in claim.decided_by:
         if not decision.backend:
@@ -197,6 +205,8 @@ def verdict_of(evidence: Sequence[Evidence]) -> tuple[VerdictWord, str]:
     if not any(piece.agrees is not None for piece in evidence):
         return "undecided", "the deciding specs were not observed where the document stands" if evidence else NO_RUN
     held = held_under(evidence)
+    if not held:
+        return "undecided", "a part of what decides it was not observed in any version"
     holds, fails = ([condition for condition, agreed in held.items() if agreed is wanted] for wanted in (True, False))
     if holds and fails:
         return "depends", f"it holds {' and '.join(holds)}, and not {' nor '.join(fails)}"
@@ -208,12 +218,12 @@ def verdict_of(evidence: Sequence[Evidence]) -> tuple[VerdictWord, str]:
 def held_under(evidence: Sequence[Evidence]) -> dict[str, bool]:
     """Return whether all that was observed is as claimed, apart for each way and condition, and each version if they part.
 
-    What was observed in no particular way, or under no condition, counts in each.
+    What was observed in no particular way, or under no condition, counts in each. A version in which a part of what decides
+    it was not observed is no place where it holds.
     """
-    observed = [piece for piece in evidence if piece.agrees is not None]
     by_version = {
-        version: held_in([piece for piece in observed if piece.version == version])
-        for version in sorted({piece.version for piece in observed})
+        version: held_in([piece for piece in evidence if piece.version == version])
+        for version in sorted({piece.version for piece in evidence if piece.agrees is not None})
     }
     alike = next(iter(by_version.values()))
     if all(held == alike for held in by_version.values()):
@@ -225,16 +235,24 @@ def held_under(evidence: Sequence[Evidence]) -> dict[str, bool]:
     }
 
 
-def held_in(observed: Sequence[Evidence]) -> dict[str, bool]:
+def held_in(evidence: Sequence[Evidence]) -> dict[str, bool]:
     """Return whether all that was observed with one version is as claimed, apart for each way and condition."""
+    observed = [piece for piece in evidence if piece.agrees is not None]
+    seen = {(piece.spec, piece.label) for piece in observed}
+    whole = all((piece.spec, piece.label) in seen for piece in evidence)
     held = {}
     for way in sorted({piece.way for piece in observed if piece.way}) or [""]:
         for when in sorted({piece.when for piece in observed if piece.when}) or [""]:
             words = ([f"with {way}"] if way else []) + ([f"when {when}"] if when else [])
-            held[" and ".join(words)] = all(
-                piece.agrees for piece in observed if piece.way in {"", way} and piece.when in {"", when}
-            )
+            agreed = all(piece.agrees for piece in observed if piece.way in {"", way} and piece.when in {"", when})
+            if whole or not agreed:
+                held[" and ".join(words)] = agreed
     return held
+
+
+def is_answer(judged: Judged) -> bool:
+    """Return whether something was observed; that nothing was is an answer only where the spec says so of this backend."""
+    return judged.observed != UNOBSERVED or judged.holds
 
 
 def as_claimed(asserts: object, judged: Judged) -> bool:

@@ -41,7 +41,6 @@ RAISES = AsPrinted(block=1, line=12, raises="ValueError: Variable a/v already ex
     [
         (RUNS, block(), "confirmed", "observed as claimed"),
         (RUNS, block(**STOPPED), "refuted", "block 1 (line 10) stops at line 12: ValueError: Variable a/v already exists, disallowed."),
-        (RUNS, block(ended="timeout"), "refuted", "block 1 (line 10): timeout"),
         (AsPrinted(block=1, ends="raised"), block(**STOPPED), "confirmed", "observed as claimed"),
         (PRINTS, block(output=[Printed(line=14, text="[1.\n 2.]\n")]), "confirmed", "observed as claimed"),
         (PRINTS, block(output=[Printed(line=14, text="[3. 4.]\n")]), "refuted", "line 14 prints `[3. 4.]`"),
@@ -68,12 +67,19 @@ def test_what_is_said_of_an_example_is_decided_by_its_block(printed, ran, wanted
         block(document="other"),
         block(together=True),
         block(ended="skipped", reason="TensorFlow is not here"),
+        block(ended="timeout", at_line=12),
+        block(ended="crash", at_line=12),
     ],
-    ids=["text", "mode", "block", "document", "together", "skipped"],
+    ids=["text", "mode", "block", "document", "together", "skipped", "timeout", "crash"],
 )
 def test_another_record_decides_nothing(other):
     judged = verdict(RUNS, other)
     assert (judged.verdict, judged.by_blocks) == ("undecided", False)
+
+
+def test_what_came_before_a_block_was_ended_decides():
+    printed = [Printed(line=14, text="[1. 2.]\n")]
+    assert verdict(PRINTS, block(ended="timeout", at_line=15, output=printed)).verdict == "confirmed"
 
 
 def test_what_the_example_does_in_tensorflow_2_stands_beside_it_and_is_the_run_that_came_out_otherwise():

@@ -120,6 +120,36 @@ def test_without_an_observation_a_claim_is_undecided(ending):
     assert verdict(claim()).verdict == "undecided"
 
 
+@pytest.mark.parametrize("asserts", [True, False])
+def test_a_claim_of_which_a_part_was_not_observed_does_not_hold(asserts):
+    two = claim(decided_by=[decision(asserts=asserts), decision(spec="a/other")])
+    judged = verdict(two, case("tf1", True))
+    assert judged.verdict == ("undecided" if asserts else "refuted")
+    assert asserts is (judged.why == "not observed where the document stands: a/other (shared)")
+
+
+def test_a_condition_that_was_not_observed_leaves_a_claim_undecided():
+    two = [decision(asserts=False, when="the name is new"), decision(spec="a/other", when="the name is taken")]
+    assert verdict(claim(decided_by=two), case("tf1", True)).verdict == "undecided"
+
+
+def test_that_a_script_stopped_is_an_answer_only_where_the_spec_says_so():
+    assert verdict(claim(), case("tf1", UNOBSERVED, verdict="fails")).verdict == "undecided"
+    declared = Judged(label="shared", contract=True, declared=UNOBSERVED, is_declared=True, observed=UNOBSERVED, holds=True)
+    stopped = case("tf1", None, verdict="differs").model_copy(update={"expectations": [declared]})
+    assert verdict(claim(), stopped).verdict == "refuted"
+
+
+def test_a_version_in_which_a_part_was_not_observed_is_no_condition():
+    two = claim(decided_by=[decision(), decision(expect="refused", asserts="nothing")])
+    way = {"edition": "TensorFlow 1.15.5"}
+    old = case("tf1", True).model_copy(update={"id": "a/b@tf1+TensorFlow-1.15.5", "way": way, "environment": "old"})
+    new = case("tf1", True)
+    new.expectations.append(Judged(label="refused", contract="nothing", observed="not_found", holds=False))
+    judged = verdict(two, old, new, environments=versions(old="1.15.5", e="2.21.0"))
+    assert (judged.verdict, judged.why) == ("refuted", "`get v` is refused: there is no such variable")
+
+
 def test_the_other_mode_alone_decides_nothing():
     assert verdict(claim(), case("tf1-eager", True)).verdict == "undecided"
 
