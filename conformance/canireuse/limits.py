@@ -1,6 +1,7 @@
 """Limits: what an environment has too little of, or not at all, read from what Python and frameworks say of it."""
 
 import re
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,8 +19,11 @@ LIMITS = {
 }
 #: what stands in a message beside its words: colours of a terminal, TensorFlow's name for the operation, Keras' for the layer
 BESIDE = re.compile(
-    r"\x1b\[[0-9;]*m|\{\{(?:function_)?node [^}]*\}\} ?|^Exception encountered when calling .*\.$", re.MULTILINE
+    r"\x1b\[[0-9;]*m|\{\{(?:function_)?node [^}]*\}\} ?|^Exception encountered when calling .*\.$| \[Op:\w+\](?: name: *)?$",
+    re.MULTILINE,
 )
+#: how much of a line is told: the longest that TensorFlow says of a variable made twice has 240 characters
+LONGEST = 300
 #: what frameworks say of a package that they need, where no import says it
 LACKS = re.compile(
     r"pip install ([\w.-]+)|requires (\w+) to be installed|^(\w+) (?:is not available|cannot be imported\. Check that it is installed)"
@@ -82,4 +86,9 @@ def said(error: Mapping[str, Any]) -> str:
     told = f"{error['type']}: "
     if lines and lines[0] == "in user code:":  # the lines of the function come before the error's own
         lines = [line.removeprefix(told) for line in lines if line.startswith(told)] or lines
-    return f"{told}{lines[0]}"[:200] if lines and lines[0] else error["type"]
+    return shortened(f"{told}{lines[0]}") if lines and lines[0] else error["type"]
+
+
+def shortened(line: str) -> str:
+    """Return a line of a message; of one that is too long to be read the beginning, which shows that there is more."""
+    return line if len(line) <= LONGEST else textwrap.shorten(line, LONGEST, placeholder=" ...")
