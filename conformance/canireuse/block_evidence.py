@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from canireuse.claims import AsPrinted
 from canireuse.evidence import Evidence
-from canireuse.limits import said
+from canireuse.limits import said, shortened
 from canireuse.promises import COMPARED
 from canireuse.records import Block, DocumentLine, Results, raised
 
@@ -100,7 +100,7 @@ def found(printed: AsPrinted, block: Block) -> str:
     error = error_at(block, printed.line) if printed.line else None
     if error is not None:
         return (
-            f"line {printed.line} raises {error.splitlines()[0][:200]}"
+            f"line {printed.line} raises {shortened(error.splitlines()[0])}"
             if error != "nothing was raised"
             else f"line {printed.line} raises nothing"
         )

@@ -125,12 +125,10 @@ def as_yaml(value: Any) -> str:
 
 def sentence(observed: Observed, answer: Any, raw: Any = None) -> str:  # noqa: PLR0911  # a form of sentence each
     """Return an answer as a sentence; of an error the framework's own message, where `raw` has it."""
+    if not observed.kind:
+        return f"these results have no words for what {observed.of} looks at"
     if answer == UNOBSERVED:
-        return (
-            "the script had stopped before it could be seen"
-            if observed.kind != "refusal"
-            else f"{observed.of} was not reached"
-        )
+        return f"{subject(observed)} was not reached"
     if observed.kind == "refusal" or (isinstance(answer, str) and answer in REFUSALS):
         return refusal(observed, answer, raw)
     if answer == INCONCLUSIVE:
@@ -144,13 +142,19 @@ def sentence(observed: Observed, answer: Any, raw: Any = None) -> str:  # noqa: 
     return OTHERS.get(observed.kind, "{} gives {}").format(observed.of, in_words(answer))
 
 
+def subject(observed: Observed) -> str:
+    """Return what an observation does, to say that it was refused or not reached: the step itself, or the look at its object."""
+    if observed.kind == "refusal":
+        return observed.of
+    return f"reading {observed.of if observed.of.startswith('`') else f'what is listed{observed.of}'}"
+
+
 def refusal(observed: Observed, answer: Any, raw: Any) -> str:
     """Return whether a step is refused, with the message or the kind of the error."""
     if answer == "nothing":
         return f"{observed.of} is accepted"
     error = raw.get("error") if isinstance(raw, dict) else None
-    subject = observed.of if observed.kind == "refusal" else f"reading {observed.of}"
-    return f"{subject} is refused: {said(error) if error else REFUSALS.get(answer, in_words(answer))}"
+    return f"{subject(observed)} is refused: {said(error) if error else REFUSALS.get(answer, in_words(answer))}"
 
 
 def in_words(answer: object) -> str:

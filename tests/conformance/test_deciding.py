@@ -135,7 +135,9 @@ def test_a_condition_that_was_not_observed_leaves_a_claim_undecided():
 
 def test_that_a_script_stopped_is_an_answer_only_where_the_spec_says_so():
     assert verdict(claim(), case("tf1", UNOBSERVED, verdict="fails")).verdict == "undecided"
-    declared = Judged(label="shared", contract=True, declared=UNOBSERVED, is_declared=True, observed=UNOBSERVED, holds=True)
+    declared = Judged(
+        label="shared", contract=True, declared=UNOBSERVED, is_declared=True, observed=UNOBSERVED, holds=True
+    )
     stopped = case("tf1", None, verdict="differs").model_copy(update={"expectations": [declared]})
     assert verdict(claim(), stopped).verdict == "refuted"
 

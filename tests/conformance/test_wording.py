@@ -76,11 +76,24 @@ def test_a_refusal_tells_the_frameworks_message(answer, raw, wanted):
     assert sentence(Observed(kind="refusal", of="`get v`"), answer, raw) == wanted
 
 
-def test_what_was_not_reached_is_no_answer():
-    assert (
-        sentence(Observed(kind="same", of="`a` and `b`"), UNOBSERVED)
-        == "the script had stopped before it could be seen"
-    )
+@pytest.mark.parametrize(
+    ("kind", "of", "subject"),
+    [
+        ("same", "`a` and `b`", "reading `a` and `b`"),
+        ("variables", "", "reading what is listed"),
+        ("names", " inside `net`", "reading what is listed inside `net`"),
+    ],
+)
+def test_what_was_refused_or_not_reached_is_named(kind, of, subject):
+    observed = Observed(kind=kind, of=of)
+    assert sentence(observed, UNOBSERVED) == f"{subject} was not reached"
+    assert sentence(observed, "uninitialized") == f"{subject} is refused: the variable has no value yet"
+
+
+@pytest.mark.parametrize("answer", [True, False, 1, "nothing", "not_found", UNOBSERVED])
+def test_a_label_alone_is_no_sentence(answer):
+    told = sentence(Observed(kind="", of="`is-shared`"), answer)
+    assert told == "these results have no words for what `is-shared` looks at"
 
 
 BLOCK = """
