@@ -16,15 +16,25 @@ MARKS: dict[VerdictWord, str] = {
 WORDS: dict[VerdictWord, str] = {
     "refuted": "wrong", "depends": "depends", "confirmed": "right", "undecided": "not run", "not checkable": "not checkable",
 }  # fmt: skip
-STANDS = {"tf1": "TensorFlow 1: tf.compat.v1 in graph mode", "tf2": "TensorFlow 2"}
+STANDS = {"tf1": "in TensorFlow 1, that is in the graph mode of tf.compat.v1", "tf2": "in TensorFlow 2"}
 
 
 @dataclass
 class Example:
-    """An example of a document: whether all that the document says of how it runs and what it prints is so."""
+    """An example of a document, with what the document says of how it runs and what it prints."""
 
     number: int
-    wrong: list[ClaimVerdict]
+    claims: list[ClaimVerdict]
+
+    @property
+    def wrong(self) -> list[ClaimVerdict]:
+        """What is refuted of it."""
+        return [one for one in self.claims if one.verdict == "refuted"]
+
+    @property
+    def right(self) -> bool:
+        """Whether all that is said of it is confirmed."""
+        return all(one.verdict == "confirmed" for one in self.claims)
 
 
 @dataclass
@@ -69,7 +79,7 @@ class DocumentView:
         numbers = sorted({printed.block for one in self.claims for printed in one.claim.printed})
         return [
             Example(
-                number, [one for one in self.wrong if any(printed.block == number for printed in one.claim.printed)]
+                number, [one for one in self.claims if any(printed.block == number for printed in one.claim.printed)]
             )
             for number in numbers
         ]

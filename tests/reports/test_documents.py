@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from canireuse.claims import AsPrinted
 from canireuse_reports import build
 from canireuse_reports.documents import documents
 
@@ -76,6 +77,29 @@ def test_a_document_says_how_much_is_wrong_where_and_in_which_examples(results):
     ]
     assert list(document.by_verdict) == ["refuted", "depends", "confirmed", "undecided", "not checkable"]
     assert document.why(document.wrong[0])[0].startswith("Why it matters")
+
+
+@pytest.mark.parametrize(
+    ("claim", "said"),
+    [
+        ("doc-refuted", "Example 2 does not do what is said of it"),
+        ("doc-confirmed", "Example 2 does what is said of it."),
+        ("doc-undecided", "Example 2 was not seen to do all that is said of it."),
+    ],
+)
+def test_an_example_does_what_is_said_of_it_only_where_all_of_it_was_seen(results, tmp_path, claim, said):
+    claims = {name: one.model_copy(update={"printed": []}) for name, one in results.claims.items()}
+    claims[claim] = claims[claim].model_copy(update={"printed": [AsPrinted(block=2, ends="completed")]})
+    page = build(results.model_copy(update={"claims": claims}), tmp_path / "index.html").read_text(encoding="utf-8")
+    assert said in page
+
+
+def test_what_depends_shows_where_it_holds_and_where_it_does_not(results, text):
+    (depends,) = documents(results)[0].by_verdict["depends"]
+    statement = text.partition('id="claim-doc-depends"')[2].partition("<h4>Why")[0]
+    assert len(depends.against) < statement.count("data-case=") == len(depends.evidence)
+    assert "when the name is new" in statement
+    assert "when the name is taken" in statement
 
 
 def test_a_document_whose_mode_was_not_run_is_left_out(results, text, tmp_path):
