@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from canireuse import asking
 from canireuse.answers import agrees
@@ -29,6 +29,13 @@ UNKNOWN_ERROR = "unknown_error"
 INCONCLUSIVE = "inconclusive"
 
 
+def check_told(error: Any) -> Any:
+    """Return what is recorded of an error; raise ValueError if its class or its message is missing."""
+    if not isinstance(error, dict) or not all(isinstance(error.get(part), str) for part in ("type", "message")):
+        raise ValueError("an error has a `type` and a `message`, each a text")
+    return error
+
+
 class Judged(BaseModel):
     """One expectation: what the contract says, what this backend is declared to say, what it said."""
 
@@ -42,6 +49,14 @@ class Judged(BaseModel):
     #: the observation as the script gave it, where the answer was drawn from it
     raw: Any = None
     holds: bool
+
+    @field_validator("raw")
+    @classmethod
+    def check_raw(cls, raw: Any) -> Any:
+        """Refuse an error of which nothing could be told."""
+        if isinstance(raw, dict) and "error" in raw:
+            check_told(raw["error"])
+        return raw
 
 
 class Judgement(BaseModel):

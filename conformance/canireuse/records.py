@@ -9,17 +9,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from canireuse.asking import case_name
 from canireuse.blame import Blame
 from canireuse.claims import Claim, Remark, Stands, Unclaimed
 from canireuse.hosts import AskedDevice, Device
-from canireuse.judge import Judged, Loudness, Verdict
+from canireuse.judge import Judged, Loudness, Verdict, check_told
 from canireuse.problems import InputError, Problem
 from canireuse.wording import Observed
 
 SCHEMA_VERSION = 1
+#: an error, of which at least the class and the message are told
+Told = Annotated[dict[str, Any], AfterValidator(check_told)]
 
 
 class Line(BaseModel):
@@ -106,7 +108,7 @@ class Case(Line):
     #: the warnings about the departure, and the others
     warnings: list[dict[str, Any]] = []
     other_warnings: list[dict[str, Any]] = []
-    error: dict[str, Any] | None = None
+    error: Told | None = None
     output: str = ""
     #: why it ran a second time, on a new host, if it did
     again: str = ""
@@ -160,7 +162,7 @@ class Block(Line):
     ended: Ended
     #: where it ended, if it did not complete
     at_line: int | None = None
-    error: dict[str, Any] | None = None
+    error: Told | None = None
     reason: str | None = None
     output: list[Printed] = []
     promises: list[Promise] = []
@@ -421,6 +423,10 @@ def clashes(results: Results, line: Line) -> Iterator[str]:
         yield f"schema version {line.schema_version}, this is {SCHEMA_VERSION}"
     if isinstance(line, SpecLine) and line.id in results.specs and results.specs[line.id].digest != line.digest:
         yield f"the spec {line.id} is here in two versions"
+    if isinstance(line, DocumentLine | ClaimLine):
+        held = (results.documents if isinstance(line, DocumentLine) else results.claims).get(line.id)
+        if held not in (None, line):
+            yield f"the {line.kind} {line.id} is here in two versions"
     if isinstance(line, ClaimLine) and line.document not in results.documents:
         yield f"the claim {line.id} is of a document that no line before it describes"
     if isinstance(line, Measurement) and line.id in results.measurements:

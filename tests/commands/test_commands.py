@@ -161,6 +161,11 @@ def test_claims_are_judged_from_results(canireuse, tmp_path):
     assert set(verdicts.values()) == {"undecided", "not checkable"}  # nothing of TensorFlow was run
     assert ran.returncode == 1
     assert canireuse("claims", "no-such-claim", "--results", str(results)).returncode == 4
+    without = tmp_path / "without.jsonl"
+    without.write_text("".join(line for line in results.open() if '"kind":"claim"' not in line))
+    ran = canireuse("claims", "--results", str(without))
+    assert ran.returncode == 4
+    assert "these results hold no claims" in ran.stderr
 
 
 def test_output_that_cannot_be_written_is_told_in_a_sentence(canireuse):

@@ -126,6 +126,35 @@ def test_a_spec_in_two_versions_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("kind", "part"), [("document", {"title": "Another title"}), ("claim", {"claim": "It says something else now."})]
+)
+def test_one_claim_or_document_in_two_versions_is_refused(tmp_path, kind, part):
+    document = records.DocumentLine(id="doc", title="Doc", stands="tf1")
+    claim = records.ClaimLine(
+        id="doc-one", document="doc", where="here", line=1, claim="It says something.", not_checkable="it is an opinion"
+    )
+    changed = {"document": document, "claim": claim}
+    lines = list(changed.values())
+    changed[kind] = changed[kind].model_copy(update=part)
+    one = write(tmp_path / "1.jsonl", header(), *lines, footer(0))
+    two = write(tmp_path / "2.jsonl", header(), *changed.values(), footer(0))
+    records.read([one, one])
+    with pytest.raises(InputError, match=f"the {kind} .* is here in two versions"):
+        records.read([one, two])
+
+
+@pytest.mark.parametrize("error", [{"type": "ValueError"}, {"message": "m"}, {"type": "E", "message": None}, "text"])
+def test_an_error_without_a_class_or_a_message_is_refused(tmp_path, error):
+    raw = {"label": "a", "contract": "nothing", "observed": "not_found", "holds": False, "raw": {"error": error}}
+    lines = [case().model_dump() | {"error": error}, case().model_dump() | {"expectations": [raw]}]
+    for line in lines:
+        path = write(tmp_path / "r.jsonl", header())
+        path.write_text(path.read_text() + json.dumps(line) + "\n" + footer().model_dump_json() + "\n")
+        with pytest.raises(InputError, match=r"r.jsonl:2:1: this line is no record"):
+            records.read([path])
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "",

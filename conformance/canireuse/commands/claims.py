@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -12,6 +12,7 @@ from rich.markup import escape
 from canireuse.commands.results import read_results
 from canireuse.deciding import MEANINGS, ClaimVerdict, judge_claims, remarks_on
 from canireuse.problems import UsageError
+from canireuse.records import Results
 
 STYLES = {
     "refuted": "bold red",
@@ -41,6 +42,10 @@ def claims(ids: tuple[str, ...], results: tuple[Path, ...], verdict: str | None,
     """
     read = read_results(results)
     verdicts = judge_claims(read)
+    if not verdicts:
+        raise UsageError(
+            "these results hold no claims\n    expected: results of a run of specs, beside which the claims files are\n    to do: make them with `canireuse run`; the records of blocks alone judge no claim"
+        )
     unknown = set(ids) - {one.claim.id for one in verdicts}
     if unknown:
         raise UsageError(
@@ -50,23 +55,28 @@ def claims(ids: tuple[str, ...], results: tuple[Path, ...], verdict: str | None,
     if as_json:
         click.echo(json.dumps([one.model_dump(mode="json") for one in chosen], indent=2))
     else:
-        console = Console(highlight=False, soft_wrap=True)
-        for one in chosen:
-            console.print(
-                f"[{STYLES[one.verdict]}]{one.verdict:13}[/] [bold]{escape(one.claim.id)}[/]  {escape(one.claim.document)}:{one.claim.line}"
-            )
-            for line in told(one):
-                console.print(f"    {line}", markup=False)
-            for command in dict.fromkeys(piece.command for piece in one.evidence):
-                console.print(f"    $ {command}", markup=False, style="dim")
-        for document in {one.document.id: one.document for one in chosen}.values():
-            for remark in remarks_on(document, read):
-                console.print(f"{document.id}: {remark.remark.strip()}", markup=False)
-        counts = Counter(one.verdict for one in chosen)
-        for word, meaning in MEANINGS.items():
-            if counts[word]:
-                console.print(f"{counts[word]:4} {word}: {meaning}", markup=False)
+        show(chosen, read)
     return int(any(one.verdict == "undecided" or not is_shown(one) for one in chosen))
+
+
+def show(chosen: Sequence[ClaimVerdict], read: Results) -> None:
+    """Print claims, the remarks on their documents, and how many there are of each verdict."""
+    console = Console(highlight=False, soft_wrap=True)
+    for one in chosen:
+        console.print(
+            f"[{STYLES[one.verdict]}]{one.verdict:13}[/] [bold]{escape(one.claim.id)}[/]  {escape(one.claim.document)}:{one.claim.line}"
+        )
+        for line in told(one):
+            console.print(f"    {line}", markup=False)
+        for command in dict.fromkeys(piece.command for piece in one.evidence):
+            console.print(f"    $ {command}", markup=False, style="dim")
+    for document in {one.document.id: one.document for one in chosen}.values():
+        for remark in remarks_on(document, read):
+            console.print(f"{document.id}: {remark.remark.strip()}", markup=False)
+    counts = Counter(one.verdict for one in chosen)
+    for word, meaning in MEANINGS.items():
+        if counts[word]:
+            console.print(f"{counts[word]:4} {word}: {meaning}", markup=False)
 
 
 def told(one: ClaimVerdict) -> Iterator[str]:
