@@ -8,6 +8,8 @@ from pathlib import Path
 import click
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
+from rich.text import Text
 
 from canireuse.commands.results import read_results
 from canireuse.deciding import MEANINGS, ClaimVerdict, judge_claims, remarks_on
@@ -21,6 +23,8 @@ STYLES = {
     "undecided": "magenta",
     "not checkable": "dim",
 }
+#: verdict -> what is told before why it is so
+BEFORE = {"refuted": "observed: ", "depends": "depends: ", "undecided": "undecided: "}
 
 
 @click.command()
@@ -67,7 +71,10 @@ def show(chosen: Sequence[ClaimVerdict], read: Results) -> None:
             f"[{STYLES[one.verdict]}]{one.verdict:13}[/] [bold]{escape(one.claim.id)}[/]  {escape(one.claim.document)}:{one.claim.line}"
         )
         for line in told(one):
-            console.print(f"    {line}", markup=False)
+            if console.is_terminal:  # a line that goes on stays under its beginning
+                console.print(Padding(Text(line), (0, 0, 0, 4), expand=False), soft_wrap=False)
+            else:
+                console.print(f"    {line}", markup=False)
         for command in dict.fromkeys(piece.command for piece in one.evidence):
             console.print(f"    $ {command}", markup=False, style="dim")
     for document in {one.document.id: one.document for one in chosen}.values():
@@ -82,12 +89,13 @@ def show(chosen: Sequence[ClaimVerdict], read: Results) -> None:
 def told(one: ClaimVerdict) -> Iterator[str]:
     """Yield what there is to say of a claim, a line each."""
     yield one.claim.claim.strip()
-    yield f"{one.verdict}: {one.why}" if one.verdict in {"depends", "undecided"} else one.why
+    yield BEFORE.get(one.verdict, "") + one.why
     if one.eager:
-        yield f"in eager mode: {'; '.join(dict.fromkeys(piece.found for piece in one.eager))}"
+        mode = "as it is printed, in TensorFlow 2" if one.claim.printed else "in eager mode"
+        yield f"{mode}: {'; '.join(dict.fromkeys(piece.found for piece in one.eager))}"
     if one.instead:
         shown = ", ".join(piece.case_id for piece in one.instead.shown) or "no run of it is in these results"
-        yield f"instead: {one.instead.write.strip()} ({shown if is_shown(one) else 'not shown by ' + shown})"
+        yield f"instead: {one.instead.write.strip()} ({shown if one.instead.holds else 'not shown: ' + shown})"
 
 
 def is_shown(one: ClaimVerdict) -> bool:
