@@ -19,7 +19,7 @@ LIMITS = {
 }
 #: what stands in a message beside its words: colours of a terminal, TensorFlow's name for the operation, Keras' for the layer
 BESIDE = re.compile(
-    r"\x1b\[[0-9;]*m|\{\{(?:function_)?node [^}]*\}\} ?|^Exception encountered when calling .*\.$| \[Op:\w+\](?: name: *)?$",
+    r"\x1b\[[0-9;]*m|\{\{(?:function_)?node [^}]*\}\} ?|^Exception encountered when calling .*\.$| \[Op:\w+\](?: name: *)?(?=\x1b|$)",
     re.MULTILINE,
 )
 #: how much of a line is told: the longest that TensorFlow says of a variable made twice has 240 characters

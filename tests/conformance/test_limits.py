@@ -66,7 +66,7 @@ def test_little_memory_is_one_thing_and_a_little_array_another():
         ),
         ("in user code:\n\n    cut off", "ValueError: in user code:"),
         ("no " * 100, "ValueError: " + "no " * 94 + "no ..."),
-        ("In[0]: [1,5], In[1]: [3,2] [Op:MatMul] name: ", "ValueError: In[0]: [1,5], In[1]: [3,2]"),
+        ("\x1b[1mIn[0]: [1,5], In[1]: [3,2] [Op:MatMul] name: \x1b[0m\n", "ValueError: In[0]: [1,5], In[1]: [3,2]"),
     ],
 )
 def test_an_error_is_told_in_its_own_line(message, told):
