@@ -59,6 +59,9 @@ OTHERS: Mapping[str, str] = {
 #: options of a step that belong to its words, because they are what it may be refused for
 TELLING = ("shape", "dtype", "reuse", "trainable", "to")
 
+#: what is said of a scope below the step that switches it to reuse
+SWITCHED = " after `reuse_variables`"
+
 
 class Observed(BaseModel):
     """What one expectation looks at: the kind of observation, and its object in words."""
@@ -82,6 +85,8 @@ def looked_at(steps: Sequence[Step], scopes: tuple[str, ...]) -> Iterator[tuple[
             yield step.expect, Observed(kind="refusal", of=words_of(step, scopes))
         if isinstance(step, Block):
             yield from looked_at(step.steps, below(step, scopes))
+        if step.verb == "reuse_variables" and scopes:
+            scopes = (*scopes[:-1], f"{scopes[-1].removesuffix(SWITCHED)}{SWITCHED}")
 
 
 def object_of(step: Expect) -> str:
@@ -99,9 +104,9 @@ def below(step: Block, scopes: tuple[str, ...]) -> tuple[str, ...]:
     """Return the scopes that the steps of a block stand in."""
     if not isinstance(step, ScopeOptions):
         return scopes
-    reuse = "" if step.reuse is None else f" with reuse: {as_yaml(step.reuse)}"
+    reuse = "" if step.reuse is None else f" (reuse: {as_yaml(step.reuse)})"
     around = () if isinstance(step, Reenter) else scopes  # a scope that is entered by its object is where it was
-    return (*around, f"{getattr(step, step.verb)}{reuse}")
+    return (*around, f"`{getattr(step, step.verb)}`{reuse}")
 
 
 def words_of(step: Step, scopes: tuple[str, ...]) -> str:
@@ -112,7 +117,7 @@ def words_of(step: Step, scopes: tuple[str, ...]) -> str:
     about = getattr(step, step.verb, None)
     options = [f"{name} {as_yaml(value)}" for name in TELLING if (value := getattr(step, name, None)) is not None]
     words = " ".join([step.verb, *([as_yaml(about)] if about is not None else []), *options])
-    return f"`{words}`" + (f" in `{'/'.join(scopes)}`" if scopes else "")
+    return " in ".join([f"`{words}`", *([", in it ".join(scopes)] if scopes else [])])
 
 
 def as_yaml(value: Any) -> str:

@@ -34,9 +34,9 @@ STEPS = """
 
 def test_what_each_expectation_looks_at_is_in_the_words_of_the_spec(load_spec):
     observes = observed_in(load_spec(STEPS).spec)
-    assert observes["refused"] == Observed(kind="refusal", of="`get kernel shape [2]` in `net with reuse: true`")
+    assert observes["refused"] == Observed(kind="refusal", of="`get kernel shape [2]` in `net` (reuse: true)")
     assert observes["made"] == Observed(kind="refusal", of="`get kernel` in `net`")
-    assert observes["entered"] == Observed(kind="refusal", of="`get odd` in `root_scope with reuse: the text yes`")
+    assert observes["entered"] == Observed(kind="refusal", of="`get odd` in `root_scope` (reuse: the text yes)")
     assert observes["one"] == Observed(kind="same", of="`second` and `second`")
     assert sentence(observes["read"], [2.0, 2.0]) == "`second * 2` is [2.0, 2.0]"
     assert sentence(observes["counted"], 1) == "1 variable is listed"
@@ -94,6 +94,27 @@ def test_what_was_refused_or_not_reached_is_named(kind, of, subject):
 def test_a_label_alone_is_no_sentence(answer):
     told = sentence(Observed(kind="", of="`is-shared`"), answer)
     assert told == "these results have no words for what `is-shared` looks at"
+
+
+NESTED = """
+    steps:
+      - scope: net
+        reuse: true
+        steps:
+          - scope: inner
+            as: place
+            steps:
+              - {get: made, raises: not_found, expect: within}
+              - {reuse_variables: place}
+              - {reuse_variables: place}
+              - {get: found, raises: not_found, expect: later}
+"""
+
+
+def test_a_get_is_told_with_each_scope_around_it_and_its_flag(load_spec):
+    observes = observed_in(load_spec(NESTED).spec)
+    assert observes["within"].of == "`get made` in `net` (reuse: true), in it `inner`"
+    assert observes["later"].of == "`get found` in `net` (reuse: true), in it `inner` after `reuse_variables`"
 
 
 BLOCK = """
