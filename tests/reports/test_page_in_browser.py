@@ -103,6 +103,14 @@ def test_a_document_and_a_statement_have_addresses_of_their_own(visit):
     assert visit("#claim-doc-confirmed").locator("#claim-doc-confirmed .seen >> nth=0").is_visible()
 
 
+def test_on_paper_stands_what_is_wrong_and_what_to_write_instead(visit):
+    tab = visit()
+    tab.emulate_media(media="print")
+    assert tab.locator("#claim-doc-refuted .instead").is_visible()
+    assert not tab.locator("#claim-doc-refuted details .plain").is_visible()
+    assert not tab.locator("#claim-doc-confirmed .seen >> nth=0").is_visible()
+
+
 def test_the_search_finds_what_is_wrong_in_a_document(visit):
     tab = visit()
     assert not tab.locator(".in-documents").is_visible()
