@@ -8,6 +8,7 @@ the innermost first; {"met": {"line", "error", "passed"}} where the statement of
 passed; {"late": {"line"}} where the time is over.
 """
 
+import _thread
 import ast
 import builtins
 import faulthandler
@@ -52,9 +53,9 @@ def run_block(host, request, answer, listener):
     listener.filename, listener.heard = running.filename, []
     logging.getLogger().removeHandler(listener)  # `logging.basicConfig` does nothing where there is a handler
     error = None
-    timer = threading.Timer(running.block["limit"], running.late)
-    timer.daemon = True
-    timer.start()
+    done = _thread.allocate_lock()
+    done.acquire()
+    _thread.start_new_thread(running.watch_the_time, (done,))  # one that `threading` neither counts nor names
     with warnings.catch_warnings():
         host.listen_as_a_user("default")
         warnings.filterwarnings("default", category=DeprecationWarning, module="__main__")
@@ -66,7 +67,7 @@ def run_block(host, request, answer, listener):
             error = None if isinstance(raised, SystemExit) and not raised.code else running.described(raised)
         running.await_threads()
         seconds = time.perf_counter() - started
-    timer.cancel()
+    done.release()
     if os.getpid() != running.process:  # a child that the block forked: its parent answers
         os._exit(0)
     running.end()
@@ -218,8 +219,10 @@ class Running:
             found["message"] = error.msg
         return found
 
-    def late(self):
-        """Tell at which line the block is when its time is over."""
+    def watch_the_time(self, done):
+        """Tell at which line the block is when its time is over, if it is not done by then."""
+        if done.acquire(True, self.block["limit"]):
+            return
         lines = self.lines_of(sys._current_frames().get(self.main))
         self.answer({"late": {"line": lines[0] if lines else None}})
 

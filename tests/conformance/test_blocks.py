@@ -140,6 +140,16 @@ def test_what_threads_and_forks_print(plain):
     assert [text for _, text, _ in printed(found)] == ["parent\n", "thread\n"]
 
 
+def test_threads_are_counted_and_named_as_in_a_script(plain):
+    (found,) = run(
+        plain,
+        "import threading\nprint(threading.active_count())  # Output: 1\n"
+        "thread = threading.Thread(target=lambda: print(threading.current_thread().name))\nthread.start()\nthread.join()",
+    )
+    assert found.as_it_says, found.promises
+    assert found.output[-1].text.startswith("Thread-1")
+
+
 def test_an_exception_that_is_caught_is_a_promise_kept(plain):
     (found,) = run(
         plain, "try:\n    {}['x']  # raises KeyError: x\nexcept KeyError as error:\n    print(error)  # Output: 'x'"
