@@ -82,7 +82,7 @@ class Running:
         self.host, self.block, self.filename = host, request["block"], request["filename"]
         self.id, self._answer = request["id"], answer
         self.process, self.main = os.getpid(), threading.get_ident()
-        self.left, self.cut = MOST_PRINTED, 0
+        self.left, self.cut, self.between = MOST_PRINTED, 0, False
         #: what is known of the statements of promises, by the line of the promise
         self.met_before = {}
         #: the promises whose statements print past Python, and what was opened to read that, for each that runs
@@ -114,7 +114,8 @@ class Running:
         with open(sys.modules["__main__"].__file__, "w", encoding="utf-8", errors="replace") as file:
             file.writelines(lines)  # what processes that it spawns read
         setattr(builtins, MET, self.met)
-        sys.stdout, sys.stderr = Written("stdout", 1, self.print), Written("stderr", 2, self.print)
+        sys.stdout = sys.__stdout__ = Written("stdout", 1, self.print)
+        sys.stderr = sys.__stderr__ = Written("stderr", 2, self.print)
 
     def run(self):
         """Run the script, or what is typed at each prompt."""
@@ -149,6 +150,7 @@ class Running:
 
     def met(self, line, *, raised=False, passed=False):
         """Tell that the statement of a promise was reached, raised, or passed; each once."""
+        self.flush(between=not raised and not passed)
         if line in self.below:
             self.close_below() if raised or passed else self.open_below()
         known = self.met_before.setdefault(line, set())
@@ -157,6 +159,16 @@ class Running:
             known.add(news)
             error = self.described(sys.exc_info()[1]) if raised else None
             self.answer({"met": {"line": line, "error": error, "passed": passed}})
+
+    def flush(self, *, between):
+        """Have streams that the block put around its own hand over what they hold; `between` statements, of no line that is known."""
+        self.between = between
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except Exception:  # closed, or none
+                pass
+        self.between = False
 
     def open_below(self):
         """Have a file take what is printed past Python, as `tf.print` does."""
@@ -183,7 +195,7 @@ class Running:
         room = max(0, self.left)
         self.cut += len(text[room:])
         if text[:room]:
-            lines = self.lines()
+            lines = [] if self.between else self.lines()
             self.left -= len(text) + 8 * len(lines) + FRAME
             self.answer({"printed": {"lines": lines, "text": text[:room], "stream": stream}})
 
@@ -235,6 +247,7 @@ class Running:
 
     def end(self):
         """Say how much was printed beyond what was told, and hear no more of this block."""
+        self.flush(between=True)
         if self.cut:
             text = "[%d more characters]\n" % self.cut
             self.answer({"printed": {"lines": [], "text": text, "stream": "stdout"}})
@@ -256,12 +269,21 @@ class Written(io.TextIOBase):
         """Tell a text."""
         if not isinstance(text, str):
             raise TypeError("write() argument must be str, not %s" % type(text).__name__)
+        if self.closed:
+            raise ValueError("I/O operation on closed file.")
         self._tell(self._stream, text)
         return len(text)
 
     def writable(self):
         """Return true."""
         return True
+
+    def reconfigure(self, **_):
+        """Stay as it is: every encoding and every way to buffer ends as text in the record."""
+
+    def detach(self):
+        """Return what stands below, for those who put a stream of their own around it."""
+        return self.buffer
 
     def fileno(self):
         """Return the number of the file that other processes write to."""

@@ -150,6 +150,26 @@ def test_threads_are_counted_and_named_as_in_a_script(plain):
     assert found.output[-1].text.startswith("Thread-1")
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "sys.stdout = io.StringIO()\nprint('away')\nsys.stdout = sys.__stdout__",
+        "sys.stdout.reconfigure(encoding='utf-8', line_buffering=True)",
+        "sys.stdout = io.TextIOWrapper(sys.stdout.buffer, encoding='utf-8')",
+        "sys.stdout = io.TextIOWrapper(sys.stdout.detach(), encoding='utf-8')",
+    ],
+)
+def test_output_is_heard_where_a_block_changes_its_streams(plain, change):
+    (found,) = run(plain, f"import io, sys\n{change}\nprint('before')\nprint('é')  # Output: é\nprint('after')")
+    assert found.as_it_says, (found.error, found.promises)
+    assert "".join(piece.text for piece in found.output) == "before\né\nafter\n"
+
+
+def test_output_that_is_closed_takes_nothing(plain):
+    (found,) = run(plain, "import sys\nsys.stdout.close()\nprint('lost')  # raises ValueError: closed file")
+    assert (found.ended, found.as_it_says, found.output) == ("raised", True, [])
+
+
 def test_an_exception_that_is_caught_is_a_promise_kept(plain):
     (found,) = run(
         plain, "try:\n    {}['x']  # raises KeyError: x\nexcept KeyError as error:\n    print(error)  # Output: 'x'"
