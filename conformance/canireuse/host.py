@@ -92,7 +92,7 @@ def describe(error, filename=None):
     through = [name if name not in ("__script__", __name__) else "" for name in packages]
     try:
         message = str(error)
-    except Exception as why:  # an exception that cannot say what it is
+    except BaseException as why:  # an exception that cannot say what it is
         message = "an exception without words: its __str__ raised %s" % type(why).__name__
     return {
         "type": type(error).__name__,

@@ -221,11 +221,12 @@ class Running:
         while trace is not None and trace.tb_frame.f_code.co_filename != self.filename:
             trace = trace.tb_next
         own = traceback.extract_tb(trace)
-        before, error.__traceback__ = error.__traceback__, trace
+        before = error.__traceback__
+        BaseException.with_traceback(error, trace)  # also where the class lets nothing be set
         try:
             found = self.host.describe(error, self.filename)
         finally:
-            error.__traceback__ = before
+            BaseException.with_traceback(error, before)
         if not own and isinstance(error, SyntaxError) and error.filename == self.filename:
             found["line"] = error.lineno
             found["message"] = error.msg

@@ -177,6 +177,19 @@ def test_an_exception_that_is_caught_is_a_promise_kept(plain):
     assert (found.ended, kept(found), found.as_it_says) == ("completed", [True, True], True)
 
 
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        ("Frozen", "@dataclasses.dataclass(frozen=True)\nclass Frozen(Exception):\n    why: str"),
+        ("Leaves", "class Leaves(Exception):\n    def __str__(self):\n        raise SystemExit(3)"),
+    ],
+)
+def test_exceptions_of_every_kind_are_told(plain, name, error):
+    (found,) = run(plain, f"import dataclasses\n{error}\nraise {name}('x')  # raises {name}")
+    assert (found.ended, found.error["type"] if found.error else None) == ("raised", name), found.last_output
+    assert found.as_it_says
+
+
 def test_an_exception_of_another_line_is_not_as_it_says(plain):
     (found,) = run(plain, "try:\n    {}['x']  # raises KeyError: x\nexcept KeyError:\n    {}['y']")
     assert (found.ended, found.at_line, kept(found), found.as_it_says) == ("raised", 5, [True], False)
