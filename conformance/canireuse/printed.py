@@ -52,7 +52,7 @@ def run_block(host, request, answer, listener):
     running.prepare()
     listener.filename, listener.heard = running.filename, []
     logging.getLogger().removeHandler(listener)  # `logging.basicConfig` does nothing where there is a handler
-    error = None
+    error = ending = None
     done = _thread.allocate_lock()
     done.acquire()
     _thread.start_new_thread(running.watch_the_time, (done,))  # one that `threading` neither counts nor names
@@ -64,15 +64,22 @@ def run_block(host, request, answer, listener):
         try:
             running.run()
         except BaseException as raised:  # SystemExit too is an outcome of the block
+            ending = raised
             error = None if isinstance(raised, SystemExit) and not raised.code else running.described(raised)
         running.await_threads()
         seconds = time.perf_counter() - started
     done.release()
     if os.getpid() != running.process:  # a child that the block forked: its parent answers
-        os._exit(0)
+        os._exit(status_of(ending))
     running.end()
     finished = {"error": error, "warnings": listener.heard, "seconds": seconds, "environment": None}
     answer(request["id"], {"finished": finished})
+
+
+def status_of(error):
+    """Return the status with which a script that ends in an exception, or in none, leaves its process."""
+    code = error.code if isinstance(error, SystemExit) else None if error is None else 1
+    return 0 if code is None else code & 0xFF if isinstance(code, int) else 1
 
 
 class Running:

@@ -190,6 +190,15 @@ def test_exceptions_of_every_kind_are_told(plain, name, error):
     assert found.as_it_says
 
 
+@pytest.mark.parametrize(("ending", "status"), [("pass", 0), ("sys.exit(3)", 3), ("sys.exit('no')", 1), ("1 / 0", 1)])
+def test_a_forked_child_ends_with_the_status_of_a_script(plain, ending, status):
+    (found,) = run(
+        plain,
+        f"import os, sys\nif not os.fork():\n    {ending}\nelse:\n    print(os.wait()[1] >> 8)  # Output: {status}",
+    )
+    assert found.as_it_says, found.promises
+
+
 def test_an_exception_of_another_line_is_not_as_it_says(plain):
     (found,) = run(plain, "try:\n    {}['x']  # raises KeyError: x\nexcept KeyError:\n    {}['y']")
     assert (found.ended, found.at_line, kept(found), found.as_it_says) == ("raised", 5, [True], False)
