@@ -11,6 +11,7 @@ passed; {"late": {"line"}} where the time is over.
 import _thread
 import ast
 import builtins
+import contextlib
 import faulthandler
 import importlib.util
 import io
@@ -20,10 +21,10 @@ import os
 import sys
 import tempfile
 import threading
-import time
 import traceback
 import types
 import warnings
+from time import perf_counter  # a block may put something in its place
 
 #: how much of what a block prints is told, in characters of messages
 MOST_PRINTED = 1 << 18
@@ -49,36 +50,32 @@ def run_block(host, request, answer, listener):
     """Run a block and answer with what it printed, what came of its promises, and how it ended; `host` is the module of that name."""
     running = Running(host, request, answer)
     answer(request["id"], {"began": True})
-    running.prepare()
+    running.prepare(listener)
     listener.filename, listener.heard = running.filename, []
     logging.getLogger().removeHandler(listener)  # `logging.basicConfig` does nothing where there is a handler
-    error = ending = None
+    error, status = None, 0
     done = _thread.allocate_lock()
     done.acquire()
     _thread.start_new_thread(running.watch_the_time, (done,))  # one that `threading` neither counts nor names
-    with warnings.catch_warnings():
-        host.listen_as_a_user("default")
-        warnings.filterwarnings("default", category=DeprecationWarning, module="__main__")
-        warnings.showwarning = listener.show
-        started = time.perf_counter()
-        try:
-            running.run()
-        except BaseException as raised:  # SystemExit too is an outcome of the block
-            ending = raised
-            error = None if isinstance(raised, SystemExit) and not raised.code else running.described(raised)
-        running.await_threads()
-        seconds = time.perf_counter() - started
+    started = perf_counter()
+    try:
+        running.run()
+    except BaseException as raised:  # SystemExit too is an outcome of the block
+        status = status_of(raised)
+        error = None if isinstance(raised, SystemExit) and not raised.code else running.described(raised)
+    running.await_threads()
+    seconds = perf_counter() - started
     done.release()
     if os.getpid() != running.process:  # a child that the block forked: its parent answers
-        os._exit(status_of(ending))
+        os._exit(status)
     running.end()
     finished = {"error": error, "warnings": listener.heard, "seconds": seconds, "environment": None}
     answer(request["id"], {"finished": finished})
 
 
 def status_of(error):
-    """Return the status with which a script that ends in an exception, or in none, leaves its process."""
-    code = error.code if isinstance(error, SystemExit) else None if error is None else 1
+    """Return the status with which a script that ends in an exception leaves its process."""
+    code = error.code if isinstance(error, SystemExit) else 1
     return 0 if code is None else code & 0xFF if isinstance(code, int) else 1
 
 
@@ -101,10 +98,10 @@ class Running:
         if self._answer is not None and os.getpid() == self.process:
             self._answer(self.id, message)
 
-    def prepare(self):
-        """Make the process look as it does to a script of that text, in the scratch folder."""
-        os.chdir(os.environ["TMPDIR"])
+    def prepare(self, listener):
+        """Make the process look as it does to a script of that text, in the scratch folder; what blocks before this one changed stays."""
         if getattr(sys.modules["__main__"], "__document__", None) != self.filename:
+            os.chdir(os.environ["TMPDIR"])
             module = types.ModuleType("__main__")
             module.__document__ = self.filename
             module.__file__ = os.path.join(os.getcwd(), "document.py")
@@ -113,6 +110,10 @@ class Running:
             sys.argv[:] = [module.__file__]
             linecache.cache[self.filename] = (0, None, [], self.filename)
             faulthandler.enable(os.dup(2))
+            self.host.listen_as_a_user("default")
+            warnings.filterwarnings("default", category=DeprecationWarning, module="__main__")
+            warnings.showwarning = listener.show
+            sys.modules.pop("stopwatch", None)  # ours: a package of a block may be called that
         before = linecache.cache[self.filename][2]
         own = self.padded(self.block["text"], self.block["line"]).splitlines(keepends=True)
         lines = [one if one.strip() else other for one, other in zip(own, before + ["\n"] * len(own))]  # noqa: B905
@@ -171,10 +172,8 @@ class Running:
         """Have streams that the block put around its own hand over what they hold; `between` statements, of no line that is known."""
         self.between = between
         for stream in (sys.stdout, sys.stderr):
-            try:
+            with contextlib.suppress(Exception):  # closed, or none
                 stream.flush()
-            except Exception:  # closed, or none
-                pass
         self.between = False
 
     def open_below(self):
@@ -241,7 +240,7 @@ class Running:
 
     def watch_the_time(self, done):
         """Tell at which line the block is when its time is over, if it is not done by then."""
-        if done.acquire(True, self.block["limit"]):
+        if done.acquire(timeout=self.block["limit"]):
             return
         lines = self.lines_of(sys._current_frames().get(self.main))
         self.answer({"late": {"line": lines[0] if lines else None}})

@@ -86,6 +86,16 @@ def test_together_blocks_share_their_names(plain):
     assert found[2].reason is None
 
 
+def test_together_the_folder_and_the_filters_stay_as_a_block_leaves_them(plain):
+    found = run(
+        plain,
+        "import os, warnings\nos.mkdir('inner')\nos.chdir('inner')\nopen('file', 'w').close()\nwarnings.simplefilter('error')",
+        "print(os.listdir())  # Output: ['file']\nwarnings.warn('old')  # raises UserWarning: old",
+        together=True,
+    )
+    assert all(one.as_it_says for one in found), found
+
+
 def test_alone_a_block_knows_nothing_of_the_others(plain):
     found = run_file("together.md", plain)
     assert found[3].ended == "raised"
@@ -197,6 +207,13 @@ def test_a_forked_child_ends_with_the_status_of_a_script(plain, ending, status):
         f"import os, sys\nif not os.fork():\n    {ending}\nelse:\n    print(os.wait()[1] >> 8)  # Output: {status}",
     )
     assert found.as_it_says, found.promises
+
+
+def test_nothing_of_ours_is_in_the_place_of_what_a_block_imports_or_changes(plain):
+    (found,) = run(
+        plain, "import time\ntime.perf_counter = None\nimport stopwatch  # raises ModuleNotFoundError: 'stopwatch'"
+    )
+    assert (found.ended, found.as_it_says) == ("raised", True), found
 
 
 def test_an_exception_of_another_line_is_not_as_it_says(plain):
