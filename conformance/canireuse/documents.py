@@ -26,6 +26,8 @@ PLAIN = "reference"
 #: what a document can be called by its own word
 ID = re.compile(r"\w[\w.-]{0,199}")
 FRONT_MATTER = re.compile(r"---[ \t]*\n(.*?\n)?(?:---|\.\.\.)[ \t]*(?:\n|$)", re.DOTALL)
+DIRECTIVE = re.compile(r"#\s*doctest:(.*)")
+FLAG = re.compile(r"[+-](\w+)")
 IMPORT = re.compile(r"^\s*(?:(?:>>>|\.\.\.) )?\s*(?:import|from)\s+([\w.]+)", re.MULTILINE)
 
 
@@ -67,6 +69,8 @@ class Block:
         """What was typed at prompts; empty where the block is a script."""
         if self.tree is not None or not re.search(r"^\s*>>> ", self.text, re.MULTILINE):
             return []
+        for name in FLAG.findall("\n".join(DIRECTIVE.findall(self.text))):
+            doctest.register_optionflag(name)  # doctest refuses the flags of others, such as pytest's NUMBER
         try:
             found = doctest.DocTestParser().get_examples(self.text)
         except ValueError:  # prompts that are none: Python will say so

@@ -134,9 +134,9 @@ class Running:
             line = example["line"]
             try:
                 exec(self.compiled(example["source"], line, "single"), names)
-            except Exception:
+            except BaseException as error:  # SystemExit too may be the answer
                 self.met(line, raised=True)
-                if not example["raises"]:
+                if not example["raises"] or isinstance(error, KeyboardInterrupt):
                     raise
             else:
                 self.met(line, passed=True)

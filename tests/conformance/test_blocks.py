@@ -109,6 +109,19 @@ def test_what_is_typed_at_prompts(plain):
     assert found.promises[1].came == "[2, 4]"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        ">>> import sys\n>>> sys.exit(1)\nTraceback (most recent call last):\nSystemExit: 1\n>>> 2\n2",
+        ">>> 1 + 1  # doctest: +NUMBER, -REMOTE_DATA\n2",
+        ">>> 1 / 0  # doctest: +IGNORE_EXCEPTION_DETAIL\nTraceback (most recent call last):\nZeroDivisionError: other words",
+    ],
+)
+def test_what_doctest_takes_is_as_it_says(plain, text):
+    (found,) = run(plain, text)
+    assert found.as_it_says, (found.error, found.promises)
+
+
 def test_lines_of_tracebacks_warnings_and_output_are_those_of_the_document(plain):
     first, second = run(
         plain,
