@@ -26,8 +26,9 @@ import types
 import warnings
 from time import perf_counter  # a block may put something in its place
 
-#: how much of what a block prints is told, in characters of messages
+#: how much of what a block prints is told, in characters of messages, and how much beside of what each promise prints
 MOST_PRINTED = 1 << 18
+MOST_PROMISED = 1 << 16
 #: what a message takes beside the text, in characters
 FRAME = 80
 #: how many lines of the document are told of a piece of output, at each end of the stack
@@ -41,7 +42,7 @@ try:
 except BaseException:
     {met}({line}, raised=True)
     raise
-else:
+finally:
     {met}({line}, passed=True)
 """
 
@@ -86,7 +87,9 @@ class Running:
         self.host, self.block, self.filename = host, request["block"], request["filename"]
         self.id, self._answer = request["id"], answer
         self.process, self.main = os.getpid(), threading.get_ident()
-        self.left, self.cut, self.between = MOST_PRINTED, 0, False
+        self.cut, self.between = 0, False
+        #: the promises whose statements run, by their lines, and how much there is still room for, by the innermost of them
+        self.at, self.left = [None], {None: MOST_PRINTED}
         #: what is known of the statements of promises, by the line of the promise
         self.met_before = {}
         #: the promises whose statements print past Python, and what was opened to read that, for each that runs
@@ -132,6 +135,7 @@ class Running:
             exec(self.compiled(self.block["text"], self.block["line"], "exec"), names)
         for example in self.block["examples"]:
             line = example["line"]
+            self.at = [None, line]
             try:
                 exec(self.compiled(example["source"], line, "single"), names)
             except BaseException as error:  # SystemExit too may be the answer
@@ -157,10 +161,14 @@ class Running:
         return compile(tree, self.filename, mode, dont_inherit=True)
 
     def met(self, line, *, raised=False, passed=False):
-        """Tell that the statement of a promise was reached, raised, or passed; each once."""
+        """Tell that the statement of a promise was reached, raised, or passed, which it also has when it raised; each once."""
         self.flush(between=not raised and not passed)
-        if line in self.below:
-            self.close_below() if raised or passed else self.open_below()
+        if passed:
+            self.at.remove(line)
+        elif not raised:
+            self.at.append(line)
+        if line in self.below and not raised:
+            self.close_below() if passed else self.open_below()
         known = self.met_before.setdefault(line, set())
         news = "raised" if raised else "passed" if passed else "reached"
         if news not in known:
@@ -198,11 +206,11 @@ class Running:
         if os.getpid() != self.process:
             os.write(2, text.encode("utf-8", "replace"))
             return
-        room = max(0, self.left)
+        room = max(0, self.left.setdefault(self.at[-1], MOST_PROMISED))
         self.cut += len(text[room:])
         if text[:room]:
             lines = [] if self.between else self.lines()
-            self.left -= len(text) + 8 * len(lines) + FRAME
+            self.left[self.at[-1]] -= len(text) + 8 * len(lines) + FRAME
             self.answer({"printed": {"lines": lines, "text": text[:room], "stream": stream}})
 
     def lines(self):

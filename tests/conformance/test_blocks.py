@@ -242,6 +242,20 @@ def test_output_without_end_is_cut(plain):
     assert found.output[-1].line is None
 
 
+@pytest.mark.parametrize(
+    "loud", ["print('x' * 10_000_000)", "for n in range(3000):\n    print(n)", "print('x' * 10_000_000)  # Output: x"]
+)
+def test_promises_are_kept_behind_output_that_is_cut(plain, loud):
+    (found,) = run(plain, f"{loud}\nprint('end')  # Output: end")
+    assert (found.promises[-1].came, found.promises[-1].kept) == ("end", True)
+    assert "more characters]" in found.output[-1].text
+
+
+def test_a_statement_that_returns_was_reached(plain):
+    (found,) = run(plain, "def one():\n    return int('1')  # raises ValueError\none()")
+    assert [promise.came for promise in found.promises] == ["nothing was raised"]
+
+
 def test_what_is_printed_below_python_disturbs_nothing(plain):
     (found,) = run(
         plain,
