@@ -106,7 +106,7 @@ def run_plan(plan: Plan, mode: Mode, started: Callable[[Host], None] = no_matter
     outcomes: list[Outcome | None] = []
     try:
         for block in () if absent else plan.blocks:
-            gone = bool(outcomes) and host.process is None
+            gone = bool(outcomes) and (host.process is None or host.process.poll() is not None)
             outcomes.append(
                 None if gone else host.run_block(request(block, promised[block.number], mode), plan.document.file)
             )

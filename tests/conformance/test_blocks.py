@@ -8,6 +8,7 @@ import pytest
 
 from canireuse.blocks import Mode, Plan, plan, run_plan
 from canireuse.documents import document, load
+from canireuse.hosts import Host
 from canireuse.printed import MOST_PRINTED
 
 DOCUMENTS = Path(__file__).parent.parent / "documents"
@@ -94,6 +95,19 @@ def test_together_the_folder_and_the_filters_stay_as_a_block_leaves_them(plain):
         together=True,
     )
     assert all(one.as_it_says for one in found), found
+
+
+def test_together_nothing_runs_in_a_process_that_does_not_know_the_names(plain, monkeypatch):
+    def run_block(host, *arguments, before=Host.run_block):
+        outcome = before(host, *arguments)
+        host.process.wait(10)  # it ends behind the block
+        return outcome
+
+    monkeypatch.setattr(Host, "run_block", run_block)
+    ends = "import os, time, _thread\n_thread.start_new_thread(lambda: (time.sleep(0.3), os._exit(7)), ())\nname = 1"
+    first, second = run(plain, ends, "print(name)", together=True)
+    assert (first.ended, second.ended) == ("completed", "not reached")
+    assert second.reason == "the process ended in the block at line 2"
 
 
 def test_alone_a_block_knows_nothing_of_the_others(plain):
