@@ -137,7 +137,7 @@ def request(block: Block, promised: list[Promised], mode: Mode) -> dict[str, Any
         ],
         "promised": [[one.line, one.first, one.column, one.below] for one in promised if one.kind != "answers"],
         "instead": {} if mode.is_real else dict(mode.adapter.instead),
-        "limit": mode.limit + mode.tried.warm_up_seconds,
+        "limit": min(mode.limit + mode.tried.warm_up_seconds, threading.TIMEOUT_MAX),
     }
 
 

@@ -19,6 +19,8 @@ from canireuse.messages import Message, UnexpectedAnswer, message
 LAST_OUTPUT = 4000
 #: how much a process may answer to one request, in bytes
 MOST_ANSWERED = 16 << 20
+#: how long is waited at once, in seconds: what waits for a pipe takes no more than weeks
+LONGEST_WAIT = 3600.0
 #: how much is read from a pipe at once, in bytes
 CHUNK = 1 << 16
 
@@ -83,7 +85,7 @@ class Channel:
         """
         while (end := self._buffer.find(b"\n", max(0, len(self._buffer) - CHUNK))) < 0:
             left = deadline - time.monotonic()
-            ready = [key.fileobj for key, _ in self._selector.select(max(0.0, left))]
+            ready = [key.fileobj for key, _ in self._selector.select(min(max(0.0, left), LONGEST_WAIT))]
             if self._prints in ready:
                 self.take_prints()
             if self._answers in ready and not self._take_answers():

@@ -184,6 +184,12 @@ def test_what_cannot_be_used_is_told_in_three_parts(run, tmp_path, arguments, wo
     assert not (tmp_path / "results.jsonl").exists()
 
 
+@pytest.mark.parametrize("seconds", ["inf", "1e300", "1e9"])
+def test_limits_that_nothing_reaches(run, tmp_path, seconds):
+    page(tmp_path, WELL)
+    assert run("--document", "page.md", "--limit", seconds, "--import-limit", seconds).returncode == 0
+
+
 def test_help_says_whose_code_it_is(run):
     words = " ".join(run("--help").stdout.split())
     assert "there is no sandbox around them" in words
