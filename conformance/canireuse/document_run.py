@@ -132,7 +132,12 @@ class DocumentRun:
 
     def finished(self) -> Generator[list[records.Line]]:
         """Yield the lines of each plan as it ends: its environment, if it is the first of that, and its blocks."""
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+        )
         silent = not self.console.is_terminal
         with (
             Progress(*columns, console=self.console, transient=True, disable=silent) as progress,
@@ -146,7 +151,9 @@ class DocumentRun:
                     for future in done:
                         one = running.pop(future)
                         yield self.taken(one, future)
-                        progress.update(task, advance=len(one.blocks), description=f"{one.document.file} {one.mode}")
+                        progress.update(
+                            task, advance=len(one.blocks), description=printable(f"{one.document.file} {one.mode}")
+                        )
             finally:
                 self.stop()
                 pool.shutdown(cancel_futures=True)

@@ -163,7 +163,8 @@ def load(given: Iterable[Path]) -> list[Document]:
 
 def file_name(path: Path, given: Path) -> str:
     """Return what a file is called in results: its name, or its path below the folder that was given."""
-    return path.relative_to(given).as_posix() if path != given else path.name
+    name = path.relative_to(given).as_posix() if path != given else path.name
+    return name.encode(errors="backslashreplace").decode()  # a name may be no text, which no record can hold
 
 
 def twice(documents: Iterable[Document]) -> Iterator[Problem]:

@@ -240,4 +240,5 @@ def how_measured(measured: records.Measuring) -> Iterator[str]:
 
 def command_line() -> str:
     """Return the command that was given, with the program's name alone."""
-    return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    given = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    return given.encode(errors="backslashreplace").decode()  # an argument may be no text, which no record can hold

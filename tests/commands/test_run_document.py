@@ -190,6 +190,18 @@ def test_limits_that_nothing_reaches(run, tmp_path, seconds):
     assert run("--document", "page.md", "--limit", seconds, "--import-limit", seconds).returncode == 0
 
 
+def test_names_that_are_no_text_or_look_like_markup(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
+    (tmp_path / "folder" / "[").mkdir(parents=True)
+    page(tmp_path / "folder" / "[", WELL, "x].md")
+    page(tmp_path / "folder", WELL, os.fsdecode(b"b\xff.md"))
+    ran = run("--document", "folder")
+    assert ran.returncode == 0, ran.stderr
+    found = records.read([tmp_path / "results.jsonl"]).blocks.values()
+    assert sorted(block.file for block in found) == ["[/x].md", "b\\udcff.md"]
+    assert run("--document", os.fsdecode(b"folder/b\xff.md"), "--results", "one.jsonl").returncode == 0
+
+
 def test_help_says_whose_code_it_is(run):
     words = " ".join(run("--help").stdout.split())
     assert "there is no sandbox around them" in words
