@@ -160,6 +160,7 @@ def test_results_are_not_lost_to_fewer_blocks(run, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (("--document", ""), "a document has the name ''"),
         (("--document", "no-such.md"), "no-such.md: the document cannot be read"),
         (("--document", "prose.md"), "there is no Python block in this document"),
         (("--document", "page.md", "--backend", "tf3"), "there is no backend 'tf3'"),

@@ -114,6 +114,10 @@ def run(
     and a scratch folder of their own, and there is no sandbox around them: read strangers' documents first, or run them where nothing can be lost.
     """
     if documents:
+        if "" in (*documents, *specs):
+            raise UsageError(
+                "a document has the name ''\n    expected: a Markdown file, or a folder of them\n    to do: name it; all below this folder is `.`"
+            )
         refused = {"-k": keyword, "--measure": measure, "--budget": budget != DEFAULT_BUDGET}
         return run_documents(
             [option for option, given in refused.items() if given],
