@@ -18,7 +18,7 @@ from canireuse import records
 from canireuse.documents import Block, Document
 
 OUTPUT = re.compile(r"#+\s*output:[ \t]*(.*?)\s*", re.IGNORECASE)
-RAISES = re.compile(r"#+\s*[Rr]aises:?\s+((?:\w+\.)*[A-Z]\w*)\s*(?::\s*(.*?))?\s*[.!]?\s*")
+RAISES = re.compile(r"#+\s*[Rr]aises:?\s+((?:\w+\.)*[A-Z]\w*)\s*(?::\s*(.*?))?\s*(?:\.\.\.|[.!])?\s*")
 #: what is called to print, also as an attribute: `tf.print`, `pprint.pprint`
 PRINTING = frozenset({"print", "pprint"})
 #: how answers are compared, beside what `# doctest:` says of one

@@ -31,6 +31,7 @@ def told(*blocks):
         ("def show():\n    print(1)\nshow()  # Output: 1", ("prints", 4, "1")),
         ("f()  # raises ValueError", ("raises", 2, "ValueError")),
         ("f()  # Raises ValueError: no such thing.", ("raises", 2, "ValueError: no such thing")),
+        ("f()  # raises ValueError: no such thing ...", ("raises", 2, "ValueError: no such thing")),
         ("x = f()  # raises tf.errors.NotFoundError:   gone", ("raises", 2, "tf.errors.NotFoundError: gone")),
         (">>> 1\n1", ("answers", 2, "1\n")),
     ],
