@@ -96,7 +96,7 @@ def describe(error, filename=None):
         message = "an exception without words: its __str__ raised %s" % type(why).__name__
     return {
         "type": type(error).__name__,
-        "module": type(error).__module__,
+        "module": str(type(error).__module__),
         "bases": [base.__name__ for base in type(error).__mro__],
         "message": without_places(message)[:LONGEST],
         "line": lines[-1] if lines else None,

@@ -218,6 +218,7 @@ def test_an_exception_that_is_caught_is_a_promise_kept(plain):
     ("name", "error"),
     [
         ("Frozen", "@dataclasses.dataclass(frozen=True)\nclass Frozen(Exception):\n    why: str"),
+        ("Nowhere", "class Nowhere(Exception):\n    __module__ = None"),
         ("Leaves", "class Leaves(Exception):\n    def __str__(self):\n        raise SystemExit(3)"),
     ],
 )
