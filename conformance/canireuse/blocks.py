@@ -136,7 +136,7 @@ def request(block: Block, promised: list[Promised], mode: Mode) -> dict[str, Any
             if not one.options.get(doctest.SKIP)
         ],
         "promised": [[one.line, one.first, one.column, one.below] for one in promised if one.kind != "answers"],
-        "instead": {} if mode.is_real else dict(mode.adapter.instead),
+        "imported_as": {} if mode.is_real else dict(mode.adapter.imported_as),
         "limit": min(mode.limit + mode.tried.warm_up_seconds, threading.TIMEOUT_MAX),
     }
 

@@ -153,8 +153,8 @@ class Running:
     def compiled(self, text, line, mode):
         """Return the code of a text that begins at a line of the document."""
         tree = ast.parse(self.padded(text, line), self.filename, mode)
-        if self.block["instead"]:
-            tree = ast.fix_missing_locations(Imports(self.block["instead"]).visit(tree))
+        if self.block["imported_as"]:
+            tree = ast.fix_missing_locations(Imports(self.block["imported_as"]).visit(tree))
         promised = {(first, column): line for line, first, column, _ in self.block["promised"]}
         if promised:
             watch(tree, promised)
@@ -325,22 +325,22 @@ class Bytes(io.RawIOBase):
 class Imports(ast.NodeTransformer):
     """Has a script import a module instead of another one, under the name that it gives it."""
 
-    def __init__(self, instead):
-        self.instead = instead
+    def __init__(self, imported_as):
+        self.imported_as = imported_as
 
     def visit_Import(self, node):
         """Change `import module`, and `import module.part as name` where the other module has that part."""
         names = []
         for alias in node.names:
             other = self.other(alias.name)
-            if alias.name in self.instead:
+            if alias.name in self.imported_as:
                 alias = ast.alias(name=other, asname=alias.asname or alias.name)  # noqa: PLW2901  # it takes its place
             elif other and alias.asname:
                 alias = ast.alias(name=other, asname=alias.asname)  # noqa: PLW2901
             names.append(alias)
             root = alias.name.partition(".")[0]
-            if root in self.instead and not alias.asname:  # `import module.part` binds the module
-                names.append(ast.alias(name=self.instead[root], asname=root))
+            if root in self.imported_as and not alias.asname:  # `import module.part` binds the module
+                names.append(ast.alias(name=self.imported_as[root], asname=root))
         return ast.copy_location(ast.Import(names=names), node)
 
     def visit_ImportFrom(self, node):
@@ -353,10 +353,10 @@ class Imports(ast.NodeTransformer):
     def other(self, name):
         """Return what is imported instead of a dotted name, None if that stays as it is."""
         root, dot, rest = name.partition(".")
-        if root not in self.instead:
+        if root not in self.imported_as:
             return None
-        found = self.instead[root] + dot + rest
-        if name.startswith(self.instead[root].rpartition(".")[0]) and rest:  # who says `compat` means it
+        found = self.imported_as[root] + dot + rest
+        if name.startswith(self.imported_as[root].rpartition(".")[0]) and rest:  # who says `compat` means it
             return None
         try:
             return found if not rest or importlib.util.find_spec(found) else None

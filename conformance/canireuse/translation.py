@@ -67,7 +67,7 @@ class Adapter(Observing):
     #: modules that a block of a document imports which is about this backend, as in `flax.nnx`
     modules: ClassVar[tuple[str, ...]] = ()
     #: in blocks of documents: the module that is imported -> the one that it stands for here
-    instead: ClassVar[Mapping[str, str]] = {}
+    imported_as: ClassVar[Mapping[str, str]] = {}
     #: lines that run before a block of a document
     before_blocks: ClassVar[str] = ""
     #: environment variables of the host

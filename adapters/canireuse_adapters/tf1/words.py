@@ -32,7 +32,7 @@ class TF1Words(TF1Objects):
     install = "pip install tensorflow"
     requires = ("tensorflow>=1.15",)
     imports = "import tensorflow as tf\n\ntf1 = tf.compat.v1"
-    instead = {"tensorflow": "tensorflow.compat.v1"}
+    imported_as = {"tensorflow": "tensorflow.compat.v1"}
     environ = {"TF_CPP_MIN_LOG_LEVEL": "3"}
     environ_on = {"cpu": {"CUDA_VISIBLE_DEVICES": "-1"}}
     functions = FUNCTIONS
