@@ -31,7 +31,7 @@ def is_of(block: Block, document: DocumentLine, number: int) -> bool:
 def evidence(printed: AsPrinted, block: Block, results: Results) -> Evidence:
     """Return what one record says to what is claimed of its block."""
     environment = results.environments.get(block.environment)
-    version = " ".join(next(iter(environment.packages.items()), ())) if environment else ""
+    version = environment.framework if environment else ""
     agrees = answer(printed, block)
     other = next(otherwise(printed, block, agrees, results), None)
     return Evidence(

@@ -13,7 +13,7 @@ from canireuse.answers import agrees
 from canireuse.block_evidence import of_block
 from canireuse.claims import Decision, Instead, Remark, Shown
 from canireuse.evidence import Evidence
-from canireuse.judge import Judged
+from canireuse.judge import RAN, Judged
 from canireuse.records import Case, ClaimLine, DocumentLine, Results
 from canireuse.spec import TOLERANCE, UNOBSERVED
 from canireuse.wording import Observed, sentence
@@ -29,7 +29,6 @@ MEANINGS: Mapping[VerdictWord, str] = {
     "undecided": "a run that decides it is not in these results, or did not get so far",
     "not checkable": "no run could decide it",
 }
-RAN = frozenset({"conforms", "differs", "fails"})
 NO_RUN = "no run of the deciding specs is in these results"
 
 
@@ -83,10 +82,7 @@ class Observations:
         self.cases: dict[tuple[str, str], list[Case]] = {}
         for case in results.cases.values():
             self.cases.setdefault((case.spec, case.backend), []).append(case)
-        self.versions = {
-            name: " ".join(next(iter(environment.packages.items()), ()))
-            for name, environment in results.environments.items()
-        }
+        self.versions = {name: environment.framework for name, environment in results.environments.items()}
 
     def of(self, shown: Shown, backend: str) -> Iterator[Evidence]:
         """Yield what the cases of a backend say to an observation."""

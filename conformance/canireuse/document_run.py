@@ -253,7 +253,7 @@ def table(blocks: Sequence[records.Block]) -> Table:
 
 
 def explained(block: records.Block) -> Iterator[str]:
-    """Yield what to know of a block that is not as it says: how it ended, in the framework's words, and its broken promises."""
+    """Yield what to know of a block that is not as it says: how it ended, the framework's message, and its broken promises."""
     head = f"\n{block.file}:{block.at_line or block.line}: block {block.number} as {block.mode}: {outcome_of(block)}"
     yield head
     if block.error and block.error["message"]:

@@ -21,6 +21,8 @@ from canireuse.step import Answer
 from canireuse.translation import Adapter
 
 Verdict = Literal["conforms", "differs", "fails", "unsupported", "error", "crash", "timeout", "skipped"]
+#: the verdicts on scripts that came to their observations
+RAN = frozenset({"conforms", "differs", "fails"})
 Loudness = Literal["refused", "late", "warned", "silent"]
 
 #: What an exception is called in an answer when no kind is declared for it.

@@ -54,6 +54,11 @@ class Environment(Line):
     absent: str | None = None
     last_output: str = ""
 
+    @property
+    def framework(self) -> str:
+        """The framework and its version, as in `tensorflow 2.21.0`; empty where nothing is known of it."""
+        return " ".join(next(iter(self.packages.items()), ()))
+
 
 class Header(Line):
     """The first line."""

@@ -23,7 +23,7 @@ class RunDocument:
         """Return the mode of a record in words: the framework's title, the version, and how it was run."""
         environment = self.environments.get(block.environment)
         title = environment.title if environment else block.mode
-        version = " ".join(next(iter(environment.packages.items()), ())) if environment else ""
+        version = environment.framework if environment else ""
         return ", ".join(part for part in (title, version, "together" if block.together else "") if part)
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from canireuse.answers import agrees
-from canireuse.judge import UNKNOWN_ERROR, Judged, applies
+from canireuse.judge import RAN, UNKNOWN_ERROR, Judged, applies
 from canireuse.records import Case, Environment, Results
 from canireuse.spec import Divergence
 from canireuse.wording import in_words
@@ -13,7 +13,6 @@ MARKS = {
     "conforms": "✓", "differs": "≠", "fails": "✗", "error": "!", "crash": "‼", "timeout": "…", "unsupported": "–", "skipped": "○",
 }  # fmt: skip
 CONTRACTS = {"sharing": "One variable, many uses", "by-name": "Reuse by name"}
-RAN = frozenset({"conforms", "differs", "fails"})
 
 
 @dataclass

@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from canireuse.judge import Loudness
+from canireuse.judge import RAN, Loudness
 from canireuse.problems import UsageError
-from canireuse_reports.cases import RAN, CaseView
+from canireuse_reports.cases import CaseView
 from canireuse_reports.view import SpecView, View
 
 #: how a difference is told, the one that bites first in front; None is a row that no contract covers

@@ -3,7 +3,8 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from canireuse_reports.cases import RAN, CaseView
+from canireuse.judge import RAN
+from canireuse_reports.cases import CaseView
 from canireuse_reports.view import SpecView, View
 
 #: facet -> what somebody calls it who does not know the project's words; others go by their own name

@@ -14,7 +14,8 @@ import pytest
 
 from canireuse import records
 from canireuse.claims import Document, Shown, load_claims, observations
-from canireuse.deciding import RAN, ClaimVerdict, as_claimed, judge_claims
+from canireuse.deciding import ClaimVerdict, as_claimed, judge_claims
+from canireuse.judge import RAN
 from canireuse.loader import load
 from canireuse.problems import InputError
 from canireuse.spec import UNOBSERVED
