@@ -1,4 +1,4 @@
-"""A spec that every backend with variables by name can say; each has its golden script of it."""
+"""A spec that every backend with variables by name can say."""
 
 REUSE = """
 steps:

@@ -4,40 +4,11 @@ import pytest
 
 from canireuse.hosts import Host
 from canireuse.judge import judge
-from canireuse.translation import Unsupported
 from canireuse_adapters.haiku import Haiku
 from tests.adapters.reuse import REUSE
 
 needs_haiku = pytest.mark.skipif(find_spec("haiku") is None, reason="Haiku is not installed")
 
-GOLDEN = """\
-jax.config.update('jax_default_device', jax.devices('cpu')[0])
-@hk.transform
-def build():
-    with hk.name_scope('tower'):
-        first = hk.get_parameter('kernel', [2], init=hk.initializers.Constant(1.0))
-    return {'first': first}
-
-params = build.init(jax.random.key(0))
-@hk.transform
-def find_second():
-    with hk.name_scope('tower'):
-        return hk.get_parameter('kernel', [2])
-
-try:
-    @hk.transform
-    def find_bias():
-        with hk.name_scope('tower'):
-            return hk.get_parameter('bias', [2])
-
-    find_bias.apply(params, None)
-except Exception as error:
-    observe('missing-name', error)
-else:
-    observe('missing-name', None)
-params['tower']['kernel'] = jnp.array([5.0, 6.0])
-observe('seen', build.apply(params, None)['first'].tolist())
-"""
 NAMES = """
 steps:
   - scope: tower
@@ -144,11 +115,6 @@ def raised(kind: str, message: str, *bases: str) -> dict[str, object]:
     return {"type": kind, "bases": [kind, *bases], "message": message}
 
 
-def test_the_script_is_what_a_user_would_write(load_spec):
-    text = Haiku().translate(load_spec(REUSE).spec).text
-    assert text.partition("\n\n")[2] == GOLDEN
-
-
 @pytest.mark.parametrize(
     ("kind", "error"),
     [
@@ -173,50 +139,6 @@ def test_what_is_missing_is_said_in_a_sentence(verb):
     reason = Haiku.missing[verb]
     assert reason[0].isupper() or reason.startswith("`")
     assert reason.endswith(".")
-
-
-@pytest.mark.parametrize(
-    ("steps", "reason"),
-    [
-        ("[{scope: a, reuse: {text: yes}, steps: [{get: w, shape: [1]}]}]", "no reuse flag"),
-        ("[{get: w, shape: [1], init: 1.0}, {get: w, as: w}]", "takes the shape at each call"),
-        ("[{scope: a, as: a, steps: [{reuse_variables: a}]}]", "no reuse mode"),
-        ("[{variable: w, as: w, shape: [1]}, {function: f, traced: true, steps: [{assign: w, to: 1.0}]}]", "is pure"),
-        ("[{variable: w, as: w, shape: [1]}, {function: f, steps: [], returns: w}]", "its value of that moment"),
-        (
-            "[{layer: dense, inputs: 1, units: 1, as: a}, {freeze: a}, {expect: n, trainable: 0}]",
-            "no flag on a parameter",
-        ),
-        (
-            "[{layer: dense, inputs: 1, units: 1, as: a}, {wrap: a, in: bidirectional, as: b}]",
-            "no bidirectional wrapper",
-        ),
-        ("[{variable: w, as: w, shape: [1]}, {drop: w}]", "No Python object"),
-    ],
-)
-def test_what_haiku_cannot_say_is_refused_with_a_reason(load_spec, steps, reason):
-    with pytest.raises(Unsupported, match=reason):
-        Haiku().translate(load_spec(f"steps: {steps}").spec)
-
-
-def test_default_names_depend_on_which_layers_stand_in_one_function(load_spec):
-    layers = [f"{{layer: dense, inputs: 1, units: 1, as: {name}}}" for name in "ab"]
-    spec = load_spec(f"steps: [{', '.join(layers)}]").spec
-    scripts = {way["layer"]: Haiku(way=way).translate(spec).text for way in Haiku.ways_of(spec)}
-    assert "hk.multi_transform" in scripts["one-transform"]
-    assert scripts["transforms-apart"].count("@hk.transform") == 2
-    assert Haiku.ways_of(load_spec(f"steps: [{layers[0]}]").spec) == [{}]
-
-
-def test_what_a_scope_holds_is_filtered_by_its_path(load_spec):
-    steps = "[{scope: a, as: a, steps: [{get: w, shape: [1], init: 0.0}]}, {expect: held, variables: 1, inside: a}]"
-    text = Haiku().translate(load_spec(f"steps: {steps}").spec).text
-    assert "hk.data_structures.filter(lambda module, *_: f'{module}/'.startswith('a/'), params)" in text
-
-
-def test_a_refused_step_is_observed_while_the_function_is_initialised(load_spec):
-    text = Haiku().translate(load_spec("steps: [{get: w, shape: [1], raises: nothing, expect: made}]").spec).text
-    assert text.count("if hk.running_init():\n") == 2
 
 
 @needs_haiku

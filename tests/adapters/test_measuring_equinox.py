@@ -24,20 +24,6 @@ steps:
   - {measure: step, steps: [{invoke: step, given: [x]}]}
   - {expect: stepped, value: one.kernel, is: [[0.4, 0.4], [0.4, 0.4]]}
 """
-STEP_WORDS = """\
-@eqx.filter_jit
-def step(one, tuner_state, x):
-    def loss(one):
-        y = jax.vmap(one)(x)
-        return jnp.sum(y)
-    grads = eqx.filter_grad(loss)(one)
-    updates, tuner_state = tuner.update(grads, tuner_state)
-    one = eqx.apply_updates(one, updates)
-    return one, tuner_state
-for _ in rounds():
-    for _ in measure('step', fence=lambda: jax.block_until_ready((one, tuner_state))):
-        one, tuner_state = step(one, tuner_state, x)
-"""
 SIZES = """
 steps:
   - {layer: dense, inputs: 8, units: 4, kernel: random, bias: 0.0, name: layer, as: layer}
@@ -90,15 +76,6 @@ def test_a_call_returns_when_it_is_done_with_its_fence_or_without(load_spec, hos
     assert seconds(host, without) > seconds(host, text) / 4
     ready = host.run(Script(READY), "<ready>")
     assert (ready.observations, ready.error) == ({"filtered": True, "plain": False}, None)
-
-
-def test_a_step_takes_and_returns_the_model_as_the_guide_has_it(load_spec):
-    assert STEP_WORDS in Equinox().translate(load_spec(STEP).spec).text
-
-
-def test_ones_of_two_sizes_are_a_batch_also_when_they_are_multiplied(load_spec):
-    text = Equinox().translate(load_spec(STEP.replace("ones(3, 2)", "0.1 * ones(3, 2)")).spec).text
-    assert "x = 0.1 * jnp.ones([3, 2])\nmade = jax.vmap(other)(x)" in text
 
 
 @needs_equinox

@@ -38,17 +38,6 @@ steps:
   - {expect: stepped, value: pair.one.kernel, is: [[0.4, 0.4], [0.4, 0.4]]}
   - {expect: left-alone, value: other.kernel, is: [[0.5, 0.5], [0.5, 0.5]]}
 """
-STEP_WORDS = """\
-@jax.jit
-def step(params, tuner_moments, x):
-    def loss(params):
-        h = net.apply['one'](params, None, x)
-        y = net.apply['two'](params, None, h)
-        return jnp.sum(y)
-    updates, tuner_moments = tuner.update(jax.grad(loss)(params), tuner_moments, params)
-    params = optax.apply_updates(params, updates)
-    return params, tuner_moments
-"""
 FRESH = """
 steps:
   - measure: create
@@ -63,36 +52,6 @@ steps:
     steps:
       - {scope: tower, reuse: true, steps: [{scope: inner, reuse: true, steps: [{get: kernel_0, shape: [2]}]}]}
   - {expect: three, variables: 3}
-"""
-FRESH_WORDS = """\
-@hk.transform
-def build():
-    with hk.name_scope('tower'):
-        with hk.name_scope('inner'):
-            for number in range(3):
-                hk.get_parameter(f'kernel_{number}', [2], init=hk.initializers.Constant(1.0))
-
-key = jax.random.key(0)
-@hk.transform
-def find():
-    with hk.name_scope('tower'):
-        with hk.name_scope('inner'):
-            kernels = [hk.get_parameter(f'kernel_{number}', [2]) for number in range(3)]
-    return kernels
-
-@hk.transform
-def find_2():
-    with hk.name_scope('tower'):
-        with hk.name_scope('inner'):
-            hk.get_parameter('kernel_0', [2])
-
-for _ in rounds():
-    for _ in measure('create', fence=lambda: jax.block_until_ready(params)):
-        params = build.init(key)
-    for _ in measure('reuse'):
-        kernels = find.apply(params, None)
-    for _ in measure('again'):
-        find_2.apply(params, None)
 """
 NUMBERED = """
 steps:
@@ -144,13 +103,6 @@ def test_without_its_fence_a_loop_is_timed_before_it_is_done(load_spec, host):
     assert seconds(host, without) < seconds(host, text) / 4
 
 
-def test_where_loops_are_timed_each_model_has_parameters_of_its_own(load_spec):
-    text = Haiku().translate(load_spec(STEP).spec).text
-    assert STEP_WORDS in text
-    assert "def slope(other_params, rows):" in text
-    assert "params, tuner_moments = step(params, tuner_moments, x)" in text
-
-
 @pytest.mark.parametrize(
     "step",
     [
@@ -163,10 +115,6 @@ def test_where_loops_are_timed_each_model_has_parameters_of_its_own(load_spec):
 def test_what_is_said_of_one_tree_is_worded_so_in_timed_specs_too(load_spec, step):
     text = Haiku().translate(load_spec(f"{STEP}  - {step}\n").spec).text
     assert "def slope(params, rows):" in text
-
-
-def test_names_are_made_by_init_and_looked_up_by_apply_of_functions_above_the_loops(load_spec):
-    assert FRESH_WORDS in Haiku().translate(load_spec(FRESH).spec).text
 
 
 def test_a_transformed_function_is_compiled_above_the_loop(load_spec):

@@ -27,25 +27,6 @@ steps:
   - {measure: cost, steps: [{invoke: cost, given: [x], as: found}]}
   - {expect: two-steps, value: one.kernel, is: [[0.3, 0.3], [0.3, 0.3]]}
 """
-#: on JAX a loop holds the values, as the guide has it, and those that nothing changes are not returned
-LOOPS = """\
-@jax.jit
-def cost_of(values, x):
-    with keras.StatelessScope(state_mapping=zip(state_of_cost, values)):
-        y = one(x)
-        return keras.ops.convert_to_tensor(keras.ops.sum(y))
-learn(x)
-observe('one-step', keras.ops.convert_to_numpy(one.kernel).tolist())
-for _ in rounds():
-    values = [variable.value for variable in state_of_learn]
-    for _ in measure('training', fence=lambda: jax.block_until_ready(values)):
-        values = learn_of(values, x)
-    for variable, value in zip(state_of_learn, values):
-        variable.assign(value)
-    values = [variable.value for variable in state_of_cost]
-    for _ in measure('cost', fence=lambda: jax.block_until_ready(found)):
-        found = cost_of(values, x)
-"""
 MIXED = """
 steps:
   - {layer: dense, inputs: 2, units: 2, kernel: 0.5, name: one, as: one}
@@ -78,18 +59,6 @@ steps:
       - {scope: tower, reuse: true, steps: [{scope: floor, reuse: true, steps: [{get: kernel, numbered: 3, as: found}]}]}
   - measure: one
     steps: [{scope: tower, reuse: true, steps: [{scope: floor, reuse: true, steps: [{get: kernel_2, as: last}]}]}]
-"""
-NAMED_LOOPS = """\
-    for _ in measure('create', fence=lambda: jax.block_until_ready(root.tower.floor.kernel_2.value)):
-        root = SimpleNamespace()
-        root.tower = keras.Layer(name='tower')
-        root.tower.floor = keras.Layer(name='floor')
-        for number in range(3):
-            setattr(root.tower.floor, f'kernel_{number}', root.tower.floor.add_weight(shape=[2], initializer='ones', name=f'kernel_{number}'))
-    for _ in measure('reuse'):
-        found = [getattr(root.tower.floor, f'kernel_{number}') for number in range(3)]
-    for _ in measure('one'):
-        last = root.tower.floor.kernel_2
 """
 COUNTED = """
 steps:
@@ -155,22 +124,6 @@ def test_on_the_cpu_the_other_engines_are_done_when_a_call_returns(load_spec, ho
     assert 1 / 3 < seconds(host, fenced) / seconds(host, text) < 3
 
 
-def test_on_a_gpu_each_engine_waits_in_words_of_its_own(load_spec):
-    spec = load_spec(PRODUCT).spec
-    said = {engine: Keras("gpu", {"engine": engine}).translate(spec).text for engine in ENGINES}
-    assert "fence=tf.test.experimental.sync_devices)" in said["tensorflow"]
-    assert "fence=lambda: jax.block_until_ready(y))" in said["jax"]
-    assert "fence=torch.cuda.synchronize)" in said["torch"]
-    assert "import torch\n" in said["torch"]
-
-
-def test_a_loop_on_jax_holds_the_values_as_the_guide_has_it(load_spec):
-    text = Keras(way={"engine": "jax"}).translate(load_spec(STEP).spec).text
-    assert text.endswith(f"{LOOPS}observe('two-steps', keras.ops.convert_to_numpy(one.kernel).tolist())\n")
-    assert "def learn(x):" in text
-    assert "def cost(x):" not in text
-
-
 def test_what_a_loop_on_jax_moves_is_waited_for(load_spec):
     text = Keras(way={"engine": "jax"}).translate(load_spec(MIXED).spec).text
     fences = re.findall(r"block_until_ready\((.*)\)\):$", text, re.MULTILINE)
@@ -180,18 +133,6 @@ def test_what_a_loop_on_jax_moves_is_waited_for(load_spec):
         "(result, values)",
         of("[*one.variables, *tuner.variables]"),
     ]
-
-
-def test_names_are_made_and_looked_up_in_plain_loops(load_spec):
-    assert NAMED_LOOPS in Keras(way={"engine": "jax"}).translate(load_spec(NAMES).spec).text
-    counted = Keras(way={"engine": "jax"}).translate(load_spec(COUNTED).spec).text
-    assert "        root = keras.Layer(name='root')\n" in counted
-
-
-def test_eager_is_usual_on_pytorch_and_what_is_compiled_there_is_compiled_for_real(load_spec):
-    usual = Keras(way={"engine": "torch"}).translate(load_spec(PRODUCT).spec).text
-    assert "compile" not in usual
-    assert "@torch.compile\n" in Keras(way={"engine": "torch"}).translate(load_spec(MIXED).spec).text
 
 
 @pytest.mark.parametrize("engine", ENGINES)

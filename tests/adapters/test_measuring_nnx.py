@@ -42,28 +42,6 @@ steps:
   - {expect: stepped, value: pair.one.kernel, is: [[0.4, 0.4], [0.4, 0.4]]}
   - {expect: left-alone, value: other.kernel, is: [[0.5, 0.5], [0.5, 0.5]]}
 """
-STEP_WORDS = """\
-tuner = nnx.Optimizer(pair, optax.adam(0.1), wrt=nnx.Param)
-@nnx.jit
-def step(pair, tuner, x):
-    def loss(pair):
-        h = pair.one(x)
-        y = pair.two(h)
-        return jnp.sum(y)
-    tuner.update(pair, nnx.grad(loss)(pair))
-layers_of_slope = nnx.Module()
-layers_of_slope.other = other
-layers_of_slope.one = one
-@nnx.jit
-def slope(layers_of_slope, x):
-"""
-TIMED_WORDS = """\
-for _ in rounds():
-    for _ in measure('step', fence=lambda: jax.block_until_ready((pair, tuner))):
-        step(pair, tuner, x)
-    for _ in measure('slope', fence=lambda: jax.block_until_ready(found)):
-        found = slope(layers_of_slope, x)
-"""
 FRESH = """
 steps:
   - measure: create
@@ -74,17 +52,6 @@ steps:
   - measure: again
     steps: [{scope: tower, reuse: true, steps: [{get: kernel_0, shape: [2], as: kernel}]}]
   - {expect: three, variables: 3}
-"""
-FRESH_WORDS = """\
-    for _ in measure('create', fence=lambda: jax.block_until_ready(root)):
-        root = nnx.Module()
-        root.tower = nnx.Module()
-        for number in range(3):
-            setattr(root.tower, f'kernel_{number}', nnx.Param(jnp.full([2], 1.0)))
-    for _ in measure('reuse'):
-        kernels = [getattr(root.tower, f'kernel_{number}') for number in range(3)]
-    for _ in measure('again'):
-        kernel = root.tower.kernel_0
 """
 NUMBERED = """
 steps:
@@ -132,15 +99,6 @@ steps:
 """
 
 
-def test_where_loops_are_timed_functions_are_given_what_they_use(load_spec):
-    text = NNX().translate(load_spec(STEP).spec).text
-    assert STEP_WORDS in text
-    assert "slope = nnx.grad(loss)(layers_of_slope).other.kernel[...]" not in text
-    assert "found = nnx.merge(graph, nnx.grad(loss)(layers_of_slope), rest).other.kernel[...]" in text
-    assert TIMED_WORDS in text
-    assert "root" not in text
-
-
 @pytest.mark.parametrize(
     "step",
     [
@@ -164,10 +122,6 @@ def test_an_optimizer_that_does_not_train_all_that_its_loss_reads_is_one_of_the_
     assert "def step(root, tuner, x):" in text
 
 
-def test_names_are_set_and_read_as_attributes_and_to_read_starts_no_work(load_spec):
-    assert FRESH_WORDS in NNX().translate(load_spec(FRESH).spec).text
-
-
 @pytest.mark.parametrize(
     ("line", "names"),
     [
@@ -186,7 +140,6 @@ def test_what_a_line_writes_is_waited_for(line, names):
     ("steps", "reason"),
     [
         ("[{scope: a, steps: [{measure: m, fresh: true, steps: [{get: w, shape: [1], init: 1.0}]}]}]", "no scope is open"),
-        ("[{scope: a, reuse: auto, steps: [{get: w, numbered: 2}]}]", "no get-or-create"),
     ],
 )  # fmt: skip
 def test_what_nnx_cannot_say_is_refused_with_a_reason(load_spec, steps, reason):

@@ -31,26 +31,6 @@ steps:
   - {measure: function, steps: [{invoke: step, given: [x]}]}
   - {measure: step, steps: [{update: other, minimize: sum(w * x)}]}
 """
-TURNS = """\
-    z_1 = once(x)
-    z = w * x
-    z = z * x
-    z_3 = z
-    minimize = other.minimize(tf.reduce_sum(w * x), var_list=net.trainable_variables)
-    run_step = minimize
-    session.run(tf1.variables_initializer(other.variables()))
-    for _ in rounds():
-        for _ in measure('calls', size=1):
-            session.run(z_1)
-        for _ in measure('calls', size=2):
-            session.run(y)
-        for _ in measure('calls', size=3):
-            session.run(z_3)
-        for _ in measure('function'):
-            session.run(step_op)
-        for _ in measure('step'):
-            session.run(run_step)
-"""
 COUNTED = """
 steps:
   - {layer: dense, inputs: 3, units: 2, kernel: 0.5, bias: 0.0, as: dense}
@@ -119,15 +99,6 @@ def hosts():
             host.stop()
 
 
-def test_what_a_session_runs_is_built_once_above_the_rounds(load_spec):
-    text = TF1().translate(load_spec(BUILT_BEFORE).spec).text
-    assert text.endswith(TURNS)
-    assert (
-        "    step_op = step(x)\n    session.run(tf1.variables_initializer(tuner.variables()))\n    session.run(step_op)\n"
-        in text
-    )
-
-
 @needs_tensorflow
 @pytest.mark.parametrize(("adapter", "specs"), [(TF1, [BUILT_BEFORE, COUNTED, AFRESH]), (TF1Eager, [BUILT_BEFORE])])
 def test_measured_scripts_run_and_a_turn_leaves_the_graph_as_it_is(load_spec, hosts, adapter, specs):
@@ -149,7 +120,6 @@ def test_measured_scripts_run_and_a_turn_leaves_the_graph_as_it_is(load_spec, ho
         (TF1, "{measure: m, steps: [{update: o, minimize: sum(v)}, {compute: h = v}]}", "one training step"),
         (TF1, "{measure: m, steps: [{compute: h = v}, {call: l, on: h}]}", "bind what is to be measured"),
         (TF1, "{measure: m, steps: [{repeat: 2, steps: [{update: o, minimize: sum(v)}]}]}", "one training step"),
-        (TF1Eager, "{measure: m, fresh: true, steps: [{get: w, shape: [1]}]}", "no store of variables"),
     ],
 )
 def test_what_cannot_be_measured_is_refused_with_a_reason(load_spec, adapter, steps, reason):

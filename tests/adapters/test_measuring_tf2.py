@@ -33,31 +33,6 @@ steps:
   - {expect: found, value: last, is: [1.0, 1.0]}
   - {expect: one-more, variables: 5}
 """
-FRESH_WORDS = """\
-import tensorflow as tf
-
-root = tf.Module()
-root.tower = tf.Module(name='tower')
-for number in range(2):
-    setattr(root.tower, f'kernel_{number}', tf.Variable(tf.constant(1.0, shape=[2]), name=f'kernel_{number}'))
-made = [getattr(root.tower, f'kernel_{number}') for number in range(2)]
-for _ in rounds():
-    for _ in measure('create', size=3):
-        root = tf.Module()
-        root.tower = tf.Module(name='tower')
-        for number in range(3):
-            setattr(root.tower, f'kernel_{number}', tf.Variable(tf.constant(1.0, shape=[2]), name=f'kernel_{number}'))
-        root.tower.deep = tf.Module(name='deep')
-        root.tower.deep.kernel = tf.Variable(1.0, name='kernel')
-    for _ in measure('reuse', size=3):
-        kernels = [getattr(root.tower, f'kernel_{number}') for number in range(3)]
-observe('of-the-last-turn', len(root.variables))
-root.other = tf.Module(name='other')
-root.other.bias = tf.Variable(1.0, name='bias')
-last = root.tower.kernel_2
-observe('found', last.numpy().tolist())
-observe('one-more', len(root.variables))
-"""
 STEP = """
 steps:
   - {layer: dense, inputs: 2, units: 2, kernel: 0.5, as: dense}
@@ -128,12 +103,6 @@ def test_the_fence_waits_for_what_is_on_its_way(host, load_spec):
     assert without < fenced / 4
 
 
-def test_a_loop_on_the_gpu_has_the_fence(load_spec):
-    spec = load_spec(PRODUCT).spec
-    assert "measure('product', fence=tf.test.experimental.sync_devices):" in TF2("gpu").translate(spec).text
-    assert "measure('product'):" in TF2("cpu").translate(spec).text
-
-
 def test_a_measured_loop_traces_its_function_once(host, load_spec):
     _, outcome = timed(host, TF2().translate(load_spec(STEP).spec).text)
     assert outcome.observations == {"one-trace": 1}
@@ -149,12 +118,6 @@ def test_a_loop_that_invokes_does_nothing_else(path):
             lines = text.partition(f"measure({loop.measure!r}")[2].splitlines()
             assert re.fullmatch(r" {8}([a-z]\w* = )?[a-z]\w*\([a-z]\w*\)", lines[1]), lines[1]
             assert not lines[2:] or not lines[2].startswith(" " * 8)
-
-
-def test_a_fresh_loop_makes_a_root_and_what_follows_is_in_it(load_spec):
-    text = TF2().translate(load_spec(FRESH).spec).text
-    assert text == FRESH_WORDS
-    assert text.count("for _ in rounds():") == 1
 
 
 def test_what_follows_a_fresh_loop_finds_what_its_last_turn_made(host, load_spec):

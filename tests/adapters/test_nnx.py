@@ -10,21 +10,6 @@ from tests.adapters.reuse import REUSE
 
 needs_flax = pytest.mark.skipif(find_spec("flax") is None, reason="Flax is not installed")
 
-GOLDEN = """\
-jax.config.update('jax_default_device', jax.devices('cpu')[0])
-root = nnx.Module()
-root.tower = nnx.Module()
-first = root.tower.kernel = nnx.Param(jnp.full([2], 1.0))
-second = root.tower.kernel
-try:
-    root.tower.bias
-except Exception as error:
-    observe('missing-name', error)
-else:
-    observe('missing-name', None)
-second[...] = jnp.array([5.0, 6.0])
-observe('seen', first[...].tolist())
-"""
 TIED = """
 steps:
   - {layer: embedding, name: embed, inputs: 3, units: 2, kernel: 1.0, as: embed}
@@ -167,11 +152,6 @@ def raised(kind: str, message: str, *bases: str) -> dict[str, object]:
     return {"type": kind, "bases": [kind, *bases], "message": message}
 
 
-def test_the_script_is_what_a_user_would_write(load_spec):
-    text = NNX().translate(load_spec(REUSE).spec).text
-    assert text.partition("\n\n")[2] == GOLDEN
-
-
 @pytest.mark.parametrize(
     ("kind", "error"),
     [
@@ -209,14 +189,8 @@ def test_what_is_missing_is_said_in_a_sentence(verb):
 @pytest.mark.parametrize(
     ("steps", "reason"),
     [
-        ("[{scope: a, reuse: true, steps: [{scope: b, steps: [{get: w}]}]}]", "would inherit"),
-        ("[{scope: a, reuse: auto, steps: [{get: w}]}]", "no get-or-create"),
-        ("[{variable: w, as: w}, {reinitialize: w}]", "no initializer"),
         ("[{get: w, init: 1.0, as: a}, {get: w, init: 1.0, as: b}, {gradient: g, of: a * a, wrt: b}]", "root module"),
-        ("[{default_scope: a, steps: []}]", "no name unique"),
-        ("[{function: f, template: true, steps: []}]", "no templates"),
         ("[{layer: dense, inputs: 1, units: 1, as: a}, {materialize: a, as: b}]", "has its memory already"),
-        ("[{layer: dense, inputs: 1, units: 1, as: a}, {wrap: a, in: time_distributed, as: b}]", "no wrapper"),
         ("[{layer: cell, inputs: 1, units: 1, as: a}, {call: a, on: [[1.0]]}]", "state before"),
         (
             "[{variable: w, as: w}, {compute: h = 1.0 * w}, {scan: h, to: h, times: 2, steps: [{get: v}]}]",
@@ -232,10 +206,6 @@ def test_what_nnx_cannot_say_is_refused_with_a_reason(load_spec, steps, reason):
 @pytest.mark.parametrize(
     ("steps", "words"),
     [
-        (
-            "[{scope: a, as: here, steps: [{get: w, shape: [1], init: 1.0}]}, {expect: held, variables: 1, inside: here}]",
-            "observe('held', len(jax.tree.leaves(nnx.state(root.a))))\n",
-        ),
         (
             "[{get: w, shape: [1], init: 1.0, as: first}, {scope: w, steps: [{get: v, shape: [1], init: 1.0}]}, {expect: path, name: first, is: w}]",
             "root.w = nnx.Module()\nroot.w.v = nnx.Param",
@@ -254,25 +224,6 @@ def test_ways_of_several_verbs_are_not_multiplied(load_spec):
     assert NNX.ways_of(
         load_spec("steps: [{layer: dense, inputs: 1, units: 1, as: a}, {call: a, on: [[1.0]]}]").spec
     ) == [{}]
-
-
-@pytest.mark.parametrize(
-    ("step", "ways", "line"),
-    [
-        ("{cast: pair, to: float16, as: x}", {"cast": "module"}, "x = root.x = jax.tree.map(lambda array: array.astype('float16'), pair)"),
-        ("{move: pair, as: x}", {"move": "update"}, "nnx.update(pair, jax.device_put(nnx.state(pair), jax.devices('cpu')[1]))"),
-        ("{copy: pair, as: x}", {"copy": "split-merge"}, "x = root.x = nnx.merge(*nnx.split(pair))"),
-        ("{copy: pair, shallow: true, as: x}", {}, "x = root.x = shallow_copy(pair)"),
-        ("{shard: embed.kernel}", {}, "embed.embedding[...] = jax.device_put(embed.embedding[...], jax.NamedSharding(mesh, jax.P('parts')))"),
-        ("{replace: pair.head, by: pair.embed}", {}, "pair.head = pair.embed"),
-        ("{reparametrize: head.kernel, times: 2.0}", {}, "head.kernel.set_metadata(on_get_value=lambda _, value: 2.0 * value)"),
-        ("{average: pair, as: x}", {"average": "ema"}, "x = root.x = ema_of_x.apply_to(pair)"),
-        ("{optimizer: o, kind: adam, over: pair, decay: 0.5}", {}, "o = nnx.Optimizer(root, optax.chain(optax.add_decayed_weights(0.5), optax.adam(0.1)), wrt=nnx.Param)"),
-        ("{save: pair, only: [embed], to: x}", {"save": "msgpack"}, "nnx.state(pair, lambda path, _: path[:1] == ('embed',))"),
-    ],
-)  # fmt: skip
-def test_what_a_step_says(load_spec, step, ways, line):
-    assert line in NNX("cpu", ways).translate(load_spec(f"steps:{PAIR}  - {step}").spec).text
 
 
 @needs_flax

@@ -32,27 +32,6 @@ NOT_COVERED = {
     "traces",
 }
 
-GOLDEN = """\
-from canireuse.contract import Model, tape
-
-model = Model()
-with model.scope('tower'):
-    first = model.get('kernel', shape=[2], init=1.0)
-with model.scope('tower', reuse=True):
-    second = model.get('kernel', shape=[2])
-model.initialize()
-second.assign([5.0, 6.0])
-observe('one-variable', len(model.variables()))
-observe('write-is-seen-through-the-other-name', model.value(first))
-with model.scope('tower', reuse=True):
-    try:
-        model.get('bias', shape=[2])
-    except Exception as error:
-        observe('missing-name-is-refused', error)
-    else:
-        observe('missing-name-is-refused', None)
-"""
-
 
 def run(spec: Spec) -> Outcome:
     outcome, loops = Outcome("finished"), Untimed()
@@ -71,11 +50,6 @@ def run(spec: Spec) -> Outcome:
 def check(spec: Spec) -> None:
     judgement = judge(spec, "reference", Reference, {}, run(spec), {})
     assert judgement.verdict == "conforms", (judgement.reason, Reference().translate(spec).text)
-
-
-def test_golden_script():
-    spec = next(located.spec for located in LOCATED if located.id == "scopes/reuse-true-finds-existing")
-    assert Reference().translate(spec).text == GOLDEN
 
 
 def refusal(spec):

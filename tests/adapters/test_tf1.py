@@ -24,23 +24,6 @@ steps:
   - {expect: seen, value: first, is: [5.0, 6.0]}
   - {expect: one-variable, variables: 1}
 """
-GOLDEN = """\
-with tf.Graph().as_default(), tf1.Session() as session:
-    with tf1.variable_scope('tower'):
-        first = tf1.get_variable('kernel', shape=[2], initializer=tf1.constant_initializer(1.0))
-    with tf1.variable_scope('tower', reuse=True):
-        second = tf1.get_variable('kernel')
-        try:
-            tf1.get_variable('bias', shape=[2])
-        except Exception as error:
-            observe('missing-name', error)
-        else:
-            observe('missing-name', None)
-    session.run(tf1.global_variables_initializer())
-    session.run(tf1.assign(second, [5.0, 6.0]))
-    observe('seen', session.run(first).tolist())
-    observe('one-variable', len(tf1.global_variables()))
-"""
 REFUSALS = """
 steps:
   - {get: weight, shape: [2], init: 1.0, as: weight}
@@ -258,41 +241,17 @@ def test_messages_of_both_versions_mean_kinds(kind, name, message):
     assert TF1.kind_of({"type": name, "bases": [name], "message": message}) == kind
 
 
-def test_the_script_is_what_a_user_would_write(load_spec):
-    text = TF1().translate(load_spec(REUSE).spec).text
-    assert text.partition("tf1 = tf.compat.v1\n\n")[2] == GOLDEN
-
-
 @pytest.mark.parametrize(
     ("adapter", "steps", "reason"),
     [
-        (
-            TF1,
-            "[{function: f, traced: true, steps: [{get: v, shape: [1]}]}]",
-            "between building the call and running it",
-        ),
         (TF1, "[{function: f, traced: true, steps: [{initialize: null}]}]", "for the session"),
-        (TF1, "[{variable: v, as: v}, {module: m, members: {v: v}}, {copy: m, as: n}]", "cannot be copied"),
-        (TF1, "[{variable: v, as: v}, {module: m, members: {v: v}}, {cast: m, to: float16, as: n}]", "keeps the dtype"),
-        (TF1, "[{variable: v, as: v}, {module: m, members: {v: v}}, {move: m, as: n}]", "stays on the device"),
         (TF1, "[{variable: v, as: v}, {module: m, members: {name: v}}]", "has a property `name`"),
-        (TF1, "[{variable: v, as: v}, {optimizer: o, kind: adamw, over: v}]", "decoupled"),
         (TF1, "[{variable: v, as: v}, {optimizer: o, over: v, decay: 0.1, clip: 1.0}]", "is clipped with the rest"),
-        (TF1, "[{variable: v, as: v}, {shard: v}]", "by a partitioner"),
-        (TF1, "[{variable: v, as: v}, {hook: v, times: 2}]", "no hooks"),
-        (
-            TF1,
-            "[{variable: v, as: v}, {compute: h = v}, {scan: h, to: h, times: 2, steps: [{assign: v, to: h}]}]",
-            "control dependencies",
-        ),
-        (TF1Eager, "[{variable: v, as: v}, {freeze: v}]", "when a variable is made"),
         (
             TF1Eager,
             "[{get: v, shape: [2], partitions: 2, as: v}, {optimizer: o, kind: adam, over: v}, {update: o, minimize: sum(v)}]",
             "slots of a variable in parts",
         ),
-        (TF1Eager, "[{graph: other, steps: []}]", "no graph"),
-        (TF1Eager, "[{variable: v, as: v}, {reinitialize: v}]", "keeps no initializer"),
     ],
 )
 def test_what_cannot_be_said_is_refused_with_a_reason(load_spec, adapter, steps, reason):
@@ -343,56 +302,8 @@ def test_a_session_opened_in_eager_mode_is_asked_for_the_value(load_spec):
         (
             TF1,
             {},
-            "[{layer: dense, inputs: 1, units: 1, as: l}, {call: l, on: [[1.0]]}]",
-            "    l = tf1.make_template('dense', lambda inputs: inputs @ tf1.get_variable(",
-        ),
-        (
-            TF1,
-            {},
-            "[{layer: dense, inputs: 1, units: 1, as: l}, {initialize: null}, {call: l, on: [[1.0]]}]",
-            "    l = Dense('dense', 1, 1, tf1.constant_initializer(1.0))\n",
-        ),
-        (
-            TF1,
-            {},
-            "[{function: f, steps: []}, {thread: f}]",
-            "    def f_in_thread():\n        with session.graph.as_default():\n            return f()\n",
-        ),
-        (
-            TF1,
-            {},
-            "[{variable: v, as: v}, {freeze: v}]",
-            "[:] = [variable for variable in tf1.trainable_variables() if variable not in [v]]\n",
-        ),
-        (
-            TF1,
-            {"restore": "saver"},
-            "[{variable: v, as: v}, {module: m, members: {v: v}}, {save: m, only: [v], to: kept}, {restore: m, from: kept, partial: true}]",
-            "    kept_names = [name for name, _ in tf1.train.list_variables(kept)]\n",
-        ),
-        (
-            TF1,
-            {"restore": "checkpoint"},
-            "[{variable: v, as: v}, {module: m, members: {v: v}}, {save: m, to: kept}, {restore: m, from: kept, partial: true}]",
-            "    tf1.train.Checkpoint(root=m).restore(kept).run_restore_ops(session)\n",
-        ),
-        (
-            TF1,
-            {},
             "[{variable: v, as: v}, {compute: h = v}, {function: f, steps: [{compute: h = h * 2}], returns: h}]",
             "    def f(h=h):\n        h = h * 2\n",
-        ),
-        (
-            TF1Eager,
-            {},
-            "[{variable: v, as: v}, {module: m, members: {v: v}}, {copy: m, as: n}]",
-            "n = deepcopy(m)\n",
-        ),
-        (
-            TF1Eager,
-            {},
-            "[{function: f, steps: [{layer: dense, inputs: 1, units: 1, as: l}, {call: l, on: [[1.0]]}], returns: l}, {thread: f, as: a}, {expect: path, name: a.kernel, is: x}]",
-            "observe('path', a.variables[-1].name.split(':')[0])\n",
         ),
     ],
 )
@@ -405,13 +316,6 @@ def test_what_saves_an_object_whole_is_no_way_to_leave_something_out(load_spec):
     assert [way["restore"] for way in TF1.ways_of(load_spec(whole).spec)] == ["saver", "checkpoint"]
     part = whole.replace("to: kept}, {restore", "only: [v], to: kept}, {restore")
     assert [way["restore"] for way in TF1.ways_of(load_spec(part).spec)] == ["saver"]
-
-
-def test_tensorflow_1_does_not_say_how_often_it_traced(load_spec):
-    spec = load_spec("steps: [{function: f, traced: true, steps: []}, {expect: once, traces: f, is: 1}]").spec
-    with pytest.raises(Unsupported, match="TensorFlow 1"):
-        TF1(versions={"tensorflow": "1.15.5"}).translate(spec)
-    assert "f.experimental_get_tracing_count()" in TF1(versions={"tensorflow": "2.21.0"}).translate(spec).text
 
 
 def test_two_uses_of_a_norm_in_one_training_step_are_refused(load_spec):

@@ -23,24 +23,6 @@ steps:
   - {expect: seen, value: first + 1.0, is: [6.0, 7.0]}
   - {expect: one-variable, variables: 1}
 """
-GOLDEN = """\
-import tensorflow as tf
-
-root = tf.Module()
-root.tower = tf.Module(name='tower')
-root.tower.kernel = tf.Variable(tf.constant(1.0, shape=[2]), name='kernel')
-first = root.tower.kernel
-second = root.tower.kernel
-try:
-    root.tower.bias
-except Exception as error:
-    observe('missing-name', error)
-else:
-    observe('missing-name', None)
-second.assign([5.0, 6.0])
-observe('seen', (first + 1.0).numpy().tolist())
-observe('one-variable', len(root.variables))
-"""
 SHARED_LAYER = """
 steps:
   - {layer: dense, name: first, inputs: 2, units: 2, as: first}
@@ -287,55 +269,18 @@ def test_messages_mean_kinds(kind, name, message):
     assert TF2.kind_of({"type": name, "bases": [name], "message": message}) == kind
 
 
-def test_the_script_is_what_a_user_would_write(load_spec):
-    assert TF2().translate(load_spec(REUSE).spec).text == GOLDEN
-
-
 @pytest.mark.parametrize(
     ("steps", "reason"),
     [
-        ("[{scope: a, reuse: auto, steps: [{get: w}]}]", "no get-or-create"),
-        ("[{scope: a, reuse: true, steps: [{scope: b, steps: [{get: w}]}]}]", "hand no reuse mode down"),
-        ("[{scope: a, reuse: {text: 'True'}, steps: []}]", "no reuse flag"),
-        ("[{scope: a, as: a, steps: [{reuse_variables: a}]}]", "no reuse mode"),
-        ("[{function: f, steps: [{get: w}]}, {scope: a, steps: [{invoke: f}]}]", "no ambient scope"),
-        ("[{variable: w, collection: kept}]", "no collections"),
-        ("[{variable: w}, {expect: all, variables: 1}]", "no list of all variables"),
-        ("[{variable: w, as: w}, {freeze: w}]", "from the start"),
-        ("[{layer: norm, inputs: 1, units: 1, as: a}, {variable: w, as: w}, {tie: a.kernel, to: w}]", "no setter"),
         ("[{variable: w, as: w}, {variable: v, as: v}, {tie: w, to: v}]", "is no place"),
-        ("[{session: other, steps: []}]", "no sessions"),
-        ("[{default_scope: a, steps: []}]", "no scope names unique"),
-        ("[{scope: a, init: 1.0, steps: []}]", "hands no defaults down"),
-        ("[{get: w, penalty: 0.5}]", "carries no regularizer"),
-        ("[{get: w, partitions: 2}]", "ParameterServerStrategy"),
-        ("[{intercept: raw, returns: 2 * raw, steps: []}]", "variable_creator_scope"),
-        ("[{function: f, template: true, steps: []}]", "make_template"),
-        ("[{variable: w, as: w}, {hook: w, times: 2}]", "takes no hook"),
-        ("[{variable: w, as: w}, {shard: w}]", "its layout from the start"),
-        (f"[{PAIR}, {{expect: paths, paths: w, inside: pair, is: [a, b]}}]", "lists a variable once"),
-        (f"[{PAIR}, {{cast: pair, to: float16, as: half}}]", "dtype for life"),
         (f"[{PAIR}, {{quantize: pair, as: small}}]", "no such call"),
-        (f"[{PAIR}, {{unfreeze: pair}}]", "no switch"),
         (f"[{PAIR}, {{average: pair, as: mean}}, {{copy: mean, as: other}}]", "no model that could be copied"),
         (f"[{PAIR}, {{expect: terms, penalties: 0, inside: pair}}]", "by nothing else"),
-        (f"[{PAIR}, {{reparametrize: pair.a, times: 2}}]", "no call that puts a function"),
         (
             f"[{PAIR}, {{parallel: pair, split: {{x: [1.0]}}, minimize: x * w}}, {{train: sgd, minimize: w, wrt: w}}]",
             "alone",
         ),
         (f"[{LAYER}, {{wrap: one, in: rnn, as: rnn}}]", "wraps no layer of this kind"),
-        (
-            f"[{LAYER}, {{module: m, members: {{a: one, b: one}}}}, {{copy: m, as: n}}, {{replace: n.a, by: one}}]",
-            "functional",
-        ),
-        (
-            (
-                "[{function: make, steps: [{variable: w, as: w}, {module: m, members: {a: w}}], returns: m}, "
-                "{invoke: make, abstract: true, as: m}]"
-            ),
-            "its memory from the start",
-        ),
     ],
 )
 def test_what_cannot_be_said_is_refused_with_a_reason(load_spec, steps, reason):
@@ -376,17 +321,8 @@ def test_a_layer_beside_a_variable_is_held_by_keras_or_by_a_module(load_spec):
 @pytest.mark.parametrize(
     ("steps", "line"),
     [
-        ("{layer: dense, inputs: 1, units: 1, as: a}", "initializers.Constant(1.0), use_bias=False)"),
-        ("{layer: norm, inputs: 1, units: 1, as: a}", "BatchNormalization(momentum=0.9, gamma_initializer="),
-        (f"{PAIR}, {{optimizer: o, kind: momentum, over: pair}}", "o = tf.keras.optimizers.SGD(0.1, momentum=0.9)"),
-        (f"{PAIR}, {{optimizer: o, kind: adamw, over: pair}}", "o.build(pair.trainable_variables)"),
-        (f"{PAIR}, {{scan: w, to: w * 2, times: 3}}", "turn, [w], maximum_iterations=3)"),
         (f"{PAIR}, {{variable: turn, as: turn}}, {{scan: w, to: w * 2, times: 3}}", "def turn_(w):"),
-        (f"{PAIR}, {{move: pair, as: there}}", "    there = deepcopy(pair)"),
-        (f"{PAIR}, {{copy: pair, shallow: true, as: twin}}", "twin = copy(pair)"),
-        (f"{PAIR}, {{average: pair, as: mean_of}}, {{track: mean_of}}", "mean_of.apply(pair.variables)"),
         (f"{LAYER}, {{quantize: one, as: small}}", "one.quantize('int8')"),
-        (f"{LAYER}, {{unfreeze: one}}", "one.trainable = True"),
     ],
 )
 def test_words(load_spec, steps, line):
@@ -398,11 +334,6 @@ def test_what_is_mirrored_is_constructed_in_the_scope_and_nothing_else(load_spec
     lines = TF2().translate(load_spec(f"steps: {steps}").spec).text.splitlines()
     assert lines[4] == "with strategy.scope():"
     assert [line[:9] for line in lines[5:8]] == ["    one =", "    one.b", "other = t"]
-
-
-def test_a_gpu_is_not_divided(load_spec):
-    with pytest.raises(Unsupported, match="limit of memory"):
-        TF2("gpu").translate(load_spec(f"steps: [{PAIR}, {{move: pair, as: there}}]").spec)
 
 
 @needs_tensorflow
