@@ -8,6 +8,7 @@ agreement      the stopwatch beside `torch.utils.benchmark` and beside `timeit` 
 """
 
 import argparse
+import ast
 import os
 import statistics
 import tempfile
@@ -19,6 +20,7 @@ import canireuse_adapters
 from canireuse import records
 from canireuse.cases import Plan, plan, script_of
 from canireuse.comparison import agreement, ratio, timings
+from canireuse.emit import Names
 from canireuse.hosts import Host
 from canireuse.loader import load
 from canireuse.measuring import BLOCK, ONE_THREAD, Measuring
@@ -27,7 +29,6 @@ from canireuse.stopwatch import WARM
 from canireuse.translation import Adapter, Script
 from canireuse.vocabulary import Measure, Repeat
 from canireuse_adapters.torch import Torch
-from canireuse_adapters.waiting import assigned
 
 #: 100 calls of a layer: a repetition more is exactly a hundredth more work
 WORK = """
@@ -198,7 +199,7 @@ def with_theirs(text: str, backend: str, label: str, loops: int) -> str:
     body = "\n    ".join(line.strip() for line in lines[at + 1 : end])
     _, _, fence = lines[at].partition("fence=")
     waiting = fence.removesuffix("):").removeprefix("lambda: ")
-    made = f"global {', '.join(assigned(body.splitlines()))}"
+    made = f"global {', '.join(Names(ast.parse(textwrap.dedent(f'    {body}')).body).bound)}"
     more = textwrap.dedent(
         THEIRS[backend].format(body=body, loops=loops, warm=WARM * loops, fence=waiting, made=made)
     ).strip()

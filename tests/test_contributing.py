@@ -12,7 +12,6 @@ from canireuse.hosts import Host
 from canireuse.lint import modeline_of
 from canireuse.loader import load
 from canireuse.spec import Spec
-from canireuse.translation import Adapter
 
 TEXT = (Path(__file__).parent.parent / "CONTRIBUTING.md").read_text()
 FRAMEWORK = """
@@ -53,11 +52,11 @@ def test_a_verb():
     from canireuse import step, vocabulary
     from canireuse_adapters.torch import Torch
 
-    model, method = blocks("python")[:2]
+    model, table = blocks("python")[:2]
     names = {**vars(step), **vars(vocabulary)}
     exec(model, names)
-    exec(method, names)
-    doubling = type("Doubling", (Torch,), {"double": names["double"]})
+    exec(table, names)
+    doubling = type("Doubling", (Torch,), {"words": {**Torch.words, **names["words"]}})
     steps = [
         vocabulary.Variable.model_validate({"variable": "v", "init": [1.0, 2.0], "as": "v"}),
         names["Double"].model_validate({"double": "v"}),
@@ -77,7 +76,7 @@ def test_a_verb():
 def test_a_backend(tmp_path, monkeypatch, load_spec):
     (tmp_path / "my_framework.py").write_text(FRAMEWORK)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    names = {"Adapter": Adapter}
+    names = {}
     exec(blocks("python")[2], names)
     mine = names["Mine"]
     located = load_spec(

@@ -1,9 +1,9 @@
 """What `torch.compile` makes of a function, in PyTorch and in Keras on PyTorch."""
 
-from canireuse.translation import Adapter
+from canireuse.translation import TextAdapter
 
 
-class TorchCompiling(Adapter):
+class TorchCompiling(TextAdapter):
     """Words the decorator that compiles."""
 
     #: whether the script is timed: then what is compiled is compiled for real

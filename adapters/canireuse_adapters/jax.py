@@ -1,31 +1,13 @@
-"""What the two Flax adapters say alike: JAX's arithmetic, its device, and pure functions that take the state as an argument."""
+"""What the adapters on JAX say alike: arithmetic, devices, optimizers of Optax, and what JAX has no words for."""
 
 import ast
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, ClassVar, Literal
+from typing import ClassVar
 
+from canireuse.emit import Body, Emitter, Fill, Names, attribute, expr, literal, name, node, statements, text
+from canireuse.script import Unsupported
 from canireuse.spec import Spec
-from canireuse.step import RESERVED, Array, Initial, Reuse, Step
-from canireuse.translation import INDENT, Unsupported
-from canireuse.vocabulary import (
-    Expect,
-    Function,
-    Get,
-    Invoke,
-    NameScope,
-    Optimizer,
-    Read,
-    Reenter,
-    Scan,
-    Scope,
-    Train,
-    Variable,
-    Vectorize,
-    walk,
-)
-from canireuse_adapters.waiting import Waiting
+from canireuse.step import Array, Initial
+from canireuse.vocabulary import Optimizer, Scan, Train, walk
 
 ERRORS = {
     "shape_mismatch": (
@@ -51,22 +33,20 @@ MISSING = {
     "get.partitions": "JAX cuts no variable into parts that are variables: one array may be sharded over devices, see `shard`.",
     "get.local": "JAX has no list of local variables that saving and training leave out: both are given what they are to take.",
 }
-#: What scripts say of devices -> the first version that has it.
+#: what scripts say of devices -> the first version that has it
 SINCE_ON_DEVICES = {
     "jax.sharding.AxisType": "jax>=0.5.3", "jax.make_mesh(_, _, _)": "jax>=0.7.0", "jax.P": "jax>=0.7.0",
 }  # fmt: skip
-#: What scripts say of the paths of a tree -> the first version that has it.
+#: what scripts say of the paths of a tree -> the first version that has it
 SINCE_OF_PATHS = {
     "jax.tree.leaves_with_path": "jax>=0.4.38", "jax.tree_util.keystr(simple=_, separator=_)": "jax>=0.5.1",
 }  # fmt: skip
-#: What scripts ask Optax -> the first version that has it.
+#: what scripts ask Optax -> the first version that has it
 SINCE_OF_OPTAX = {"optax.tree": "optax>=0.2.5"}
-#: What XLA is told so that the CPU counts as two devices.
+#: what XLA is told so that the CPU counts as two devices
 TWO_DEVICES = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
 #: kind of optimizer -> what Optax calls the state that it keeps for each variable
 MOMENTS = {"sgd": "trace", "momentum": "trace", "adam": "mu", "adamw": "mu"}
-
-
 #: what a tie is to survive: where a spec asks that, ways that share nothing in the first place have no answer
 SURVIVED = frozenset({
     "copy", "save", "restore", "cast", "move", "materialize", "parallel", "shard", "average", "quantize", "replace", "scan", "optimizer",
@@ -78,74 +58,30 @@ def asks_what_survives(spec: Spec) -> bool:
     return any(step.verb in SURVIVED or getattr(step, "abstract", False) for step in walk(spec.steps))
 
 
-class Jax(Waiting):
-    """The words of JAX; a Flax adapter adds how variables are kept.
-
-    A function that is differentiated or compiled is pure: variables that it captures are constants to
-    it. So every function of a script takes the state as arguments of its own, and inside it a variable
-    that was bound outside is read by its path in that state.
-    """
+class Jax(Emitter):
+    """The words of JAX; an adapter of a module library adds how variables are kept."""
 
     packages: ClassVar[tuple[str, ...]] = ("flax", "jax", "jaxlib", "optax")
     install = "pip install flax optax"
     functions = {
-        "tanh": "jnp.tanh({})", "relu": "jax.nn.relu({})", "sigmoid": "jax.nn.sigmoid({})", "exp": "jnp.exp({})",
-        "log": "jnp.log({})", "square": "jnp.square({})", "sum": "jnp.sum({})", "mean": "jnp.mean({})",
-        "transpose": "jnp.transpose({})", "softmax": "jax.nn.softmax({})",
-        "stop_gradient": "jax.lax.stop_gradient({})", "ones": "jnp.ones([{}])",
+        "tanh": "jnp.tanh($x)", "relu": "jax.nn.relu($x)", "sigmoid": "jax.nn.sigmoid($x)", "exp": "jnp.exp($x)",
+        "log": "jnp.log($x)", "square": "jnp.square($x)", "sum": "jnp.sum($x)", "mean": "jnp.mean($x)",
+        "transpose": "jnp.transpose($x)", "softmax": "jax.nn.softmax($x)",
+        "stop_gradient": "jax.lax.stop_gradient($x)", "ones": "jnp.ones([$*x])",
     }  # fmt: skip
     missing = MISSING
     environ = {**TWO_DEVICES, "JAX_TRACEBACK_FILTERING": "off"}  # an error then says that it came through jax
-    #: the names under which functions take the state, in the order of the arguments
-    state: tuple[str, ...] = ()
-    compiled: ClassVar[str] = "@jax.jit"
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        #: what each open function is: plain, traced or loss
-        self.frames: list[str] = []
-        #: the names of the open functions
-        self.writing: list[str] = []
-        #: for each name that holds a variable, how many functions were open where it was bound
-        self.bound_at: dict[str, int] = {}
-        #: places that a later step froze or that were made frozen
-        self.frozen: list[str] = []
-        #: for each function, the state it takes, what it returns if that is a variable, and whether it makes some
-        self.takes: dict[str, list[str]] = {}
-        self.returned: dict[str, str] = {}
-        self.makes: set[str] = set()
-        self.counted: set[str] = set()
-        self.called_in_scopes = False
-        #: whether the script uses the mesh of two devices
-        self.meshed = False
-
-    # -- the whole script
-
-    @contextmanager
-    def setting(self, spec: Spec) -> Iterator[None]:
-        """State the device, then what the steps turn out to need."""
-        steps = list(walk(spec.steps))
-        self.taken |= RESERVED
-        self.counted = {step.traces for step in steps if isinstance(step, Expect) and step.traces}
-        scopes = [step for step in steps if isinstance(step, Scope | Reenter)]
-        self.called_in_scopes = any(isinstance(inner, Invoke) for scope in scopes for inner in walk(scope.steps))
-        self.write(f"jax.config.update('jax_default_device', jax.devices({self.device!r})[0])")
-        start = len(self.lines)
-        yield
-        made = self.opening("\n".join(self.lines[start:]))
-        self.lines[start:start] = [*self.mesh_lines(), *made]
-        self.settle_imports()
-
-    def settle_imports(self) -> None:
-        """Leave out the imports that the script turned out not to use."""
-        count = len(self.imports.splitlines())
-        text = "\n".join(self.lines[count:])
-        used = [line for line in self.lines[:count] if re.search(rf"\b{line.split()[-1]}\b", text)]
-        self.lines[:count] = used
-
-    def opening(self, text: str) -> list[str]:
-        """Return the lines that make the state which the script uses."""
-        raise NotImplementedError
+    fences = {"cpu": "jax.block_until_ready", "gpu": "jax.block_until_ready"}
+    array_words = "jnp.array($x)"
+    head = {device: f"jax.config.update('jax_default_device', jax.devices('{device}')[0])" for device in ("cpu", "gpu")}
+    words = {
+        "read": "$read_data",
+        "name_scope": "with jax.named_scope('$name_scope'):\n    $*body",
+        "vectorize": "$vectorize = jax.vmap(lambda $each: $returns)($over)",
+    }
+    package = "flax"
+    #: the module that has initializers
+    library: ClassVar[str] = "nn"
 
     @classmethod
     def probe(cls, device: str) -> str:
@@ -157,228 +93,98 @@ class Jax(Waiting):
             "observe('device', f'{where.platform}:{where.id} {where.device_kind}')\n"
         )
 
-    def array(self, values: str) -> str:
-        """Return an array."""
-        return f"jnp.array({values})"
+    # -- values
 
-    def data(self, value: str) -> str:
-        """Turn an array into numbers and lists."""
-        bare = isinstance(ast.parse(value, mode="eval").body, ast.BinOp | ast.UnaryOp)
-        return f"({value}).tolist()" if bare else f"{value}.tolist()"
+    def new_value(self, to: str | Array) -> ast.expr:
+        """Return the words for a value that is written into a variable: an array."""
+        return self.expression(to) if isinstance(to, str) else self.array(literal(to))
 
-    def new_value(self, to: str | Array) -> str:
-        """Return the words for a value that is written into a variable."""
-        return self.expression(to) if isinstance(to, str) else f"jnp.array({to})"
-
-    def filling(self, init: Initial | None, shape: list[int] | None, dtype: str | None) -> tuple[str, str]:
-        """Return the function that makes an initial value, and its arguments."""
-        if isinstance(init, list):
-            return "jnp.array", ", ".join([repr(init), *([repr(dtype)] if dtype else [])])
-        kind = f", {dtype!r}" if dtype else ""
+    def initial(self, init: Initial | None, shape: list[int] | None, dtype: str | None) -> ast.expr:
+        """Return the array that a variable starts from, if that is not random."""
+        kind = [text(dtype)] if dtype else []
         if init is None:
             raise Unsupported(
                 "An array is made from numbers: JAX has no value that a variable would start from when nothing is said."
             )
-        value = init if dtype or isinstance(init, str) else float(init)
-        return ("jnp.full", f"{shape}, {value!r}{kind}") if shape else ("jnp.array", f"{value!r}{kind}")
+        if isinstance(init, list):
+            return expr("jnp.array($init, $*kind)", init=init, kind=kind)
+        value = literal(init if dtype or isinstance(init, str) else float(init))
+        words = "jnp.full($shape, $init, $*kind)" if shape else "jnp.array($init, $*kind)"
+        return expr(words, shape=shape, init=value, kind=kind)
 
-    def initializer(self, init: Initial) -> str:
+    def initializer(self, init: Initial) -> ast.expr:
         """Return the initializer of a layer's variable."""
+        initializers = attribute(name(self.library), ["initializers"])
         if init == "random":
-            return "nn.initializers.normal()".replace("nn.", f"{self.layers}.")
-        return f"{self.layers}.initializers.constant({self.array(repr(init)) if isinstance(init, list) else init})"
+            return expr("$initializers.normal()", initializers=initializers)
+        return expr("$initializers.constant($x)", initializers=initializers, x=self.expression(init))
 
-    layers: ClassVar[str] = "nn"
+    # -- optimizers
 
-    # -- functions
-
-    @contextmanager
-    def frame(self, kind: str, name: str, takes: list[str]) -> Iterator[None]:
-        """Write a function whose arguments begin with the state that its body turns out to use."""
-        start = len(self.lines)
-        self.frames.append(kind)
-        self.writing.append(name)
-        self.depth += 1
-        yield
-        self.depth -= 1
-        self.frames.pop()
-        self.writing.pop()
-        body = self.lines[start:] or [INDENT * (self.depth + 1) + "pass"]
-        del self.lines[start:]
-        used, first = self.state_of(kind, "\n".join(body))
-        self.takes[name] = used
-        self.write(f"def {name}({', '.join(used + takes)}):")
-        self.lines += [INDENT * (self.depth + 1) + line for line in first] + body
-
-    def state_of(self, kind: str, body: str) -> tuple[list[str], list[str]]:
-        """Return which state a function takes, and the lines that its body begins with."""
-        return self.used(body), []
-
-    def used(self, text: str) -> list[str]:
-        """Return the names of the state that occur in a text, other than quoted."""
-        return [name for name in self.state if re.search(rf"(?<![\w'.]){name}\b(?!')", text)]
-
-    def outer(self, name: str) -> bool:
-        """Return whether a variable was bound outside of the function that is being written."""
-        return self.bound_at.get(name, len(self.frames)) < len(self.frames)
-
-    def function(self, step: Function) -> None:
-        """Define a function; compile it if it is traced."""
-        counter = ""
-        if step.function in self.counted:
-            self.idiom("JAX has no public count of traces: a line of Python in the body runs once for each trace.")
-            counter = f"traces_of_{step.function}"
-            self.write(f"{counter} = []")
-        self.bodies(step)
-        if step.traced:
-            self.write(self.compiled)
-        with self.frame("traced" if step.traced else "plain", step.function, step.takes), self.function_scope():
-            if counter:
-                self.write(f"{counter}.append('traced')")
-            self.steps(step.steps)
-            self.answer(step)
-
-    def answer(self, step: Function) -> None:
-        """Write what a function returns."""
-        if step.returns:
-            self.write(f"return {self.result(step)}")
-
-    def bodies(self, step: Function) -> None:
-        """Note what calls need to know about a function's body."""
-        if any(isinstance(inner, Get | Variable | Scope) for inner in step.steps):
-            self.makes.add(step.function)
-
-    def result(self, step: Function) -> str:
-        """Return the words for what a function returns: a plain one may return a variable itself."""
-        if step.returns in self.bound_at and not step.traced:
-            self.returned[step.function] = step.returns
-            return self.place(step.returns)
-        return self.expression(step.returns or "")
-
-    @contextmanager
-    def function_scope(self) -> Iterator[None]:
-        """Make the state that a function takes the current scope of its body."""
-        yield
-
-    def invoke(self, step: Invoke) -> None:
-        """Call a function with the state it takes."""
-        given = [*self.given_state(step.invoke), *(self.new_value(value) for value in step.given)]
-        self.bind(step.as_, f"{step.invoke}({', '.join(given)})")
-        if step.as_ and step.invoke in self.returned:
-            self.alias(step.as_, self.returned[step.invoke])
-
-    def given_state(self, function: str) -> list[str]:
-        """Return the state that a function is called with."""
-        return self.takes.get(function, [])
-
-    def alias(self, name: str, variable: str) -> None:
-        """Note that a name was bound to a variable that another name holds."""
-        self.bound_at[name] = len(self.frames)
-
-    def trace_count(self, function: str) -> str:
-        """Return how often the body of a function was run by Python."""
-        return f"len(traces_of_{function})"
-
-    def name_scope(self, step: NameScope) -> None:
-        """Open a scope for the names of operations."""
-        with self.block(f"with jax.named_scope({step.name_scope!r}):"):
-            self.steps(step.steps)
-
-    # -- losses
-
-    def loss(self, steps: list[Step], scalar: str, argument: str, name: str = "loss") -> None:
-        """Write the function that leads up to a scalar."""
-        start = len(self.lines)
-        with self.frame("loss", name, []):
-            self.steps(steps)
-            self.write(f"return {self.expression(scalar)}")
-        at = next(at for at in range(start, len(self.lines)) if self.lines[at].lstrip().startswith(f"def {name}("))
-        self.lines[at] = f"{INDENT * self.depth}def {name}({argument}):"
-
-    def pure_only(self, doing: str) -> None:
-        """Refuse what a function under a transformation cannot do."""
-        if "loss" in self.frames:
-            raise Unsupported(f"A loss that is differentiated is a pure function of its parameters; it cannot {doing}.")
-
-    def optimizer(self, step: Any) -> Any:
-        """Return the optimizer of a training step; adapters word the verb `optimizer` here."""
-        if isinstance(step, Optimizer):
-            raise Unsupported(f"The words of {self.title} for an optimizer by itself are not written yet.")
-        return self.optax_words(step)
-
-    def optax_words(self, step: Train | Optimizer) -> str:
+    def optax(self, step: Train | Optimizer) -> ast.expr:
         """Return the optimizer as Optax makes it: clipping and classic weight decay are links of a chain before it."""
-        kind, rate = (step.train if isinstance(step, Train) else step.kind), step.rate
+        kind = step.train if isinstance(step, Train) else step.kind
         decay, clip = (step.decay, step.clip) if isinstance(step, Optimizer) else (None, None)
-        made = f"optax.{'sgd' if kind == 'momentum' else kind}({rate}{', momentum=0.9' if kind == 'momentum' else ''})"
+        options: dict[str, Fill] = {"momentum": 0.9} if kind == "momentum" else {}
         if kind == "adamw" and decay is not None:
-            made, decay = f"optax.adamw({rate}, weight_decay={decay})", None
-        links = [] if clip is None else [f"optax.clip_by_global_norm({clip})"]
-        links += [] if decay is None else [f"optax.add_decayed_weights({decay})"]
-        return f"optax.chain({', '.join([*links, made])})" if links else made
+            options, decay = {"weight_decay": decay}, None
+        made = expr(
+            f"optax.{'sgd' if kind == 'momentum' else kind}($rate, $**options)", rate=step.rate, options=options
+        )
+        links = [] if clip is None else [expr("optax.clip_by_global_norm($x)", x=clip)]
+        links += [] if decay is None else [expr("optax.add_decayed_weights($x)", x=decay)]
+        return expr("optax.chain($*links)", links=[*links, made]) if links else made
 
-    def slot_words(self, kind: str, state: str) -> str:
+    def slot_count(self, kind: str, state: Fill) -> ast.expr:
         """Return the words for how many variables an optimizer's state holds moments for."""
-        return f"len(jax.tree.leaves(optax.tree.get({state}, {MOMENTS[kind]!r})))"
+        return expr("len(jax.tree.leaves(optax.tree.get($state, '$moment')))", state=state, moment=MOMENTS[kind])
 
-    # -- loops, batches and devices
+    # -- loops and devices
 
     def scan(self, step: Scan) -> None:
         """Run a loop that is traced once."""
-        turn = self.free("turn")
-        with self.block(f"def {turn}(_, {step.scan}):"):
+        turn = self.own("turn")
+        with self.apart() as body:
             self.steps(step.steps)
-            self.write(f"return {self.expression(step.to)}")
-        self.write(f"{step.scan} = jax.lax.fori_loop(0, {step.times}, {turn}, {step.scan})")
+            self.emit("return $to", to=self.expression(step.to))
+        self.emit(
+            "def $turn(_, $carried):\n    $*body\n$carried = jax.lax.fori_loop(0, $times, $turn, $carried)",
+            turn=turn, carried=step.scan, body=body, times=step.times,
+        )  # fmt: skip
 
-    def vectorize(self, step: Vectorize) -> None:
-        """Map an expression over the first axis."""
-        words = f"jax.vmap(lambda {step.each}: {self.expression(step.returns)})({self.expression(step.over)})"
-        self.write(f"{step.vectorize} = {words}")
-
-    def device_words(self, index: int) -> str:
+    def device_words(self, index: int) -> ast.expr:
         """Return the words for a device."""
-        return f"jax.devices({self.device!r})[{index}]"
+        return expr("jax.devices('$device')[$index]", device=self.device, index=index)
 
-    def mesh(self) -> str:
-        """Return the name of the mesh of two devices, which is made at the top of a script that uses it."""
-        self.meshed = True
-        return self.free("mesh")
+    def cut(self, value: Fill) -> ast.expr:
+        """Return the words for a value laid out over the mesh of two devices, cut along its first axis."""
+        return expr("jax.device_put($value, jax.NamedSharding(mesh, jax.P('parts')))", value=value)
 
-    def mesh_lines(self) -> list[str]:
-        """Return the line that makes the mesh, if the script uses one."""
-        # automatic axes: XLA moves data where an operation needs it, also along an axis that is cut
-        made = (
-            f"jax.make_mesh((2,), ('parts',), (jax.sharding.AxisType.Auto,), devices=jax.devices({self.device!r})[:2])"
+    def mesh(self) -> Body:
+        """Return the statement that makes the mesh of two devices, for scripts that use it.
+
+        Its axes are automatic: XLA moves data where an operation needs it, also along an axis that is cut.
+        """
+        return statements(
+            "mesh = jax.make_mesh((2,), ('parts',), (jax.sharding.AxisType.Auto,), devices=jax.devices('$device')[:2])",
+            device=self.device,
         )
-        return [f"{self.free('mesh')} = {made}"] if self.meshed else []
 
-    def cut(self, value: str) -> str:
-        """Return the words for a value laid out over the mesh, cut along its first axis."""
-        return f"jax.device_put({value}, jax.NamedSharding({self.mesh()}, jax.P('parts')))"
+    def above(self, body: Body) -> Body:
+        """Make the mesh above all steps where something reads it."""
+        return super().above([*self.mesh(), *body] if "mesh" in Names(body).free else body)
 
-    # -- the rest
+    def fence(self, body: Body) -> ast.expr | None:
+        """Wait for the arrays that a measured loop binds: a call returns before they are computed.
 
-    def read(self, step: Read) -> None:
-        """Read a variable."""
-        self.write(self.data(self.value(step.read)))
+        A device computes in the order in which it was told to, so what the last turn bound is ready when all turns are done.
+        """
+        made = [name(one) for one in self.awaited(body)]
+        if not made:
+            return None
+        return expr("lambda: jax.block_until_ready($made)", made=made[0] if len(made) == 1 else node(tuple(made)))
 
-    def offered(self, name: str) -> str:
-        """Ask the top-level package, one attribute after another."""
-        parts = ["flax", *name.split(".")]
-        return " and ".join(f"hasattr({'.'.join(parts[:end])}, {parts[end]!r})" for end in range(1, len(parts)))
-
-    def scope_mode(
-        self, reuse: Reuse | Literal["inherited"] | None, outer: Reuse | Literal["inherited"] | None
-    ) -> Reuse | Literal["inherited"] | None:
-        """Return a scope's reuse flag, or `inherited` where only a scope around it has one."""
-        if reuse is None or reuse is False:
-            return None if outer is None else "inherited"
-        return reuse
-
-    def outside_functions(self) -> None:
-        """Refuse layers where a function or a loop would make one anew each time."""
-        if self.frames:
-            raise Unsupported(
-                "In Flax a layer is made once, before the function that calls it; a function that made one would make another at each call."
-            )
+    def awaited(self, body: Body) -> list[str]:
+        """Return the names that the statements of a loop bind."""
+        targets = [target for one in body if isinstance(one, ast.Assign) for target in one.targets]
+        return list(dict.fromkeys(at.id for target in targets for at in ast.walk(target) if isinstance(at, ast.Name)))

@@ -2,7 +2,7 @@
 
 import ast
 
-from canireuse.translation import Adapter
+from canireuse.translation import TextAdapter
 from canireuse.vocabulary import Assign, Read
 
 FUNCTIONS = {
@@ -35,7 +35,7 @@ def has(package: str, name: str) -> str:
     return " and ".join(f"hasattr({owner}, {part!r})" for owner, part in zip(owners, parts, strict=True))
 
 
-class WritesAtOnce(Adapter):
+class WritesAtOnce(TextAdapter):
     """Words a variable that is written when it is told to, and read when it is asked."""
 
     def assign(self, step: Assign) -> None:

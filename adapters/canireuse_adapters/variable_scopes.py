@@ -3,11 +3,11 @@
 from typing import ClassVar
 
 from canireuse.step import OddFlag, Reuse
-from canireuse.translation import Adapter
+from canireuse.translation import TextAdapter
 from canireuse.vocabulary import NameScope, Reenter, ReuseVariables, Scope
 
 
-class VariableScopes(Adapter):
+class VariableScopes(TextAdapter):
     """Opens scopes by name or by object, with a reuse flag that is said as it is given."""
 
     #: the calls that open a variable scope and a name scope, and the flag of automatic reuse

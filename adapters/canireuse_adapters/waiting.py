@@ -2,10 +2,10 @@
 
 import ast
 
-from canireuse.translation import Adapter
+from canireuse.translation import TextAdapter
 
 
-class Waiting(Adapter):
+class Waiting(TextAdapter):
     """Words what a measured loop waits for: the arrays that its last turn has bound.
 
     A device computes in the order in which it was told to, so what the last turn bound is ready when

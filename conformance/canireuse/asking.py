@@ -11,6 +11,7 @@ from typing import Any, ClassVar, get_args, get_origin, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from canireuse.emit.formatting import formatted
 from canireuse.script import Script, Unsupported
 from canireuse.since import lacking
 from canireuse.spec import Spec
@@ -87,8 +88,8 @@ def script_of(
         raise wrong("translate", script, "a Script")
     with asked("translate"):
         script.text.encode()
-        script = Script(text=script.text, idioms=tuple(map(str, script.idioms)))
-        "".join(script.idioms).encode()
+        script = Script(formatted(script.text), tuple(map(str, script.idioms)), tuple(map(str, script.by_construction)))
+        "".join((*script.idioms, *script.by_construction)).encode()
         try:
             late = lacking(script.text, adapter.since, packages)
         except (SyntaxError, ValueError):  # it will say so when it runs

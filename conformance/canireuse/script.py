@@ -40,16 +40,18 @@ class Script:
 
     text: str
     idioms: tuple[str, ...] = ()
-
-    @property
-    def by_construction(self) -> tuple[str, ...]:
-        """The labels of what is compared with itself: two names of the spec are one place in these words."""
-        return tuple(found["label"] for found in COMPARED.finditer(self.text) if found["one"] == found["other"])
+    #: the labels of what is compared with itself: two names of the spec are one place in these words
+    by_construction: tuple[str, ...] = ()
 
     @property
     def standalone(self) -> str:
         """The script with a two-line `observe` on top, so that it needs only the framework; measured loops print their seconds."""
         return f"{OBSERVE}\n{MEASURE if 'in rounds():' in self.text else ''}{self.text}"
+
+
+def compared_with_itself(text: str) -> tuple[str, ...]:
+    """Return the labels of what a script compares with itself."""
+    return tuple(found["label"] for found in COMPARED.finditer(text) if found["one"] == found["other"])
 
 
 class Writing:

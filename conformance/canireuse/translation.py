@@ -14,12 +14,12 @@ from typing import ClassVar
 
 from canireuse.observing import READINGS, Observing
 from canireuse.references import names_bound, words_saved
-from canireuse.script import INDENT, Script, Unsupported
+from canireuse.script import INDENT, Script, Unsupported, compared_with_itself
 from canireuse.spec import Spec
 from canireuse.step import Step
 from canireuse.vocabulary import Block, Compute, Drop, Expect, Function, Layer, Measure, Repeat, Thread, walk
 
-__all__ = ["INDENT", "OPTIONS", "READINGS", "Adapter", "Script", "Unsupported", "options_of", "turns"]
+__all__ = ["INDENT", "OPTIONS", "READINGS", "Adapter", "Script", "TextAdapter", "Unsupported", "options_of", "turns"]
 
 #: Options of verbs that an adapter has to claim in `options` before a spec with them is given to it: verb -> fields.
 OPTIONS: Mapping[str, frozenset[str]] = {
@@ -39,7 +39,7 @@ OPTIONS: Mapping[str, frozenset[str]] = {
 }
 
 
-class Adapter(Observing):
+class Adapter:
     """Translates specs for one backend; made anew for each translation.
 
     `device` is `cpu` or `gpu`; `way` maps a verb to the way of saying it; `versions` holds the
@@ -48,6 +48,8 @@ class Adapter(Observing):
 
     #: the backend's name on the command line
     name: ClassVar[str]
+    #: the backend's title in the report
+    title: ClassVar[str]
     #: one sentence: which part of which framework this is
     about: ClassVar[str]
     #: distributions whose versions are recorded, the framework's own first
@@ -82,6 +84,10 @@ class Adapter(Observing):
     ways: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     #: options of verbs that this adapter words, as `verb.option`; of a layer also `layer.norm`, `layer.cell` and `layer.unnamed`
     options: ClassVar[frozenset[str]] = frozenset()
+    #: verb, `verb.option` or kind of observation -> why the framework cannot say it
+    missing: ClassVar[Mapping[str, str]] = {}
+    #: what each function of the expression language is called
+    functions: ClassVar[Mapping[str, str]] = {}
     #: what waits until the framework has done what it was told, by device; empty where it is done when a call returns
     fences: ClassVar[Mapping[str, str]] = {}
 
@@ -92,31 +98,12 @@ class Adapter(Observing):
         self.device = device
         self.way = dict(way or {})
         self.versions = dict(versions or {})
-        #: dropped names of which a later step asks whether they are alive
-        self.watched: frozenset[str] = frozenset()
-        #: names that the spec binds, and words of checkpoints, to which the script's own names give way
-        self.taken: set[str] = set()
 
     # -- the whole script
 
     def translate(self, spec: Spec) -> Script:
         """Return the script for a spec; raise Unsupported with the reason if there is none."""
-        spec = spec.model_copy(update={"steps": self.settled(spec.steps)})
-        self.taken = {*names_bound(spec.steps), *words_saved(spec.steps)}
-        self.watched = frozenset(step.alive for step in walk(spec.steps) if isinstance(step, Expect) and step.alive)
-        for line in self.imports.splitlines():
-            self.write(line)
-        self.write("")
-        with self.setting(spec):
-            self.steps(spec.steps)
-        self.lines[:0] = [*sorted(self.standard), ""] if self.standard else []
-        return Script(text="\n".join(self.lines).rstrip() + "\n", idioms=tuple(dict.fromkeys(self.idioms)))
-
-    def free(self, name: str) -> str:
-        """Return a name for the script's own use: this one, or one like it if the spec binds it."""
-        while name in self.taken:
-            name += "_"
-        return name
+        raise NotImplementedError
 
     def settled(self, steps: list[Step]) -> list[Step]:
         """Return the steps with `traced: usual` put in the words of this framework: true or false."""
@@ -131,11 +118,6 @@ class Adapter(Observing):
     def traces_usually(self) -> bool:
         """Return whether users of the framework trace or compile a function that runs often."""
         return True
-
-    @contextmanager
-    def setting(self, spec: Spec) -> Iterator[None]:
-        """Write what stands around all steps: the device, a graph, a root module."""
-        yield
 
     @classmethod
     def probe(cls, device: str) -> str:
@@ -160,6 +142,58 @@ class Adapter(Observing):
     def verbs_with_ways(cls, spec: Spec) -> list[str]:
         """Return the verbs of the spec that this backend says in several ways."""
         return [verb for verb in dict.fromkeys(step.verb for step in walk(spec.steps)) if verb in cls.ways]
+
+    # -- refusals
+
+    @classmethod
+    def kind_of(cls, error: Mapping[str, object]) -> str | None:
+        """Return which kind of refusal a native exception means, or None if none is declared."""
+        bases, message = error["bases"], str(error["message"])
+        assert isinstance(bases, list)
+        for kind, patterns in cls.errors.items():
+            if any(name in bases and re.search(pattern, message, re.DOTALL) for name, pattern in patterns):
+                return kind
+        return None
+
+
+class TextAdapter(Adapter, Observing):
+    """Translates specs by writing lines of text."""
+
+    def __init__(
+        self, device: str = "cpu", way: Mapping[str, str] | None = None, versions: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(device, way, versions)
+        #: dropped names of which a later step asks whether they are alive
+        self.watched: frozenset[str] = frozenset()
+        #: names that the spec binds, and words of checkpoints, to which the script's own names give way
+        self.taken: set[str] = set()
+
+    # -- the whole script
+
+    def translate(self, spec: Spec) -> Script:
+        """Return the script for a spec; raise Unsupported with the reason if there is none."""
+        spec = spec.model_copy(update={"steps": self.settled(spec.steps)})
+        self.taken = {*names_bound(spec.steps), *words_saved(spec.steps)}
+        self.watched = frozenset(step.alive for step in walk(spec.steps) if isinstance(step, Expect) and step.alive)
+        for line in self.imports.splitlines():
+            self.write(line)
+        self.write("")
+        with self.setting(spec):
+            self.steps(spec.steps)
+        self.lines[:0] = [*sorted(self.standard), ""] if self.standard else []
+        text = "\n".join(self.lines).rstrip() + "\n"
+        return Script(text, tuple(dict.fromkeys(self.idioms)), compared_with_itself(text))
+
+    def free(self, name: str) -> str:
+        """Return a name for the script's own use: this one, or one like it if the spec binds it."""
+        while name in self.taken:
+            name += "_"
+        return name
+
+    @contextmanager
+    def setting(self, spec: Spec) -> Iterator[None]:
+        """Write what stands around all steps: the device, a graph, a root module."""
+        yield
 
     # -- steps
 
@@ -245,18 +279,6 @@ class Adapter(Observing):
         self.write(f"del {step.drop}")
         self.write("gc.collect()")
 
-    # -- refusals
-
-    @classmethod
-    def kind_of(cls, error: Mapping[str, object]) -> str | None:
-        """Return which kind of refusal a native exception means, or None if none is declared."""
-        bases, message = error["bases"], str(error["message"])
-        assert isinstance(bases, list)
-        for kind, patterns in cls.errors.items():
-            if any(name in bases and re.search(pattern, message, re.DOTALL) for name, pattern in patterns):
-                return kind
-        return None
-
 
 def options_of(step: Step) -> list[str]:
     """Return the options that a step uses, of those that an adapter has to claim."""
@@ -269,7 +291,7 @@ def options_of(step: Step) -> list[str]:
 
 
 @contextmanager
-def turns(adapter: Adapter, times: int) -> Iterator[None]:
+def turns(adapter: TextAdapter, times: int) -> Iterator[None]:
     """Write what stands inside once, or in a loop if it is to run more often."""
     if times == 1:
         yield

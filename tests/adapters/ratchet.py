@@ -42,9 +42,10 @@ ADDS = frozenset({"append", "extend", "insert"})
 Numbers = dict[str, dict[str, int]]
 
 
-def lines_in(folder: Path) -> int:
-    """Return how many lines the Python files below a folder have."""
-    return sum(len(path.read_text(encoding="utf-8").splitlines()) for path in folder.rglob("*.py"))
+def lines_in(place: Path) -> int:
+    """Return how many lines the Python files below a folder have, or the module of that name."""
+    files = place.rglob("*.py") if place.is_dir() else [place.with_suffix(".py")]
+    return sum(len(path.read_text(encoding="utf-8").splitlines()) for path in files)
 
 
 def depth(of: type) -> int:
@@ -138,7 +139,8 @@ def measured() -> tuple[Numbers, int]:
     numbers["lines in all"][ALL] = lines_in(ADAPTERS)
     places = Counter[str]()
     for path in sorted(ADAPTERS.rglob("*.py")):
-        whose = path.relative_to(ADAPTERS).parts[0] if path.parent != ADAPTERS else "shared"
+        whose = path.relative_to(ADAPTERS).with_suffix("").parts[0]
+        whose = whose if whose in numbers["lines"] else "shared"
         places[whose] += len(reads(path.read_text(encoding="utf-8")))
     numbers["reads"] = dict(places)
     return numbers, count

@@ -14,8 +14,7 @@ from canireuse.spec import Spec
 from canireuse.stopwatch import Untimed
 from canireuse.translation import Unsupported, options_of
 from canireuse.vocabulary import Layer, walk
-from canireuse_adapters.reference import Reference
-from canireuse_adapters.reference.owners import MOST_NUMBERS
+from canireuse_adapters.reference import MOST_NUMBERS, Reference
 
 SPECS = Path(__file__).parents[2] / "specs"
 LOCATED = load_all([SPECS])

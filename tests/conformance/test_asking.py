@@ -32,7 +32,7 @@ def test_what_an_adapter_says_of_itself_is_checked(attribute, value, said):
 
 
 def test_a_name_that_it_lacks_is_told():
-    assert asking.flaw_of(asking.Adapter) == "it has no `title`"
+    assert asking.flaw_of(asking.Adapter) == "it has no `name`"
 
 
 def test_what_it_raises_is_its_fault_and_what_it_refuses_is_not(load_spec):

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 import canireuse_adapters
+from canireuse.emit import Emitter
 from canireuse.loader import load, load_all
 from canireuse.problems import InputError
 from canireuse.references import names_bound, names_derived, words_saved
 from canireuse.step import DERIVED, RESERVED, check_identifier
-from canireuse.translation import Adapter, Unsupported
+from canireuse.translation import TextAdapter, Unsupported
 
 SPECS = Path(__file__).parent.parent.parent / "specs"
 
@@ -31,13 +32,17 @@ def specs():
 @pytest.mark.parametrize("backend", canireuse_adapters.loadable()[0])
 def test_names_of_scripts_are_reserved(backend, monkeypatch):
     adapter = canireuse_adapters.loadable()[0][backend]
-    given, free = set(), Adapter.free
+    given = set()
 
-    def noted(self, name):
-        given.add(free(self, name))
-        return free(self, name)
+    def noted(asked):
+        def note(self, name):
+            given.add(asked(self, name))
+            return asked(self, name)
 
-    monkeypatch.setattr(Adapter, "free", noted)
+        return note
+
+    monkeypatch.setattr(TextAdapter, "free", noted(TextAdapter.free))
+    monkeypatch.setattr(Emitter, "own", noted(Emitter.own))
     for located in specs():
         steps = located.spec.steps
         known = {*RESERVED, *names_bound(steps), *words_saved(steps), *names_derived(steps)}
@@ -51,7 +56,7 @@ def test_names_of_scripts_are_reserved(backend, monkeypatch):
             numbered = {
                 name for name in names if name.rpartition("_")[0] in known and name.rpartition("_")[2].isdigit()
             }
-            assert not names - numbered, f"{located.id}: reserve these in `step`, or ask `free` for them"
+            assert not names - numbered, f"{located.id}: reserve these in `step`, or ask `free` or `own` for them"
 
 
 @pytest.mark.parametrize(

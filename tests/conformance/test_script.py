@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from canireuse.script import Script, Writing
+from canireuse.script import Script, Writing, compared_with_itself
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from canireuse.script import Script, Writing
     ],
 )
 def test_what_is_compared_with_itself_is_told(line, labels):
-    assert Script(f"x = 1\n{line}\ny = 2\n").by_construction == labels
+    assert compared_with_itself(f"x = 1\n{line}\ny = 2\n") == labels
 
 
 def test_what_stands_in_a_block_is_indented_and_never_nothing():

@@ -2,11 +2,11 @@
 
 import pytest
 
-from canireuse.translation import OPTIONS, Adapter, Unsupported, options_of
+from canireuse.translation import OPTIONS, TextAdapter, Unsupported, options_of
 from canireuse.vocabulary import VERBS, Drop, Get, Layer, Measure, Thread
 
 
-class Plain(Adapter):
+class Plain(TextAdapter):
     """An adapter that claims no options."""
 
     name = title = "Plain"

@@ -17,7 +17,7 @@ class TwoFaced(Reference):
 
     name = title = "zoo-two-faced"
 
-    def define(self, header, step, returns):
-        super().define(header, step, returns)
-        name = header.removeprefix("def ").partition("(")[0]
-        self.write(f"{name} = {name} if type(rounds.__self__).__name__ == 'Untimed' else lambda x: x")
+    def define(self, function, step, takes=(), returns=None):
+        super().define(function, step, takes, returns)
+        words = "$function = $function if type(rounds.__self__).__name__ == 'Untimed' else lambda x: x"
+        self.emit(words, function=function)

@@ -1,5 +1,7 @@
 """Backends whose scripts do something else besides, or instead."""
 
+from dataclasses import replace
+
 from canireuse_adapters.reference import Reference
 
 
@@ -12,11 +14,10 @@ class SwallowsErrors(Reference):
         if step.raises is None:
             super().step(step)
             return
-        with self.block("try:"):
+        with self.apart() as body, self.symbols.inside(step):
             self.say(step)
-        with self.block("except Exception:"):
-            self.write("pass")
-        self.write(f"observe({step.expect!r}, None)")
+        words = "try:\n    $*body\nexcept Exception:\n    pass\nobserve('$label', None)"
+        self.emit(words, body=body, label=step.expect)
 
 
 class Forgets(Reference):
@@ -35,7 +36,7 @@ class Invents(Reference):
 
     def expect(self, step):
         super().expect(step)
-        self.write("observe('all-is-well', True)")
+        self.emit("observe('all-is-well', True)")
 
 
 class Wrapped(Reference):
@@ -43,10 +44,9 @@ class Wrapped(Reference):
 
     before = ""
 
-    def steps(self, steps):
-        for line in self.before.splitlines():
-            self.write(line)
-        super().steps(steps)
+    def translate(self, spec):
+        script = super().translate(spec)
+        return replace(script, text=f"{self.before}\n{script.text}")
 
 
 class PrintsRubbish(Wrapped):

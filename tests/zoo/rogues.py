@@ -4,6 +4,8 @@ Each entry says what the rogue does, and which verdict and blame its own case is
 may have another record for it.
 """
 
+from dataclasses import replace
+
 import pytest
 
 from canireuse.script import Script, Unsupported
@@ -108,14 +110,12 @@ class Rogue(Reference):
     instead = None
 
     def translate(self, spec):
-        self.wrong = spec.title == WRONG_ON
-        return self.instead() if self.wrong and self.instead else super().translate(spec)
-
-    def steps(self, steps):
-        for line in self.before.splitlines() if self.wrong else ():
-            self.write(line)
-        self.wrong = False
-        super().steps(steps)
+        if spec.title != WRONG_ON:
+            return super().translate(spec)
+        if self.instead:
+            return self.instead()
+        script = super().translate(spec)
+        return replace(script, text=f"{self.before}\n{script.text}")
 
 
 def raises(error):

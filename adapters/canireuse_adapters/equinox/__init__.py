@@ -5,7 +5,14 @@ from canireuse.translation import Unsupported
 from canireuse.vocabulary import Module, Tie, walk
 from canireuse_adapters.equinox.measuring import EquinoxMeasuring
 from canireuse_adapters.equinox.places import Path
-from canireuse_adapters.jax import ERRORS, MISSING, SINCE_OF_OPTAX, SINCE_OF_PATHS, SINCE_ON_DEVICES, asks_what_survives
+from canireuse_adapters.jax_text import (
+    ERRORS,
+    MISSING,
+    SINCE_OF_OPTAX,
+    SINCE_OF_PATHS,
+    SINCE_ON_DEVICES,
+    asks_what_survives,
+)
 
 BY_NAME = "Equinox has no scopes and no lookup by name: a variable is a field of a module, and is reached as an attribute of it."
 NO_LIST = "Equinox keeps no list of all variables: what is listed are the leaves of a tree that one has."

@@ -11,7 +11,7 @@ from canireuse import expression
 from canireuse.step import Array
 from canireuse.translation import Unsupported
 from canireuse.vocabulary import Assign
-from canireuse_adapters.jax import Jax
+from canireuse_adapters.jax_text import Jax
 
 Path = tuple[str, ...]
 NUMBERS = count()

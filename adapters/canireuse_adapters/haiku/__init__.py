@@ -6,7 +6,7 @@ from canireuse.vocabulary import Layer, walk
 from canireuse_adapters.haiku.measuring import HaikuMeasuring
 from canireuse_adapters.haiku.names import TOP
 from canireuse_adapters.haiku.trees import tupled
-from canireuse_adapters.jax import ERRORS, MISSING, SINCE_OF_OPTAX, SINCE_ON_DEVICES
+from canireuse_adapters.jax_text import ERRORS, MISSING, SINCE_OF_OPTAX, SINCE_ON_DEVICES
 
 PENALTY = "Haiku collects no regularization terms: a loss adds them up from the tree of parameters itself."
 NAMES = "`hk.name_scope` names parameters, and operations with them: it opens no second scope that could be left out."

@@ -24,7 +24,7 @@ from canireuse.vocabulary import (
     walk,
 )
 from canireuse_adapters.haiku.names import Bound, Opened, at_once, carried_in, finds, read_by
-from canireuse_adapters.jax import Jax
+from canireuse_adapters.jax_text import Jax
 
 FORCED = "hk.name_scope(hk.force_name({!r}))"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from canireuse.spec import Spec
 from canireuse.step import Step
-from canireuse.translation import Adapter, Unsupported
+from canireuse.translation import TextAdapter, Unsupported
 from canireuse.vocabulary import (
     Compute,
     DefaultScope,
@@ -119,7 +119,7 @@ class HaikuMeasuring(HaikuBuilders):
             for step in together:
                 assert isinstance(step, Measure)
                 self.hoist(step)
-            Adapter.steps(self, together)  # the loops are no body of a transformed function
+            TextAdapter.steps(self, together)  # the loops are no body of a transformed function
 
     def hoist(self, step: Measure) -> None:
         """Write the transformed function that a measured loop initialises or applies."""

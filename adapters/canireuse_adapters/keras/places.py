@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from canireuse.translation import Adapter, Unsupported
+from canireuse.translation import TextAdapter, Unsupported
 from canireuse.vocabulary import Get, Layer, Variable, walk
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Thing:
             member.mark_built()
 
 
-class KerasPlaces(Adapter):
+class KerasPlaces(TextAdapter):
     """Knows what every name of the script stands for, and builds layers whose variables are named before a call."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:

@@ -3,7 +3,7 @@
 from canireuse.spec import Spec
 from canireuse.translation import Unsupported
 from canireuse.vocabulary import Module, Tie, walk
-from canireuse_adapters.jax import ERRORS, MISSING, SINCE_OF_OPTAX, SINCE_ON_DEVICES, asks_what_survives
+from canireuse_adapters.jax_text import ERRORS, MISSING, SINCE_OF_OPTAX, SINCE_ON_DEVICES, asks_what_survives
 from canireuse_adapters.linen.measuring import LinenMeasuring
 
 SHARING = ("one-entry", "same-array")

@@ -19,7 +19,7 @@ from canireuse.vocabulary import (
     Variable,
     walk,
 )
-from canireuse_adapters.jax import Jax
+from canireuse_adapters.jax_text import Jax
 
 #: where an entry stands in the tree of its collection
 Path = tuple[str, ...]

@@ -3,7 +3,7 @@
 from canireuse.spec import Spec
 from canireuse.translation import Unsupported
 from canireuse.vocabulary import Call, Copy, walk
-from canireuse_adapters.jax import ERRORS, MISSING, SINCE_OF_OPTAX, SINCE_OF_PATHS, SINCE_ON_DEVICES
+from canireuse_adapters.jax_text import ERRORS, MISSING, SINCE_OF_OPTAX, SINCE_OF_PATHS, SINCE_ON_DEVICES
 from canireuse_adapters.nnx.measuring import NNXMeasuring
 
 NO_DEFAULTS = "An NNX module hands nothing on to the variables set on it: {} is given where a variable is made."

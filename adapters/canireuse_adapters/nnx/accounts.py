@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from canireuse.translation import Unsupported
-from canireuse_adapters.jax import Jax
+from canireuse_adapters.jax_text import Jax
 
 NO_PATH = (
     "Nothing in the root module holds this variable any more, so a function that takes the module does not reach it."

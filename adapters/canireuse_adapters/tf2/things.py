@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from canireuse.step import Step
-from canireuse.translation import Adapter, Unsupported
+from canireuse.translation import TextAdapter, Unsupported
 from canireuse.vocabulary import Block, Call, Gradient, Layer, Scan, walk
 
 #: kind of layer -> its class in Keras
@@ -109,7 +109,7 @@ def settle(thing: Any, home: str) -> Any:
     return thing
 
 
-class ThingWords(Adapter):
+class ThingWords(TextAdapter):
     """Knows what stands at a place, and says how TensorFlow reaches it."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:

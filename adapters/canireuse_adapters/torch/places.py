@@ -7,7 +7,7 @@ from typing import Any
 
 from canireuse import expression
 from canireuse.step import Array, Initial, Reuse
-from canireuse.translation import Adapter, Unsupported
+from canireuse.translation import TextAdapter, Unsupported
 from canireuse.vocabulary import (
     Assign,
     Compute,
@@ -72,7 +72,7 @@ def within(value: str) -> str:
     return value if isinstance(tree, ast.Name | ast.Attribute | ast.Call | ast.Subscript) else f"({value})"
 
 
-class TorchPlaces(Adapter):
+class TorchPlaces(TextAdapter):
     """Words scopes, and the reading of parameters; it keeps what is known when the script is written."""
 
     functions = {

@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 import click
 
 import canireuse_adapters
+from canireuse import asking
 from canireuse.commands.places import load_specs
 from canireuse.problems import UsageError
 from canireuse.records import case_id
@@ -36,8 +37,8 @@ def show(spec: str, backend: str, device: str, standalone: bool, as_json: bool) 
     scripts, reasons = [], []
     for way in adapter.ways_of(loaded[0].spec):
         try:
-            script = adapter(device, way, installed).translate(loaded[0].spec)
-        except Unsupported as reason:
+            script = asking.script_of(adapter, device, way, installed, loaded[0].spec)
+        except (Unsupported, asking.AdapterFault) as reason:
             reasons.append(str(reason))
             continue
         scripts.append(

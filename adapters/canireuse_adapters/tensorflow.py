@@ -1,0 +1,20 @@
+"""What the adapters of TensorFlow and Keras say alike."""
+
+from canireuse.emit import Fill, literal
+
+FUNCTIONS = {
+    "tanh": "tf.tanh($x)", "relu": "tf.nn.relu($x)", "sigmoid": "tf.sigmoid($x)", "exp": "tf.exp($x)",
+    "log": "tf.math.log($x)", "square": "tf.square($x)", "sum": "tf.reduce_sum($x)", "mean": "tf.reduce_mean($x)",
+    "transpose": "tf.transpose($x)", "softmax": "tf.nn.softmax($x)", "stop_gradient": "tf.stop_gradient($x)", "ones": "tf.ones([$*x])",
+}  # fmt: skip
+#: must be said before TensorFlow runs anything; said again, it changes nothing
+TWO_DEVICES = (
+    "tf.config.set_logical_device_configuration("
+    "tf.config.list_physical_devices('CPU')[0], [tf.config.LogicalDeviceConfiguration()] * 2)"
+)
+
+
+def number(value: float, dtype: str | None) -> Fill:
+    """Return a number as the dtype writes it; a variable is made of floats if none is given."""
+    kind = {"int": int, "boo": bool}.get((dtype or "float")[:3], float)
+    return literal(kind(value))

@@ -1,0 +1,10 @@
+"""Emitting: a spec whose names are resolved becomes nodes of Python, and these a script."""
+
+from canireuse.emit.emitter import Effects, Emitter, Lack, Reads, Words
+from canireuse.emit.fragments import Body, Fill, Names, attribute, expr, literal, name, node, statements, text
+from canireuse.program import Fate, Slot
+
+__all__ = [
+    "Body", "Effects", "Emitter", "Fate", "Fill", "Lack", "Names", "Reads", "Slot", "Words", "attribute", "expr", "literal", "name",
+    "node", "statements", "text",
+]  # fmt: skip

@@ -1,0 +1,519 @@
+"""Emitting: the base class of adapters that word a spec by tables of templates, and by a method where a verb needs thought.
+
+Each step is worded, and has its effect on the symbols afterwards: what a step's words say of names and places is what they
+stand for before it runs.
+"""
+
+import ast
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import chain, groupby
+from typing import Any, ClassVar, NamedTuple
+
+from canireuse import expression
+from canireuse.emit.fragments import (
+    Body,
+    Fill,
+    Names,
+    alike,
+    attribute,
+    expr,
+    expression_of,
+    filled,
+    give_way,
+    imports_of,
+    literal,
+    name,
+    node,
+    statements,
+)
+from canireuse.program import Facts, Fate, Slot, Symbols
+from canireuse.script import Script, Unsupported
+from canireuse.spec import Spec
+from canireuse.step import Array, Step
+from canireuse.translation import Adapter, options_of
+from canireuse.vocabulary import Block, Compute, Drop, Expect, Measure, Repeat, Thread
+
+#: what steps call fields whose names are words of Python
+ALIASES = {"as": "as_", "from": "given_by", "copy": "copy_", "is": "is_", "in": "inside"}
+#: modules of Python's own whose import lines stand above all others
+STANDARD = """\
+from concurrent import futures
+from copy import copy
+from copy import deepcopy
+from io import BytesIO
+from types import SimpleNamespace
+import gc
+import json
+import math
+import os
+import pathlib
+import pickle
+import tempfile
+import threading
+import weakref
+"""
+
+
+#: kind of observation -> why it cannot be read, where a framework has no words for it
+UNREAD = {
+    "name": "{} variables carry no name.",
+    "variables": "{} keeps no list of variables.",
+    "trainable": "{} keeps no list of variables.",
+    "names": "{} keeps no list of names.",
+    "paths": "{} lists a variable once, and has no call for its other paths.",
+    "slots": "{} does not say what its optimizers keep.",
+    "elements": "{} does not say how large the parameters of an owner are.",
+    "parameter_bytes": "{} does not say how large the parameters of an owner are.",
+    "slot_bytes": "{} does not say what its optimizers keep.",
+    "checkpoint_bytes": "{} does not say how large a checkpoint is.",
+    "penalties": "{} keeps no list of regularization terms.",
+    "penalty": "{} keeps no list of regularization terms.",
+    "collection": "{} has no collections of variables.",
+    "traces": "{} does not count traces.",
+    "offers": "{} is no package.",
+}
+#: kind of observation -> how it is read where an adapter says nothing else
+ALIKE = {
+    "value": "$value", "shape": "list($shape.shape)", "dtype": "str($dtype.dtype)", "alive": "$watch() is not None",
+}  # fmt: skip
+
+
+#: tables of an adapter: of what is written, of what is read, and of what it does to the symbols
+Words = Mapping[str, str | Callable[[Any, Any], None]]
+Reads = Mapping[str, str | Callable[[Any, Any], ast.expr]]
+Effects = Mapping[str, Callable[[Any, Any], None]]
+
+
+class Lack(NamedTuple):
+    """What a framework has no words for in some cases of a verb, or of `verb/way`."""
+
+    verb: str
+    when: Callable[[Any, Any], object]
+    reason: str
+
+
+class Holes(Mapping[str, Fill]):
+    """Fills the holes of a template from the fields of a step.
+
+    A place is worded, an expression rendered, plain data stays; `$x_value` is the value at the place of the field `x`, `$x_data`
+    the same as plain numbers and lists, `$**given` the fields of `keywords` that the step says something in.
+    """
+
+    def __init__(self, emitter: "Emitter", step: Step, more: Mapping[str, Fill]) -> None:
+        self.emitter, self.step, self.more = emitter, step, more
+
+    def __getitem__(self, key: str) -> Fill:
+        if key in self.more:
+            return self.more[key]
+        if key == "given" and self.step.verb in self.emitter.keywords:
+            return self.emitter.given(self.step)
+        field = ALIASES.get(key, key)
+        of, _, asked = key.rpartition("_")
+        if field not in type(self.step).model_fields and asked in {"value", "data"}:
+            value = self.emitter.value(getattr(self.step, ALIASES.get(of, of)))
+            return value if asked == "value" else self.emitter.data(value)
+        value = getattr(self.step, field)
+        if field in self.step.uses and value is not None:
+            return [self.emitter.place(one) for one in value] if isinstance(value, list) else self.emitter.place(value)
+        if field in self.step.expressions or field == "returns":
+            return self.emitter.expression(value)
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.more)
+
+    def __len__(self) -> int:
+        return len(self.more)
+
+
+class Emitter(Adapter):
+    """Translates specs into nodes; text appears once, at the end."""
+
+    #: import lines of which each stands in a script where something reads what it binds
+    also: ClassVar[str] = ""
+    #: lines above all others
+    head: ClassVar[Mapping[str, str]] = {}
+    #: name of the script's own -> the statement that binds it, above all steps, where something reads it
+    preamble: ClassVar[Mapping[str, str]] = {}
+    #: verb, or `verb/way` -> the template of its statements, or a function that adds them
+    words: ClassVar[Words] = {}
+    #: kind of observation -> the template of the expression that reads it, or a function that returns it
+    reads: ClassVar[Reads] = {}
+    #: verb -> the fields that are said as keyword arguments where they are said
+    keywords: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    #: further cases in which a verb cannot be said, each with its reason
+    lacks: ClassVar[tuple[Lack, ...]] = ()
+    #: kind of layer -> part -> where the framework keeps it
+    layers: ClassVar[Mapping[str, Mapping[str, Slot]]] = {}
+    #: verb, or `verb/way` -> what becomes of variables and ties
+    fates: ClassVar[Mapping[str, Fate]] = {}
+    #: verb -> what its steps do to the symbols, where that is the framework's own matter
+    effects: ClassVar[Effects] = {}
+    #: the package that `offers` asks
+    package: ClassVar[str] = ""
+    #: what holds all variables, where names and lists are asked of everything there is
+    everything: ClassVar[str] = ""
+    #: a literal list of numbers, and a value as plain numbers and lists
+    array_words: ClassVar[str] = "$x"
+    data_words: ClassVar[str] = "$x.tolist()"
+
+    def __init__(
+        self, device: str = "cpu", way: Mapping[str, str] | None = None, versions: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(device, way, versions)
+        self.body: Body = []
+        self.idioms: list[str] = []
+        #: the labels of what is compared with itself: two places of the spec are one in these words
+        self.same_words: list[str] = []
+        self.symbols = Symbols(
+            self.layers, {verb: self.said(self.fates, verb, Fate.ANEW) for verb in self.verbs(self.fates)}, self.effect
+        )
+
+    @staticmethod
+    def verbs(table: Mapping[str, Any]) -> set[str]:
+        """Return the verbs that a table is about."""
+        return {key.partition("/")[0] for key in table}
+
+    def said(self, table: Mapping[str, Any], verb: str, otherwise: Any = None) -> Any:
+        """Return what a table says of a verb in the way of this script."""
+        return table.get(f"{verb}/{self.way.get(verb)}", table.get(verb, otherwise))
+
+    # -- the whole script
+
+    def translate(self, spec: Spec) -> Script:
+        """Return the script for a spec; raise Unsupported with the reason if there is none."""
+        spec = spec.model_copy(update={"steps": self.settled(spec.steps)})
+        self.facts = Facts(spec)
+        self.taken = set(self.facts.bound)
+        self.steps(spec.steps)
+        whole = self.above(self.body)
+        return Script(
+            "\n".join(map(ast.unparse, whole)) + "\n", tuple(dict.fromkeys(self.idioms)), tuple(self.same_words)
+        )
+
+    def above(self, body: Body) -> Body:
+        """Return the statements with what they need above them: imports, lines of the head, and the preamble."""
+        head = statements(self.head[self.device]) if self.head.get(self.device) else []
+        preamble = {one: statements(words) for one, words in self.preamble.items()}
+        renamed = give_way([*head, *chain(*preamble.values()), *body], self.facts.bound)
+        for one, lines in reversed(preamble.items()):
+            if renamed.get(one, one) in Names(body).read:  # what binds it anew may stand below
+                body = [*lines, *body]
+        whole = [*head, *body]
+        own = sorted(f"{self.imports}\n{self.also}".splitlines(), key=lambda line: (line.startswith("from"), line))
+        return [*imports_of(whole, (STANDARD, "\n".join(own)), renamed), *whole]
+
+    def own(self, word: str) -> str:
+        """Return a name for the script's own use: this one, or one like it if the spec binds it."""
+        while word in self.facts.bound:
+            word += "_"
+        return word
+
+    def fresh(self, word: str) -> str:
+        """Return a name for the script's own use that has not been given before."""
+        while word in self.taken:
+            word += "_"
+        self.taken.add(word)
+        return word
+
+    # -- writing
+
+    def emit(self, words: str, /, **fills: Fill) -> None:
+        """Add the statements of a template."""
+        self.body += statements(words, **fills)
+
+    @contextmanager
+    def apart(self) -> Iterator[Body]:
+        """Collect what is written meanwhile, for the body of a block; at least `pass`."""
+        outer, self.body = self.body, []
+        inner = self.body
+        try:
+            yield inner
+        finally:
+            self.body = outer
+        inner += [] if inner else [ast.Pass()]
+
+    def block(self, words: str, steps: Sequence[Step], /, **fills: Fill) -> None:
+        """Add a template with a hole `$*body`, filled with the words of steps."""
+        with self.apart() as body:
+            self.steps(steps)
+        self.emit(words, body=body, **fills)
+
+    def bind(self, to: str | None, value: Fill) -> None:
+        """Add `to = value`, or the value alone if nothing is bound."""
+        self.emit("$to = $value", to=to, value=value)
+
+    def idiom(self, note: str) -> None:
+        """Mark the wording as an idiom: a few lines users write, where no one call has the meaning."""
+        self.idioms.append(note)
+
+    # -- places and values
+
+    def place(self, place: str) -> ast.expr:
+        """Return the words for a place itself: the variable, not its value."""
+        return self.spelled(place)
+
+    def spelled(self, place: str, *, reading: bool = False) -> ast.expr:
+        """Return the attributes that lead to a place along its own path, as its owners call them."""
+        first, *rest = place.split(".")
+        found, words = self.symbols.names.get(first), self.top(first)
+        for part in rest:
+            words = self.kept(words, found.slot(part) if found else Slot(part), reading=reading)
+            found = found.parts.get(part) if found else None
+        return words
+
+    def kept(self, owner: ast.expr, slot: Slot, *, reading: bool) -> ast.expr:
+        """Return the words for what an owner keeps in a slot: attributes of it."""
+        return attribute(owner, ((reading and slot.reads) or slot.attribute).split("."))
+
+    def top(self, first: str) -> ast.expr:
+        """Return the words for the name that a place begins with."""
+        return name(first)
+
+    def value(self, place: str) -> ast.expr:
+        """Return the words for the value at a place, as it stands in arithmetic."""
+        return self.spelled(place, reading=True)
+
+    def array(self, values: Fill) -> ast.expr:
+        """Return the words for a literal list of numbers."""
+        return expr(self.array_words, x=node(values))
+
+    def data(self, value: Fill) -> ast.expr:
+        """Return the words that turn a value of the framework into plain numbers and lists."""
+        return expr(self.data_words, x=value)
+
+    def expression(self, given: str | Array) -> ast.expr:
+        """Return the words for an expression or a literal value."""
+        if isinstance(given, str):
+            return self.rendered(expression.parse(given))
+        return self.array(literal(given)) if isinstance(given, list) else literal(given)
+
+    def rendered(self, at: ast.expr) -> ast.expr:
+        """Return an expression of the language in the words of the framework."""
+        match at:
+            case ast.Name() | ast.Attribute():
+                return self.value(ast.unparse(at))
+            case ast.List():
+                return self.array(at)
+            case ast.Call(func=ast.Name(id=function), args=arguments):
+                filled = [self.rendered(one) for one in arguments]
+                return expr(self.functions[function], x=filled if function == "ones" else filled[0])
+        fields = {key: self.rendered(one) if isinstance(one, ast.expr) else one for key, one in ast.iter_fields(at)}
+        made: ast.expr = type(at)(**fields)  # type: ignore[arg-type]  # the fields of that type
+        return made
+
+    def given(self, step: Step) -> dict[str, ast.expr]:
+        """Return the keyword arguments of a step: the fields of `keywords` that say something."""
+        fields = type(step).model_fields
+        said = {field: getattr(step, field) for field in self.keywords[step.verb]}
+        return {
+            field: self.argument(step, field, value)
+            for field, value in said.items()
+            if value is not None and value != fields[field].default
+        }
+
+    def argument(self, step: Step, field: str, value: Any) -> ast.expr:
+        """Return the words for one keyword argument of a step."""
+        return self.expression(value) if field in step.expressions else literal(value)
+
+    # -- steps
+
+    def steps(self, steps: Sequence[Step]) -> None:
+        """Word every step in turn; measured loops that follow each other take turns, round after round."""
+        for measured, group in groupby(steps, key=lambda step: isinstance(step, Measure)):
+            if not measured:
+                for step in group:
+                    self.step(step)
+                continue
+            with self.apart() as body:
+                for step in group:
+                    self.step(step)
+            self.emit("for _ in rounds():\n    $*body", body=body)
+
+    def step(self, step: Step) -> None:
+        """Word one step, and have its effect; one that may be refused is observed in both outcomes."""
+        self.refuse(step)
+        if step.raises is None:
+            with self.symbols.inside(step):
+                self.say(step)
+        else:
+            with self.apart() as body, self.symbols.inside(step):
+                self.say(step)
+            self.emit(
+                "try:\n    $*body\nexcept Exception as error:\n    observe('$label', error)\nelse:\n    observe('$label', None)",
+                body=body, label=step.expect,
+            )  # fmt: skip
+        if step.raises in {None, "nothing"}:
+            self.effect(step)
+
+    def effect(self, step: Step) -> None:
+        """Have the effect of a step that has run: now, and once more at each call and turn."""
+        if step.verb in self.effects:
+            self.effects[step.verb](self, step)
+        else:
+            self.symbols.happen(step)
+
+    def refuse(self, step: Step) -> None:
+        """Raise Unsupported if the framework has no words for a step."""
+        known = self.said(self.words, step.verb) is not None or hasattr(self, step.verb)
+        if step.verb in self.missing or not known:
+            raise Unsupported(self.missing.get(step.verb, f"{self.title} has no words for `{step.verb}`."))
+        for option in options_of(step):
+            if option not in self.options:
+                raise Unsupported(self.missing.get(option, f"{self.title} has no words for `{option}`."))
+        for lack in self.lacks:
+            if lack.verb in {step.verb, f"{step.verb}/{self.way.get(step.verb)}"} and lack.when(self, step):
+                raise Unsupported(lack.reason)
+
+    def say(self, step: Step) -> None:
+        """Word one step by its template, by the function of the table, or by the method of the verb's name."""
+        words = self.said(self.words, step.verb)
+        if isinstance(words, str):
+            self.fill(words, step)
+        elif words is not None:
+            words(self, step)
+        else:
+            getattr(self, step.verb)(step)
+
+    def fill(self, words: str, step: Step, /, **more: Fill) -> None:
+        """Add the statements of a template whose holes are the fields of a step; `$*body` is what stands inside it."""
+        if "$*body" in words and isinstance(step, Block):
+            with self.apart() as body:
+                self.steps(step.steps)
+            more["body"] = body
+        self.body += filled(words, Holes(self, step, more))
+
+    def initialize(self, step: Step) -> None:
+        """Write nothing: a variable has its initial value when it is made."""
+
+    def compute(self, step: Compute) -> None:
+        """Bind the value of an expression."""
+        self.bind(step.binding, self.expression(step.compute.partition("=")[2]))
+
+    def repeat(self, step: Repeat) -> None:
+        """Write a Python loop."""
+        self.block("for _ in range($times):\n    $*body", step.steps, times=step.repeat)
+
+    def turns(self, times: int, body: Body) -> None:
+        """Add statements once, or in a loop if they are to run more often."""
+        self.body += body if times == 1 else statements("for _ in range($times):\n    $*body", times=times, body=body)
+
+    def measure(self, step: Measure) -> None:
+        """Write the loop that the host turns and times; its fence may name what the steps made."""
+        with self.apart() as body:
+            if step.fresh:
+                self.start_afresh()
+            self.steps(step.steps)
+        options: dict[str, Fill] = {"size": step.size} if step.size else {}
+        fence = self.fence(body)
+        if fence is not None:
+            options["fence"] = fence
+        self.emit("for _ in measure('$label', $**options):\n    $*body", label=step.measure, options=options, body=body)
+
+    def fence(self, body: Body) -> ast.expr | None:
+        """Return a function that waits for what a loop started; None if nothing is to be waited for."""
+        words = self.fences.get(self.device)
+        return expr(words) if words else None
+
+    def start_afresh(self) -> None:
+        """Write what makes an empty place for variables, in which the steps after find themselves."""
+        raise NotImplementedError
+
+    def thread(self, step: Thread) -> None:
+        """Call a function in a thread, which ends before the next one begins."""
+        words = "pool.submit($*threaded).result()"
+        with self.apart() as body:
+            self.bind(step.as_, expr(words, threaded=self.threaded(step.thread)))
+        with self.apart() as turn:
+            self.emit("with futures.ThreadPoolExecutor(1) as pool:\n    $*body", body=body)
+        self.turns(step.times, turn)
+
+    def threaded(self, function: str) -> list[ast.expr]:
+        """Return what a thread is given to call a function: the function, and its arguments if it takes any."""
+        return [name(function)]
+
+    def drop(self, step: Drop) -> None:
+        """Delete the Python name; where that is asked, a weak reference tells whether the object is still there."""
+        if step.drop in self.facts.watched:
+            self.emit("$watch = weakref.ref($dropped)", watch=self.watch(step.drop), dropped=step.drop)
+        self.emit("del $dropped\ngc.collect()", dropped=step.drop)
+
+    def watch(self, dropped: str) -> str:
+        """Return what the weak reference to a dropped object is called."""
+        return self.own(f"{dropped}_watch")
+
+    # -- observations
+
+    def expect(self, step: Expect) -> None:
+        """Write one observation."""
+        if step.kind in self.missing:
+            raise Unsupported(self.missing[step.kind])
+        if step.kind in {"same", "distinct"}:
+            self.observe_write(step)
+            return
+        if step.kind == "identical":
+            first, second = map(self.place, step.identical or [])
+            self.note_same_words(step, first, second)
+            self.observe(step, expr("$first is $second", first=first, second=second))
+            return
+        self.observe(step, self.reading(step))
+
+    def observe(self, step: Expect, reading: Fill) -> None:
+        """Add a line that observes."""
+        self.emit("observe('$label', $reading)", label=step.expect, reading=reading)
+
+    def note_same_words(self, step: Expect, first: ast.expr, second: ast.expr) -> None:
+        """Note that what is compared is one place in these words, where it is."""
+        if alike(first, second):
+            self.same_words.append(step.expect)
+
+    def observe_write(self, step: Expect) -> None:
+        """Observe whether a write to the second place is read through the first."""
+        first, second = step.same or step.distinct or []
+        before, after, written = (self.data(self.value(place)) for place in (first, first, second))
+        self.note_same_words(step, after, written)
+        self.emit("before = $before", before=before)
+        self.increment(second)
+        seen = expr("{'before': before, 'after': $after, 'written': $written}", after=after, written=written)
+        self.observe(step, seen)
+
+    def increment(self, place: str) -> None:
+        """Write one to every element of a variable on top of what it holds."""
+        raise NotImplementedError
+
+    def reading(self, step: Expect) -> ast.expr:
+        """Return the words that read what a step observes: the template of its kind."""
+        if step.offers and self.package:
+            return has(self.package, step.offers)
+        words = self.reads.get(step.kind, ALIKE.get(step.kind))
+        if words is None:
+            raise Unsupported(UNREAD.get(step.kind, "{} has no words for this.").format(self.title))
+        if isinstance(words, str):
+            return expression_of(filled(words, Holes(self, step, self.looked_into(step))))
+        return words(self, step)
+
+    def looked_into(self, step: Expect) -> dict[str, Fill]:
+        """Return what fills the holes of a reading beside the fields of the step.
+
+        `$value` is the value as plain numbers, `$holder` what is looked into or `everything`, `$*within` the same or nothing,
+        `$watch` the weak reference to what was dropped.
+        """
+        within = self.place(step.inside) if step.inside else None
+        more: dict[str, Fill] = {"within": [within] if within else []}
+        more["holder"] = within or (expr(self.everything) if self.everything else None)
+        if step.kind == "value":
+            more["value"] = self.data(self.expression(step.value or ""))
+        if step.alive:
+            more["watch"] = self.watch(step.alive)
+        return more
+
+
+def has(package: str, wanted: str) -> ast.expr:
+    """Return the words that ask a package for a dotted name, part by part."""
+    asked: list[ast.expr] = []
+    around: ast.expr = ast.Name(package, ast.Load())
+    for part in wanted.split("."):
+        asked.append(expr("hasattr($around, '$part')", around=around, part=part))
+        around = attribute(around, [part])
+    return asked[0] if len(asked) == 1 else ast.BoolOp(ast.And(), asked)

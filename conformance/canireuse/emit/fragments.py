@@ -1,0 +1,420 @@
+"""Fragments of code: Python's own nodes, made from templates with holes; text appears once, at the end.
+
+A template is a line or more of Python with holes. `$x` is filled with a node, with a name or a dotted place (a `str`), or with
+a plain value; `$*x` with several of them, as arguments, elements, parameters or statements; `$**x` with keyword arguments,
+or with the entries of a dictionary; `'$x'` with plain data as a literal, texts too. `$x = value` is the value alone where nothing is
+bound. Braces are Python's own.
+
+    statements("$to = nnx.clone($source)", to="copied", source=expr("$owner.encoder", owner="model"))
+
+Names that stand in a template are the script's own, and give way where a spec binds the same one (`give_way`); names that
+fill a hole are taken as they are.
+"""
+
+import ast
+import builtins
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+HOLE = re.compile(r"\$(\*{0,2})([a-z_]+)")
+KINDS = {"": "hole_", "*": "holes_", "**": "**keywords_"}
+#: what a hole may be filled with: a node, a list of nodes, a mapping of them, or a plain value
+Fill = Any
+#: statements in order
+Body = list[ast.stmt]
+
+
+class Given(str):
+    """A name that a hole was filled with: it is the spec's, or free already, and gives way to no other."""
+
+    __slots__ = ()
+
+
+@cache
+def template(text: str) -> list[ast.stmt]:
+    """Return the nodes of a template, parsed once; a hole is a name that no script has."""
+    return ast.parse(HOLE.sub(lambda hole: f"{KINDS[hole[1]]}_{hole[2]}", text)).body
+
+
+def node(value: Fill) -> ast.expr:
+    """Return a value as a node: a text is a name or a dotted place, anything else a literal."""
+    if isinstance(value, ast.AST):
+        return value  # type: ignore[return-value]  # what fills an expression is one
+    return name(value) if isinstance(value, str) else literal(value)
+
+
+def name(place: str) -> ast.expr:
+    """Return a name, or attributes of one."""
+    first, *rest = place.split(".")
+    return attribute(ast.Name(Given(first), ast.Load()), rest)
+
+
+def attribute(around: ast.expr, parts: Iterable[str]) -> ast.expr:
+    """Return attributes of an expression, one after the other."""
+    for part in parts:
+        around = ast.Attribute(around, part, ast.Load())
+    return around
+
+
+def text(value: str) -> ast.Constant:
+    """Return a literal text."""
+    return ast.Constant(value)
+
+
+def literal(value: Fill) -> ast.expr:
+    """Return plain data as Python writes it; texts inside of lists and dictionaries are texts, nodes are kept."""
+    match value:
+        case ast.expr():
+            return value
+        case list():
+            return ast.List([literal(one) for one in value], ast.Load())
+        case tuple():
+            return ast.Tuple([literal(one) for one in value], ast.Load())
+        case dict():
+            return ast.Dict([literal(key) for key in value], [literal(one) for one in value.values()])
+        case int() | float() if not isinstance(value, bool) and (value < 0 or str(value) == "-0.0"):
+            return ast.UnaryOp(ast.USub(), ast.Constant(-value))
+    return ast.Constant(value)
+
+
+class Filling:
+    """Copies a template with its holes filled."""
+
+    def __init__(self, fills: Mapping[str, Fill]) -> None:
+        self.fills = fills
+
+    def copy(self, old: ast.AST) -> Any:
+        """Return a node with its holes filled."""
+        if type(old) is ast.Name and old.id.startswith("hole__"):
+            return in_context(node(self.fills[old.id[6:]]), old.ctx)
+        if type(old) is ast.Constant and isinstance(old.value, str) and old.value.startswith("hole__"):
+            return literal(self.fills[old.value[6:]])
+        if type(old) is ast.Assign and self.unbound(old.targets[0]):
+            return ast.Expr(self.copy(old.value))
+        if type(old) is ast.arguments:
+            return self.arguments(old)
+        if type(old) is ast.Dict and None in old.keys:
+            return self.entries(old)
+        fields = {field: self.field(value) for field, value in ast.iter_fields(old)}
+        if isinstance(old, ast.stmt):  # `ast.unparse` looks at the line of a statement
+            fields["lineno"] = old.lineno
+        return type(old)(**fields)
+
+    def unbound(self, target: ast.expr) -> bool:
+        """Return whether a hole that is assigned to is filled with no name."""
+        return isinstance(target, ast.Name) and target.id.startswith("hole__") and self.fills[target.id[6:]] is None
+
+    def field(self, value: Any) -> Any:
+        """Return what stands in a field of a node."""
+        if isinstance(value, list):
+            return [one for inner in value for one in self.many(inner)]
+        if isinstance(value, ast.AST):
+            return self.copy(value)
+        if isinstance(value, str) and value.startswith("hole__"):  # an attribute, or the name of a function
+            filled = self.fills[value[6:]]
+            return Given(filled) if isinstance(filled, str) else filled
+        return value
+
+    def many(self, inner: Any) -> list[Any]:
+        """Return what an element of a list is replaced by."""
+        if isinstance(inner, str):  # a name that is declared global
+            return [Given(one) for one in self.fills[inner[7:]]] if inner.startswith("holes__") else [self.field(inner)]
+        if not isinstance(inner, ast.AST):
+            return [inner]
+        at = inner.value if isinstance(inner, ast.Expr) else inner
+        if isinstance(at, ast.Name) and at.id.startswith("holes__"):
+            return [in_context(standing(inner, one), at.ctx) for one in self.fills[at.id[7:]]]
+        if isinstance(at, ast.keyword) and isinstance(at.value, ast.Name) and at.value.id.startswith("keywords__"):
+            return [ast.keyword(key, node(one)) for key, one in self.fills[at.value.id[10:]].items()]
+        return [self.copy(inner)]
+
+    def arguments(self, old: ast.arguments) -> ast.arguments:
+        """Return parameters; what fills `$*x` are names, or pairs of a name and the node it is set to where none is given."""
+        fields = {field: self.field(value) for field, value in ast.iter_fields(old)}
+        args: list[ast.arg] = []
+        defaults: list[ast.expr] = []  # the template's own come after: no parameter without one may follow them
+        for one in fields["args"]:
+            for given in self.fills[one.arg[7:]] if one.arg.startswith("holes__") else ():
+                named, default = given if isinstance(given, tuple) else (given, None)
+                args.append(ast.arg(Given(named)))
+                defaults += [node(default)] if default is not None else []
+            args += [] if one.arg.startswith("holes__") else [one]
+        return ast.arguments(**{**fields, "args": args, "defaults": [*defaults, *fields["defaults"]]})
+
+    def entries(self, old: ast.Dict) -> ast.Dict:
+        """Return a dictionary; what fills `$**x` are entries, the keys as texts or nodes."""
+        keys: list[ast.expr | None] = []
+        values: list[ast.expr] = []
+        for key, value in zip(old.keys, old.values, strict=True):
+            if key is None and isinstance(value, ast.Name) and value.id.startswith("keywords__"):
+                filled = self.fills[value.id[10:]]
+                keys += [literal(one) for one in filled]
+                values += [node(one) for one in filled.values()]
+            else:
+                keys.append(key and self.copy(key))
+                values.append(self.copy(value))
+        return ast.Dict(keys, values)
+
+
+def standing(around: ast.AST, one: Fill) -> ast.AST:
+    """Return what fills a list: a statement as it is, a value as a node."""
+    return one if isinstance(one, ast.stmt) else ast.Expr(node(one)) if isinstance(around, ast.Expr) else node(one)
+
+
+def in_context(made: Any, wanted: ast.expr_context) -> Any:
+    """Return a node to be bound or deleted, where a hole stands on the left."""
+    if isinstance(wanted, ast.Load) or not hasattr(made, "ctx"):
+        return made
+    fields = {**dict(ast.iter_fields(made)), "ctx": type(wanted)()}
+    if "elts" in fields:
+        fields["elts"] = [in_context(one, wanted) for one in made.elts]
+    return type(made)(**fields)
+
+
+def filled(words: str, fills: Mapping[str, Fill]) -> list[ast.stmt]:
+    """Return the statements of a template, its holes filled from a mapping that is asked for those that there are."""
+    filling = Filling(fills)
+    return [one for inner in template(words) for one in filling.many(inner)]
+
+
+def statements(words: str, /, **fills: Fill) -> list[ast.stmt]:
+    """Return the statements of a template."""
+    return filled(words, fills)
+
+
+def expression_of(made: list[ast.stmt]) -> ast.expr:
+    """Return the one expression that a template is."""
+    (found,) = made
+    assert isinstance(found, ast.Expr)
+    return found.value
+
+
+def expr(words: str, /, **fills: Fill) -> ast.expr:
+    """Return the expression of a template."""
+    return expression_of(filled(words, fills))
+
+
+# -- questions to nodes
+
+
+class Names:
+    """The names that nodes read and bind, as Python resolves names: one walk for both."""
+
+    def __init__(self, nodes: Iterable[ast.AST]) -> None:
+        self.read: dict[str, None] = {}
+        self.bound: dict[str, None] = {}
+        #: what is declared global or nonlocal, and what scopes inside read from around them
+        self.declared: dict[str, None] = {}
+        self.inner: dict[str, None] = {}
+        for one in nodes:
+            self.see(one)
+
+    @property
+    def free(self) -> dict[str, None]:
+        """The names that are read and not bound, in the order of reading."""
+        return {one: None for one in self.read if one not in self.bound}
+
+    def inside(self, nodes: Iterable[ast.AST], own: Collection[str] = (), *, of_class: bool = False) -> None:
+        """Add what a scope of its own reads from around it, and what it declares global; methods do not see what a class binds."""
+        found = Names(nodes)
+        hidden = {*found.bound, *own} - found.declared.keys()
+        reads = [one for one in found.read if one not in hidden or (of_class and one in found.inner)]
+        self.read |= dict.fromkeys(reads)
+        self.inner |= dict.fromkeys(reads)
+        self.bound |= {one: None for one in found.bound if one in found.declared}
+
+    def see(self, at: ast.AST) -> None:
+        """Add the names of a node."""
+        seen = SCOPES.get(type(at)) or BINDING.get(type(at))
+        if seen:
+            seen(self, at)
+        if type(at) not in SCOPES:
+            for one in ast.iter_child_nodes(at):
+                self.see(one)
+
+    def see_function(self, at: ast.FunctionDef | ast.Lambda) -> None:
+        """Add a function's name, what its defaults and annotations read, and its body."""
+        given = at.args
+        around = [*given.defaults, *given.kw_defaults, *(one.annotation for one in every(given))]
+        if isinstance(at, ast.FunctionDef):
+            around += [*at.decorator_list, at.returns]
+            self.bound[at.name] = None
+        for one in filter(None, around):
+            self.see(one)
+        self.inside(at.body if isinstance(at.body, list) else [at.body], parameters(given))
+
+    def see_class(self, at: ast.ClassDef) -> None:
+        """Add a class's name, its bases, and its body."""
+        for one in (*at.decorator_list, *at.bases, *at.keywords):
+            self.see(one)
+        self.inside(at.body, of_class=True)
+        self.bound[at.name] = None
+
+    def see_comprehension(self, at: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp) -> None:
+        """Add what the first iterable reads, and the rest as a scope of its own."""
+        first, *more = at.generators
+        self.see(first.iter)
+        elements = [at.key, at.value] if isinstance(at, ast.DictComp) else [at.elt]
+        self.inside([first.target, *first.ifs, *more, *elements])
+
+    def see_name(self, at: ast.Name) -> None:
+        """Add a name that is read or bound."""
+        (self.read if isinstance(at.ctx, ast.Load) else self.bound)[at.id] = None
+
+    def see_augmented(self, at: ast.AugAssign) -> None:
+        """Add a name that is read before it is bound."""
+        if isinstance(at.target, ast.Name):
+            self.read[at.target.id] = None
+
+    def see_handler(self, at: ast.ExceptHandler) -> None:
+        """Add the name of a caught exception."""
+        self.bound |= {at.name: None} if at.name else {}
+
+    def see_declared(self, at: ast.Global | ast.Nonlocal) -> None:
+        """Add names that are those of a scope around."""
+        self.declared |= dict.fromkeys(at.names)
+
+    def see_import(self, at: ast.Import | ast.ImportFrom) -> None:
+        """Add the names that an import binds."""
+        self.bound |= dict.fromkeys(imported(one) for one in at.names)
+
+
+#: nodes that are scopes of their own, and others that bind or read a name
+SCOPES: Mapping[type[ast.AST], Callable[[Names, Any], None]] = {
+    ast.FunctionDef: Names.see_function, ast.Lambda: Names.see_function, ast.ClassDef: Names.see_class,
+    **dict.fromkeys((ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp), Names.see_comprehension),
+}  # fmt: skip
+BINDING: Mapping[type[ast.AST], Callable[[Names, Any], None]] = {
+    ast.Name: Names.see_name, ast.AugAssign: Names.see_augmented, ast.ExceptHandler: Names.see_handler,
+    **dict.fromkeys((ast.Global, ast.Nonlocal), Names.see_declared), **dict.fromkeys((ast.Import, ast.ImportFrom), Names.see_import),
+}  # fmt: skip
+
+
+def every(arguments: ast.arguments) -> list[ast.arg]:
+    """Return all parameters of a function."""
+    given = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    return [*given, *filter(None, (arguments.vararg, arguments.kwarg))]
+
+
+def parameters(arguments: ast.arguments) -> list[str]:
+    """Return the names of all parameters of a function."""
+    return [one.arg for one in every(arguments)]
+
+
+def imported(alias: ast.alias) -> str:
+    """Return the name that an import binds."""
+    return alias.asname or alias.name.partition(".")[0]
+
+
+def alike(one: ast.expr, other: ast.expr) -> bool:
+    """Return whether two expressions are the same words."""
+    return ast.dump(one) == ast.dump(other)
+
+
+# -- names that give way
+
+
+def give_way(nodes: Iterable[ast.AST], taken: Collection[str]) -> dict[str, str]:
+    """Rename the script's own names that are among those `taken`; return the old name of each with its new one.
+
+    A name that filled a hole stays, and so do attributes, methods and what a class binds. A name that is read and bound nowhere in the
+    nodes, such as a module or a builtin, is renamed too: what imports it imports it under the new one.
+    """
+    found = [name for one in nodes for name in names_of(one)]
+    used = {word for _, _, word in found}
+    renamed: dict[str, str] = {}
+
+    def other(word: str) -> str:
+        if word not in taken or isinstance(word, Given):
+            return word
+        if word not in renamed:
+            free = f"{word}_"
+            while free in used or free in taken:
+                free += "_"
+            renamed[word] = free
+        return renamed[word]
+
+    for at, field, word in found:
+        setattr(at, field, other(word))
+        if isinstance(at, ast.Global | ast.Nonlocal):
+            at.names = [other(one) for one in at.names]
+    return renamed
+
+
+#: kind of node that binds or reads a name itself -> the field that it stands in
+NAMED: Mapping[type[ast.AST], str] = {
+    ast.Name: "id", ast.arg: "arg", ast.FunctionDef: "name", ast.ClassDef: "name", ast.ExceptHandler: "name",
+}  # fmt: skip
+
+
+def names_of(at: ast.AST) -> Iterator[tuple[ast.AST, str, str]]:
+    """Yield each node inside that binds or reads a name, with its field and the name; not what is an attribute of a class."""
+    field = NAMED.get(type(at))
+    if field and getattr(at, field):
+        yield at, field, getattr(at, field)
+    for one in ast.iter_child_nodes(at):
+        if isinstance(at, ast.ClassDef) and one in at.body:
+            yield from (name for name in names_of(one) if name[0] not in attributes_of(one))
+        else:
+            yield from names_of(one)
+
+
+def attributes_of(statement: ast.AST) -> list[ast.AST]:
+    """Return the nodes by which a statement of a class's body binds attributes of the class."""
+    match statement:
+        case ast.FunctionDef() | ast.ClassDef():
+            return [statement]
+        case ast.Assign():
+            return [at for target in statement.targets for at in ast.walk(target)]
+        case ast.AnnAssign():
+            return [statement.target]
+    return []
+
+
+# -- import lines
+
+
+@cache
+def import_lines(text: str) -> list[ast.Import | ast.ImportFrom]:
+    """Return the import lines of a text."""
+    return [line for line in ast.parse(text).body if isinstance(line, ast.Import | ast.ImportFrom)]
+
+
+def imports_of(body: Body, tables: Sequence[str], renamed: Mapping[str, str]) -> Body:
+    """Return the imports of what statements read and nothing in them binds, in the order of the tables.
+
+    What gave way is imported under its new name; so is a builtin.
+    """
+    free = Names(body).free
+    lines: Body = []
+    known: set[str] = set()
+    for line in (line for table in tables for line in import_lines(table)):
+        known |= {imported(alias) for alias in line.names}
+        wanted = [alias for alias in line.names if imported(alias) in free]
+        if wanted:
+            lines.append(with_names(line, wanted))
+        for alias in line.names:
+            if renamed.get(imported(alias)) in free:
+                lines += imported_as(line, alias, renamed[imported(alias)])
+    taken = {
+        one: other for one, other in renamed.items() if other in free and one not in known and hasattr(builtins, one)
+    }
+    return [
+        *(line for one, other in taken.items() for line in statements(f"from builtins import {one} as {other}")),
+        *lines,
+    ]
+
+
+def with_names(line: ast.Import | ast.ImportFrom, names: list[ast.alias]) -> ast.stmt:
+    """Return an import line with some of its names."""
+    return ast.Import(names) if isinstance(line, ast.Import) else ast.ImportFrom(line.module, names, line.level)
+
+
+def imported_as(line: ast.Import | ast.ImportFrom, alias: ast.alias, to: str) -> Body:
+    """Return what imports under another name what a line imports under one."""
+    first, dot, _ = alias.name.partition(".")
+    if isinstance(line, ast.Import) and dot and not alias.asname:  # `import a.b` binds `a`
+        return [with_names(line, [alias]), ast.Import([ast.alias(first, to)])]
+    return [with_names(line, [ast.alias(alias.name, to)])]

@@ -1,0 +1,89 @@
+"""Facts of a whole spec, known before a line of its script is written."""
+
+from functools import cached_property
+
+from canireuse.program.places import names_bound, words_saved
+from canireuse.spec import Spec
+from canireuse.vocabulary import (
+    Average,
+    Call,
+    Cast,
+    Copy,
+    Drop,
+    Expect,
+    Function,
+    Invoke,
+    Materialize,
+    Measure,
+    Module,
+    Move,
+    Quantize,
+    Replace,
+    Thread,
+    Update,
+    walk,
+)
+
+#: steps that give an object another name
+RENAMING = (Copy, Cast, Move, Materialize, Average, Quantize, Invoke, Thread)
+
+
+class Facts:
+    """What is known of a spec as a whole."""
+
+    def __init__(self, spec: Spec) -> None:
+        self.steps = list(walk(spec.steps))
+        #: names that the spec binds, and the words of its checkpoints
+        self.bound = names_bound(spec.steps) | words_saved(spec.steps)
+
+    @cached_property
+    def called(self) -> frozenset[str]:
+        """The names and members of what is called somewhere, under whichever name it was made."""
+        called = {part for step in self.steps if isinstance(step, Call) for part in step.call.split(".")}
+        before = -1
+        while len(called) > before:
+            before = len(called)
+            for step in self.steps:
+                if isinstance(step, RENAMING) and step.binding in called:
+                    called |= set(getattr(step, "copy_" if isinstance(step, Copy) else step.verb).split("."))
+                if isinstance(step, Function) and step.function in called:
+                    called |= set((step.returns or "").split("."))
+                if isinstance(step, Replace) and set(step.replace.split(".")) <= called:
+                    called.add(step.by)
+                if isinstance(step, Module):
+                    called |= {place for name, place in step.members.items() if step.module in called or name in called}
+        return frozenset(called)
+
+    @cached_property
+    def dropped(self) -> frozenset[str]:
+        """The names that are dropped."""
+        return frozenset(step.drop for step in self.steps if isinstance(step, Drop))
+
+    @cached_property
+    def watched(self) -> frozenset[str]:
+        """The dropped names of which is asked whether what they stood for is still there."""
+        return frozenset(step.alive for step in self.steps if isinstance(step, Expect) and step.alive)
+
+    @cached_property
+    def counted(self) -> frozenset[str]:
+        """The functions whose traces are counted."""
+        return frozenset(step.traces for step in self.steps if isinstance(step, Expect) and step.traces)
+
+    @cached_property
+    def timed(self) -> bool:
+        """Whether something is measured."""
+        return any(isinstance(step, Measure) for step in self.steps)
+
+    @cached_property
+    def lists_all(self) -> bool:
+        """Whether names or lists are asked of everything there is, not of one owner."""
+        listing = {"variables", "trainable", "names"}
+        return any(
+            step.kind == "name" or (step.kind in listing and not step.inside)
+            for step in self.steps
+            if isinstance(step, Expect)
+        )
+
+    def updates(self, optimizer: str) -> list[Update]:
+        """Return the steps that an optimizer takes, wherever they stand."""
+        return [step for step in self.steps if isinstance(step, Update) and step.update == optimizer]
