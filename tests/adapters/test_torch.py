@@ -59,7 +59,7 @@ def spec(*steps: dict[str, Any]) -> Spec:
 def script(*steps: dict[str, Any], device: str = "cpu", **way: str) -> str:
     """Return the script for these steps, without its imports."""
     text = Torch(device, way).translate(spec(*steps)).text
-    return text.partition("from torch import nn\n\n")[2]
+    return text.partition("from torch import nn\n")[2]
 
 
 @pytest.mark.parametrize("name", WORDS)

@@ -3,71 +3,41 @@
 Scopes are worded as submodules of a root module, and names as attributes of them.
 """
 
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+import ast
+from typing import Any
 
-from canireuse.spec import Spec
+from canireuse.emit import Effects, Emitter, Fate, Slot, Words, attribute, expr, name
+from canireuse.program import Object
+from canireuse.script import Unsupported
 from canireuse.step import Step
-from canireuse.translation import Unsupported
-from canireuse.vocabulary import (
-    Average,
-    Call,
-    Cast,
-    Copy,
-    Drop,
-    Expect,
-    Function,
-    Invoke,
-    Materialize,
-    Measure,
-    Module,
-    Move,
-    Quantize,
-    Replace,
-    Thread,
-    walk,
+from canireuse.vocabulary import Expect, Function, Layer, Measure, Repeat, Variable
+from canireuse_adapters.torch import (
+    checkpoints,
+    functions,
+    layers,
+    learning,
+    measuring,
+    modules,
+    parallel,
+    scopes,
+    variables,
 )
-from canireuse_adapters.torch.measuring import TorchMeasuring
-from canireuse_adapters.torch.parallel import TorchParallel
-from canireuse_adapters.torch.places import NO_COLLECTIONS
-
-#: what gives a thing another name -> the field that holds the old one
-RENAMING = {
-    Copy: "copy_", Cast: "cast", Move: "move", Materialize: "materialize", Average: "average", Quantize: "quantize",
-    Invoke: "invoke", Thread: "thread",
-}  # fmt: skip
-
-
-def called_in(steps: list[Step]) -> frozenset[str]:
-    """Return the names of what is called: by itself, inside a module that is called, or under another name."""
-    called = {part for step in steps if isinstance(step, Call) for part in step.call.split(".")}
-    before = -1
-    while len(called) > before:
-        before = len(called)
-        for step in steps:
-            if type(step) in RENAMING and step.binding in called:
-                called |= set(getattr(step, RENAMING[type(step)]).split("."))
-            if isinstance(step, Function) and step.function in called:
-                called |= set((step.returns or "").split("."))
-            if isinstance(step, Replace) and set(step.replace.split(".")) <= called:
-                called.add(step.by)
-            if isinstance(step, Module):
-                called |= {place for name, place in step.members.items() if step.module in called or name in called}
-    return frozenset(called)
-
-
-def looks_at_root(step: Step) -> bool:
-    """Return whether a step asks for names or lists that the root module has."""
-    return isinstance(step, Expect) and (
-        step.kind == "name" or (step.kind in {"variables", "trainable", "names"} and not step.inside)
-    )
-
+from canireuse_adapters.torch.variables import NO_COLLECTIONS, PACKED
 
 NO_DEFAULTS = "PyTorch modules hand no initializer down: each parameter is made from the values it starts with."
 
+WORDS: Words = {
+    **scopes.WORDS, **variables.WORDS, **layers.WORDS, **modules.WORDS, **checkpoints.WORDS, **learning.WORDS,
+    **functions.WORDS, **parallel.WORDS,
+}  # fmt: skip
+EFFECTS: Effects = {**modules.EFFECTS, **checkpoints.EFFECTS}
+LACKS = (
+    *scopes.LACKS, *variables.LACKS, *modules.LACKS, *checkpoints.LACKS, *functions.LACKS,
+    *parallel.LACKS, *measuring.LACKS,
+)  # fmt: skip
 
-class Torch(TorchMeasuring, TorchParallel):
+
+class Torch(Emitter):
     """Modules and parameters."""
 
     name = "torch"
@@ -83,6 +53,11 @@ class Torch(TorchMeasuring, TorchParallel):
     }
     modules = ("torch",)
     imports = "import torch\nfrom torch import nn"
+    also = (
+        "import safetensors.torch\n"
+        "from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict\n"
+        "from torch.distributed.fsdp import fully_shard"
+    )
     # importing Dynamo costs a second; what was never imported has nothing to put back
     reset = (
         "import sys\nimport torch\ntorch.set_default_device(None)\ntorch.set_default_dtype(torch.float32)\n"
@@ -173,28 +148,51 @@ class Torch(TorchMeasuring, TorchParallel):
         "function.template": "PyTorch has no templates: parameters live on from call to call in a module that the user makes.",
         "shard": "A DTensor is cut over several processes, each of which runs the whole script: in one process nothing can be laid out over two devices.",
     }
+    functions = {
+        "tanh": "torch.tanh($x)", "relu": "torch.relu($x)", "sigmoid": "torch.sigmoid($x)", "exp": "torch.exp($x)",
+        "log": "torch.log($x)", "square": "torch.square($x)", "sum": "torch.sum($x)", "mean": "torch.mean($x)",
+        "transpose": "torch.t($x)", "softmax": "torch.softmax($x, dim=-1)", "stop_gradient": "$x.detach()",
+        "ones": "torch.ones([$*x])",
+    }  # fmt: skip
+    array_words = "torch.tensor($x)"
+    package, everything = "torch", "root"
+    head = {"gpu": "torch.set_default_device('cuda')"}
+    preamble = {"root": "root = nn.Module()"}
+    fences = {"gpu": "torch.cuda.synchronize"}
+    layers = layers.LAYERS
+    fates = dict.fromkeys(("cast", "move", "materialize"), Fate.SAME)
+    words, effects, lacks, reads = WORDS, EFFECTS, LACKS, measuring.READS
 
-    # -- the whole script
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        #: the steps that are being written, the innermost last
+        self.around: list[Step] = []
 
-    @contextmanager
-    def setting(self, spec: Spec) -> Iterator[None]:
-        """Import what the steps need, choose the device, and make the root module."""
-        steps = list(walk(spec.steps))
-        self.called = called_in(steps)
-        self.dropped = frozenset(step.drop for step in steps if isinstance(step, Drop))
-        self.rooted = any(looks_at_root(step) for step in steps)
-        self.timed = any(isinstance(step, Measure) for step in steps)
-        self.counted = frozenset(step.traces for step in steps if isinstance(step, Expect) and step.traces)
-        if self.device == "gpu":
-            self.write("torch.set_default_device('cuda')")
-        start = len(self.lines)
-        yield
-        if any(re.search(r"\broot\b", line) for line in self.lines[start:]):
-            self.lines.insert(start, "root = nn.Module()")
-        if not any(re.search(r"\bnn\.", line) for line in self.lines):
-            self.lines.remove("from torch import nn")
-        end = self.lines.index("")
-        self.lines[:end] = sorted([*self.lines[:end], *self.further], key=lambda line: (line.startswith("from"), line))
+    def step(self, step: Step) -> None:
+        """Word one step, knowing which stand around it."""
+        self.around.append(step)
+        super().step(step)
+        self.around.pop()
+
+    def runs_again(self) -> bool:
+        """Return whether what is written may run more than once."""
+        return any(
+            isinstance(one, Function | Repeat | Measure) and not getattr(one, "fresh", False) for one in self.around
+        )
+
+    def is_compiled(self) -> bool:
+        """Return whether what is written stands in a function that is compiled."""
+        return any(isinstance(one, Function) and one.traced for one in self.around)
+
+    def traces_usually(self) -> bool:
+        """Return false: a training loop in PyTorch runs eagerly unless somebody compiles it."""
+        return False
+
+    def start_afresh(self) -> None:
+        """Make a new root module."""
+        self.emit("root = nn.Module()")
+        self.symbols.there.clear()
+        self.symbols.perhaps.clear()
 
     @classmethod
     def probe(cls, device: str) -> str:
@@ -207,76 +205,63 @@ class Torch(TorchMeasuring, TorchParallel):
         )
         return f"{cls.imports}\ntorch.set_default_device({kind!r})\nparameter = nn.Parameter(torch.ones(1))\nobserve('device', {name})\n"
 
-    # -- observations
+    # -- places and values
+
+    def here(self, end: int | None = None) -> ast.expr:
+        """Return the words for the module of the open scope, or of one around it."""
+        words = expr("root")
+        for opened in self.symbols.opened[1:end]:
+            words = name(opened.by) if opened.by else attribute(words, [opened.path[-1]])
+        return words
+
+    def kept(self, owner: ast.expr, slot: Slot, *, reading: bool) -> ast.expr:
+        """Return the attributes of a slot; a packed weight is asked for with a call."""
+        words = super().kept(owner, slot, reading=reading)
+        if slot.kind != "packed":
+            return words
+        return expr("$words().dequantize()" if reading and slot.transposed else "$words()", words=words)
+
+    def value(self, place: str) -> ast.expr:
+        """Return the parameter as it stands in arithmetic, laid out as [inputs, units]."""
+        words = super().value(place)
+        return expr("$words.T", words=words) if self.transposed(place) else words
+
+    def transposed(self, place: str) -> bool:
+        """Return whether a place holds a weight laid out as [units, inputs]: the layer says so, or the one that made it."""
+        owner, part = self.symbols.above(place)
+        if owner and part in owner.slots:
+            return owner.slots[part].transposed
+        found = self.symbols.at(place)
+        if not found or not found.part or not isinstance(found.made, Layer):
+            return False
+        return self.layers[found.made.layer].get(found.part, Slot("")).transposed
+
+    def is_packed(self, place: str) -> bool:
+        """Return whether a place holds a quantized weight."""
+        found = self.symbols.at(place)
+        return found is not None and found.kind == "packed"
+
+    def is_loose(self, made: Layer | Variable) -> bool:
+        """Return whether no module holds what is made but its Python name: it has no other, or is to be dropped."""
+        unnamed = isinstance(made, Layer) and made.name is None
+        return unnamed or (made.as_ in self.facts.dropped and not self.facts.lists_all)
+
+    def key(self, owner: str, path: str) -> str:
+        """Return the key in an owner's state dict of what stands at a path inside."""
+        found = self.symbols.at(owner) or Object("unknown")
+        return ".".join(found.spelled(path.split("."))) if path else ""
+
+    def increment(self, place: str) -> None:
+        """Add in place."""
+        if self.is_packed(place):
+            raise Unsupported(PACKED)
+        self.emit("with torch.no_grad():\n    $place.add_(1)", place=self.place(place))
 
     def observe_write(self, step: Expect) -> None:
         """Observe a write through the parameters as they are, whichever way round a layer reads them."""
-        first, second = (self.seen(place) for place in step.same or step.distinct or [])
-        self.write(f"before = {first}.tolist()")
-        self.increment((step.same or step.distinct or [])[1])
-        self.write(
-            f"observe({step.expect!r}, {{'before': before, 'after': {first}.tolist(), 'written': {second}.tolist()}})"
-        )
-
-    def seen(self, place: str) -> str:
-        """Return the words for the tensor at a place that shows a write, whichever way round it lies."""
-        thing = self.find(place)
-        return self.words(place, reading=thing is not None and thing.kind == "packed")
-
-    def name_of(self, place: str) -> str:
-        """Look the object up among the named parameters."""
-        thing = self.find(place)
-        if thing and thing.kind == "tensor":
-            raise Unsupported("PyTorch tensors carry no name, and only parameters and buffers have a path.")
-        if thing and thing.loose:
-            raise Unsupported("A layer carries no name: a parameter's path is that of the modules that hold it.")
-        self.idiom(
-            "A parameter carries no name: its path is found by looking for the object among the named parameters."
-        )
-        kind = "buffers" if thing and thing.kind == "buffer" else "parameters"
-        return (
-            f"next((path.replace('.', '/') for path, each in root.named_{kind}() if each is {self.place(place)}), None)"
-        )
-
-    def shape_of(self, place: str) -> str:
-        """Return the shape, laid out as [inputs, units]."""
-        return f"list({self.value(place)}.shape)"
-
-    def dtype_of(self, place: str) -> str:
-        """Return the name of the dtype, without the package in front."""
-        return f"str({self.place(place)}.dtype).removeprefix('torch.')"
-
-    def holder(self, inside: str | None) -> str:
-        """Return the module whose parameters are listed, the root where none is given."""
-        if inside is None and self.loose:
-            raise Unsupported("PyTorch keeps no list of all parameters: only the modules that hold them can be asked.")
-        return self.place(inside) if inside else "root"
-
-    def listing(self, inside: str | None, *, only_trainable: bool) -> str:
-        """Return the parameters of the root or of a module; each object counts once."""
-        parameters = f"{self.holder(inside)}.parameters()"
-        return (
-            f"[parameter for parameter in {parameters} if parameter.requires_grad]"
-            if only_trainable
-            else f"list({parameters})"
-        )
-
-    def names(self, inside: str | None) -> str:
-        """Return the paths of a module's parameters."""
-        return f"sorted(path.replace('.', '/') for path, _ in {self.holder(inside)}.named_parameters())"
-
-    def paths_of(self, place: str, inside: str) -> str:
-        """Return every path of a parameter; duplicates are listed on request."""
-        thing = self.find(place)
-        if thing and thing.kind == "packed":
-            raise Unsupported("A quantized weight is packed, and is listed among no parameters.")
-        listed = f"{self.place(inside)}.named_{'buffers' if thing and thing.kind == 'buffer' else 'parameters'}"
-        return (
-            f"sorted(path.replace('.', '/') for path, each in {listed}(remove_duplicate=False) "
-            f"if each is {self.place(place)})"
-        )
-
-    def offered(self, name: str) -> str:
-        """Ask the package, one attribute after another."""
-        parts = ["torch", *name.split(".")]
-        return " and ".join(f"hasattr({'.'.join(parts[:end])}, {parts[end]!r})" for end in range(1, len(parts)))
+        places = step.same or step.distinct or []
+        first, second = (self.data(self.spelled(place, reading=self.is_packed(place))) for place in places)
+        self.note_same_words(step, first, second)
+        self.emit("before = $first", first=first)
+        self.increment(places[1])
+        self.observe(step, expr("{'before': before, 'after': $first, 'written': $second}", first=first, second=second))

@@ -1,90 +1,110 @@
 """Copies and checkpoints in PyTorch: by deep copy, pickle, state dict and safetensors."""
 
-import copy
+import ast
+from typing import TYPE_CHECKING
 
-from canireuse.translation import Unsupported
+from canireuse.emit import Effects, Fill, Lack, Words, expr, text
 from canireuse.vocabulary import Copy, Restore, Save
-from canireuse_adapters.torch.owners import TorchOwners
+
+if TYPE_CHECKING:
+    from canireuse_adapters.torch import Torch
+
+#: way -> the statements that save, and those that load
+SAVED = {
+    "safetensors-model": "$to = f'{tempfile.mkdtemp()}/model.safetensors'\nsafetensors.torch.save_model($save, $to)",
+    "safetensors-file": "$to = f'{tempfile.mkdtemp()}/model.safetensors'\nsafetensors.torch.save_file($state, $to)",
+    "unpickle": "$to = BytesIO()\ntorch.save($save, $to)",
+}
+LOADED = {
+    "safetensors-model": "safetensors.torch.load_model($restore, $from, $**options)",
+    "safetensors-file": "$restore.load_state_dict(safetensors.torch.load_file($from), $**options)",
+    "unpickle": "$from.seek(0)\n$restore = torch.load($from, weights_only=False)",
+}
 
 
-class TorchCheckpoints(TorchOwners):
-    """Words copying, saving and restoring."""
+def copy(torch: "Torch", step: Copy) -> None:
+    """Copy as Python does."""
+    torch.fill("$as = copy($copy)" if step.shallow else "$as = deepcopy($copy)", step)
 
-    def copy(self, step: Copy) -> None:
-        """Copy as Python does, or through a pickle."""
-        thing = self.find(step.copy_)
-        if thing:
-            self.things[step.as_] = copy.copy(thing) if step.shallow else copy.deepcopy(thing)
-        if self.way.get("copy") != "pickle":
-            word = "copy" if step.shallow else "deepcopy"
-            self.import_first(f"from copy import {word}")
-            self.write(f"{step.as_} = {word}({step.copy_})")
-            return
-        if step.shallow:
-            raise Unsupported("A pickle holds all that is inside: nothing of a copy made from one is shallow.")
-        self.check_pickled(step.copy_)
-        self.import_first("from io import BytesIO")
-        file = self.free("file")
-        self.write(f"{file} = BytesIO()")
-        self.write(f"torch.save({step.copy_}, {file})")
-        self.write(f"{file}.seek(0)")
-        self.write(f"{step.as_} = torch.load({file}, weights_only=False)")
 
-    def check_pickled(self, place: str) -> None:
-        """Refuse to pickle what has a parametrization."""
-        thing = self.find(place)
-        if thing and any(one.reads and one.kind != "packed" for one in thing.walk()):
-            raise Unsupported("PyTorch does not pickle a module with a parametrization: save its state dict.")
+def copied(torch: "Torch", step: Copy) -> None:
+    """Have a copy; a shallow one has the very dictionary of parameters that the original has."""
+    torch.symbols.happen(step)
+    found = torch.symbols.at(step.copy_)
+    if step.shallow and found:
+        torch.symbols.names[step.as_].parts = found.parts
 
-    # -- checkpoints
 
-    def save(self, step: Save) -> None:
-        """Save the state dict, or the whole module where it is to be unpickled."""
-        way = self.way.get("restore", "load_state_dict")
-        state = self.part_of_state(step, way) if step.only else f"{step.save}.state_dict()"
-        if way.startswith("safetensors"):
-            self.import_first("import tempfile")
-            self.further.add("import safetensors.torch")
-            self.write(f"{step.to} = f'{{tempfile.mkdtemp()}}/model.safetensors'")
-            saving = f"save_model({step.save}" if way == "safetensors-model" else f"save_file({state}"
-            self.write(f"safetensors.torch.{saving}, {step.to})")
-            return
-        if way == "unpickle":
-            self.check_pickled(step.save)
-        self.import_first("from io import BytesIO")
-        self.write(f"{step.to} = BytesIO()")
-        self.write(f"torch.save({step.save if way == 'unpickle' else state}, {step.to})")
+def is_parametrized(torch: "Torch", place: str) -> bool:
+    """Return whether something inside has a parametrization."""
+    found = torch.symbols.at(place)
+    return found is not None and any(slot.reads for one in found.walk() for slot in one.slots.values())
 
-    def part_of_state(self, step: Save, way: str) -> str:
-        """Return the words for a state dict of some paths alone."""
-        if way in {"unpickle", "safetensors-model"}:
-            raise Unsupported("This way saves the whole module: a part of it is a part of its state dict.")
-        self.idiom("A part of a module is saved by picking entries of its state dict.")
-        parts = []
-        for path in step.only:
-            place = self.place(f"{step.save}.{path}")
-            key = place.removeprefix(f"{step.save}.")
-            thing = self.find(f"{step.save}.{path}")
-            owner = thing is not None and thing.kind in {"layer", "sequence", "module"}
-            parts.append(f"**{place}.state_dict(prefix='{key}.')" if owner else f"{key!r}: {place}")
-        return f"{{{', '.join(parts)}}}"
 
-    def restore(self, step: Restore) -> None:
-        """Load a state dict into the module, or bind the name to an unpickled module."""
-        way = self.way.get("restore", "load_state_dict")
-        options = ", assign=True" if way == "load_state_dict-assign" else ""
-        options += ", strict=False" if step.partial else ""
-        if way == "safetensors-model":
-            self.write(f"safetensors.torch.load_model({step.restore}, {step.given_by}{options})")
-            return
-        if way == "safetensors-file":
-            loaded = f"safetensors.torch.load_file({step.given_by})"
-            self.write(f"{step.restore}.load_state_dict({loaded}{options})")
-            return
-        self.write(f"{step.given_by}.seek(0)")
-        if way != "unpickle":
-            self.write(f"{step.restore}.load_state_dict(torch.load({step.given_by}){options})")
-            return
-        if step.partial:
-            raise Unsupported("What is unpickled is the saved module itself: no variable of it can be missing.")
-        self.write(f"{step.restore} = torch.load({step.given_by}, weights_only=False)")
+def save(torch: "Torch", step: Save) -> None:
+    """Save the state dict, or the whole module where it is to be unpickled."""
+    words = SAVED.get(torch.way.get("restore", ""), "$to = BytesIO()\ntorch.save($state, $to)")
+    state = part_of_state(torch, step) if step.only else expr("$save.state_dict()", save=step.save)
+    torch.fill(words, step, state=state)
+
+
+def part_of_state(torch: "Torch", step: Save) -> ast.expr:
+    """Return the words for a state dict of some paths alone."""
+    torch.idiom("A part of a module is saved by picking entries of its state dict.")
+    keys: list[ast.expr | None] = []
+    values: list[ast.expr] = []
+    for path in step.only:
+        key, place = torch.key(step.save, path), torch.place(f"{step.save}.{path}")
+        found = torch.symbols.at(f"{step.save}.{path}")
+        if found and found.is_owner:
+            keys.append(None)
+            values.append(expr("$place.state_dict(prefix='$prefix')", place=place, prefix=f"{key}."))
+        else:
+            keys.append(text(key))
+            values.append(place)
+    return ast.Dict(keys, values)
+
+
+def restore(torch: "Torch", step: Restore) -> None:
+    """Load a state dict into the module, or bind the name to an unpickled module."""
+    way = torch.way.get("restore", "")
+    options: dict[str, Fill] = {"assign": True} if way == "load_state_dict-assign" else {}
+    if step.partial:
+        options["strict"] = False
+    words = LOADED.get(way, "$from.seek(0)\n$restore.load_state_dict(torch.load($from), $**options)")
+    torch.fill(words, step, options=options)
+
+
+def restored(torch: "Torch", step: Restore) -> None:
+    """Have another module under the name, where one is unpickled."""
+    saved = torch.symbols.names.get(step.given_by)
+    if torch.way.get("restore") == "unpickle" and saved and saved.returns:
+        torch.symbols.names[step.restore] = saved.returns.copied()
+
+
+WORDS: Words = {
+    "copy": copy,
+    "copy/pickle": "file = BytesIO()\ntorch.save($copy, file)\nfile.seek(0)\n$as = torch.load(file, weights_only=False)",
+    "save": save,
+    "restore": restore,
+}
+EFFECTS: Effects = {"copy": copied, "restore": restored}
+NOT_PICKLED = "PyTorch does not pickle a module with a parametrization: save its state dict."
+LACKS = (
+    Lack(
+        "copy/pickle", lambda _, step: step.shallow,
+        "A pickle holds all that is inside: nothing of a copy made from one is shallow.",
+    ),
+    Lack("copy/pickle", lambda torch, step: is_parametrized(torch, step.copy_), NOT_PICKLED),
+    Lack(
+        "save", lambda torch, step: step.only and torch.way.get("restore") in {"unpickle", "safetensors-model"},
+        "This way saves the whole module: a part of it is a part of its state dict.",
+    ),
+    Lack(
+        "save", lambda torch, step: torch.way.get("restore") == "unpickle" and is_parametrized(torch, step.save), NOT_PICKLED,
+    ),
+    Lack(
+        "restore/unpickle", lambda _, step: step.partial,
+        "What is unpickled is the saved module itself: no variable of it can be missing.",
+    ),
+)  # fmt: skip

@@ -1,149 +1,103 @@
-"""Learning in PyTorch: autograd, optimizers, hooks, and averages of a module."""
+"""Learning in PyTorch: autograd, optimizers and hooks."""
 
-import copy
-from typing import Any
+import ast
+from typing import TYPE_CHECKING
 
-from canireuse.translation import Unsupported, turns
-from canireuse.vocabulary import Average, Freeze, Gradient, Hook, Optimizer, Track, Train, Unfreeze, Update
-from canireuse_adapters.torch.blocks import carried_into
-from canireuse_adapters.torch.owners import OWNERS
-from canireuse_adapters.torch.places import TorchPlaces
+from canireuse.emit import Fill, Words, expr
+from canireuse.program import free_names
+from canireuse.vocabulary import Function, Gradient, Optimizer, Train, Update
+from canireuse_adapters.training import training_of
+
+if TYPE_CHECKING:
+    from canireuse_adapters.torch import Torch
 
 KINDS = {"sgd": "SGD", "momentum": "SGD", "adam": "Adam", "adamw": "AdamW"}
 
 
-class TorchLearning(TorchPlaces):
-    """Words gradients, training and averages."""
+def gradient(torch: "Torch", step: Gradient) -> None:
+    """Ask autograd for one gradient; with `remat`, of a function that keeps nothing of what it makes."""
+    if step.remat:
+        function, carried = torch.own(f"{step.gradient}_loss"), free_names(step.steps)
+        with torch.apart() as body:
+            torch.steps(step.steps)
+            torch.emit("return $of", of=torch.expression(step.of))
+        torch.emit("def $function($*carried):\n    $*body", function=function, carried=carried, body=body)
+        words = "torch.utils.checkpoint.checkpoint($*given, use_reentrant=False)"
+        scalar = expr(words, given=[function, *carried])
+    else:
+        torch.steps(step.steps)
+        scalar = torch.expression(step.of)
+    words = "$to = torch.autograd.grad($scalar, $wrt)[0]" + (".T" if torch.transposed(step.wrt) else "")
+    torch.emit(words, to=step.gradient, scalar=scalar, wrt=torch.place(step.wrt))
 
-    #: the training step whose optimizer was made before the function around it
-    hoisted: Train | None = None
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        #: optimizers -> the words for what they update, and the norm that its gradients are clipped to
-        self.clips: dict[str, tuple[str, float | None]] = {}
-        #: averages -> the modules they are of
-        self.averaged: dict[str, str] = {}
+def train(torch: "Torch", step: Train) -> None:
+    """Write the training loop; inside a compiled function the optimizer was made before it."""
+    if not any(isinstance(one, Function) and one.traced and training_of(one) is step for one in torch.around):
+        make_optimizer(torch, step)
+    with torch.apart() as body:
+        torch.steps(step.steps)
+        words = "loss = $loss\noptimizer.zero_grad()\nloss.backward()\noptimizer.step()"
+        torch.emit(words, loss=torch.expression(step.minimize))
+    torch.turns(step.times, body)
 
-    # -- gradients
 
-    def gradient(self, step: Gradient) -> None:
-        """Ask autograd for one gradient."""
-        turned = ".T" if self.is_transposed(step.wrt) else ""
-        self.check_written(step.wrt)
-        if step.remat:
-            scalar = self.checkpointed(step)
-        else:
-            self.steps(step.steps)
-            scalar = self.expression(step.of)
-        self.write(f"{step.gradient} = torch.autograd.grad({scalar}, {self.place(step.wrt)})[0]{turned}")
-        self.note_tensor(step.gradient)
+def make_optimizer(torch: "Torch", step: Train) -> None:
+    """Make the optimizer of a training loop."""
+    words = f"optimizer = torch.optim.{KINDS[step.train]}($owned, lr=$rate)"
+    torch.emit(words, owned=owned(torch, step.wrt), rate=step.rate)
 
-    def checkpointed(self, step: Gradient) -> str:
-        """Write the steps as a function, and return the words that compute it without keeping what it makes."""
-        name, carried = self.free(f"{step.gradient}_loss"), carried_into(step.steps)
-        with self.block(f"def {name}({', '.join(carried)}):"):
-            self.steps(step.steps)
-            self.write(f"return {self.expression(step.of)}")
-        given = ", ".join([name, *carried])
-        return f"torch.utils.checkpoint.checkpoint({given}, use_reentrant=False)"
 
-    def hook(self, step: Hook) -> None:
-        """Register a hook on the parameter."""
-        self.check_written(step.hook)
-        self.write(f"{self.place(step.hook)}.register_hook(lambda grad: {step.times} * grad)")
+def optimizer(torch: "Torch", step: Optimizer) -> None:
+    """Make an optimizer; AdamW decays by 0.01 where nothing is said."""
+    options: dict[str, Fill] = {"lr": step.rate}
+    if step.kind == "momentum":
+        options["momentum"] = 0.9
+    if step.decay is not None or step.kind == "adamw":
+        options["weight_decay"] = step.decay or 0.0
+    words = f"$to = torch.optim.{KINDS[step.kind]}($owned, $**options)"
+    torch.emit(words, to=step.optimizer, owned=owned(torch, step.over), options=options)
 
-    # -- optimizers
 
-    def train(self, step: Train) -> None:
-        """Write the training loop."""
-        if step is not self.hoisted:
-            self.make_optimizer(step)
-        with turns(self, step.times):
-            self.steps(step.steps)
-            self.write(f"loss = {self.expression(step.minimize)}")
-            self.write("optimizer.zero_grad()")
-            self.write("loss.backward()")
-            self.write("optimizer.step()")
+def update(torch: "Torch", step: Update) -> None:
+    """Write steps with an optimizer that is there; gradients of several losses are accumulated."""
+    losses = step.minimize if isinstance(step.minimize, list) else [step.minimize]
+    made = torch.symbols.names[step.update].made
+    with torch.apart() as body:
+        torch.steps(step.steps)
+        torch.emit("$optimizer.zero_grad()", optimizer=step.update)
+        for number, loss in enumerate(losses, 1):
+            # what the losses have in common is needed until the last of them
+            keep = {"retain_graph": True} if step.steps and number < len(losses) else {}
+            torch.emit("loss = $loss\nloss.backward($**keep)", loss=torch.expression(loss), keep=keep)
+        if isinstance(made, Optimizer) and made.clip is not None:
+            torch.emit("nn.utils.clip_grad_norm_($owned, $clip)", owned=owned(torch, made.over), clip=made.clip)
+        torch.emit("$optimizer.step()", optimizer=step.update)
+    torch.turns(step.times, body)
 
-    def make_optimizer(self, step: Train) -> None:
-        """Make the optimizer of a training loop."""
-        self.write(f"optimizer = torch.optim.{KINDS[step.train]}({self.owned(step.wrt)}, lr={step.rate})")
 
-    def optimizer(self, step: Optimizer) -> None:
-        """Make an optimizer."""
-        options = f", lr={step.rate}"
-        options += ", momentum=0.9" if step.kind == "momentum" else ""
-        if step.decay is not None or step.kind == "adamw":  # AdamW decays by 0.01 where nothing is said
-            options += f", weight_decay={step.decay or 0.0}"
-        self.write(f"{step.optimizer} = torch.optim.{KINDS[step.kind]}({self.owned(step.over)}{options})")
-        self.clips[step.optimizer] = (self.owned(step.over), step.clip)
+def owned(torch: "Torch", places: str | list[str]) -> ast.expr:
+    """Return what an optimizer is given: a module's own parameters, or a list of them."""
+    given = [parameters(torch, one) for one in ([places] if isinstance(places, str) else places)]
+    if isinstance(places, str) and isinstance(given[0], ast.Starred):
+        return given[0].value
+    return expr("[$*given]", given=given)
 
-    def update(self, step: Update) -> None:
-        """Write steps with an optimizer that is there; gradients of several losses are accumulated."""
-        losses = step.minimize if isinstance(step.minimize, list) else [step.minimize]
-        with turns(self, step.times):
-            self.steps(step.steps)
-            self.write(f"{step.update}.zero_grad()")
-            for number, loss in enumerate(losses, 1):
-                # what the losses have in common is needed until the last of them
-                keep = "retain_graph=True" if step.steps and number < len(losses) else ""
-                self.write(f"loss = {self.expression(loss)}")
-                self.write(f"loss.backward({keep})")
-            owned, clip = self.clips.get(step.update, ("", None))
-            if clip is not None:
-                self.write(f"nn.utils.clip_grad_norm_({owned}, {clip})")
-            self.write(f"{step.update}.step()")
 
-    def owned(self, wrt: str | list[str]) -> str:
-        """Return what an optimizer is given: a module's own parameters, or a list of them."""
-        if isinstance(wrt, str):
-            return self.parameters(wrt) if self.owns(wrt) else f"[{self.parameters(wrt)}]"
-        return f"[{', '.join(f'*{self.parameters(one)}' if self.owns(one) else self.parameters(one) for one in wrt)}]"
+def parameters(torch: "Torch", place: str) -> ast.expr:
+    """Return the words for the parameters of an owner, each an element of a list, or for the one parameter."""
+    found = torch.symbols.at(place)
+    if found and found.is_owner:
+        return ast.Starred(expr("$place.parameters()", place=torch.place(place)), ast.Load())
+    return torch.place(place)
 
-    def owns(self, place: str) -> bool:
-        """Return whether a place is a layer or module."""
-        thing = self.find(place)
-        return thing is not None and thing.kind in OWNERS
 
-    def parameters(self, place: str) -> str:
-        """Return the words for the parameters of an owner, or for the one parameter."""
-        self.check_written(place)
-        return f"{self.place(place)}.parameters()" if self.owns(place) else self.place(place)
-
-    def slot_count(self, optimizer: str) -> str:
-        """Count the parameters that an optimizer keeps state of."""
-        return f"len({optimizer}.state)"
-
-    # -- what learns
-
-    def freeze(self, step: Freeze) -> None:
-        """Switch gradients off, for a parameter or all parameters of a module."""
-        self.check_written(step.freeze)
-        self.write(f"{self.place(step.freeze)}.requires_grad_(False)")
-
-    def unfreeze(self, step: Unfreeze) -> None:
-        """Switch gradients on again."""
-        self.check_written(step.unfreeze)
-        self.write(f"{self.place(step.unfreeze)}.requires_grad_(True)")
-
-    # -- averages
-
-    def average(self, step: Average) -> None:
-        """Make an averaged model, which is a module around a deep copy."""
-        swa = "torch.optim.swa_utils"
-        self.write(
-            f"{step.as_} = {swa}.AveragedModel({step.average}, multi_avg_fn={swa}.get_ema_multi_avg_fn({step.decay}))"
-        )
-        self.averaged[step.as_] = step.average
-        thing = self.find(step.average)
-        if thing is None:
-            raise Unsupported("An `AveragedModel` is made of a module; what a function returned here may be anything.")
-        self.things[step.as_] = copy.deepcopy(thing)
-        self.things[step.as_].inner = "module"
-
-    def track(self, step: Track) -> None:
-        """Update the averaged model; the first update copies."""
-        if step.track not in self.averaged:
-            raise Unsupported("An `AveragedModel` is updated from the module it is of, which has no name here.")
-        self.write(f"{step.track}.update_parameters({self.averaged[step.track]})")
+WORDS: Words = {
+    "gradient": gradient,
+    "train": train,
+    "optimizer": optimizer,
+    "update": update,
+    "freeze": "$freeze.requires_grad_(False)",
+    "unfreeze": "$unfreeze.requires_grad_(True)",
+    "hook": "$hook.register_hook(lambda grad: $times * grad)",
+}

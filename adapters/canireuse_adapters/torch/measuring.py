@@ -1,61 +1,78 @@
-"""Measured loops in PyTorch, variables by the hundred, and what parameters, optimizers and checkpoints take."""
+"""What is observed in PyTorch, counted and timed."""
 
-from canireuse.vocabulary import Get, Measure
-from canireuse_adapters.torch.checkpoints import TorchCheckpoints
-from canireuse_adapters.torch.running import TorchRunning
+import ast
+from typing import TYPE_CHECKING
+
+from canireuse.emit import Lack, Reads, expr, name
+from canireuse.script import Unsupported
+from canireuse.vocabulary import Expect, Layer
+from canireuse_adapters.torch.functions import graphs_of
+
+if TYPE_CHECKING:
+    from canireuse_adapters.torch import Torch
 
 
-class TorchMeasuring(TorchRunning, TorchCheckpoints):
-    """Words what is timed and counted."""
+def listed(torch: "Torch", place: str) -> str:
+    """Return the call that lists what stands at a place with its path."""
+    found = torch.symbols.at(place)
+    return "named_buffers" if found and found.kind == "buffer" else "named_parameters"
 
-    fences = {"gpu": "torch.cuda.synchronize"}
 
-    def traces_usually(self) -> bool:
-        """Return false: a training loop in PyTorch runs eagerly unless somebody compiles it."""
-        return False
+def name_of(torch: "Torch", step: Expect) -> ast.expr:
+    """Look the object up among the named parameters."""
+    place = step.name or ""
+    found = torch.symbols.at(place)
+    if found and found.kind == "tensor":
+        raise Unsupported("PyTorch tensors carry no name, and only parameters and buffers have a path.")
+    if found and isinstance(found.made, Layer) and torch.is_loose(found.made):
+        raise Unsupported("A layer carries no name: a parameter's path is that of the modules that hold it.")
+    torch.idiom("A parameter carries no name: its path is found by looking for the object among the named parameters.")
+    words = "next((path.replace('.', '/') for path, each in root.$listed() if each is $place), None)"
+    return expr(words, listed=listed(torch, place), place=torch.place(place))
 
-    def measure(self, step: Measure) -> None:
-        """Write the loop; a scope in it may be there from the turn before."""
-        self.guarded += not step.fresh
-        super().measure(step)
-        self.guarded -= not step.fresh
 
-    def start_afresh(self) -> None:
-        """Make a new root module."""
-        self.write("root = nn.Module()")
-        self.there.clear()
-        self.perhaps.clear()
+def paths_of(torch: "Torch", step: Expect) -> ast.expr:
+    """Return every path of a parameter; duplicates are listed on request."""
+    place = step.paths or ""
+    if torch.is_packed(place):
+        raise Unsupported("A quantized weight is packed, and is listed among no parameters.")
+    words = "sorted(path.replace('.', '/') for path, each in $inside.$listed(remove_duplicate=False) if each is $place)"
+    return expr(words, inside=torch.place(step.inside or ""), listed=listed(torch, place), place=torch.place(place))
 
-    def get(self, step: Get) -> None:
-        """Register or look up one parameter, or one after the other."""
-        if step.numbered is None:
-            super().get(step)
-            return
-        here, name = self.open[-1], f"f'{step.get}_{{number}}'"
-        if self.mode_of(step) == "make":
-            with self.block(f"for number in range({step.numbered}):"):
-                self.write(f"{here.words}.register_parameter({name}, {self.parameter(step)})")
-            if step.as_ is None:
-                return
-        self.bind(step.as_, f"[{here.words}.get_parameter({name}) for number in range({step.numbered})]")
 
-    # -- what things take
+def checkpoint_bytes(torch: "Torch", step: Expect) -> ast.expr:
+    """Return the size of the file, or of what stands for one."""
+    in_file = torch.way.get("restore", "").startswith("safetensors")
+    words = "os.path.getsize($file)" if in_file else "$file.getbuffer().nbytes"
+    return expr(words, file=step.checkpoint_bytes)
 
-    def elements_of(self, owner: str) -> str:
-        """Add up the parameters' elements; a shared parameter is listed once."""
-        return f"sum(parameter.numel() for parameter in {self.place(owner)}.parameters())"
 
-    def bytes_of(self, owner: str) -> str:
-        """Add up the parameters' bytes."""
-        return f"sum(parameter.nbytes for parameter in {self.place(owner)}.parameters())"
+def lists_what_is_loose(torch: "Torch", step: Expect) -> bool:
+    """Return whether all parameters are asked for, and not all hang on the root."""
+    lists = step.kind in {"variables", "trainable", "names"} and step.inside is None
+    return lists and any(isinstance(one, Layer) and torch.is_loose(one) for one in torch.facts.steps)
 
-    def slot_bytes(self, optimizer: str) -> str:
-        """Add up the tensors that the optimizer keeps for each parameter, the count of its steps included."""
-        return f"sum(value.nbytes for slots in {optimizer}.state.values() for value in slots.values())"
 
-    def checkpoint_bytes(self, checkpoint: str) -> str:
-        """Return the size of the file, or of what stands for one."""
-        if self.way.get("restore", "").startswith("safetensors"):
-            self.import_first("import os")
-            return f"os.path.getsize({checkpoint})"
-        return f"{checkpoint}.getbuffer().nbytes"
+READS: Reads = {
+    "value": "$value",
+    "name": name_of,
+    "shape": "list($shape_value.shape)",
+    "dtype": "str($dtype.dtype).removeprefix('torch.')",
+    "variables": "len(list($holder.parameters()))",
+    "trainable": "len([parameter for parameter in $holder.parameters() if parameter.requires_grad])",
+    "names": "sorted(path.replace('.', '/') for path, _ in $holder.named_parameters())",
+    "paths": paths_of,
+    "slots": "len($slots.state)",
+    "elements": "sum(parameter.numel() for parameter in $elements.parameters())",
+    "parameter_bytes": "sum(parameter.nbytes for parameter in $parameter_bytes.parameters())",
+    "slot_bytes": "sum(value.nbytes for slots in $slot_bytes.state.values() for value in slots.values())",
+    "checkpoint_bytes": checkpoint_bytes,
+    "traces": lambda torch, step: expr("len($graphs)", graphs=name(graphs_of(torch, step.traces))),
+    "alive": "$watch() is not None",
+}
+LACKS = (
+    Lack(
+        "expect", lists_what_is_loose,
+        "PyTorch keeps no list of all parameters: only the modules that hold them can be asked.",
+    ),
+)  # fmt: skip

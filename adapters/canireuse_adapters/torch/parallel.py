@@ -1,130 +1,158 @@
 """Several devices in PyTorch: one process a device, with `DistributedDataParallel` or `fully_shard`."""
 
-from canireuse.translation import Unsupported
-from canireuse.vocabulary import Call, Compute, Parallel, walk
-from canireuse_adapters.torch.blocks import carried_into, places_of, read_in, texts
-from canireuse_adapters.torch.owners import OWNERS
-from canireuse_adapters.torch.running import TorchRunning
+import ast
+from typing import TYPE_CHECKING
+
+from canireuse.emit import Fill, Lack, Words, expr, literal, name
+from canireuse.program import free_names, places_of
+from canireuse.vocabulary import Call, Compute, Parallel, Step, walk
+
+if TYPE_CHECKING:
+    from canireuse_adapters.torch import Torch
+
+#: way -> what replicates or shards a module
+WRAPPED = {
+    "ddp": "nn.parallel.DistributedDataParallel($module)", "ddp-find-unused": "nn.parallel.DistributedDataParallel($module, find_unused_parameters=True)",
+    "fsdp": "fully_shard($module)", "fsdp-each-layer": "fully_shard($module)",
+}  # fmt: skip
+GATHERED = "get_model_state_dict($module, options=StateDictOptions(full_state_dict=True))"
+LOSS = """\
+class Loss(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = $module
+    def forward(self, $*given):
+        $*body
+"""
+TRAINED = """\
+loss = $loss
+loss.backward()
+optimizer.step()
+trained = $state
+if rank == 0:
+    torch.save(trained, f'{folder}/state')
+"""
 
 
-class TorchParallel(TorchRunning):
-    """Words one data-parallel step over two processes."""
+def parallel(torch: "Torch", step: Parallel) -> None:
+    """Fork a process for each part of the data; the first one's state comes back as a checkpoint."""
+    torch.idiom("Processes share no parameters: the first saves what it has, and the script loads it.")
+    carried = free_names(step.steps, list(step.split))
+    torch.emit("folder = tempfile.mkdtemp()")
+    whole = calls_the_whole(torch, step)
+    if not whole:
+        loss_module(torch, step, [*step.split, *carried])
+    count = max(map(len, step.split.values()))
+    with torch.apart() as body:
+        work(torch, step, [*step.split, *carried], count, whole=whole)
+    args: dict[str, Fill] = {"args": tuple(map(name, carried))} if carried else {}
+    torch.fill(
+        "def work(rank, $*carried):\n    $*steps\n"
+        "torch.multiprocessing.start_processes(work, $**args, nprocs=$count, start_method='fork')\n"
+        "$parallel.load_state_dict(torch.load(f'{folder}/state'))",
+        step, carried=carried, steps=body, args=args, count=count,
+    )  # fmt: skip
 
-    def parallel(self, step: Parallel) -> None:
-        """Fork a process for each part of the data; the first one's state comes back as a checkpoint."""
-        if self.device == "gpu":
-            raise Unsupported("Processes on one GPU are no several devices, and a run on the GPU counts on one.")
-        if self.compiling:
-            raise Unsupported("`torch.compile` traces one process; what starts others stands outside.")
-        self.import_first("import tempfile")
-        self.idiom("Processes share no parameters: the first saves what it has, and the script loads it.")
-        folder, work = self.free("folder"), self.free("work")
-        carried = carried_into(step.steps, list(step.split))
-        self.write(f"{folder} = tempfile.mkdtemp()")
-        whole = self.calls_the_whole(step)
-        if not whole:
-            self.loss_module(step, carried)
-        with self.block(f"def {work}({', '.join(['rank', *carried])}):"):
-            self.work(step, folder, whole=whole, carried=carried)
-        given = f"args=({', '.join(carried)},), " if carried else ""
-        count = max(map(len, step.split.values()))
-        self.write(f"torch.multiprocessing.start_processes({work}, {given}nprocs={count}, start_method='fork')")
-        self.write(f"{step.parallel}.load_state_dict(torch.load(f'{{{folder}}}/state'))")
 
-    def calls_the_whole(self, step: Parallel) -> bool:
-        """Return whether nothing but calls of the module itself uses its parameters."""
-        calls = [one for one in step.steps if isinstance(one, Call)]
-        if not calls or any(one.call != step.parallel or one.given for one in calls):
-            return False
-        return all(isinstance(one, Call | Compute) for one in step.steps) and not self.reads_variables(step)
+def calls_the_whole(torch: "Torch", step: Parallel) -> bool:
+    """Return whether nothing but calls of the module itself uses its parameters."""
+    calls = [one for one in step.steps if isinstance(one, Call) and one.call == step.parallel and not one.given]
+    others = [one for one in step.steps if one not in calls and not isinstance(one, Compute)]
+    inner = {one.binding for one in walk(step.steps)} | {*step.split, step.parallel}
+    read = {place for one in used(step) for place in places_of(one)} - inner
+    tensors = {place for place in read if (found := torch.symbols.at(place)) and found.kind == "tensor"}
+    return bool(calls) and not others and read == tensors
 
-    def reads_variables(self, step: Parallel) -> bool:
-        """Return whether an expression in the step reads a variable by itself."""
-        inner = {one.binding for one in walk(step.steps)} | set(step.split)
-        places = [place for one in [step, *walk(step.steps)] for text in texts(one) for place in read_in(text)]
-        return any(not self.is_tensor(place) for place in places if place not in inner)
 
-    def is_tensor(self, place: str) -> bool:
-        """Return whether a place is known to hold no variable."""
-        thing = self.find(place)
-        return thing is not None and thing.kind == "tensor"
+def used(step: Parallel) -> list[Step]:
+    """Return the step and all inside it."""
+    return [step, *walk(step.steps)]
 
-    def loss_module(self, step: Parallel, carried: list[str]) -> None:
-        """Write a module whose `forward` computes the loss, so that all parameters are used inside a call."""
-        self.idiom("What is replicated is a module whose `forward` is the loss: parameters are used inside its call.")
-        with self.block(f"class {self.free('Loss')}(nn.Module):"):
-            with self.block("def __init__(self):"):
-                self.write("super().__init__()")
-                self.write(f"self.inner = {step.parallel}")
-            with self.block(f"def forward({', '.join(['self', *step.split, *carried])}):"):
-                self.steps(step.steps)
-                self.write(f"return {self.expression(step.minimize)}")
 
-    def work(self, step: Parallel, folder: str, *, whole: bool, carried: list[str]) -> None:
-        """Write what each process does."""
-        meeting = f"init_method=f'file://{{{folder}}}/meeting'"
-        count = max(map(len, step.split.values()))
-        self.write(f"torch.distributed.init_process_group('gloo', {meeting}, rank=rank, world_size={count})")
-        for name, values in step.split.items():
-            self.write(f"{name} = [{', '.join(self.array(repr(value)) for value in values)}][rank]")
-        replica = self.free("replica")
-        self.write(f"{replica} = {self.wrapped(step, whole=whole)}")
-        self.write(f"optimizer = torch.optim.SGD({replica}.parameters(), lr={step.rate})")
-        if whole:
-            self.replicas = {step.parallel: replica}
-            self.steps(step.steps)
-            self.replicas = {}
-            self.write(f"loss = {self.expression(step.minimize)}")
-        else:
-            self.write(f"loss = {replica}({', '.join([*step.split, *carried])})")
-        self.write("loss.backward()")
-        self.write("optimizer.step()")
-        self.write(f"{self.free('trained')} = {self.state_of(step.parallel)}")
-        with self.block("if rank == 0:"):
-            self.write(f"torch.save({self.free('trained')}, f'{{{folder}}}/state')")
+def loss_module(torch: "Torch", step: Parallel, given: list[str]) -> None:
+    """Write a module whose `forward` computes the loss, so that all parameters are used inside a call."""
+    torch.idiom("What is replicated is a module whose `forward` is the loss: parameters are used inside its call.")
+    with torch.apart() as body:
+        torch.steps(step.steps)
+        torch.emit("return $loss", loss=torch.expression(step.minimize))
+    torch.emit(LOSS, module=step.parallel, given=given, body=body)
 
-    def wrapped(self, step: Parallel, *, whole: bool) -> str:
-        """Return the words that replicate or shard a module; each layer may be a group of its own."""
-        way, module = self.way.get("parallel", "ddp"), step.parallel if whole else f"{self.free('Loss')}()"
-        if way.startswith("ddp"):
-            unused = ", find_unused_parameters=True" if way == "ddp-find-unused" else ""
-            return f"nn.parallel.DistributedDataParallel({module}{unused})"
-        self.check_names(step)
-        self.further.add("from torch.distributed.fsdp import fully_shard")
-        if way == "fsdp-each-layer":
-            self.check_layers(step)
-            with self.block(f"for layer in {step.parallel}.children():"):
-                self.write("fully_shard(layer)")
-        return f"fully_shard({module})"
 
-    def check_names(self, step: Parallel) -> None:
-        """Refuse to shard what is read by a name of its own: sharding replaces the parameters of a module."""
-        places = [place for one in [step, *walk(step.steps)] for place in places_of(one) if "." not in place]
-        if any(thing.kind == "variable" for thing in map(self.find, places) if thing):
-            raise Unsupported(
-                "`fully_shard` replaces the parameters of a module: a name from before keeps the old one, which is not trained."
-            )
+def work(torch: "Torch", step: Parallel, given: list[str], count: int, *, whole: bool) -> None:
+    """Write what each process does."""
+    torch.emit(
+        "torch.distributed.init_process_group('gloo', init_method=f'file://{folder}/meeting', rank=rank, world_size=$count)",
+        count=count,
+    )
+    for part, values in step.split.items():
+        made = [torch.array(literal(value)) for value in values]
+        torch.emit("$part = [$*made][rank]", part=part, made=made)
+    replica = torch.own("replica")
+    module = name(step.parallel) if whole else expr("Loss()")
+    words = "$replica = $wrapped\noptimizer = torch.optim.SGD($replica.parameters(), lr=$rate)"
+    torch.emit(words, replica=replica, wrapped=wrapped(torch, step, module), rate=step.rate)
+    if whole:
+        torch.symbols.names[replica] = torch.symbols.names[step.parallel]
+        torch.steps([one.model_copy(update={"call": replica}) if isinstance(one, Call) else one for one in step.steps])
+        loss = torch.expression(step.minimize)
+    else:
+        loss = expr("$replica($*given)", replica=replica, given=given)
+    is_sharded = torch.way.get("parallel") in {"fsdp", "fsdp-each-layer"}
+    state = expr(GATHERED if is_sharded else "$module.state_dict()", module=step.parallel)
+    torch.emit(TRAINED, loss=loss, state=state)
 
-    def check_layers(self, step: Parallel) -> None:
-        """Refuse to shard each layer by itself where there are none, or where a parameter is read outside its layer."""
-        thing = self.find(step.parallel)
-        parts = thing.parts.values() if thing else []
-        if not any(part.kind in OWNERS for part in parts):
-            raise Unsupported("A layer alone is sharded as a whole, as is a module without layers.")
-        if any(self.is_part_of_a_layer(place) for one in [step, *walk(step.steps)] for place in places_of(one)):
-            raise Unsupported(
-                "`fully_shard` gathers a layer's parameters only while that layer is called: nothing else can read them."
-            )
 
-    def is_part_of_a_layer(self, place: str) -> bool:
-        """Return whether a place is a variable of a layer."""
-        owner, thing = self.find(place.rpartition(".")[0]), self.find(place)
-        return owner is not None and owner.kind == "layer" and thing is not None and thing.kind not in OWNERS
+def wrapped(torch: "Torch", step: Parallel, module: ast.expr) -> ast.expr:
+    """Return the words that replicate or shard a module; each layer may be a group of its own."""
+    way = torch.way.get("parallel", "ddp")
+    if way == "fsdp-each-layer":
+        torch.emit("for layer in $whole.children():\n    fully_shard(layer)", whole=step.parallel)
+    return expr(WRAPPED[way], module=module)
 
-    def state_of(self, module: str) -> str:
-        """Return the words for the state of a module, gathered from the processes where it is sharded."""
-        if self.way.get("parallel", "ddp").startswith("ddp"):
-            return f"{module}.state_dict()"
-        names = "StateDictOptions, get_model_state_dict"
-        self.further.add(f"from torch.distributed.checkpoint.state_dict import {names}")
-        return f"get_model_state_dict({module}, options=StateDictOptions(full_state_dict=True))"
+
+# -- what cannot be sharded
+
+
+def reads_a_name(torch: "Torch", step: Parallel) -> bool:
+    """Return whether a parameter is read by a name of its own."""
+    names = [place for one in used(step) for place in places_of(one) if "." not in place]
+    return any(one.kind == "variable" for one in map(torch.symbols.at, names) if one)
+
+
+def has_no_layers(torch: "Torch", step: Parallel) -> bool:
+    """Return whether there are no layers to be sharded each."""
+    found = torch.symbols.at(step.parallel)
+    return not found or not any(part.is_owner for part in found.parts.values())
+
+
+def reads_in_a_layer(torch: "Torch", step: Parallel) -> bool:
+    """Return whether a parameter is read outside the call of its layer."""
+    read = {place for one in used(step) for place in places_of(one)}
+    found = [(torch.symbols.above(place)[0], torch.symbols.at(place)) for place in read]
+    return any(owner and owner.kind == "layer" and one and not one.is_owner for owner, one in found)
+
+
+WORDS: Words = {"parallel": parallel}
+EACH = "parallel/fsdp-each-layer"
+LACKS = (
+    Lack(
+        "parallel", lambda torch, _: torch.device == "gpu",
+        "Processes on one GPU are no several devices, and a run on the GPU counts on one.",
+    ),
+    Lack(
+        "parallel", lambda torch, _: torch.is_compiled(),
+        "`torch.compile` traces one process; what starts others stands outside.",
+    ),
+    *(
+        Lack(
+            verb, reads_a_name,
+            "`fully_shard` replaces the parameters of a module: a name from before keeps the old one, which is not trained.",
+        )
+        for verb in ("parallel/fsdp", EACH)
+    ),
+    Lack(EACH, has_no_layers, "A layer alone is sharded as a whole, as is a module without layers."),
+    Lack(
+        EACH, reads_in_a_layer,
+        "`fully_shard` gathers a layer's parameters only while that layer is called: nothing else can read them.",
+    ),
+)  # fmt: skip

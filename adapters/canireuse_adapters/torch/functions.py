@@ -1,0 +1,123 @@
+"""Functions in PyTorch, compiled or not, loops and batches."""
+
+import ast
+from typing import TYPE_CHECKING
+
+from canireuse.emit import Body, Emitter, Lack, Words, expr
+from canireuse.program import Mode, free_names, is_place
+from canireuse.script import Unsupported
+from canireuse.vocabulary import Function, Get, Invoke, Scan, Thread, walk
+from canireuse_adapters.torch.learning import make_optimizer
+from canireuse_adapters.training import training_of
+
+if TYPE_CHECKING:
+    from canireuse_adapters.torch import Torch
+
+
+def function(torch: "Torch", step: Function) -> None:
+    """Define a Python function; `torch.compile` traces it where asked."""
+    decorators: list[ast.expr] = []
+    if step.traced:
+        if hoisted := training_of(step):
+            make_optimizer(torch, hoisted)
+        decorators = [compiled(torch, step.function)]
+    with torch.apart() as body:
+        torch.steps(step.steps)
+        if step.returns:
+            torch.emit("return $value", value=returned(torch, step.returns))
+    words = "@$*decorators\ndef $function($*takes):\n    $*body"
+    torch.emit(words, decorators=decorators, function=step.function, takes=step.takes, body=body)
+
+
+def compiled(emitter: Emitter, function: str) -> ast.expr:
+    """Return the decorator that compiles; where traces are counted, with a backend that keeps the graphs."""
+    if function in emitter.facts.counted:
+        emitter.idiom("Traces are counted as the graphs that `torch.compile` hands to a backend of the user's own.")
+        graphs = graphs_of(emitter, function)
+        keep = emitter.own(f"keep_{graphs}")
+        emitter.emit(
+            "$graphs = []\ndef $keep(graph, inputs):\n    $graphs.append(graph)\n    return graph.forward",
+            graphs=graphs, keep=keep,
+        )  # fmt: skip
+        return expr("torch.compile(backend=$keep)", keep=keep)
+    if emitter.facts.timed:
+        return expr("torch.compile")
+    emitter.idiom(
+        "`backend='eager'` runs what was traced as it is: the tracing and its guards are tested, no generated code."
+    )
+    return expr("torch.compile(backend='eager')")
+
+
+def graphs_of(emitter: Emitter, function: str) -> str:
+    """Return what the list of the graphs of a function is called."""
+    return emitter.own(f"graphs_of_{function}")
+
+
+def returned(torch: "Torch", returns: str) -> ast.expr:
+    """Return the words for what a function returns: the thing itself, or the value of an expression."""
+    itself = is_place(returns) and torch.symbols.at(returns) and not torch.is_packed(returns)
+    return torch.place(returns) if itself else torch.expression(returns)
+
+
+def invoke(torch: "Torch", step: Invoke) -> None:
+    """Call a function; on the meta device, tensors have shape and dtype and no memory."""
+    given = [torch.expression(one) for one in step.given]
+    with torch.apart() as body:
+        torch.bind(step.as_, expr("$function($*given)", function=step.invoke, given=given))
+    torch.emit("with torch.device('meta'):\n    $*body" if step.abstract else "$*body", body=body)
+
+
+def gets_in_another_mode(torch: "Torch", step: Invoke | Thread) -> bool:
+    """Return whether a function is called that gets parameters where the scope around says reuse."""
+    found = torch.symbols.names.get(step.invoke if isinstance(step, Invoke) else step.thread)
+    made = found.made if found else None
+    gets = isinstance(made, Function) and any(isinstance(one, Get) for one in walk(made.steps))
+    return gets and torch.symbols.scope.mode is not Mode.MAKE
+
+
+def scan(torch: "Torch", step: Scan) -> None:
+    """Loop with `torch.while_loop`, which lives in compiled functions; the turns are counted by a tensor."""
+    if carried := [one for one in free_names(step.steps) if one != step.scan]:
+        raise Unsupported(f"The body of `torch.while_loop` takes all that it changes as arguments, {carried[0]!r} too.")
+    if torch.is_compiled():
+        torch.body += loop(torch, step, "_, $carried = $loop")
+        return
+    torch.idiom("`torch.while_loop` is made for compiled functions: the loop stands in one.")
+    words = "@torch.compile(backend='eager')\ndef $function($carried):\n    $*body\n$carried = $function($carried)"
+    torch.emit(
+        words, function=torch.own(f"{step.scan}_loop"), carried=step.scan, body=loop(torch, step, "return $loop[1]")
+    )
+
+
+def loop(torch: "Torch", step: Scan, words: str) -> Body:
+    """Return the loop itself, its body as a function where it takes several steps."""
+    with torch.apart() as written:
+        if step.steps:
+            turn: str | ast.expr = torch.own(f"{step.scan}_turn")
+            with torch.apart() as body:
+                torch.steps(step.steps)
+                torch.emit("return turn + 1, $to", to=torch.expression(step.to))
+            torch.emit("def $function(turn, $carried):\n    $*body", function=turn, carried=step.scan, body=body)
+        else:
+            turn = expr("lambda turn, $carried: (turn + 1, $to)", carried=step.scan, to=torch.expression(step.to))
+        made = expr(
+            "torch.while_loop(lambda turn, $carried: turn < $times, $turn, (torch.tensor(0), $carried))",
+            carried=step.scan, times=step.times, turn=turn,
+        )  # fmt: skip
+        torch.emit(words, carried=step.scan, loop=made)
+    return written
+
+
+WORDS: Words = {
+    "function": function,
+    "invoke": invoke,
+    "scan": scan,
+    "vectorize": "$vectorize = torch.vmap(lambda $each: $returns)($over)",
+}
+LACKS = tuple(
+    Lack(
+        verb, gets_in_another_mode,
+        "PyTorch modules pass no reuse mode on to the functions called: each lookup is written as one.",
+    )
+    for verb in ("invoke", "thread")
+)  # fmt: skip

@@ -1,0 +1,134 @@
+"""Layers and modules of PyTorch, what is called, and what ties their parameters."""
+
+import ast
+from typing import TYPE_CHECKING
+
+from canireuse.emit import Fill, Slot, Words, attribute, expr, literal, name
+from canireuse.program import Object
+from canireuse.script import Unsupported
+from canireuse.step import Array
+from canireuse.vocabulary import Call, Layer, Module, Replace, Tie
+from canireuse_adapters.torch.variables import STATISTICS, start, start_of
+
+if TYPE_CHECKING:
+    from canireuse_adapters.torch import Torch
+
+#: kind of layer -> part -> where it is kept
+LAYERS = {
+    "dense": {"kernel": Slot("weight", transposed=True)},
+    "embedding": {"kernel": Slot("weight")},
+    "norm": {
+        "kernel": Slot("weight"), "mean": Slot("running_mean", kind="buffer"), "var": Slot("running_var", kind="buffer"),
+    },
+    "cell": {
+        "kernel": Slot("weight_ih", transposed=True), "recurrent": Slot("weight_hh", transposed=True), "bias": Slot("bias_ih"),
+    },
+}  # fmt: skip
+#: kind of layer -> its constructor; momentum is what is taken of the new
+MADE = {
+    "dense": "nn.Linear($inputs, $units, $**bare)", "embedding": "nn.Embedding($inputs, $units)",
+    "norm": "nn.BatchNorm1d($inputs, eps=0.001, momentum=0.1, $**bare)",
+    "cell": "nn.RNNCell($inputs, $units, $**bare)",
+}  # fmt: skip
+TURNED = {
+    "dense": "`nn.Linear` keeps its weight as [units, inputs]: `kernel` is read and written through its transpose.",
+    "cell": "`nn.RNNCell` keeps its weights as [units, inputs]: they are read and written transposed.",
+}
+
+
+def layer(torch: "Torch", step: Layer) -> None:
+    """Make a layer as an attribute of the module, and set what it starts from."""
+    if step.layer == "embedding" and step.bias is not None:
+        raise Unsupported("`nn.Embedding` looks rows up and adds no bias.")
+    if step.layer in TURNED:
+        torch.idiom(TURNED[step.layer])
+    bare = {"bias": False} if step.bias is None else {}
+    words = "$as = " if torch.is_loose(step) else "$as = $here.$name = "
+    torch.fill(words + MADE[step.layer], step, here=torch.here(), bare=bare)
+    if step.layer == "cell" and step.bias is not None:
+        torch.idiom("`nn.RNNCell` adds two biases: the second is taken away.")
+        torch.emit("$to.bias_hh = None", to=step.as_)
+    found = torch.symbols.layer(step)
+    for part, one in found.parts.items():
+        init, slot = start_of(one), found.slot(part)
+        if init is not None and init != "random" and part not in STATISTICS:
+            start(torch, attribute(name(step.as_), [slot.attribute]), init, transposed=slot.transposed)
+    if not step.trainable:
+        torch.emit("$to.requires_grad_(False)", to=step.as_)
+
+
+def module(torch: "Torch", step: Module) -> None:
+    """Make a module and assign its members: a sequence where it is called, and all of them can be."""
+    members = [torch.symbols.at(place) for place in step.members.values()]
+    is_sequence = step.module in torch.facts.called and all(one and one.only_layers() for one in members)
+    torch.emit(f"$module = nn.{'Sequential' if is_sequence else 'Module'}()", module=step.module)
+    for member, place in step.members.items():
+        torch.emit("$module.$member = $place", module=step.module, member=member, place=torch.place(place))
+
+
+def call(torch: "Torch", step: Call) -> None:
+    """Call a module, in the mode that its norms need."""
+    found = torch.symbols.at(step.call)
+    if found and found.kind == "module" and not found.only_layers():
+        raise Unsupported("An `nn.Module` that holds parameters of its own has no `forward` until somebody writes one.")
+    known = found if found and found.is_owner else None
+    callee = torch.place(step.call)
+    if any(map(is_norm, known.walk() if known else torch.symbols.objects())):
+        torch.emit("$callee.train()" if step.training else "$callee.eval()", callee=callee)
+    on: Fill = given(torch, step.on, known)
+    words = "torch.func.functional_call($callee, {$**values}, ($on,))" if step.given else "$callee($on)"
+    values = dict(value_given(torch, step.call, path, value) for path, value in step.given.items())
+    torch.bind(step.as_, expr(words, callee=callee, on=on, values=values))
+
+
+def is_norm(found: Object) -> bool:
+    """Return whether an object acts otherwise in training."""
+    return found.kind == "layer" and isinstance(found.made, Layer) and found.made.layer == "norm"
+
+
+def given(torch: "Torch", value: str | Array, found: Object | None) -> ast.expr:
+    """Return the words for an input; what is literal has the dtype that the module was cast to."""
+    if isinstance(value, list) and found and found.dtype and not integers(value):
+        return expr("torch.tensor($value, dtype=torch.$dtype)", value=literal(value), dtype=found.dtype)
+    return torch.expression(value)
+
+
+def integers(values: Array) -> bool:
+    """Return whether an input is made of integers, which look rows up."""
+    return all(map(integers, values)) if isinstance(values, list) else isinstance(values, int)
+
+
+def value_given(torch: "Torch", owner: str, path: str, value: str | Array) -> tuple[str, ast.expr]:
+    """Return one entry of what a stateless call is given: its key in the state dict, and the value."""
+    place = f"{owner}.{path}"
+    words = given(torch, value, torch.symbols.at(place))
+    return torch.key(owner, path), expr("$x.T", x=words) if torch.transposed(place) else words
+
+
+def put(torch: "Torch", place: str, by: str) -> None:
+    """Assign what one place holds to another; a place of a layer is read as the layer reads it, whatever it holds."""
+    if "." not in place:
+        raise Unsupported(
+            "PyTorch ties by assigning to an attribute of a module; a Python name on its own is no place."
+        )
+    new = torch.symbols.at(by)
+    if torch.symbols.at(place) and new and torch.transposed(place) and not torch.transposed(by):
+        if new.kind == "variable" and not new.part:
+            raise Unsupported(
+                "`nn.Linear` keeps its weight as [units, inputs], so it cannot hold a variable laid out as [inputs, units]."
+            )
+        torch.idiom("`nn.Linear` multiplies by its weight transposed, so an embedding's table fits as it is.")
+    torch.emit("$place = $by", place=torch.place(place), by=torch.place(by))
+
+
+def tie(torch: "Torch", step: Tie) -> None:
+    """Assign one parameter object to another place."""
+    put(torch, step.tie, step.to)
+
+
+def replace(torch: "Torch", step: Replace) -> None:
+    """Assign to an attribute."""
+    put(torch, step.replace, step.by)
+
+
+WORDS: Words = {"layer": layer, "module": module, "call": call, "tie": tie, "replace": replace}

@@ -1,0 +1,163 @@
+"""What is done to a PyTorch module as a whole: another dtype, device or memory, a parametrization, quantization, an average."""
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from canireuse.emit import Effects, Lack, Slot, Words, expr, text
+from canireuse.program import Object
+from canireuse.script import Unsupported
+from canireuse.vocabulary import Average, Materialize, Quantize, Reparametrize, Track
+from canireuse_adapters.torch.layers import LAYERS
+
+if TYPE_CHECKING:
+    from canireuse_adapters.torch import Torch
+
+SWAP = "torch.__future__.set_swap_module_params_on_conversion(True)\n"
+OVERWRITE = "torch.__future__.set_overwrite_module_params_on_conversion(True)\n"
+CAST = "$as = $cast.to(torch.$to)"
+EMPTY = "$as = $materialize.to_empty(device='$where')"
+ASSIGNED = (
+    "$materialize.load_state_dict({key: torch.empty_like(tensor, device='$where') "
+    "for key, tensor in $materialize.state_dict().items()}, assign=True)"
+)
+SWA = "torch.optim.swa_utils"
+
+
+def materialize(torch: "Torch", step: Materialize) -> None:
+    """Give a module on the meta device memory, or load a state that has some in place of its parameters."""
+    way, where = torch.way.get("materialize"), text("cuda" if torch.device == "gpu" else "cpu")
+    if way != "load-assign":
+        torch.fill(SWAP + EMPTY if way == "to_empty-swap" else EMPTY, step, where=where)
+        return
+    torch.idiom("A state dict of the module's own keys stands for a checkpoint, which is loaded with `assign=True`.")
+    torch.fill(ASSIGNED + ("\n$as = $materialize" if step.as_ != step.materialize else ""), step, where=where)
+
+
+# -- parametrizations
+
+
+def reparametrize(torch: "Torch", step: Reparametrize) -> None:
+    """Register a parametrization: the parameter moves away, and its place gives what the module returns."""
+    owner, part = torch.symbols.above(step.reparametrize)
+    if not owner or part not in owner.parts:
+        raise Unsupported("A parametrization is registered on a module, by the name that a parameter has there.")
+    if owner.slot(part).reads:
+        raise Unsupported("A second parametrization is applied to what the first one gives, not to the parameter.")
+    all_steps = [one for one in torch.facts.steps if isinstance(one, Reparametrize)]
+    number = next(number for number, one in enumerate(all_steps, 1) if one is step)
+    torch.idiom("A parametrization is an `nn.Module` that the user writes.")
+    torch.emit(
+        "class $made(nn.Module):\n"
+        "    def forward(self, parameter):\n"
+        "        return $times * parameter\n"
+        "nn.utils.parametrize.register_parametrization($owner, '$name', $made())",
+        made=torch.own(f"Times{number}"), times=step.times, owner=torch.place(step.reparametrize.rpartition(".")[0]),
+        name=owner.slot(part).attribute,
+    )  # fmt: skip
+
+
+def reparametrized(torch: "Torch", step: Reparametrize) -> None:
+    """Have the parameter stand elsewhere, and its value where it was."""
+    owner, part = torch.symbols.above(step.reparametrize)
+    if owner:
+        slot = owner.slot(part)
+        moved = f"parametrizations.{slot.attribute}.original"
+        owner.slots[part] = slot._replace(attribute=moved, reads=slot.attribute)
+
+
+# -- quantization
+
+
+def quantize(torch: "Torch", step: Quantize) -> None:
+    """Quantize the linear layers of a copy, or one linear layer in its place."""
+    found = torch.symbols.at(step.quantize)
+    if found is None or not found.is_owner or not any(map(is_linear, found.walk())):
+        raise Unsupported("Dynamic quantization has words for `nn.Linear` layers and the modules that hold them.")
+    owner, _, path = step.quantize.partition(".")
+    if path:
+        words = "torch.ao.quantization.quantize_dynamic($owner, {'$path'}, inplace=True)\n$as = $quantize"
+    elif found.kind == "layer":
+        words = "$as = torch.ao.nn.quantized.dynamic.Linear.from_float($quantize)"
+    else:
+        words = "$as = torch.ao.quantization.quantize_dynamic($quantize, {nn.Linear})"
+    torch.fill(words, step, owner=owner, path=text(torch.key(owner, path)))
+
+
+def quantized(torch: "Torch", step: Quantize) -> None:
+    """Have packed weights in the copy, or in the place of the layer."""
+    found, (owner, part) = torch.symbols.at(step.quantize), torch.symbols.above(step.quantize)
+    if found:
+        torch.symbols.names[step.as_] = made = packed(found)
+        if owner:
+            owner.parts[part] = made
+
+
+def is_linear(found: Object) -> bool:
+    """Return whether an object is a linear layer that holds a parameter."""
+    return found.kind == "layer" and found.slots.get("kernel") == LAYERS["dense"]["kernel"]
+
+
+def packed(found: Object) -> Object:
+    """Return the quantized copy; of a layer under two names in one module the first is quantized."""
+    if is_linear(found):
+        made = found.again({part: dataclasses.replace(one, kind="packed") for part, one in found.parts.items()})
+        made.slots = {part: found.slot(part)._replace(kind="packed") for part in found.parts}
+        return made
+    parts: dict[str, Object] = {}
+    for part, one in found.parts.items():
+        seen = any(one is other for other, _ in zip(found.parts.values(), parts, strict=False))
+        parts[part] = packed(one) if one.is_owner and not seen else one.again(dict(one.parts))
+    return found.again(parts)
+
+
+# -- averages
+
+
+def averaged(torch: "Torch", step: Average) -> None:
+    """Have an average, which holds the copy that it is made of under the name `module`."""
+    torch.symbols.happen(step)
+    found = torch.symbols.names[step.as_]
+    found.slots = {part: inside(found.slot(part)) for part in found.parts}
+
+
+def inside(slot: Slot) -> Slot:
+    """Return where a part is kept in what holds its owner as `module`."""
+    return slot._replace(attribute=f"module.{slot.attribute}", reads=slot.reads and f"module.{slot.reads}")
+
+
+def track(torch: "Torch", step: Track) -> None:
+    """Update the averaged model; the first update copies."""
+    of = [one.average for one in torch.facts.steps if isinstance(one, Average) and one.as_ == step.track]
+    if not of:
+        raise Unsupported("An `AveragedModel` is updated from the module it is of, which has no name here.")
+    torch.emit("$track.update_parameters($of)", track=step.track, of=expr("$of", of=of[-1]))
+
+
+WORDS: Words = {
+    "cast": CAST, "cast/to-swap": SWAP + CAST, "cast/to-overwrite": OVERWRITE + CAST,
+    "move": "$as = $move.to('cuda:0')",
+    "materialize": materialize,
+    "reparametrize": reparametrize,
+    "quantize": quantize,
+    "average": f"$as = {SWA}.AveragedModel($average, multi_avg_fn={SWA}.get_ema_multi_avg_fn($decay))",
+    "track": track,
+}  # fmt: skip
+EFFECTS: Effects = {"reparametrize": reparametrized, "quantize": quantized, "average": averaged}
+LACKS = (
+    Lack(
+        "move", lambda torch, _: torch.device == "cpu",
+        "PyTorch takes all CPUs for one device, and the `meta` device holds no values: modules move between GPUs.",
+    ),
+    Lack(
+        "move", lambda _, step: step.device,
+        "A run on the GPU counts on one, and PyTorch makes no virtual ones of it.",
+    ),
+    Lack(
+        "quantize", lambda torch, _: torch.device == "gpu",
+        "PyTorch's dynamic quantization computes on the CPU alone.",
+    ),
+    Lack(
+        "average", lambda torch, step: not (found := torch.symbols.at(step.average)) or not found.is_owner,
+        "An `AveragedModel` is made of a module; what a function returned here may be anything.",
+    ),
+)  # fmt: skip
