@@ -6,11 +6,11 @@ Scopes are worded as submodules of a root module, and names as attributes of the
 import ast
 from typing import Any
 
-from canireuse.emit import Effects, Emitter, Fate, Slot, Words, attribute, expr, name
+from canireuse.emit import Effects, Emitter, Fate, Slot, Words, attribute, expr, name, statements
 from canireuse.program import Object
 from canireuse.script import Unsupported
 from canireuse.step import Step
-from canireuse.vocabulary import Expect, Function, Layer, Measure, Repeat, Variable
+from canireuse.vocabulary import CurrentScope, Expect, Function, Get, Layer, Measure, Reenter, Repeat, Scope, Variable
 from canireuse_adapters.torch import (
     checkpoints,
     functions,
@@ -189,8 +189,8 @@ class Torch(Emitter):
         return False
 
     def start_afresh(self) -> None:
-        """Make a new root module."""
-        self.emit("root = nn.Module()")
+        """Make a new root module, where there is one."""
+        self.body += statements("root = nn.Module()") if self.has_root() else []
         self.symbols.there.clear()
         self.symbols.perhaps.clear()
 
@@ -241,10 +241,15 @@ class Torch(Emitter):
         found = self.symbols.at(place)
         return found is not None and found.kind == "packed"
 
+    def has_root(self) -> bool:
+        """Return whether something asks for the root module: a scope, a listing, or a name."""
+        steps = self.facts.steps
+        return self.facts.lists_all or any(isinstance(one, Scope | Reenter | CurrentScope | Get) for one in steps)
+
     def is_loose(self, made: Layer | Variable) -> bool:
-        """Return whether no module holds what is made but its Python name: it has no other, or is to be dropped."""
+        """Return whether no module holds what is made but its Python name: none need, or it is to be dropped."""
         unnamed = isinstance(made, Layer) and made.name is None
-        return unnamed or (made.as_ in self.facts.dropped and not self.facts.lists_all)
+        return unnamed or not self.has_root() or (made.as_ in self.facts.dropped and not self.facts.lists_all)
 
     def key(self, owner: str, path: str) -> str:
         """Return the key in an owner's state dict of what stands at a path inside."""

@@ -52,9 +52,8 @@ def several(torch: "Torch", step: Get) -> None:
 
 def variable(torch: "Torch", step: Variable) -> None:
     """Make a parameter and assign it to an attribute of the module."""
-    words = "$here.$variable = $made" if step.as_ is None else "$as = $here.$variable = $made"
-    words = "$as = $made" if torch.is_loose(step) else words
-    torch.fill(words, step, here=torch.here(), made=parameter(torch, step))
+    held = "" if torch.is_loose(step) else "$here.$variable = "
+    torch.fill(("$as = " if step.as_ else "") + held + "$made", step, here=torch.here(), made=parameter(torch, step))
 
 
 def parameter(torch: "Torch", step: Get | Variable) -> ast.expr:
