@@ -1,14 +1,12 @@
 """Layers and modules of PyTorch, what is called, and what ties their parameters."""
 
-import ast
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Fill, Slot, Words, attribute, expr, literal, name
+from canireuse.emit import Fill, Slot, Words, attribute, expr, name
 from canireuse.program import Object
 from canireuse.script import Unsupported
-from canireuse.step import Array
 from canireuse.vocabulary import Call, Layer, Module, Replace, Tie
-from canireuse_adapters.torch.variables import STATISTICS, start, start_of
+from canireuse_adapters.torch.variables import STATISTICS, given, laid_out, start, start_of
 
 if TYPE_CHECKING:
     from canireuse_adapters.torch import Torch
@@ -77,32 +75,15 @@ def call(torch: "Torch", step: Call) -> None:
         torch.emit("$callee.train()" if step.training else "$callee.eval()", callee=callee)
     on: Fill = given(torch, step.on, known)
     words = "torch.func.functional_call($callee, {$**values}, ($on,))" if step.given else "$callee($on)"
-    values = dict(value_given(torch, step.call, path, value) for path, value in step.given.items())
+    values = {
+        torch.key(step.call, path): laid_out(torch, value, f"{step.call}.{path}") for path, value in step.given.items()
+    }
     torch.bind(step.as_, expr(words, callee=callee, on=on, values=values))
 
 
 def is_norm(found: Object) -> bool:
     """Return whether an object acts otherwise in training."""
     return found.kind == "layer" and isinstance(found.made, Layer) and found.made.layer == "norm"
-
-
-def given(torch: "Torch", value: str | Array, found: Object | None) -> ast.expr:
-    """Return the words for an input; what is literal has the dtype that the module was cast to."""
-    if isinstance(value, list) and found and found.dtype and not integers(value):
-        return expr("torch.tensor($value, dtype=torch.$dtype)", value=literal(value), dtype=found.dtype)
-    return torch.expression(value)
-
-
-def integers(values: Array) -> bool:
-    """Return whether an input is made of integers, which look rows up."""
-    return all(map(integers, values)) if isinstance(values, list) else isinstance(values, int)
-
-
-def value_given(torch: "Torch", owner: str, path: str, value: str | Array) -> tuple[str, ast.expr]:
-    """Return one entry of what a stateless call is given: its key in the state dict, and the value."""
-    place = f"{owner}.{path}"
-    words = given(torch, value, torch.symbols.at(place))
-    return torch.key(owner, path), expr("$x.T", x=words) if torch.transposed(place) else words
 
 
 def put(torch: "Torch", place: str, by: str) -> None:

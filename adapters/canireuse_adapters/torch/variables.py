@@ -3,7 +3,7 @@
 import ast
 from typing import TYPE_CHECKING, Any
 
-from canireuse.emit import Fill, Lack, Words, expr, text
+from canireuse.emit import Fill, Lack, Words, expr, literal, text
 from canireuse.program import Mode, Object
 from canireuse.script import Unsupported
 from canireuse.step import Array, Initial, Step
@@ -102,9 +102,36 @@ def assign(torch: "Torch", step: Assign) -> None:
 def write(torch: "Torch", place: ast.expr, to: str | Array, *, transposed: bool) -> None:
     """Write a value into a tensor in place, out of autograd's sight."""
     value = torch.expression(to)
-    one = isinstance(to, int | float) or isinstance(value, ast.Constant)
-    words = "fill_($value)" if one else "copy_($value.T)" if transposed else "copy_($value)"
-    torch.emit(f"with torch.no_grad():\n    $place.{words}", place=place, value=value)
+    if isinstance(to, int | float) or isinstance(value, ast.Constant):
+        words = "$place.fill_($value)"
+    else:
+        words, value = "$place.copy_($value)", turned(torch, to, None) if transposed else value
+    torch.emit(f"with torch.no_grad():\n    {words}", place=place, value=value)
+
+
+def laid_out(torch: "Torch", value: str | Array, place: str) -> ast.expr:
+    """Return the words for a value laid out as a place keeps it."""
+    found = torch.symbols.at(place)
+    return turned(torch, value, found) if torch.transposed(place) else given(torch, value, found)
+
+
+def turned(torch: "Torch", value: str | Array, found: Object | None) -> ast.expr:
+    """Return the words for a value transposed: a literal matrix stands as it is kept."""
+    if isinstance(value, list) and all(isinstance(row, list) and not isinstance(row[0], list) for row in value):
+        return given(torch, list(map(list, zip(*value, strict=True))), found)
+    return expr("$value.T", value=given(torch, value, found))
+
+
+def given(torch: "Torch", value: str | Array, found: Object | None) -> ast.expr:
+    """Return the words for an input; what is literal has the dtype that the module was cast to."""
+    if isinstance(value, list) and found and found.dtype and not integers(value):
+        return expr("torch.tensor($value, dtype=torch.$dtype)", value=literal(value), dtype=found.dtype)
+    return torch.expression(value)
+
+
+def integers(values: Array) -> bool:
+    """Return whether an input is made of integers, which look rows up."""
+    return all(map(integers, values)) if isinstance(values, list) else isinstance(values, int)
 
 
 def reinitialize(torch: "Torch", step: Reinitialize) -> None:
