@@ -83,7 +83,6 @@ def test_a_function_is_given_what_its_steps_read_before_they_bind_it() -> None:
     "step",
     [
         {"get": "w", "as": "a"},
-        {"scope": "s", "dtype": "int32", "steps": [A]},
     ],
     ids=str,
 )

@@ -6,7 +6,7 @@ from canireuse.emit import Fill, Slot, Words, attribute, expr, name
 from canireuse.program import Object
 from canireuse.script import Unsupported
 from canireuse.vocabulary import Call, Layer, Module, Replace, Tie
-from canireuse_adapters.torch.variables import STATISTICS, given, laid_out, start, start_of
+from canireuse_adapters.torch.variables import STATISTICS, given, laid_out, said, start, start_of
 
 if TYPE_CHECKING:
     from canireuse_adapters.torch import Torch
@@ -24,9 +24,9 @@ LAYERS = {
 }  # fmt: skip
 #: kind of layer -> its constructor; momentum is what is taken of the new
 MADE = {
-    "dense": "nn.Linear($inputs, $units, $**bare)", "embedding": "nn.Embedding($inputs, $units)",
-    "norm": "nn.BatchNorm1d($inputs, eps=0.001, momentum=0.1, $**bare)",
-    "cell": "nn.RNNCell($inputs, $units, $**bare)",
+    "dense": "nn.Linear($inputs, $units, $**options)", "embedding": "nn.Embedding($inputs, $units, $**options)",
+    "norm": "nn.BatchNorm1d($inputs, eps=0.001, momentum=0.1, $**options)",
+    "cell": "nn.RNNCell($inputs, $units, $**options)",
 }  # fmt: skip
 TURNED = {
     "dense": "`nn.Linear` keeps its weight as [units, inputs]: `kernel` is read and written through its transpose.",
@@ -40,9 +40,9 @@ def layer(torch: "Torch", step: Layer) -> None:
         raise Unsupported("`nn.Embedding` looks rows up and adds no bias.")
     if step.layer in TURNED:
         torch.idiom(TURNED[step.layer])
-    bare = {"bias": False} if step.bias is None else {}
+    bare = {"bias": False} if step.bias is None and step.layer != "embedding" else {}
     words = "$as = " if torch.is_loose(step) else "$as = $here.$name = "
-    torch.fill(words + MADE[step.layer], step, here=torch.here(), bare=bare)
+    torch.fill(words + MADE[step.layer], step, here=torch.here(), options={**bare, **said(torch, step)})
     if step.layer == "cell" and step.bias is not None:
         torch.idiom("`nn.RNNCell` adds two biases: the second is taken away.")
         torch.emit("$to.bias_hh = None", to=step.as_)

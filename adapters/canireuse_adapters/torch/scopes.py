@@ -10,9 +10,7 @@ from canireuse.vocabulary import CurrentScope, Reenter, Scope
 if TYPE_CHECKING:
     from canireuse_adapters.torch import Torch
 
-FLOATS = {None, "float16", "float32", "float64"}
 NO_MODE = "PyTorch has no reuse mode: `register_parameter` makes, `get_parameter` looks up, and the caller says which."
-ONLY_FLOATS = "`torch.set_default_dtype` takes floating-point types alone; another is said at each tensor."
 
 
 def scope(torch: "Torch", step: Scope) -> None:
@@ -33,20 +31,10 @@ def scope(torch: "Torch", step: Scope) -> None:
 
 
 def enter(torch: "Torch", step: Scope | Reenter) -> None:
-    """Write the steps inside a scope; another default dtype is global, and is put back afterwards."""
+    """Write the steps inside a scope."""
     if step.as_:
         torch.emit("$to = $here", to=step.as_, here=torch.here())
-    if step.dtype is None:
-        torch.steps(step.steps)
-        return
-    torch.idiom("PyTorch's default dtype is global: it is set before, and put back afterwards.")
-    words, around = "torch.set_default_dtype(torch.$dtype)", torch.symbols.opened[-2].dtype or "float32"
-    torch.emit(words, dtype=step.dtype)
-    if step.raises is None:
-        torch.steps(step.steps)
-        torch.emit(words, dtype=around)
-    else:
-        torch.block("try:\n    $*body\nfinally:\n    $*back", step.steps, back=statements(words, dtype=around))
+    torch.steps(step.steps)
 
 
 def current_scope(torch: "Torch", step: CurrentScope) -> None:
@@ -55,11 +43,4 @@ def current_scope(torch: "Torch", step: CurrentScope) -> None:
 
 
 WORDS: Words = {"scope": scope, "reenter": enter, "current_scope": current_scope}
-LACKS = tuple(
-    Lack(verb, when, reason)
-    for verb in ("scope", "reenter")
-    for when, reason in (
-        (lambda _, step: isinstance(step.reuse, OddFlag), NO_MODE),
-        (lambda _, step: step.dtype not in FLOATS, ONLY_FLOATS),
-    )
-)
+LACKS = tuple(Lack(verb, lambda _, step: isinstance(step.reuse, OddFlag), NO_MODE) for verb in ("scope", "reenter"))

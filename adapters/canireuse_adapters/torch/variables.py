@@ -8,11 +8,12 @@ from canireuse.program import Mode, Object
 from canireuse.script import Unsupported
 from canireuse.step import Array, Initial, Step
 from canireuse.vocabulary import Assign, Get, Layer, Reinitialize, Variable
-from canireuse_adapters.torch.scopes import FLOATS, NO_MODE
+from canireuse_adapters.torch.scopes import NO_MODE
 
 if TYPE_CHECKING:
     from canireuse_adapters.torch import Torch
 
+FLOATS = {None, "float16", "float32", "float64"}
 NO_COLLECTIONS = (
     "PyTorch modules register parameters and buffers; there are no further collections that a variable can be put in."
 )
@@ -60,17 +61,31 @@ def parameter(torch: "Torch", step: Get | Variable) -> ast.expr:
     """Return the words that make a parameter; only floats can have gradients, so that another dtype has to say so."""
     if step.collection:
         raise Unsupported(NO_COLLECTIONS)
-    plain = step.trainable is False or (step.trainable is None and step.dtype not in FLOATS)
+    plain = step.trainable is False or (step.trainable is None and dtype_of(torch, step) not in FLOATS)
     options = {"requires_grad": False} if plain else {}
     return expr("nn.Parameter($value, $**options)", value=initial(torch, step), options=options)
+
+
+def dtype_of(torch: "Torch", step: Get | Variable | Layer) -> str | None:
+    """Return the dtype that is said of a variable, or of the scope that it is made in."""
+    own = None if isinstance(step, Layer) else step.dtype
+    if own is None and torch.symbols.scope.dtype:
+        torch.idiom("PyTorch modules hand no dtype down: each parameter says its own.")
+    return own or torch.symbols.scope.dtype
+
+
+def said(torch: "Torch", step: Get | Variable | Layer) -> dict[str, Fill]:
+    """Return the argument that says a dtype, where one is said."""
+    dtype = dtype_of(torch, step)
+    return {"dtype": expr("torch.$dtype", dtype=dtype)} if dtype else {}
 
 
 def initial(torch: "Torch", step: Get | Variable) -> ast.expr:
     """Return the words for the tensor a parameter starts from."""
     if isinstance(step, Variable) and step.start is not None:
         return torch.expression(step.start)
-    init: Any = floats(step.init) if step.dtype in FLOATS else step.init
-    options = {"dtype": expr("torch.$dtype", dtype=step.dtype)} if step.dtype else {}
+    init: Any = floats(step.init) if dtype_of(torch, step) in FLOATS else step.init
+    options = said(torch, step)
     if init == "random":
         return expr("torch.randn($shape, $**options)", shape=step.shape or [], options=options)
     scalar = step.shape == [] or (step.shape is None and isinstance(step, Variable))
