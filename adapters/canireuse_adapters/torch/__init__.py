@@ -11,20 +11,13 @@ from canireuse.program import Object
 from canireuse.script import Unsupported
 from canireuse.step import Step
 from canireuse.vocabulary import CurrentScope, Expect, Function, Get, Layer, Measure, Reenter, Repeat, Scope, Variable
-from canireuse_adapters.torch import (
-    checkpoints,
-    functions,
-    layers,
-    learning,
-    measuring,
-    modules,
-    parallel,
-    scopes,
-    variables,
-)
+from canireuse_adapters.torch import checkpoints, functions, layers, learning, modules, parallel, scopes, variables
+from canireuse_adapters.torch.measuring import READS, UNLISTED
 from canireuse_adapters.torch.variables import NO_COLLECTIONS, PACKED
 
+SCOPES = ("scope", "default_scope", "reenter")
 NO_DEFAULTS = "PyTorch modules hand no initializer down: each parameter is made from the values it starts with."
+NO_PENALTIES = "PyTorch parameters carry no regularizer: a penalty is a term that the user adds to the loss, or an optimizer's `weight_decay`."
 
 WORDS: Words = {
     **scopes.WORDS, **variables.WORDS, **layers.WORDS, **modules.WORDS, **checkpoints.WORDS, **learning.WORDS,
@@ -33,7 +26,7 @@ WORDS: Words = {
 EFFECTS: Effects = {**modules.EFFECTS, **checkpoints.EFFECTS}
 LACKS = (
     *scopes.LACKS, *variables.LACKS, *modules.LACKS, *checkpoints.LACKS, *functions.LACKS,
-    *parallel.LACKS, *measuring.LACKS,
+    *parallel.LACKS, UNLISTED,
 )  # fmt: skip
 
 
@@ -68,35 +61,19 @@ class Torch(Emitter):
     errors = {
         "already_exists": (("KeyError", r"attribute .* already exists"),),
         "not_found": (
-            (
-                "AttributeError",
-                r"^'(Module|Sequential|Linear|Embedding|BatchNorm1d|RNNCell|AveragedModel)' object has no attribute|^\w+ has no attribute `|is not (an nn\.(Parameter|Module)|a buffer)",
-            ),
+            ("AttributeError", r"^'(Module|Sequential|Linear|Embedding|BatchNorm1d|RNNCell|AveragedModel)' object has no attribute|^\w+ has no attribute `|is not (an nn\.(Parameter|Module)|a buffer)"),
             ("RuntimeError", r"(Missing|Unexpected) key\(s\) in state_dict"),
         ),
-        "shape_mismatch": (
-            (
-                "RuntimeError",
-                r"must match the size of tensor|size mismatch|shapes cannot be multiplied|inconsistent tensor size|doesn't match the broadcast shape",
-            ),
-        ),
-        "dtype_mismatch": (
-            ("RuntimeError", r"have (the )?same dtype|expected scalar type|can't be cast to the desired output type"),
-        ),
+        "shape_mismatch": (("RuntimeError", r"must match the size of tensor|size mismatch|shapes cannot be multiplied|inconsistent tensor size|doesn't match the broadcast shape"),),
+        "dtype_mismatch": (("RuntimeError", r"have (the )?same dtype|expected scalar type|can't be cast to the desired output type"),),
         "not_trainable": (
-            (
-                "RuntimeError",
-                r"does(n't| not) require grad|floating point and complex dtype can require gradients|any parameters that require a gradient",
-            ),
+            ("RuntimeError", r"does(n't| not) require grad|floating point and complex dtype can require gradients|any parameters that require a gradient"),
             ("ProcessRaisedException", r"does(n't| not) require grad|any parameters that require a gradient"),
         ),
         "bad_argument": (
             ("TypeError", r"^cannot assign '.*' as parameter|^nn\.Module\.to only accepts floating point"),
             ("RuntimeError", r"only for scalar outputs|requires_grad flags of leaf"),
-            (
-                "UncapturedHigherOrderOpError",
-                r"Unsafe side effect|Encountered input mutation|unless it is captured completely",
-            ),
+            ("UncapturedHigherOrderOpError", r"Unsafe side effect|Encountered input mutation|unless it is captured completely"),
         ),
         "uninitialized": (("NotImplementedError", r"meta tensor; no data"),),
         "sharing_refused": (
@@ -104,7 +81,7 @@ class Torch(Emitter):
             ("RuntimeError", r"Some tensors share memory|Couldn't swap"),
             ("ProcessRaisedException", r"is shared with a parameter already managed by another FSDP group"),
         ),
-    }
+    }  # fmt: skip
     ways = {
         "copy": ("deepcopy", "pickle"),
         "restore": ("load_state_dict", "load_state_dict-assign", "unpickle", "safetensors-model", "safetensors-file"),
@@ -123,31 +100,16 @@ class Torch(Emitter):
         "graph": "PyTorch has no graph that variables live in: a parameter belongs to whatever object holds it.",
         "session": "PyTorch has no sessions: a parameter holds its value itself.",
         "collection": NO_COLLECTIONS,
-        **dict.fromkeys(("scope.init", "default_scope.init", "reenter.init"), NO_DEFAULTS),
-        **dict.fromkeys(
-            (
-                "scope.penalty",
-                "default_scope.penalty",
-                "reenter.penalty",
-                "get.penalty",
-                "layer.penalty",
-                "penalties",
-                "penalty",
-            ),
-            "PyTorch parameters carry no regularizer: a penalty is a term that the user adds to the loss, or an optimizer's `weight_decay`.",
-        ),
-        **dict.fromkeys(
-            ("scope.auxiliary_name_scope", "default_scope.auxiliary_name_scope", "reenter.auxiliary_name_scope"),
-            "PyTorch has no name scopes, so that a module opens none beside.",
-        ),
-        "default_scope": "PyTorch makes no name unique: `add_module` replaces a module of that name in silence.",
-        "default_scope.dtype": "PyTorch makes no name unique: `add_module` replaces a module of that name in silence.",
+        **{f"{verb}.init": NO_DEFAULTS for verb in SCOPES},
+        **dict.fromkeys((*(f"{verb}.penalty" for verb in (*SCOPES, "get", "layer")), "penalties", "penalty"), NO_PENALTIES),
+        **{f"{verb}.auxiliary_name_scope": "PyTorch has no name scopes, so that a module opens none beside." for verb in SCOPES},
+        **dict.fromkeys(("default_scope", "default_scope.dtype"), "PyTorch makes no name unique: `add_module` replaces a module of that name in silence."),
         "intercept": "`get_parameter` takes no getter: what a parameter is read through is registered on it, with `torch.nn.utils.parametrize`.",
         "get.partitions": "A parameter is one tensor; one in parts is a DTensor, which several processes hold together.",
         "wrap": "No layer of PyTorch takes another to run it over time: `nn.RNN` owns its weights, users write the loop over a cell, and `nn.Linear` works on the last axis as it is.",
         "function.template": "PyTorch has no templates: parameters live on from call to call in a module that the user makes.",
         "shard": "A DTensor is cut over several processes, each of which runs the whole script: in one process nothing can be laid out over two devices.",
-    }
+    }  # fmt: skip
     functions = {
         "tanh": "torch.tanh($x)", "relu": "torch.relu($x)", "sigmoid": "torch.sigmoid($x)", "exp": "torch.exp($x)",
         "log": "torch.log($x)", "square": "torch.square($x)", "sum": "torch.sum($x)", "mean": "torch.mean($x)",
@@ -161,7 +123,7 @@ class Torch(Emitter):
     fences = {"gpu": "torch.cuda.synchronize"}
     layers = layers.LAYERS
     fates = dict.fromkeys(("cast", "move", "materialize"), Fate.SAME)
-    words, effects, lacks, reads = WORDS, EFFECTS, LACKS, measuring.READS
+    words, effects, lacks, reads = WORDS, EFFECTS, LACKS, READS
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)

@@ -70,9 +70,7 @@ READS: Reads = {
     "traces": lambda torch, step: expr("len($graphs)", graphs=name(graphs_of(torch, step.traces))),
     "alive": "$watch() is not None",
 }
-LACKS = (
-    Lack(
-        "expect", lists_what_is_loose,
-        "PyTorch keeps no list of all parameters: only the modules that hold them can be asked.",
-    ),
+UNLISTED = Lack(
+    "expect", lists_what_is_loose,
+    "PyTorch keeps no list of all parameters: only the modules that hold them can be asked.",
 )  # fmt: skip
