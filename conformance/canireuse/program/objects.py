@@ -81,6 +81,8 @@ class Object:
     frozen: bool = False
     #: what it was cast to
     dtype: str | None = None
+    #: whether it has a shape and a dtype alone, and no memory yet
+    abstract: bool = False
     #: of a scope, its path from the root, and the opening that it stands for
     path: tuple[str, ...] = ()
     opened: Opened | None = None

@@ -25,6 +25,7 @@ from canireuse.vocabulary import (
     Graph,
     Invoke,
     Layer,
+    Materialize,
     Measure,
     Module,
     Reenter,
@@ -163,9 +164,9 @@ class Symbols:
         else:
             yield
 
-    def standing(self, steps: Sequence[Step]) -> Standing:
-        """Return what stands where now, of what steps may change."""
-        changed = {} if all(step.verb in UNCHANGING for step in walk(steps)) else self.objects()
+    def standing(self, steps: Sequence[Step] | None = None) -> Standing:
+        """Return what stands where now, of what steps may change; of all, if no steps are given."""
+        changed = {} if steps is not None and all(step.verb in UNCHANGING for step in walk(steps)) else self.objects()
         self.ran += len(changed) // 10
         opened = {one for one in (*self.opened, *(found.opened for found in self.names.values())) if one}
         return Standing(
@@ -261,7 +262,7 @@ class Symbols:
     def save(self, step: Save) -> None:
         """Keep what is saved under the word of the checkpoint."""
         saved = self.at(step.save)
-        self.names[step.to] = Object("checkpoint", returns=saved and saved.copied())
+        self.names[step.to] = Object("checkpoint", made=step, returns=saved and saved.copied())
 
     def switch(self, step: ReuseVariables) -> None:
         """Have a scope look up from here on."""
@@ -285,6 +286,13 @@ class Symbols:
         found = self.copied(step)
         for one in found.walk():
             one.dtype = step.to
+        return found
+
+    def materialized(self, step: Materialize) -> Object:
+        """Return what has memory, where there were shapes and dtypes alone."""
+        found = self.copied(step)
+        for one in found.walk():
+            one.abstract = False
         return found
 
     def fate(self, step: Step) -> Fate:
@@ -337,6 +345,13 @@ class Symbols:
         self.calling.discard(id(step))
         return returned
 
+    def invoked(self, step: Invoke) -> Object:
+        """Return what a call gives: shapes and dtypes alone where nothing is computed."""
+        found = self.called(step.invoke)
+        for one in found.walk() if step.abstract else ():
+            one.abstract = True
+        return found
+
 
 #: verb -> its effect, where that is not to bind a name
 EFFECTS: Mapping[str, Callable[[Symbols, Any], None]] = {
@@ -358,9 +373,10 @@ MADE: Mapping[str, Callable[[Symbols, Any], Object]] = {
     "wrap": lambda symbols, step: wrapper(step, symbols.there_or_unknown(step.wrap)),
     "module": Symbols.module,
     "cast": Symbols.cast,
-    **dict.fromkeys(("copy", "move", "materialize", "average", "quantize"), Symbols.copied),
+    **dict.fromkeys(("copy", "move", "average", "quantize"), Symbols.copied),
+    "materialize": Symbols.materialized,
     "function": lambda symbols, step: Object("function", made=step, returns=symbols.returned.get(id(step))),
-    "invoke": lambda symbols, step: symbols.called(step.invoke),
+    "invoke": Symbols.invoked,
     "thread": lambda symbols, step: symbols.called(step.thread, step.times),
     "current_scope": lambda symbols, _step: Object("scope", path=symbols.scope.path, opened=symbols.scope),
     "optimizer": lambda _symbols, step: Object("optimizer", made=step),
