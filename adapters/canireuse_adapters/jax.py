@@ -3,7 +3,7 @@
 import ast
 from typing import ClassVar
 
-from canireuse.emit import Body, Emitter, Fill, Names, attribute, expr, literal, name, node, statements, text
+from canireuse.emit import Body, Emitter, Fill, Names, Words, attribute, expr, literal, name, node, statements, text
 from canireuse.script import Unsupported
 from canireuse.spec import Spec
 from canireuse.step import Array, Initial
@@ -74,7 +74,7 @@ class Jax(Emitter):
     fences = {"cpu": "jax.block_until_ready", "gpu": "jax.block_until_ready"}
     array_words = "jnp.array($x)"
     head = {device: f"jax.config.update('jax_default_device', jax.devices('{device}')[0])" for device in ("cpu", "gpu")}
-    words = {
+    words: ClassVar[Words] = {
         "read": "$read_data",
         "name_scope": "with jax.named_scope('$name_scope'):\n    $*body",
         "vectorize": "$vectorize = jax.vmap(lambda $each: $returns)($over)",
