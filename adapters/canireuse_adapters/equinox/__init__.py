@@ -1,24 +1,58 @@
 """Equinox: models are trees of arrays; a model with other arrays is another model, bound to the same name."""
 
+import ast
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, ClassVar, NamedTuple
+
+from canireuse import expression
+from canireuse.emit import Body, Fill, Names, Words, attribute, expr, statements
+from canireuse.program import Object, Slot, free_names
+from canireuse.script import Unsupported
 from canireuse.spec import Spec
-from canireuse.translation import Unsupported
-from canireuse.vocabulary import Module, Tie, walk
-from canireuse_adapters.equinox.measuring import EquinoxMeasuring
-from canireuse_adapters.equinox.places import Path
-from canireuse_adapters.jax_text import (
+from canireuse.step import Array, Step
+from canireuse.vocabulary import Assign, Call, Drop, Expect, Function, Layer, Module, Scan, Tie, Variable, walk
+from canireuse_adapters.equinox import checkpoints, functions, layers, learning, measuring, modules
+from canireuse_adapters.equinox.places import (
+    STATISTICS,
+    TREES,
+    Spot,
+    Tensor,
+    around,
+    buffers,
+    is_floating,
+    numbers,
+    shape_of,
+    spelled,
+    value_of,
+)
+from canireuse_adapters.jax import (
     ERRORS,
     MISSING,
     SINCE_OF_OPTAX,
     SINCE_OF_PATHS,
     SINCE_ON_DEVICES,
+    Jax,
     asks_what_survives,
 )
+from canireuse_adapters.training import training_of
 
 BY_NAME = "Equinox has no scopes and no lookup by name: a variable is a field of a module, and is reached as an attribute of it."
-NO_LIST = "Equinox keeps no list of all variables: what is listed are the leaves of a tree that one has."
+#: steps that put trees into others, or make a tree of one: their words and their effect are one, bit by bit
+MOVING = frozenset({*modules.WORDS, "copy", "average", "cast", "move", "materialize"})
+WORDS: Words = {
+    **Jax.words, **layers.WORDS, **modules.WORDS, **checkpoints.WORDS, **learning.WORDS, **functions.WORDS,
+}  # fmt: skip
 
 
-class Equinox(EquinoxMeasuring):
+class Frame(NamedTuple):
+    """A function that is being written: plain, traced, loss or loop; and what names stood for outside."""
+
+    kind: str
+    outside: dict[str, Object]
+
+
+class Equinox(Jax):
     """Words a spec in Equinox."""
 
     name = "equinox"
@@ -29,6 +63,7 @@ class Equinox(EquinoxMeasuring):
     since = {**SINCE_ON_DEVICES, **SINCE_OF_PATHS, **SINCE_OF_OPTAX}
     modules = ("equinox",)
     imports = "import equinox as eqx\nimport jax\nimport jax.numpy as jnp\nimport optax"
+    package = "eqx"
     ways = {"copy": ("tree-map", "deepcopy")}
     options = frozenset({
         "call.given", "copy.shallow", "save.only", "restore.partial", "gradient.remat", "invoke.abstract", "layer.unnamed", "layer.norm", "call.training",
@@ -59,6 +94,27 @@ class Equinox(EquinoxMeasuring):
         "function.template": "Equinox has no templates: what a function made is kept by who called it, and handed to the next call.",
         "reinitialize": "An array keeps no initializer; a tree is made anew, or an earlier one is kept.",
     }
+    words: ClassVar[Words] = WORDS
+    layers = {
+        "dense": {"kernel": Slot("weight", transposed=True)},
+        "embedding": {"kernel": Slot("weight")},
+        "norm": {"kernel": Slot("weight"), **dict.fromkeys(("mean", "var"), Slot("", kind="buffer"))},
+    }
+    reads = measuring.READS
+    lost = "What a function makes is its own: another part of the program has what the function returns."
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        #: the functions that are being written, the innermost last
+        self.frames: list[Frame] = []
+        #: the functions that are there
+        self.known: dict[str, functions.Known] = {}
+        #: by the name of an optimizer, or by the number of a training step whose optimizer is made above a function
+        self.optimizers: dict[str | int, learning.Optimized] = {}
+        #: the classes of modules that the script defines, by the number of the step
+        self.classes: dict[int, ast.ClassDef] = {}
+        #: the names of trees that were put on devices
+        self.spread: set[str] = set()
 
     @classmethod
     def ways_of(cls, spec: Spec) -> list[dict[str, str]]:
@@ -67,93 +123,242 @@ class Equinox(EquinoxMeasuring):
         steps = list(walk(spec.steps))
         ties = any(isinstance(step, Tie) for step in steps)
         handed = [place for step in steps if isinstance(step, Module) for place in step.members.values()]
+        if not ties and len(set(handed)) == len(handed):
+            return combinations
         survives = asks_what_survives(spec)
-        if ties:
-            return [{**made, "tie": way} for made in combinations for way in ("same-array", "shared")[survives:]]
-        if len(set(handed)) < len(handed):
-            return [{**made, "module": way} for made in combinations for way in ("same-array", "shared")[survives:]]
-        return combinations
+        verb = "tie" if ties else "module"
+        return [{**made, verb: way} for made in combinations for way in ("same-array", "shared")[survives:]]
 
-    # -- observations
+    @property
+    def sharing(self) -> bool:
+        """Whether what is handed to several is put into `eqx.nn.Shared`."""
+        return "shared" in {self.way.get("tie"), self.way.get("module")}
 
-    def name_of(self, place: str) -> str:
-        """Find a variable's path in the tree it is in."""
-        if not self.is_variable(place):
-            raise Unsupported("A JAX array has no name: operations are named only in what a transformation traces.")
-        tree, path = self.locate(place)
-        if not path:
-            raise Unsupported("A JAX array has no name, and this one is in no tree in which it would have a path.")
-        self.idiom("An array has no name: its path is found by looking for the object among the leaves of the tree.")
-        return (
-            f"next(jax.tree_util.keystr(path, simple=True, separator='/') for path, leaf in jax.tree.leaves_with_path({tree}) "
-            f"if leaf is {self.place(place)})"
-        )
+    def above(self, body: Body) -> Body:
+        """Define the script's modules above all steps, and make what it draws with."""
+        if "keys" in Names(body).free:
+            body = [*statements("keys = iter(jax.random.split(jax.random.key(0), 100))"), *body]
+        return super().above([*{id(one): one for one in self.classes.values()}.values(), *body])
 
-    def shape_of(self, place: str) -> str:
-        """Return the shape."""
-        node = self.node(place)
-        return f"list({self.looked_at(place)}.shape{'[::-1]' if node and node.transposed else ''})"
+    # -- where things are
 
-    def dtype_of(self, place: str) -> str:
-        """Return the name of the dtype."""
-        return f"str({self.looked_at(place)}.dtype)"
+    def locate(self, place: str) -> Spot:
+        """Return where a place is: in the tree that holds what its name stands for, which may be another's part by now."""
+        first, *rest = place.split(".")
+        wanted = self.symbols.names.get(first)
+        if not wanted or wanted.kind == "dropped":
+            raise Unsupported(self.lost)
+        spot = self.outermost(Spot(first, wanted))
+        return spot._replace(route=(*spot.route, *rest))
 
-    def looked_at(self, place: str) -> str:
-        """Return the words for an array that may be a shape and a dtype alone, which nothing can be computed of."""
-        tree, words = self.locate(place)[0], self.place(place)
-        if tree in self.trees and self.trees[tree].abstract and "()" in words:
-            return f"eqx.filter_eval_shape(lambda {tree}: {words}, {tree})"
-        return words
+    def outermost(self, spot: Spot) -> Spot:
+        """Return where something is in the tree that is a part of no other."""
+        trees = {top: tree for top, tree in self.symbols.names.items() if tree.kind in TREES and tree is not spot.tree}
+        ways = (Spot(top, tree, (*way, *spot.route)) for top, tree in trees.items() for way in tree.routes(spot.tree))
+        found = next(ways, None)
+        return self.outermost(found) if found else spot
 
-    def listing(self, inside: str | None, *, only_trainable: bool) -> str:
-        """Return the arrays of a tree."""
-        if inside is None:
-            raise Unsupported(NO_LIST)
-        tree, node = self.whole(inside), self.node(inside)
-        if node and node.abstract:
-            return f"jax.tree.leaves(eqx.filter({tree}, lambda leaf: isinstance(leaf, jax.ShapeDtypeStruct)))"
-        if only_trainable and self.some_frozen(inside):
-            return f"jax.tree.leaves(eqx.filter({tree}, {self.filter_inside(inside, tree)}))"
-        return f"jax.tree.leaves(eqx.filter({tree}, eqx.is_{'inexact_' if only_trainable else ''}array))"
+    def tree(self, place: str) -> Object | None:
+        """Return what stands at a place, if that is a tree or an array of one."""
+        found = self.locate(place).found
+        return found if found and found.kind in TREES else None
 
-    def some_frozen(self, inside: str) -> bool:
-        """Return whether the filter leaves out something inside."""
-        return any(self.leaf(tree, path)[1].frozen for tree, path in self.listed_arrays(inside))  # type: ignore[union-attr]  # listed as known
+    def state_of(self, one: Object | None) -> str | None:
+        """Return the name of the `eqx.nn.State` that has the running statistics of norms inside."""
+        states = {top: state.parts.values() for top, state in self.symbols.names.items() if state.kind == "state"}
+        return next((top for top, kept in states.items() if not buffers(one).keys().isdisjoint(kept)), None)
 
-    def listed_arrays(self, inside: str) -> list[tuple[str, Path]]:
-        """Return the place of each array inside, also of those that are another's leaf."""
-        tree, path = self.locate(inside)
-        node = self.trees[tree].at(path)
-        return [(tree, path + one) for one in self.inside(node)] if node else []
+    # -- words
 
-    def filter_inside(self, inside: str, tree: str) -> str:
-        """Write the tree of booleans that says what inside is trained; return its name."""
-        at, path = self.locate(inside)
-        node = self.trees[at].at(path)
-        spec = self.free("filter_spec")
-        places = []
-        for where, one in self.listed_arrays(inside):
-            leaf = self.leaf(where, one)[1]
-            if leaf is not None and not leaf.frozen and leaf.floating:
-                places.append(f"tree{self.leaf_of(node, one[len(path) :])[0]}")
-        self.write(f"{spec} = jax.tree.map(lambda _: False, {tree})")
-        if places:
-            places = list(dict.fromkeys(places))
-            self.write(f"{spec} = eqx.tree_at(lambda tree: [{', '.join(places)}], {spec}, [True] * {len(places)})")
-        return spec
+    def whole(self, place: str) -> ast.expr:
+        """Return the words for a tree as it is kept, `eqx.nn.Shared` around it or not."""
+        spot = self.locate(place)
+        if spot.found is None or spot.found.kind != "buffer":
+            return spot.words
+        return expr("$state.get($key)[$index]", index=STATISTICS.index(spot.route[-1]), **self.state_and_key(spot))
 
-    def names(self, inside: str | None) -> str:
-        """Return the paths of the arrays of a tree."""
-        if inside is None:
-            raise Unsupported(NO_LIST)
-        leaves = f"jax.tree.leaves_with_path(eqx.filter({self.whole(inside)}, eqx.is_array))"
-        return f"sorted(jax.tree_util.keystr(path, simple=True, separator='/') for path, _ in {leaves})"
+    def place(self, place: str) -> ast.expr:
+        """Return the words for what stands at a place; of a tied tree, what it is with everything in its place."""
+        return spelled(self.whole(place), around(self.locate(place).found))
 
-    def paths_of(self, place: str, inside: str) -> str:
-        """Return every path under which an array is a leaf."""
-        leaves = f"jax.tree.leaves_with_path({self.whole(inside)})"
-        return f"sorted(jax.tree_util.keystr(path, simple=True, separator='/') for path, leaf in {leaves} if leaf is {self.place(place)})"
+    def value(self, place: str) -> ast.expr:
+        """Return an array laid out as [inputs, units]."""
+        return self.turned(self.place(place), self.locate(place).slot.transposed)
 
-    def offered(self, name: str) -> str:
-        """Ask the top-level package."""
-        return super().offered(name).replace("flax", "eqx")
+    @staticmethod
+    def turned(words: ast.expr, turn: bool) -> ast.expr:
+        """Return an array, or its transpose."""
+        return attribute(words, ["T"]) if turn else words
+
+    def state_and_key(self, spot: Spot) -> dict[str, Fill]:
+        """Return the state that has a running statistic, and the key there."""
+        state, norm = self.state_of(spot.found), spot._replace(route=spot.route[:-1])
+        if state is None:
+            raise Unsupported("What follows a model here is its tree; running statistics are in the state beside it.")
+        return {"state": state, "key": spelled(norm.words, (*around(norm.found), "batch_state_index"))}
+
+    def looked_into(self, step: Expect) -> dict[str, Fill]:
+        """Return what fills the holes of a reading."""
+        return super().looked_into(step) | measuring.holes(self, step)
+
+    # -- writing
+
+    def pure_only(self, doing: str) -> None:
+        """Refuse what a function under a transformation cannot do."""
+        if any(frame.kind == "loss" for frame in self.frames):
+            raise Unsupported(f"A loss that is differentiated is a pure function of its parameters; it cannot {doing}.")
+
+    def writing(self) -> None:
+        """Refuse to bind trees anew where a function is pure."""
+        self.pure_only("write variables")
+        if any(frame.kind == "loop" for frame in self.frames):
+            raise Unsupported(
+                "The body of `jax.lax.fori_loop` is a pure function of what is carried: a variable that it changes would have to be carried too."
+            )
+
+    def put(self, spot: Spot, value: Fill) -> None:
+        """Bind a tree's name to a tree with something else in one place."""
+        self.writing()
+        if spot.found and spot.found.kind == "buffer":
+            fills = self.state_and_key(spot)
+            both: list[Fill] = [expr("$state.get($key)[$index]", index=index, **fills) for index in (0, 1)]
+            both[STATISTICS.index(spot.route[-1])] = value
+            self.emit("$state = $state.set($key, ($*both,))", both=both, **fills)
+        elif spot.route:
+            where = spelled(spot.name, spot.leaf.path, leaf=True)
+            words = "$tree = eqx.tree_at(lambda $tree: $where, $tree, $value)"
+            self.emit(words, tree=spot.name, where=where, value=value)
+        else:
+            self.bind(spot.name, value)
+
+    def assign(self, step: Assign) -> None:
+        """Put another array in a place."""
+        spot, to = self.locate(step.assign), step.to
+        found = spot.leaf.found
+        floating = found is None or is_floating(found)
+        parsed = expression.parse(to) if isinstance(to, str) else None
+        to = numbers(parsed.value if isinstance(parsed, ast.Constant) else to, floating=floating)
+        if isinstance(to, int | float):
+            self.put(spot, expr("jnp.full_like($place, $x)", place=self.place(step.assign), x=to))
+        else:
+            self.put(spot, self.turned(self.new_value(to), spot.transposed))
+
+    def increment(self, place: str) -> None:
+        """Write one more."""
+        spot = self.locate(place)
+        self.put(spot, expr("$x + 1", x=self.turned(self.place(place), spot.transposed != spot.slot.transposed)))
+
+    def drop(self, step: Drop) -> None:
+        """Delete the name of a tree."""
+        if self.tree(step.drop) is None or self.outer(step.drop):
+            raise Unsupported(
+                "What this name stands for is a place in a tree, which still holds it: there is no name to drop."
+            )
+        super().drop(step)
+
+    # -- functions that are being written
+
+    @contextmanager
+    def framed(self, kind: str, takes: Sequence[str] = ()) -> Iterator[Body]:
+        """Collect the body of a function."""
+        outside = {one: found for one, found in self.symbols.names.items() if one not in takes}
+        with self.apart() as body:
+            self.frames.append(Frame(kind, outside))
+            yield body
+            self.frames.pop()
+
+    def outer(self, top: str) -> bool:
+        """Return whether a name was bound outside of the function that is being written, and still stands for the same."""
+        return bool(self.frames) and self.frames[-1].outside.get(top) is self.symbols.names.get(top)
+
+    def rebound(self, steps: Sequence[Step], takes: Sequence[str] = ()) -> list[str]:
+        """Return the tensors from outside that a body reads and then binds its own value to: a function takes them."""
+        outside = self.frames[-1].outside
+        return [one for one in free_names(steps, takes) if one in outside and outside[one].kind == "tensor"]
+
+    def scan(self, step: Scan) -> None:
+        """Run a loop that is traced once; its body changes nothing but what is carried."""
+        self.frames.append(Frame("loop", dict(self.symbols.names)))
+        super().scan(step)
+        self.frames.pop()
+
+    # -- steps and their effects
+
+    def say(self, step: Step) -> None:
+        """Word one step; where its words come with its effect, put all back, since that comes after."""
+        if step.verb not in MOVING:
+            super().say(step)
+            return
+        before = self.symbols.standing()
+        super().say(step)
+        self.symbols.put_back(before)
+
+    def effect(self, step: Step) -> None:
+        """Have the effect of a step: what is handed on is a value, and another name for it holds other variables."""
+        if step.verb in MOVING:
+            with self.apart():
+                super().say(step)
+            return
+        axes, symbols = self.axes_of(step), self.symbols
+        if not isinstance(step, Scan):  # what is carried stays what it is
+            super().effect(step)
+        made = symbols.names.get(step.binding or "")
+        if made is None or not step.binding:
+            return
+        if isinstance(step, Layer | Variable):
+            self.start(step, made)
+        elif isinstance(step, Function) and id(training_of(step)) in self.optimizers:
+            symbols.names["state"] = Object("state")
+        elif step.verb in {"invoke", "thread"}:
+            symbols.names[step.binding] = value_of(made)
+        elif made.kind == "tensor" and axes is not None:
+            symbols.names[step.binding] = Tensor("tensor", axes=axes)
+
+    def start(self, step: Layer | Variable, made: Object) -> None:
+        """Note what is not trained, and where running statistics are; a norm has a bias in any case."""
+        if isinstance(step, Layer) and step.layer == "norm":
+            made.parts.setdefault("bias", Object("variable", made=step, part="bias", trainable=step.trainable))
+            self.symbols.names[self.own(f"{step.as_}_state")] = Object(
+                "state", {one: made.parts[one] for one in STATISTICS}
+            )
+        for one in made.variables():
+            one.frozen = not one.trainable
+
+    # -- axes
+
+    def axes_of(self, step: Step) -> int | None:
+        """Return how many axes the tensor has that a step makes; None if it is not known."""
+        if isinstance(step, Call):
+            return layers.depth(self, step) + 1
+        said = {"compute": "compute", "gradient": "wrt", "vectorize": "over"}.get(step.verb)
+        return self.axes(getattr(step, said).rpartition("=")[2]) if said else None
+
+    def axes(self, value: str | Array) -> int | None:
+        """Return the number of axes of an expression, None if it is not known."""
+        return self.axes_at(expression.parse(value)) if isinstance(value, str) else len(shape_of(value))
+
+    def axes_at(self, at: ast.expr) -> int | None:  # noqa: PLR0911  # one case a kind of node
+        """Return the number of axes of a part of an expression."""
+        match at:
+            case ast.Constant():
+                return 0
+            case ast.List():
+                return len(shape_of(ast.literal_eval(at)))
+            case ast.Name():
+                found = self.symbols.names.get(at.id)
+                return found.axes if isinstance(found, Tensor) else None
+            case ast.Call(func=ast.Name(id="sum" | "mean")):
+                return 0
+            case ast.Call(func=ast.Name(id="ones"), args=sizes):
+                return len(sizes)
+            case ast.Call(args=[argument]) | ast.UnaryOp(operand=argument):
+                return self.axes_at(argument)
+            case ast.Subscript(value=inner):
+                axes = self.axes_at(inner)
+                return None if axes is None else axes - 1
+            case ast.BinOp(left=left, op=operator, right=right):
+                both = [self.axes_at(left), self.axes_at(right)]
+                if isinstance(operator, ast.MatMult):
+                    return both[0]
+                return max((one for one in both if one is not None), default=None)
+        return None

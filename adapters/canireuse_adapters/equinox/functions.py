@@ -1,265 +1,119 @@
-"""Equinox's functions: they take the trees they use and return the trees they change, since neither trees nor arrays are written in place."""
+"""Functions of Equinox: they take the trees they use and return the trees they change, since neither trees nor arrays are written in place."""
 
 import ast
-import re
-from typing import Any
+from typing import TYPE_CHECKING, NamedTuple
 
-from canireuse import expression
-from canireuse.step import Array
-from canireuse.translation import Unsupported, turns
-from canireuse.vocabulary import Compute, Drop, Function, Invoke, Scan, Thread, Vectorize
-from canireuse_adapters.equinox.places import EquinoxPlaces, Node
+from canireuse.emit import Fill, Names, Words, expr
+from canireuse.program import is_place
+from canireuse.script import Unsupported
+from canireuse.vocabulary import Function, Invoke, Thread
+from canireuse_adapters.equinox.learning import assigned, optimized
+from canireuse_adapters.equinox.places import TREES, Tensor, around, spelled, together
+from canireuse_adapters.training import training_of
+
+if TYPE_CHECKING:
+    from canireuse_adapters.equinox import Equinox
 
 
-class EquinoxFunctions(EquinoxPlaces):
-    """Words functions, loops and threads."""
+class Known(NamedTuple):
+    """A function: the names that it takes beside its arguments, and those that it returns beside its value."""
 
-    compiled = "@eqx.filter_jit"
+    #: name -> how often `eqx.nn.Shared` was put around it when the function was written
+    takes: dict[str, int]
+    gives: list[str]
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        #: for each function: which names it returns beside its value, whether it has one, and what it was written for
-        self.gives: dict[str, list[str]] = {}
-        self.answers: set[str] = set()
-        self.levels: dict[str, dict[str, int]] = {}
-        #: for each function that returns a variable or tree, what is known of it
-        self.results: dict[str, Node] = {}
-        #: arguments of functions -> their number of axes
-        self.argument_ranks: dict[str, list[int | None]] = {}
-        #: names of tensors -> how many functions were open where they were first bound
-        self.tensors: dict[str, int] = {}
 
-    # -- functions
+def function(eqx: "Equinox", step: Function) -> None:
+    """Define a function; what is trained in one that is compiled has its optimizer made before it."""
+    train = training_of(step)
+    if train and step.traced and not eqx.frames:
+        eqx.optimizers[id(train)] = optimized(eqx, train)
+    counter = f"traces_of_{step.function}"
+    counting = step.function in eqx.facts.counted
+    if counting:
+        eqx.idiom("JAX has no public count of traces: a line of Python in the body runs once for each trace.")
+        eqx.emit("$counter = []", counter=counter)
+    calls = (one.given for one in eqx.facts.steps if isinstance(one, Invoke) and one.invoke == step.function)
+    for argument, given in zip(step.takes, next(filter(None, calls), []), strict=False):
+        eqx.symbols.names[argument] = Tensor("tensor", axes=eqx.axes(given))
+    with eqx.framed("traced" if step.traced else "plain", step.takes) as body:
+        if counting:
+            eqx.emit("$counter.append('traced')", counter=counter)
+        eqx.steps(step.steps)
+        value: list[Fill] = [result(eqx, step)] if step.returns else []
+        names, outside = Names([*body, *map(ast.Expr, value)]), eqx.frames[-1].outside
+        held = {one: found.kind for one, found in outside.items() if found.kind in {*TREES, "state"} and eqx.outer(one)}
+        gives = sorted(filter(held.__contains__, names.bound), key=lambda one: held[one] == "state")  # states last
+        used = sorted(filter((names.read | names.bound).__contains__, held), key=lambda one: held[one] == "state")
+        if value or gives:
+            eqx.emit("return $value", value=together([*value, *gives]))
+        takes = {one: len(around(outside[one])) for one in used}
+        takes |= dict.fromkeys(eqx.rebound(step.steps, step.takes), 0)
+    eqx.fill(
+        ("@eqx.filter_jit\n" if step.traced else "") + "def $function($*arguments):\n    $*lines",
+        step, arguments=[*takes, *step.takes], lines=body,
+    )  # fmt: skip
+    eqx.known[step.function] = Known(takes, gives)
 
-    def used(self, text: str) -> list[str]:
-        """Return the names bound outside that occur in a text, other than quoted."""
-        held = {**{name: self.bound_at[name] for name in self.trees}, **self.extras}
-        found = [
-            name
-            for name, depth in held.items()
-            if depth <= len(self.frames) and re.search(rf"(?<![\w'.]){name}\b(?!')", text)
-        ]
-        return found + [name for name in self.rebound(text) if name not in held]
 
-    def rebound(self, text: str) -> list[str]:
-        """Return the tensors from outside that a body reads and then binds its own value to: they are arguments."""
-        outside = [name for name, depth in self.tensors.items() if depth <= len(self.frames)]
-        return [name for name in outside if reads_and_binds(name, text)]
+def result(eqx: "Equinox", step: Function) -> ast.expr:
+    """Return the words for what a function returns: a tree is returned as it is kept."""
+    place = step.returns or ""
+    found = eqx.tree(place) if is_place(place) else None
+    if found is None:
+        return eqx.expression(place)
+    state = eqx.state_of(found)
+    if state and state not in eqx.frames[-1].outside:
+        raise Unsupported(
+            "A function that makes a model with norms returns its `eqx.nn.State` beside it, and hands on both."
+        )
+    return eqx.whole(place)
 
-    def function(self, step: Function) -> None:
-        """Define a function."""
-        self.written.append([])
-        trees, names, handed = dict(self.trees), dict(self.refs), dict(self.handed)
-        tensors = dict(self.tensors)
-        for name in step.takes:  # an argument hides what has its name outside
-            for known in (self.trees, self.refs, self.tensors):
-                known.pop(name, None)
-        ranks = self.argument_ranks.get(step.function, [])
-        self.ranks |= {name: rank for name, rank in zip(step.takes, ranks, strict=False) if rank is not None}
-        super().function(step)
-        self.gives[step.function] = self.written.pop()
-        if step.returns:
-            self.answers.add(step.function)
-        self.levels[step.function] = {
-            name: self.trees[name].shared for name in self.takes[step.function] if name in trees
-        }
-        # what the body bound is its own, and what it moved is where it was until the function is called
-        self.lost |= self.refs.keys() - names.keys()
-        self.tensors = {**self.tensors, **tensors}
-        self.trees, self.refs, self.handed = trees, names, handed
 
-    def answer(self, step: Function) -> None:
-        """Return the value, and each tree that was changed."""
-        parts = [self.result(step)] if step.returns else []
-        parts += self.written[-1]
-        if parts:
-            self.write(f"return {', '.join(parts)}")
+# -- calls
 
-    def result(self, step: Function) -> str:
-        """Return the words for what a function returns: a tree is returned as it is kept."""
-        place = step.returns or ""
-        is_place = isinstance(expression.parse(place), ast.Name | ast.Attribute)
-        node = self.node(place) if is_place and self.is_variable(place) else None
-        if node is None:
-            return self.expression(place)
-        if node.state and self.extras.get(node.state) == len(self.frames):
-            raise Unsupported(
-                "A function that makes a model with norms returns its `eqx.nn.State` beside it, and hands on both."
-            )
-        self.results[step.function] = node
-        return self.whole(place)
 
-    def invoke(self, step: Invoke) -> None:
-        """Call a function, and bind what it gives back."""
-        given = [*self.given_state(step.invoke), *(self.new_value(value) for value in step.given)]
-        if step.abstract:
-            self.abstract(step, given)
-        else:
-            self.bind_results(step.invoke, step.as_, f"{step.invoke}({', '.join(given)})")
-        if step.as_ and step.invoke in self.results:
-            self.alias(step.as_, step.invoke)
-            if step.abstract:
-                self.trees[step.as_].abstract = True
+def invoke(eqx: "Equinox", step: Invoke) -> None:
+    """Call a function, and bind what it gives back."""
+    given = [*taken(eqx, step.invoke), *map(eqx.new_value, step.given)]
+    words = "eqx.filter_eval_shape($function, $*given)" if step.abstract else "$function($*given)"
+    if step.abstract and eqx.known[step.invoke].gives:
+        raise Unsupported(
+            "`eqx.filter_eval_shape` computes nothing, so a function that changes a tree has no effect under it."
+        )
+    bind_results(eqx, step.invoke, step.as_, expr(words, function=step.invoke, given=given))
 
-    def abstract(self, step: Invoke, given: list[str]) -> None:
-        """Have a function return shapes and dtypes alone."""
-        if self.gives[step.invoke]:
-            raise Unsupported(
-                "`eqx.filter_eval_shape` computes nothing, so a function that changes a tree has no effect under it."
-            )
-        self.bind(step.as_, f"eqx.filter_eval_shape({', '.join([step.invoke, *given])})")
 
-    def bind_results(self, function: str, name: str | None, words: str) -> None:
-        """Bind the value of a call, and anew the trees that the function has changed."""
-        changed = self.gives.get(function, [])
-        if not changed:
-            self.bind(name, words)
-            return
-        targets = [self.target(one, function) for one in changed]
-        if function in self.answers:
-            targets.insert(0, name or "_")
-        self.write(f"{', '.join(targets)} = {words}")
+def thread(eqx: "Equinox", step: Thread) -> None:
+    """Call a function in a thread, with the trees it takes, and bind what it gives back."""
+    words = expr("pool.submit($function, $*given).result()", function=step.thread, given=taken(eqx, step.thread))
+    with eqx.apart() as body:
+        bind_results(eqx, step.thread, step.as_, words)
+    with eqx.apart() as turn:
+        eqx.emit("with futures.ThreadPoolExecutor(1) as pool:\n    $*body", body=body)
+    eqx.turns(step.times, turn)
 
-    def target(self, name: str, function: str) -> str:
-        """Return the words for a tree that a call binds anew."""
-        moved = name in self.trees and self.refs.get(name, (name, ())) != (name, ())
-        if name in self.trees and (moved or self.trees[name].shared != self.levels[function].get(name, 0)):
+
+def bind_results(eqx: "Equinox", function: str, to: str | None, words: ast.expr) -> None:
+    """Bind the value of a call, and anew the trees that the function has changed."""
+    known, made = eqx.known[function], eqx.symbols.names[function].made
+    if not known.gives:
+        eqx.bind(to, words)
+        return
+    eqx.writing()
+    for spot, times in ((eqx.locate(one), known.takes[one]) for one in known.gives):
+        if spot.route or len(around(spot.tree)) != times:
             raise Unsupported(
                 "The function returns the tree that it was written for, which is part of another tree by now; Equinox users write it for the new one."
             )
-        self.writes(name)
-        return name
-
-    def given_state(self, function: str) -> list[str]:
-        """Return the trees that a function is called with, as it was written for them."""
-        return [
-            self.as_taken(name, self.levels.get(function, {}).get(name, 0)) for name in self.takes.get(function, [])
-        ]
-
-    def as_taken(self, name: str, level: int) -> str:
-        """Return the words for a tree as a function knows it."""
-        if name not in self.trees:
-            return name
-        tree, path = self.refs.get(name, (name, ()))
-        node = self.trees[tree].at(path)
-        return self.words(tree, path) + "()" * max(0, (node.shared if node else 0) - level)
-
-    def alias(self, name: str, function: str) -> None:
-        """Note that a name is bound to what a function returned: another place, with the arrays of the first."""
-        self.hold(name, self.results[function].again())
-
-    def bind(self, name: str | None, value: str) -> None:
-        """Bind a name, which is a tensor's unless more is said of it."""
-        if name:
-            self.bind_tensor(name)
-        super().bind(name, value)
-
-    def bind_tensor(self, name: str) -> None:
-        """Note that a name stands for no place."""
-        if name not in self.trees:
-            self.tensors.setdefault(name, len(self.frames))
-
-    # -- threads and loops
-
-    def thread(self, step: Thread) -> None:
-        """Call a function in a thread, with the trees it takes, and bind what it gives back."""
-        self.import_first("from concurrent import futures")
-        given = ", ".join([step.thread, *self.given_state(step.thread)])
-        with turns(self, step.times), self.block("with futures.ThreadPoolExecutor(1) as pool:"):
-            self.bind_results(step.thread, step.as_, f"pool.submit({given}).result()")
-        if step.as_ and step.thread in self.results:
-            self.alias(step.as_, step.thread)
-
-    def scan(self, step: Scan) -> None:
-        """Run a loop that is traced once; its body changes nothing but what is carried."""
-        self.frames.append("loop")
-        self.written.append([])
-        try:
-            super().scan(step)
-        finally:
-            self.frames.pop()
-            self.written.pop()
-
-    def vectorize(self, step: Vectorize) -> None:
-        """Map an expression over the first axis."""
-        self.ranks.pop(step.each, None)
-        super().vectorize(step)
-        over = self.rank(step.over)
-        if over is not None:
-            self.ranks[step.vectorize] = over
-
-    def compute(self, step: Compute) -> None:
-        """Bind the value of an expression."""
-        name, _, text = step.compute.partition("=")
-        rank = self.rank(text.strip())
-        super().compute(step)
-        self.bind_tensor(name.strip())
-        self.note_rank(name.strip(), rank)
-
-    def drop(self, step: Drop) -> None:
-        """Delete the name of a tree."""
-        if step.drop not in self.trees or self.bound_at[step.drop] != len(self.frames):
-            raise Unsupported(
-                "What this name stands for is a place in a tree, which still holds it: there is no name to drop."
-            )
-        super().drop(step)
-        self.forget([step.drop])
-
-    # -- axes
-
-    def note_rank(self, name: str | None, rank: int | None) -> None:
-        """Note the number of axes of a tensor."""
-        if name:
-            self.ranks.pop(name, None)
-            if rank is not None:
-                self.ranks[name] = rank
-
-    def rank(self, value: str | Array) -> int | None:
-        """Return the number of axes of an expression, None if it is not known."""
-        if not isinstance(value, str):
-            return len(shape_of(value))
-        return self.rank_of(expression.parse(value))
-
-    def rank_of(self, tree: ast.expr) -> int | None:  # noqa: PLR0911  # one case a kind of node
-        """Return the number of axes of a part of an expression."""
-        match tree:
-            case ast.Constant():
-                return 0
-            case ast.List():
-                return len(shape_of(ast.literal_eval(tree)))
-            case ast.Name(id=name) if name in self.ranks:
-                return self.ranks[name]
-            case ast.Call(func=ast.Name(id="sum" | "mean")):
-                return 0
-            case ast.Call(func=ast.Name(id="ones"), args=sizes):
-                return len(sizes)
-            case ast.Call(args=[argument]) | ast.UnaryOp(operand=argument):
-                return self.rank_of(argument)
-            case ast.Subscript(value=inner):
-                rank = self.rank_of(inner)
-                return None if rank is None else rank - 1
-            case ast.BinOp(left=left, op=operator, right=right):
-                ranks = [self.rank_of(left), self.rank_of(right)]
-                if isinstance(operator, ast.MatMult):
-                    return ranks[0]
-                return max(known) if (known := [rank for rank in ranks if rank is not None]) else None
-        return None
+    answer = [to or "_"] if isinstance(made, Function) and made.returns else []
+    eqx.body += assigned([*answer, *known.gives], words)
 
 
-def reads_and_binds(name: str, text: str) -> bool:
-    """Return whether a body of a function reads a name before it binds it."""
-    word, read = re.compile(rf"(?<![\w'.]){name}\b(?!')"), False
-    for line in text.splitlines():
-        target, _, value = line.partition(" = ")
-        if line.lstrip().startswith(("def ", "@")) or not word.search(line):
-            continue
-        binds = bool(value) and re.fullmatch(r"[\w, ]+", target) is not None and word.search(target) is not None
-        read = read or not binds or word.search(value) is not None
-        if binds:
-            return read
-    return False
+def taken(eqx: "Equinox", function: str) -> list[ast.expr]:
+    """Return the names that a function is called with; of a tree, what it was when the function was written."""
+    spots = ((eqx.locate(one), times) for one, times in eqx.known[function].takes.items())
+    return [spelled(spot.words, around(spot.found)[times:]) for spot, times in spots]
 
 
-def shape_of(values: Any) -> tuple[int, ...]:
-    """Return the shape of nested lists."""
-    return (len(values), *(shape_of(values[0]) if values else ())) if isinstance(values, list) else ()
+WORDS: Words = {"function": function, "invoke": invoke, "thread": thread}
