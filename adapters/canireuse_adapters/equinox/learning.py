@@ -305,17 +305,18 @@ def parallel(eqx: "Equinox", step: Parallel) -> None:
     trained = filtered(eqx, trained_at(eqx, step.parallel))
     chosen = parted(eqx, trained)
     eqx.symbols.names |= {one: Tensor("tensor", axes=eqx.axes(parts[0])) for one, parts in step.split.items()}
-    if loss(eqx, trained, step.steps, step.minimize, takes=names):
+    word, mean = eqx.fresh("loss"), eqx.fresh("mean_loss")
+    if loss(eqx, trained, step.steps, step.minimize, word=word, takes=names):
         raise Unsupported(
             "On several devices a norm takes its statistics over the examples of one, and the states of both would have to be put together."
         )
     eqx.writing()
     given: dict[str, Fill] = {
-        "mean": eqx.own("mean_loss"), "grads": eqx.own("grads"), "chosen": chosen, "rate": step.rate,
+        "loss": word, "mean": mean, "grads": eqx.own("grads"), "chosen": chosen, "rate": step.rate,
         "taken": [eqx.own("trained") if trained.spec else spot.name, *names],
         "axes": [literal(None), *(literal(0) for _ in names)],
     }  # fmt: skip
-    eqx.emit("def $mean($*taken):\n    return jnp.mean(eqx.filter_vmap(loss, in_axes=($*axes,))($*taken))", **given)
+    eqx.emit("def $mean($*taken):\n    return jnp.mean(eqx.filter_vmap($loss, in_axes=($*axes,))($*taken))", **given)
     for one, parts in step.split.items():
         eqx.bind(one, eqx.cut(eqx.array(literal(parts))))
     where = expr("jax.NamedSharding(mesh, jax.P())")
