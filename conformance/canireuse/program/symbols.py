@@ -16,6 +16,7 @@ from canireuse.program.places import free_names, is_place, own_names, places_of
 from canireuse.step import OddFlag, Reuse, Step
 from canireuse.vocabulary import (
     Block,
+    Call,
     Cast,
     Copy,
     DefaultScope,
@@ -46,7 +47,7 @@ Path = tuple[str, ...]
 MOVING = (Tie, Replace, Restore, Invoke, Thread)
 #: verbs that leave what is there as it is, with any framework
 UNCHANGING = frozenset({
-    "get", "variable", "placeholder", "compute", "read", "expect", "layer", "module", "function", "repeat", "scope", "reenter",
+    "get", "variable", "placeholder", "compute", "read", "expect", "layer", "function", "repeat", "scope", "reenter",
 })  # fmt: skip
 
 
@@ -55,8 +56,8 @@ class Standing:
     """What there was before a function was written, to be put back."""
 
     names: dict[str, Object]
-    #: parts, slots, whether it is frozen, dtype
-    objects: dict[Object, tuple[dict[str, Object], dict[str, Slot], bool, str | None]]
+    #: parts, slots, whether it is frozen, dtype, whether it is built
+    objects: dict[Object, tuple[dict[str, Object], dict[str, Slot], bool, str | None, bool | None]]
     found: dict[Path, Object]
     there: set[Path]
     taken: set[Path]
@@ -171,7 +172,7 @@ class Symbols:
         opened = {one for one in (*self.opened, *(found.opened for found in self.names.values())) if one}
         return Standing(
             dict(self.names),
-            {one: (dict(one.parts), dict(one.slots), one.frozen, one.dtype) for one in changed},
+            {one: (dict(one.parts), dict(one.slots), one.frozen, one.dtype, one.built) for one in changed},
             dict(self.found), set(self.there), set(self.taken), {one: one.mode for one in opened},
         )  # fmt: skip
 
@@ -179,8 +180,8 @@ class Symbols:
         """Have all stand where it stood; the scopes that were made meanwhile are perhaps there from now on."""
         self.perhaps |= self.there - before.there
         self.names, self.found, self.there, self.taken = before.names, before.found, before.there, before.taken
-        for one, (parts, slots, frozen, dtype) in before.objects.items():
-            one.parts, one.slots, one.frozen, one.dtype = parts, slots, frozen, dtype
+        for one, (parts, slots, frozen, dtype, built) in before.objects.items():
+            one.parts, one.slots, one.frozen, one.dtype, one.built = parts, slots, frozen, dtype, built
         for opened, mode in before.modes.items():
             opened.mode = mode
 
@@ -258,6 +259,13 @@ class Symbols:
         found = self.at(place)
         for one in found.variables() if found else {}:
             one.frozen = frozen
+
+    def call(self, step: Call) -> None:
+        """Have what is called built, and bind what it returns."""
+        for one in self.there_or_unknown(step.call).walk():
+            one.built = True
+        if step.as_:
+            self.names[step.as_] = Object("tensor", made=step)
 
     def save(self, step: Save) -> None:
         """Keep what is saved under the word of the checkpoint."""
@@ -361,6 +369,7 @@ EFFECTS: Mapping[str, Callable[[Symbols, Any], None]] = {
     "freeze": lambda symbols, step: symbols.freeze(step.freeze, frozen=True),
     "unfreeze": lambda symbols, step: symbols.freeze(step.unfreeze, frozen=False),
     "repeat": Symbols.turn,
+    "call": Symbols.call,
     "save": Symbols.save,
     "reuse_variables": Symbols.switch,
     **dict.fromkeys(("scope", "default_scope", "reenter"), lambda _symbols, _step: None),
