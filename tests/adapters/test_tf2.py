@@ -158,6 +158,15 @@ BEYOND = {
   - {assign: v, to: 5.0}
   - {restore: whole, from: kept, partial: true}
   - {expect: restored, value: v - w, is: -4.0}""",
+    "functions that nobody calls": """
+  - {layer: dense, inputs: 1, units: 1, as: a}
+  - {layer: dense, inputs: 1, units: 1, kernel: 2.0, as: b}
+  - {function: use, steps: [{call: a, on: [[1.0]], as: y}], returns: y}
+  - {function: hold, steps: [{module: m, members: {one: b, two: b}}], returns: m}
+  - {expect: built-for-the-reading, value: a.kernel, is: [[1.0]]}
+  - {expect: and-so-is-what-a-model-would-hold, value: b.kernel, is: [[2.0]]}
+  - {invoke: hold, as: made}
+  - {expect: held, same: [made.one.kernel, b.kernel]}""",
     "threads and names": """
   - scope: tower
     as: tower
@@ -332,8 +341,8 @@ def test_words(load_spec, steps, line):
 def test_what_is_mirrored_is_constructed_in_the_scope_and_nothing_else(load_spec):
     steps = f"[{LAYER}, {{layer: dense, inputs: 1, units: 1, as: other}}, {{parallel: one, split: {{x: [[[1.0]]]}}, minimize: sum(x)}}]"
     lines = TF2().translate(load_spec(f"steps: {steps}").spec).text.splitlines()
-    assert lines[4] == "with strategy.scope():"
-    assert [line[:9] for line in lines[5:8]] == ["    one =", "    one.b", "other = t"]
+    assert lines[3] == "with strategy.scope():"
+    assert [line[:9] for line in lines[4:7]] == ["    one =", "    one.b", "other = t"]
 
 
 @needs_tensorflow

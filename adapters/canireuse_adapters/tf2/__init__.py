@@ -1,28 +1,78 @@
 """TensorFlow 2: objects own variables (`tf.Module`, Keras 3 layers and models), and no name finds them again."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import ast
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from itertools import groupby
+from typing import Any
 
+from canireuse.emit import Body, Emitter, Fate, Lack, Names, Slot, attribute, expr, name, statements
+from canireuse.emit.fragments import alike
+from canireuse.program import Object, places_of
+from canireuse.script import Unsupported
 from canireuse.spec import Spec
-from canireuse.translation import Unsupported
-from canireuse.vocabulary import CurrentScope, Expect, Get, walk
-from canireuse_adapters.tf2.devices import TWO_DEVICES
-from canireuse_adapters.tf2.keeping import what_is_copied
-from canireuse_adapters.tf2.measuring import MeasuringWords
-from canireuse_adapters.tf2.things import is_model, units_of
-from canireuse_adapters.tf_text import FUNCTIONS, has, operand
+from canireuse.step import Step
+from canireuse.vocabulary import Average, Expect, Get, Layer, Module, Update, Variable, Wrap, walk
+from canireuse_adapters.kinds import fits
+from canireuse_adapters.tensorflow import FUNCTIONS, TWO_DEVICES
+from canireuse_adapters.tf2 import (
+    checkpoints,
+    classes,
+    functions,
+    layers,
+    learning,
+    measuring,
+    modules,
+    parallel,
+    scopes,
+)
+from canireuse_adapters.tf2.scopes import NO_COLLECTIONS
 
-#: kinds of Keras layers that keep the state of random numbers beside their weights
-KEEPS_SEEDS = {"cell", "rnn", "bidirectional"}
 NO_DEFAULTS = (
     "A `tf.Module` hands no defaults down: what a variable starts from and its dtype are said where it is constructed."
 )
 NO_REGULARIZER = "A `tf.Variable` carries no regularizer, and a `tf.Module` collects none: the term is added to the loss, or the weight belongs to a Keras layer."
-NO_COLLECTIONS = "TensorFlow 2 has no collections: the objects that hold variables are the lists of them."
 SCOPES = ("scope", "default_scope", "reenter")
+WORDS = {
+    **scopes.WORDS, **layers.WORDS, **modules.WORDS, **checkpoints.WORDS, **learning.WORDS, **functions.WORDS,
+    **parallel.WORDS,
+}  # fmt: skip
+EFFECTS = {**layers.EFFECTS, **modules.EFFECTS, **checkpoints.EFFECTS, **learning.EFFECTS, **functions.EFFECTS}
+#: verb -> what cannot be done with averages, or with what a SavedModel loads as
+MODELS_ALONE = {
+    "call": "called", "module": "held by another", "copy": "copied", "cast": "cast", "move": "moved", "quantize": "quantized",
+    "save": "saved", "restore": "restored", "train": "trained", "optimizer": "trained", "update": "trained",
+    "average": "averaged", "parallel": "replicated", "expect": "listed",
+}  # fmt: skip
+NO_MODEL = {
+    "average": "A `tf.train.ExponentialMovingAverage` keeps averages of variables, each asked for by its variable; it is no model that could be {}.",
+    "loaded": "What a SavedModel loads as has the attributes of what was saved, but neither its methods nor a list of its variables: it cannot be {}.",
+}
 
 
-class TF2(MeasuringWords):
+def uses(kind: str) -> Callable[["TF2", Step], bool]:
+    """Return what asks whether a step uses an object of a kind, or updates what an optimizer was made for that is one."""
+
+    def used(tf: "TF2", step: Step) -> bool:
+        made = tf.at(step.update).made if isinstance(step, Update) else None
+        return any(tf.at(place).kind == kind for one in (step, made) if one for place in places_of(one))
+
+    return used
+
+
+LACKS = (
+    *scopes.LACKS, *modules.LACKS, *checkpoints.LACKS, *learning.LACKS, *functions.LACKS, *parallel.LACKS,
+    *measuring.LACKS,
+    *(
+        Lack(verb, uses(kind), reason.format(asked))
+        for verb, asked in MODELS_ALONE.items()
+        for kind, reason in NO_MODEL.items()
+        if kind == "average" or verb not in {"save", "restore"}
+    ),
+)  # fmt: skip
+
+
+class TF2(Emitter):
     """Eager TensorFlow 2 with `tf.Module`, `tf.function`, `tf.GradientTape` and Keras 3."""
 
     name = "tf2"
@@ -42,28 +92,17 @@ class TF2(MeasuringWords):
     functions = FUNCTIONS
     errors = {
         "created_again": (("ValueError", r"only supports singleton tf\.Variables"),),
-        "uninitialized": (
-            ("AttributeError", r"must build the layer"),
-            ("ValueError", r"has not yet been built|isn't yet built"),
-        ),
+        "uninitialized": (("AttributeError", r"must build the layer"), ("ValueError", r"has not yet been built|isn't yet built")),
         "not_found": (
             ("AttributeError", r"^'(Module|Dense|Embedding|BatchNormalization|SimpleRNNCell)' object has no attribute"),
-            (
-                "ValueError",
-                r"No such layer|expected \d+ variables, but received|with a weight list of length|^Unknown variable: ",
-            ),
+            ("ValueError", r"No such layer|expected \d+ variables, but received|with a weight list of length|^Unknown variable: "),
             ("AssertionError", r"that were not bound to checkpointed values"),
         ),
         "already_exists": (("ValueError", r"should be unique|should have unique names|is already quantized"),),
-        "sharing_refused": (
-            ("ValueError", r"cannot add new elements of state|^You called `set_weights\(weights\)` on"),
-        ),
+        "sharing_refused": (("ValueError", r"cannot add new elements of state|^You called `set_weights\(weights\)` on"),),
         "not_trainable": (("ValueError", r"No gradients provided for any variable|not enough values to unpack"),),
         "shape_mismatch": (
-            (
-                "ValueError",
-                r": Shape mismatch\.|value\.shape=|is incompatible with the layer|shape that matches the corresponding",
-            ),
+            ("ValueError", r": Shape mismatch\.|value\.shape=|is incompatible with the layer|shape that matches the corresponding"),
             ("ValueError", r"^Received incompatible tensor with shape|not compatible with provided weight shape"),
             ("InvalidArgumentError", r"Incompatible shapes|size-incompatible|ndims must be"),
         ),
@@ -76,7 +115,7 @@ class TF2(MeasuringWords):
             ("AttributeError", r"Tensor' object has no attribute 'assign'"),
             ("ValueError", r"^The `initial_value` arg to `tf\.Variable` must"),
         ),
-    }
+    }  # fmt: skip
     ways = {
         "restore": ("checkpoint", "checkpoint-matched", "weights", "keras", "saved-model"),
         "copy": ("deepcopy", "clone"),
@@ -109,91 +148,159 @@ class TF2(MeasuringWords):
             for verb in SCOPES
         },
     }
+    array_words, data_words = "tf.constant($x)", "$x.numpy().tolist()"
+    package, everything = "tf", "root"
+    # on a CPU, TensorFlow returns from a call once it has run, unless a program asks for asynchronous execution
+    fences = {"gpu": "tf.test.experimental.sync_devices"}
+    layers = layers.LAYERS
+    fates = dict.fromkeys(("quantize", "materialize"), Fate.SAME)
+    words, effects, lacks, reads = WORDS, EFFECTS, LACKS, measuring.READS
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        #: how each module is worded, by its step
+        self.styles: dict[int, str] = {}
+        #: paths of the modules that stand for scopes, and those that are made above all steps
+        self.standing: set[tuple[str, ...]] = set()
+        self.scopes: Body = []
+        #: whether a measured loop has put a new root in the place of the first
+        self.begun_afresh = False
 
     @classmethod
     def probe(cls, device: str) -> str:
         """Place a variable and ask it where it is; name the GPU."""
-        lines = [cls.imports, f"with tf.device('/{device.upper()}:0'):", "    variable = tf.Variable([1.0])"]
-        if device == "gpu":
-            lines.append(
-                "details = tf.config.experimental.get_device_details(tf.config.list_physical_devices('GPU')[0])"
-            )
-            lines.append("observe('device', variable.device + ' ' + details.get('device_name', ''))")
-        else:
-            lines.append("observe('device', variable.device)")
-        return "\n".join(lines) + "\n"
-
-    @contextmanager
-    def setting(self, spec: Spec) -> Iterator[None]:
-        """Open the GPU if asked for, and make the modules that stand for scopes."""
-        self.spec = list(walk(spec.steps))
-        for line in what_is_copied(self.spec):
-            self.import_first(line)
-        self.look()
-        self.devices()
-        self.classes()
-        if self.device == "gpu":
-            with self.block("with tf.device('/GPU:0'):"):
-                self.opening(spec)
-                yield
-        else:
-            self.opening(spec)
-            yield
-
-    def opening(self, spec: Spec) -> None:
-        """Write the root module if variables hang on it, with a module for each scope that holds some."""
-        counts = any(
-            isinstance(step, Expect) and step.kind in {"variables", "trainable", "names"} and not step.inside
-            for step in self.spec
+        details = "tf.config.experimental.get_device_details(tf.config.list_physical_devices('GPU')[0])"
+        where = f" + ' ' + {details}.get('device_name', '')" if device == "gpu" else ""
+        return (
+            f"{cls.imports}\nwith tf.device('/{device.upper()}:0'):\n    variable = tf.Variable([1.0])\n"
+            f"observe('device', variable.device{where})\n"
         )
-        if counts or any(isinstance(step, Get | CurrentScope) for step in self.spec):
-            self.write("root = tf.Module()")
-            self.submodules(spec.steps, "root", {})
+
+    @classmethod
+    def verbs_with_ways(cls, spec: Spec) -> list[str]:
+        """Return the verbs with ways; a module is said in two only if it holds a layer beside a bare variable."""
+        steps = list(walk(spec.steps))
+        layers = {step.binding for step in steps if isinstance(step, Layer | Wrap)}
+        variables = {step.binding for step in steps if isinstance(step, Get | Variable)}
+        held = [set(step.members.values()) for step in steps if isinstance(step, Module)]
+        is_mixed = any(places & layers and places & variables for places in held)
+        return [verb for verb in super().verbs_with_ways(spec) if verb != "module" or is_mixed]
+
+    @classmethod
+    def ways_of(cls, spec: Spec) -> list[dict[str, str]]:
+        """Return the ways that are about the kind of object which the spec makes, copies or saves; one if none is."""
+        ways, told = super().ways_of(spec), set[str]()
+        return [way for way in ways if fits(cls, spec, way, told)] or ways[:1]
+
+    # -- the whole script
+
+    def above(self, body: Body) -> Body:
+        """Put above all steps what they need: devices, classes, the root with modules for scopes; open the GPU if asked for."""
+        verbs = {step.verb for step in self.facts.steps}
+        head = statements(TWO_DEVICES) if verbs & {"move", "parallel"} else []
+        head += statements(parallel.STRATEGY) if "parallel" in verbs else []
+        if self.has_own_layers:
+            self.idioms.insert(0, classes.OWN)
+            head += classes.written(self)
+        body = [*self.scopes, *body]
+        if "root" in Names(body).read:
+            body = [*statements("root = tf.Module()"), *body]
+        if self.device == "gpu":
+            body = statements("with tf.device('/GPU:0'):\n    $*body", body=body)
+        return super().above([*head, *body])
+
+    def start_afresh(self) -> None:
+        """Make a new root module; the modules below it are made where their scopes are opened."""
+        self.emit("root = tf.Module()")
+        self.begun_afresh = True
+        self.standing.clear()
+
+    def steps(self, steps: Sequence[Step]) -> None:
+        """Word every step in turn; what is to be mirrored is constructed in the strategy's scope."""
+        names = parallel.mirrored(self)
+        for inside, group in groupby(steps, key=lambda step: parallel.is_constructed(step, names)):
+            if not inside:
+                super().steps(list(group))
+                continue
+            with self.apart() as body:
+                for step in group:
+                    self.step(step)
+                    layers.build(self, layers.inside(self, step.binding or ""))
+            self.emit("with strategy.scope():\n    $*body", body=body)
+
+    def say(self, step: Step) -> None:
+        """Word one step; layers that are to have their variables before are built."""
+        layers.build(self, layers.needed(self, step))
+        super().say(step)
+
+    def effect(self, step: Step) -> None:
+        """Have the effect of a step, before which layers were built."""
+        for place in layers.needed(self, step):
+            layers.has_variables(self.at(place))
+        super().effect(step)
+
+    # -- what stands at a place
+
+    def at(self, place: str | None) -> Object:
+        """Return what stands at a place, of which nothing may be known."""
+        return self.symbols.at(place or "") or Object("unknown")
+
+    @cached_property
+    def has_own_layers(self) -> bool:
+        """Whether layers are worded as classes of the script's own."""
+        return classes.are_needed(self)
+
+    def style(self, found: Object) -> str | None:
+        """Return how a module is worded: plain, functional or subclass; None for what is none."""
+        return self.styles.get(id(found.made)) if found.kind == "module" else None
+
+    def is_model(self, found: Object) -> bool:
+        """Return whether something is an object of Keras that holds variables."""
+        return self.style(found) in {"functional", "subclass"} or (found.kind == "layer" and not self.has_own_layers)
+
+    def is_keras(self, found: Object) -> bool:
+        """Return whether something is a variable of a Keras layer."""
+        return bool(found.part) and not self.has_own_layers
+
+    # -- words for places
+
+    def here(self) -> ast.expr:
+        """Return the words for the module of the open scope."""
+        return attribute(expr("root"), self.symbols.scope.path)
+
+    def top(self, first: str) -> ast.expr:
+        """Return the words for a name; a scope is reached from the root."""
+        found = self.symbols.names.get(first)
+        return attribute(expr("root"), found.path) if found and found.kind == "scope" else name(first)
+
+    def spelled(self, place: str, *, reading: bool = False) -> ast.expr:
+        """Return the words for a place along its own path; an average is asked for by its variable."""
+        first, _, path = place.partition(".")
+        found = self.symbols.names.get(first)
+        if not path or not found or not isinstance(found.made, Average):
+            return super().spelled(place, reading=reading)
+        of = f"{found.made.average}.{path}"
+        words = "$averages.average($of.value)" if self.is_keras(self.at(of)) else "$averages.average($of)"
+        return expr(words, averages=first, of=self.spelled(of))
+
+    def kept(self, owner: ast.expr, slot: Slot, *, reading: bool) -> ast.expr:
+        """Return the words for what an owner keeps in a slot: the layers of a functional model are found by name or number."""
+        if slot.kind == "listed":
+            number = int(slot.attribute) if slot.attribute.isdigit() else None
+            words = "$owner.get_layer('$name')" if number is None else "$owner.layers[$number]"
+            return expr(words, owner=owner, name=slot.attribute, number=number)
+        return super().kept(owner, slot, reading=reading)
 
     # -- observations
 
-    def array(self, values: str) -> str:
-        """Return a constant tensor."""
-        return f"tf.constant({values})"
+    def increment(self, place: str) -> None:
+        """Add one at once."""
+        self.emit("$place.assign_add(tf.ones_like($place))", place=self.place(place))
 
-    def data(self, value: str) -> str:
-        """Read a value at once."""
-        return f"{operand(value)}.numpy().tolist()"
-
-    def name_of(self, place: str) -> str:
-        """Return the path of a Keras variable, or the name of a `tf.Variable` without its output number."""
-        if place in self.tensors:
-            raise Unsupported("An eager tensor has no name.")
-        return f"{self.place(place)}.path" if self.is_keras(place) else f"{self.place(place)}.name.split(':')[0]"
-
-    def dtype_of(self, place: str) -> str:
-        """Return the name of the dtype."""
-        return f"{self.place(place)}.dtype" if self.is_keras(place) else f"{self.place(place)}.dtype.name"
-
-    def listing(self, inside: str | None, *, only_trainable: bool) -> str:
-        """Return the variables that an object holds, or the root module."""
-        if inside is None and self.loose:
+    def note_same_words(self, step: Expect, first: ast.expr, second: ast.expr) -> None:
+        """Refuse to compare a place with itself: a model lists a layer that is used twice once, under its name."""
+        if step.identical and alike(first, second):
             raise Unsupported(
-                "TensorFlow 2 keeps no list of all variables: only the objects that hold them can be asked."
+                "A Keras model keeps a layer that is used in several places once, under its name: there are no two places to compare."
             )
-        made = self.thing(inside or "")
-        self.only_a_model(inside or "", "listed")
-        words = self.place(inside) if inside else "root"
-        if inside in self.bound_scopes:
-            words = self.bound_scopes[inside][0]
-        # the variables of a Keras cell are its weights and the state of its random numbers
-        kind = "weights" if any(unit.kind in KEEPS_SEEDS for unit in units_of(made)) else "variables"
-        return f"{words}.{'trainable_' if only_trainable else ''}{kind}"
-
-    def names(self, inside: str | None) -> str:
-        """Return the names of the variables below the root module or inside something."""
-        name = "variable.path" if is_model(self.thing(inside or "")) else "variable.name.split(':')[0]"
-        return f"sorted({name} for variable in {self.listing(inside, only_trainable=False)})"
-
-    def trace_count(self, function: str) -> str:
-        """Ask the traced function."""
-        return f"{function}.experimental_get_tracing_count()"
-
-    def offered(self, name: str) -> str:
-        """Ask the top-level package, part by part."""
-        return has("tf", name)
+        super().note_same_words(step, first, second)

@@ -1,70 +1,113 @@
-"""Measured loops in TensorFlow 2, variables by the hundred, and what parameters, optimizers and checkpoints take."""
+"""What is observed in TensorFlow 2, counted and measured."""
 
-from canireuse.vocabulary import Get, Measure
-from canireuse_adapters.tf2.scopes import ScopeWords
-from canireuse_adapters.tf2.things import is_model
+import ast
+from typing import TYPE_CHECKING
 
+from canireuse.emit import Lack, Reads, expr, node
+from canireuse.script import Unsupported
+from canireuse.vocabulary import Expect, Layer, Module, Variable
+from canireuse_adapters.tf2.layers import build, inside, kind_of
+
+if TYPE_CHECKING:
+    from canireuse_adapters.tf2 import TF2
+
+#: kinds of Keras layers that keep the state of random numbers beside their weights
+KEEPS_SEEDS = {"cell", "rnn", "bidirectional"}
 #: way of a checkpoint -> the words for its size: the files of one prefix, one file, or a folder of files
+PREFIX = "sum(tf.io.gfile.stat(part).length for part in tf.io.gfile.glob($kept + '.*'))"
 SIZES = {
-    "checkpoint": "sum(tf.io.gfile.stat(part).length for part in tf.io.gfile.glob({} + '.*'))",
-    "weights": "tf.io.gfile.stat({}).length",
-    "keras": "tf.io.gfile.stat({}).length",
+    "checkpoint": PREFIX,
+    "checkpoint-matched": PREFIX,
+    "weights": "tf.io.gfile.stat($kept).length",
+    "keras": "tf.io.gfile.stat($kept).length",
     "saved-model": (
-        "sum(tf.io.gfile.stat(f'{{folder}}/{{part}}').length "
-        "for folder, _, parts in tf.io.gfile.walk({}) for part in parts)"
+        "sum(tf.io.gfile.stat(f'{folder}/{part}').length "
+        "for folder, _, parts in tf.io.gfile.walk($kept) for part in parts)"
     ),
 }
 
 
-class MeasuringWords(ScopeWords):
-    """Words what is timed and counted."""
+def listing(tf: "TF2", inside: str | None, *, trainable: bool = False) -> ast.expr:
+    """Return the variables that an object holds, or the root module; those of a Keras cell are its weights, and seeds beside."""
+    has_seeds = any(kind_of(one) in KEEPS_SEEDS for _, one in tf.at(inside).layers())
+    words = f"$holder.{'trainable_' if trainable else ''}{'weights' if has_seeds else 'variables'}"
+    return expr(words, holder=tf.place(inside) if inside else expr("root"))
 
-    # on a CPU, TensorFlow returns from a call once it has run, unless a program asks for asynchronous execution
-    fences = {"gpu": "tf.test.experimental.sync_devices"}
 
-    def measure(self, step: Measure) -> None:
-        """Write the loop; layers whose variables are named in it have them before it begins."""
-        self.build_for(step)
-        super().measure(step)
+def name_of(tf: "TF2", step: Expect) -> ast.expr:
+    """Return the path of a Keras variable, or the name of a `tf.Variable` without its output number."""
+    words = "$place.path" if tf.is_keras(tf.at(step.name)) else "$place.name.split(':')[0]"
+    return expr(words, place=tf.place(step.name or ""))
 
-    def start_afresh(self) -> None:
-        """Make a new root module; the modules below it are made where their scopes are opened."""
-        self.write("root = tf.Module()")
-        self.standing = set()
 
-    def get(self, step: Get) -> None:
-        """Assign or read one attribute of the module, or one after the other."""
-        if step.numbered is None:
-            super().get(step)
-            return
-        scope, number = self.open[-1][0], "number"
-        name, turns = f"f'{step.get}_{{{number}}}'", f"for {number} in range({step.numbered})"
-        if not self.looks_up(step):
-            with self.block(f"{turns}:"):
-                self.write(f"setattr({scope}, {name}, {self.new(name, step)})")
-            if step.as_ is None:
-                return
-        self.bind(step.as_, f"[getattr({scope}, {name}) {turns}]")
-        if step.as_:
-            self.made[step.as_] = None
+def dtype_of(tf: "TF2", step: Expect) -> ast.expr:
+    """Return the name of the dtype."""
+    words = "$place.dtype" if tf.is_keras(tf.at(step.dtype)) else "$place.dtype.name"
+    return expr(words, place=tf.place(step.dtype or ""))
 
-    # -- what things take
 
-    def elements_of(self, owner: str) -> str:
-        """Ask a Keras object; add up the elements that a `tf.Module` holds, which lists a shared variable once."""
-        if is_model(self.thing(owner)):
-            return f"{self.place(owner)}.count_params()"
-        return f"sum(variable.numpy().size for variable in {self.listing(owner, only_trainable=False)})"
+def names(tf: "TF2", step: Expect) -> ast.expr:
+    """Return the names of the variables below the root module or inside something."""
+    words = "variable.path" if tf.is_model(tf.at(step.inside)) else "variable.name.split(':')[0]"
+    return expr(f"sorted({words} for variable in $listing)", listing=listing(tf, step.inside))
 
-    def bytes_of(self, owner: str) -> str:
-        """Add up the bytes of the values; a shared variable is listed once."""
-        return f"sum(variable.numpy().nbytes for variable in {self.listing(owner, only_trainable=False)})"
 
-    def slot_bytes(self, optimizer: str) -> str:
-        """Add up what the optimizer holds: its slots, the count of its steps and its rate."""
-        return f"sum(variable.numpy().nbytes for variable in {optimizer}.variables)"
+def slots(tf: "TF2", step: Expect) -> ast.expr:
+    """Count the variables that hold a momentum."""
+    tf.idiom("An optimizer lists its state; the name of each slot ends with what it is.")
+    return expr("sum(variable.path.endswith('_momentum') for variable in $slots.variables)", slots=step.slots)
 
-    def checkpoint_bytes(self, checkpoint: str) -> str:
-        """Add up the sizes of the files that were written."""
-        way = self.way.get("restore", "checkpoint").removesuffix("-matched")
-        return SIZES[way].format(checkpoint)
+
+def elements(tf: "TF2", step: Expect) -> ast.expr:
+    """Ask a Keras object; add up the elements that a `tf.Module` holds, which lists a shared variable once."""
+    if tf.is_model(tf.at(step.elements)):
+        return expr("$place.count_params()", place=tf.place(step.elements or ""))
+    return expr("sum(variable.numpy().size for variable in $listing)", listing=listing(tf, step.elements))
+
+
+def penalties(tf: "TF2", step: Expect) -> ast.expr:
+    """Return the losses that Keras collects."""
+    if not tf.is_model(tf.at(step.inside)):
+        raise Unsupported(
+            "Terms of regularizers are listed by the Keras layer or model whose they are, and by nothing else."
+        )
+    build(tf, inside(tf, step.inside or ""))
+    words = "len($holder.losses)" if step.kind == "penalties" else "tf.reduce_sum($holder.losses).numpy().tolist()"
+    return expr(words, holder=tf.place(step.inside or ""))
+
+
+def lists_what_is_loose(tf: "TF2", step: Expect) -> bool:
+    """Return whether all variables are asked for, and not all hang on the root."""
+    lists_all = step.kind in {"variables", "trainable", "names"} and step.inside is None
+    return lists_all and any(isinstance(one, Layer | Module | Variable) for one in tf.facts.steps)
+
+
+READS: Reads = {
+    "value": "$value",
+    "name": name_of,
+    "shape": "list($shape.shape)",
+    "dtype": dtype_of,
+    "variables": lambda tf, step: expr("len($x)", x=listing(tf, step.inside)),
+    "trainable": lambda tf, step: expr("len($x)", x=listing(tf, step.inside, trainable=True)),
+    "names": names,
+    "slots": slots,
+    "elements": elements,
+    "parameter_bytes": lambda tf, step: expr(
+        "sum(variable.numpy().nbytes for variable in $listing)", listing=listing(tf, step.parameter_bytes)
+    ),
+    "slot_bytes": "sum(variable.numpy().nbytes for variable in $slot_bytes.variables)",
+    "checkpoint_bytes": lambda tf, step: expr(
+        SIZES[tf.way.get("restore", "checkpoint")], kept=node(step.checkpoint_bytes)
+    ),
+    "penalties": penalties,
+    "penalty": penalties,
+    "traces": "$traces.experimental_get_tracing_count()",
+    "alive": "$watch() is not None",
+}
+LACKS = (
+    Lack("expect", lambda tf, step: tf.at(step.name).kind == "tensor", "An eager tensor has no name."),
+    Lack(
+        "expect", lists_what_is_loose,
+        "TensorFlow 2 keeps no list of all variables: only the objects that hold them can be asked.",
+    ),
+)  # fmt: skip

@@ -1,0 +1,173 @@
+"""Copies and checkpoints in TensorFlow 2, and what Keras makes anew from a configuration."""
+
+import ast
+from typing import TYPE_CHECKING
+
+from canireuse.emit import Effects, Lack, Words, expr
+from canireuse.program import Object
+from canireuse.script import Unsupported
+from canireuse.step import Step
+from canireuse.vocabulary import Cast, Copy, Restore, Save
+from canireuse_adapters.kinds import OtherKind
+from canireuse_adapters.tf2.layers import CLASSES, build, inside, kind_of, shape, wrapped
+
+if TYPE_CHECKING:
+    from canireuse_adapters.tf2 import TF2
+
+NEEDS_CONFIG = (
+    "Keras copies and saves a subclassed model through `get_config`, which one that is handed objects does not have."
+)
+CHECKPOINT = "$to = $kept.save(tempfile.mkdtemp() + '/model')"
+SAVES = {
+    "checkpoint": CHECKPOINT,
+    "checkpoint-matched": CHECKPOINT,
+    "weights": "$to = tempfile.mkdtemp() + '/model.weights.h5'\n$save.save_weights($to)",
+    "keras": "$to = tempfile.mkdtemp() + '/model.keras'\n$save.save($to)",
+    "saved-model": "$to = tempfile.mkdtemp() + '/model'\ntf.saved_model.save($save, $to)",
+}
+RESTORES = {
+    "checkpoint": "tf.train.Checkpoint($restore).restore($from)",
+    "checkpoint-matched": "tf.train.Checkpoint($restore).restore($from).assert_existing_objects_matched()",
+    "weights": "$restore.load_weights($from, $**lenient)",
+    "keras": "$restore = tf.keras.models.load_model($from)",
+    "saved-model": "$restore = tf.saved_model.load($from)",
+}
+
+
+# -- copies
+
+
+def copy(tf: "TF2", step: Copy) -> None:
+    """Copy an object as Python does, or make it anew from its configuration."""
+    found = tf.at(step.copy_)
+    if tf.way.get("copy") == "clone":
+        if step.shallow or tf.style(found) == "subclass" or not tf.is_model(found):
+            raise OtherKind("`from_config` and `clone_model` are words of Keras, and make everything inside anew.")
+        clone(tf, step.as_, step.copy_)
+    elif tf.style(found) == "subclass":
+        raise Unsupported(NEEDS_CONFIG)
+    else:
+        tf.fill("$as = copy($copy)" if step.shallow else "$as = deepcopy($copy)", step)
+
+
+def clone(tf: "TF2", to: str, source: str, dtype: str | None = None) -> None:
+    """Write a Keras object made anew from its configuration, with the values of the first one."""
+    tf.idiom("`clone_model` and `from_config` make the same layers with values of their own; the values are set after.")
+    found, fills = tf.at(source), {"to": to, "source": source, "dtype": dtype}
+    if found.kind == "layer":
+        config = "{**$source.get_config(), 'dtype': '$dtype'}" if dtype else "$source.get_config()"
+        tf.emit(f"$to = tf.keras.layers.{CLASSES[kind_of(found)]}.from_config({config})", **fills)
+        if not found.built:
+            return
+        tf.emit("$to.build($shape)", to=to, shape=shape(found))
+    elif dtype is None:
+        tf.emit("$to = tf.keras.models.clone_model($source)", **fills)
+    else:
+        nested = any(one.kind == "module" for one in found.parts.values())
+        tf.emit(
+            "def $anew(layer):\n"
+            "    return layer.__class__.from_config({**layer.get_config(), 'dtype': '$dtype'})\n"
+            "$to = tf.keras.models.clone_model($source, clone_function=$anew, $**options)",
+            **fills, anew=tf.own(f"as_{dtype}"), options={"recursive": True} if nested else {},
+        )  # fmt: skip
+    tf.emit("$to.set_weights($source.get_weights())", **fills)
+
+
+def cast(tf: "TF2", step: Cast) -> None:
+    """Make a Keras object anew with another dtype."""
+    build(tf, inside(tf, step.cast))
+    clone(tf, step.as_, step.cast, step.to)
+
+
+# -- checkpoints
+
+
+def save(tf: "TF2", step: Save) -> None:
+    """Save in the way that the restore will read."""
+    check_way(tf, step)
+    paths = [path.split(".") for path in step.only]
+    kept = part(tf, step.save, paths) if paths else expr("tf.train.Checkpoint($save)", save=step.save)
+    tf.fill(SAVES[tf.way.get("restore", "checkpoint")], step, kept=kept)
+
+
+def part(tf: "TF2", owner: str, paths: list[list[str]]) -> ast.expr:
+    """Return a checkpoint of some members alone, under the names that they have in the whole; inside it, checkpoints of theirs."""
+    if tf.at(owner).kind == "layer" and not tf.has_own_layers:
+        raise Unsupported("A checkpoint names a Keras layer's variables by private attributes: a layer is saved whole.")
+    kept: dict[str, ast.expr] = {}
+    for name in dict.fromkeys(path[0] for path in paths):
+        below = [path[1:] for path in paths if path[0] == name]
+        kept[name] = part(tf, f"{owner}.{name}", below) if all(below) else tf.place(f"{owner}.{name}")
+    return expr("tf.train.Checkpoint($**kept)", kept=kept)
+
+
+def check_way(tf: "TF2", step: Save) -> None:
+    """Raise Unsupported if an object cannot be saved in a way."""
+    found, way = tf.at(step.save), tf.way.get("restore", "checkpoint")
+    if step.only and not way.startswith("checkpoint"):
+        raise OtherKind("Only a `tf.train.Checkpoint` is made of some members alone.")
+    if step.only and tf.style(found) == "functional":
+        raise Unsupported(
+            "A checkpoint names attributes, and the layers of a functional Keras model are none: it is saved whole."
+        )
+    if way == "saved-model" and tf.is_model(found):
+        raise OtherKind(
+            "A Keras 3 object is exported to a SavedModel for serving only; it does not come back as an object of Keras."
+        )
+    if way in {"weights", "keras"} and tf.style(found) not in {"functional", "subclass"}:
+        what = "its weights" if way == "weights" else "itself"
+        raise OtherKind(f"Only a Keras model saves {what} to a file; a `tf.Module` or a single layer does not.")
+    if way == "keras" and tf.style(found) == "subclass":
+        raise Unsupported(NEEDS_CONFIG)
+    if way == "weights" and not found.built:
+        raise Unsupported("Keras saves the weights of a subclassed model only once a call has built it.")
+
+
+def restore(tf: "TF2", step: Restore) -> None:
+    """Restore in place, or load a new object under the name."""
+    way = tf.way.get("restore", "checkpoint")
+    if way == "checkpoint-matched" and (step.partial or not asks_what_matched(tf.facts.steps)):
+        raise OtherKind("Nothing is missing here that a checkpoint could be asked for.")
+    if way in {"keras", "saved-model"}:
+        if step.partial:
+            raise OtherKind("A whole object is loaded, of which nothing is missing.")
+        tf.idiom("Loading makes a new object; the script binds the module's name to it.")
+    partial = ".expect_partial()" if step.partial and way == "checkpoint" else ""
+    tf.fill(RESTORES[way] + partial, step, lenient={"skip_mismatch": True} if step.partial else {})
+
+
+def asks_what_matched(steps: list[Step]) -> bool:
+    """Return whether a checkpoint may lack something here, so that users differ who ask and who do not."""
+    named = {step.to: step.save for step in steps if isinstance(step, Save)}
+    return any(isinstance(step, Save) and step.only for step in steps) or any(
+        isinstance(step, Restore) and (step.raises is not None or named.get(step.given_by) != step.restore)
+        for step in steps
+    )
+
+
+def restored(tf: "TF2", step: Restore) -> None:
+    """Have another object where loading makes one: of a SavedModel, one with the attributes of what was saved alone."""
+    saved = tf.at(step.given_by).returns
+    if tf.way.get("restore") == "saved-model":
+        tf.symbols.names[step.restore] = Object("loaded")
+    elif tf.way.get("restore") == "keras" and saved:
+        tf.symbols.names[step.restore] = saved.copied()
+
+
+WORDS: Words = {"copy": copy, "cast": cast, "save": save, "restore": restore}
+EFFECTS: Effects = {"restore": restored}
+LACKS = (
+    Lack(
+        "cast", lambda tf, step: not tf.is_model(tf.at(step.cast)),
+        "A `tf.Variable` has its dtype for life, and no call makes a `tf.Module` anew with another: its variables are constructed again.",
+    ),
+    *(Lack(verb, lambda tf, step: tf.style(tf.at(getattr(step, step.verb))) == "subclass", NEEDS_CONFIG) for verb in ("cast", "move")),
+    Lack(
+        "cast", lambda tf, step: any(wrapped(one) for _, one in tf.at(step.cast).layers()),
+        "A Keras layer that wraps another has its own dtype and leaves that of the other: each is made anew by hand.",
+    ),
+    Lack(
+        "cast", lambda _, step: not step.to.startswith("float"),
+        "The dtype of a Keras layer is that of its computation, which is one of floats.",
+    ),
+)  # fmt: skip

@@ -1,0 +1,104 @@
+"""Functions and loops in TensorFlow 2: `tf.function`, `tf.while_loop`, `tf.vectorized_map`."""
+
+from typing import TYPE_CHECKING
+
+from canireuse.emit import Effects, Lack, Words, expr
+from canireuse.step import Step
+from canireuse.vocabulary import Function, Get, Invoke, Scan, Thread, Variable, walk
+from canireuse_adapters.tf2.learning import make_optimizer
+from canireuse_adapters.training import training_of
+
+if TYPE_CHECKING:
+    from canireuse_adapters.tf2 import TF2
+
+
+def function(tf: "TF2", step: Function) -> None:
+    """Define a function; TensorFlow traces it if asked."""
+    if step.traced and (train := training_of(step)):
+        make_optimizer(tf, train)
+    with tf.apart() as body:
+        tf.steps(step.steps)
+        if step.returns:
+            tf.emit("return $value", value=tf.expression(step.returns))
+    words = "def $function($*takes):\n    $*body"
+    words = f"@tf.function\n{words}" if step.traced else words
+    tf.emit(words, function=step.function, takes=step.takes, body=body)
+
+
+def defined(tf: "TF2", step: Function) -> None:
+    """Have a function, which finds its variables where it was written."""
+    tf.symbols.happen(step)
+    tf.at(step.function).path = tf.symbols.scope.path
+
+
+def invoke(tf: "TF2", step: Invoke) -> None:
+    """Call a function; a layer that it makes without memory is one that was not built yet."""
+    if step.abstract:
+        tf.idiom("Keras gives a layer no empty memory: one that was not built yet has no variables.")
+    given = [tf.expression(one) for one in step.given]
+    tf.bind(step.as_, expr("$function($*given)", function=step.invoke, given=given))
+
+
+def invoked(tf: "TF2", step: Invoke) -> None:
+    """Have what a function returns; without memory, its layers wait for it."""
+    tf.symbols.happen(step)
+    if step.abstract and step.as_:
+        for one in tf.at(step.as_).walk():
+            one.built = one.built or None
+
+
+def stands_elsewhere(tf: "TF2", step: Invoke | Thread) -> bool:
+    """Return whether a function that gets variables is called in another scope than its own."""
+    found = tf.at(step.invoke if isinstance(step, Invoke) else step.thread)
+    gets = isinstance(found.made, Function) and any(isinstance(one, Get) for one in walk(found.made.steps))
+    return gets and found.path != tf.symbols.scope.path
+
+
+def has_memory(tf: "TF2", step: Function | Invoke) -> bool:
+    """Return whether what is to be made without memory is no layer of Keras."""
+    if isinstance(step, Function):
+        return is_lazy(tf, step) and any(isinstance(one, Get | Variable) for one in walk(step.steps))
+    made = tf.at(step.invoke).returns
+    return step.abstract and (tf.has_own_layers or not made or not any(made.layers()))
+
+
+def is_lazy(tf: "TF2", step: Step) -> bool:
+    """Return whether a step is, or stands in, a function that is called to make layers without memory."""
+    lazy = {one.invoke for one in tf.facts.steps if isinstance(one, Invoke) and one.abstract}
+    functions = [one for one in tf.facts.steps if isinstance(one, Function) and one.function in lazy]
+    return any(inner is step for inner in walk(functions))
+
+
+def scan(tf: "TF2", step: Scan) -> None:
+    """Carry a tensor through a loop of TensorFlow's own, which counts its turns."""
+    with tf.apart() as body:
+        tf.steps(step.steps)
+        tf.emit("return [$to]", to=tf.expression(step.to))
+    tf.emit(
+        "def turn($scan):\n    $*body\n"
+        "($scan,) = tf.while_loop(lambda $scan: True, turn, [$scan], maximum_iterations=$times)",
+        scan=step.scan, times=step.times, body=body,
+    )  # fmt: skip
+
+
+WORDS: Words = {
+    "function": function, "invoke": invoke, "scan": scan,
+    "vectorize": "$vectorize = tf.vectorized_map(lambda $each: $returns, $over)",
+}  # fmt: skip
+EFFECTS: Effects = {"function": defined, "invoke": invoked}
+LACKS = (
+    *(
+        Lack(
+            verb, stands_elsewhere,
+            "A module is no ambient scope: a function finds its variables on the object it was written for, wherever it is called.",
+        )
+        for verb in ("invoke", "thread")
+    ),
+    *(
+        Lack(
+            verb, has_memory,
+            "A `tf.Variable` has its memory from the start; only a Keras layer stands without, until it is built.",
+        )
+        for verb in ("function", "invoke")
+    ),
+)  # fmt: skip
