@@ -50,8 +50,8 @@ def get(tf: "TF2", step: Get) -> None:
     makes = tf.symbols.scope.mode is Mode.MAKE
     if makes:
         tf.emit(words, **fills, made=new(tf, step, called))
-    if step.as_ or not makes:
-        tf.bind(step.as_, read)
+    if step.as_ or not makes:  # a look-up that nothing binds shows whether there is something: it binds the name itself
+        tf.bind(step.as_ or tf.own(step.get), read)
 
 
 def new(tf: "TF2", step: Get | Variable, called: ast.expr) -> ast.expr:
