@@ -2,7 +2,7 @@
 
 from functools import cached_property
 
-from canireuse.program.places import names_bound, words_saved
+from canireuse.program.places import names_bound, places_of, words_saved
 from canireuse.spec import Spec
 from canireuse.vocabulary import (
     Average,
@@ -53,6 +53,11 @@ class Facts:
                 if isinstance(step, Module):
                     called |= {place for name, place in step.members.items() if step.module in called or name in called}
         return frozenset(called)
+
+    @cached_property
+    def read(self) -> frozenset[str]:
+        """The names that a step reads; what a step binds under another is for nobody."""
+        return frozenset(place.partition(".")[0] for step in self.steps for place in places_of(step))
 
     @cached_property
     def dropped(self) -> frozenset[str]:
