@@ -17,7 +17,7 @@ WRAPPED = {
 }  # fmt: skip
 GATHERED = "get_model_state_dict($module, options=StateDictOptions(full_state_dict=True))"
 LOSS = """\
-class Loss(nn.Module):
+class $made(nn.Module):
     def __init__(self):
         super().__init__()
         self.inner = $module
@@ -39,12 +39,11 @@ def parallel(torch: "Torch", step: Parallel) -> None:
     torch.idiom("Processes share no parameters: the first saves what it has, and the script loads it.")
     carried = free_names(step.steps, list(step.split))
     torch.emit("folder = tempfile.mkdtemp()")
-    whole = calls_the_whole(torch, step)
-    if not whole:
-        loss_module(torch, step, [*step.split, *carried])
+    whole, given = calls_the_whole(torch, step), [*step.split, *carried]
+    module = name(step.parallel) if whole else loss_module(torch, step, given)
     count = max(map(len, step.split.values()))
     with torch.apart() as body:
-        work(torch, step, [*step.split, *carried], count, whole=whole)
+        work(torch, step, module, given, count, whole=whole)
     args: dict[str, Fill] = {"args": tuple(map(name, carried))} if carried else {}
     torch.fill(
         "def work(rank, $*carried):\n    $*steps\n"
@@ -69,16 +68,18 @@ def used(step: Parallel) -> list[Step]:
     return [step, *walk(step.steps)]
 
 
-def loss_module(torch: "Torch", step: Parallel, given: list[str]) -> None:
-    """Write a module whose `forward` computes the loss, so that all parameters are used inside a call."""
+def loss_module(torch: "Torch", step: Parallel, given: list[str]) -> ast.expr:
+    """Write and return a module whose `forward` computes the loss, so that all parameters are used inside a call."""
     torch.idiom("What is replicated is a module whose `forward` is the loss: parameters are used inside its call.")
     with torch.apart() as body:
         torch.steps(step.steps)
         torch.emit("return $loss", loss=torch.expression(step.minimize))
-    torch.emit(LOSS, module=step.parallel, given=given, body=body)
+    made = torch.fresh("Loss")
+    torch.emit(LOSS, made=made, module=step.parallel, given=given, body=body)
+    return expr("$made()", made=made)
 
 
-def work(torch: "Torch", step: Parallel, given: list[str], count: int, *, whole: bool) -> None:
+def work(torch: "Torch", step: Parallel, module: ast.expr, given: list[str], count: int, *, whole: bool) -> None:
     """Write what each process does."""
     torch.emit(
         "torch.distributed.init_process_group('gloo', init_method=f'file://{folder}/meeting', rank=rank, world_size=$count)",
@@ -88,7 +89,6 @@ def work(torch: "Torch", step: Parallel, given: list[str], count: int, *, whole:
         made = [torch.array(literal(value)) for value in values]
         torch.emit("$part = [$*made][rank]", part=part, made=made)
     replica = torch.own("replica")
-    module = name(step.parallel) if whole else expr("Loss()")
     words = "$replica = $wrapped\noptimizer = torch.optim.SGD($replica.parameters(), lr=$rate)"
     torch.emit(words, replica=replica, wrapped=wrapped(torch, step, module), rate=step.rate)
     if whole:
