@@ -17,6 +17,7 @@ from canireuse_adapters.torch.variables import NO_COLLECTIONS, PACKED
 
 SCOPES = ("scope", "default_scope", "reenter")
 NO_DEFAULTS = "PyTorch modules hand no initializer down: each parameter is made from the values it starts with."
+NO_DTYPE = "PyTorch modules hand no dtype down: it is said at each parameter, or of all tensors with `torch.set_default_dtype`."
 NO_PENALTIES = "PyTorch parameters carry no regularizer: a penalty is a term that the user adds to the loss, or an optimizer's `weight_decay`."
 
 WORDS: Words = {
@@ -90,7 +91,7 @@ class Torch(Emitter):
         "parallel": ("ddp", "ddp-find-unused", "fsdp", "fsdp-each-layer"),
     }
     options = frozenset({
-        "scope.dtype", "reenter.dtype", "get.local", "layer.norm", "layer.cell", "layer.unnamed", "call.given",
+        "get.local", "layer.norm", "layer.cell", "layer.unnamed", "call.given",
         "call.training", "copy.shallow", "save.only", "restore.partial", "gradient.remat", "invoke.abstract", "get.numbered", "measure.fresh",
     })  # fmt: skip
     missing = {
@@ -101,9 +102,10 @@ class Torch(Emitter):
         "session": "PyTorch has no sessions: a parameter holds its value itself.",
         "collection": NO_COLLECTIONS,
         **{f"{verb}.init": NO_DEFAULTS for verb in SCOPES},
+        **{f"{verb}.dtype": NO_DTYPE for verb in SCOPES},
         **dict.fromkeys((*(f"{verb}.penalty" for verb in (*SCOPES, "get", "layer")), "penalties", "penalty"), NO_PENALTIES),
         **{f"{verb}.auxiliary_name_scope": "PyTorch has no name scopes, so that a module opens none beside." for verb in SCOPES},
-        **dict.fromkeys(("default_scope", "default_scope.dtype"), "PyTorch makes no name unique: `add_module` replaces a module of that name in silence."),
+        "default_scope": "PyTorch makes no name unique: `add_module` replaces a module of that name in silence.",
         "intercept": "`get_parameter` takes no getter: what a parameter is read through is registered on it, with `torch.nn.utils.parametrize`.",
         "get.partitions": "A parameter is one tensor; one in parts is a DTensor, which several processes hold together.",
         "wrap": "No layer of PyTorch takes another to run it over time: `nn.RNN` owns its weights, users write the loop over a cell, and `nn.Linear` works on the last axis as it is.",

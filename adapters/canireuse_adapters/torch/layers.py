@@ -6,7 +6,7 @@ from canireuse.emit import Fill, Slot, Words, attribute, expr, name
 from canireuse.program import Object
 from canireuse.script import Unsupported
 from canireuse.vocabulary import Call, Layer, Module, Replace, Tie
-from canireuse_adapters.torch.variables import STATISTICS, given, laid_out, said, start, start_of
+from canireuse_adapters.torch.variables import STATISTICS, given, laid_out, start, start_of
 
 if TYPE_CHECKING:
     from canireuse_adapters.torch import Torch
@@ -42,7 +42,7 @@ def layer(torch: "Torch", step: Layer) -> None:
         torch.idiom(TURNED[step.layer])
     bare = {"bias": False} if step.bias is None and step.layer != "embedding" else {}
     words = "$as = " if torch.is_loose(step) else "$as = $here.$name = "
-    torch.fill(words + MADE[step.layer], step, here=torch.here(), options={**bare, **said(torch, step)})
+    torch.fill(words + MADE[step.layer], step, here=torch.here(), options=bare)
     if step.layer == "cell" and step.bias is not None:
         torch.idiom("`nn.RNNCell` adds two biases: the second is taken away.")
         torch.emit("$to.bias_hh = None", to=step.as_)

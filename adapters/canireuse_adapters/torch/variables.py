@@ -61,31 +61,22 @@ def parameter(torch: "Torch", step: Get | Variable) -> ast.expr:
     """Return the words that make a parameter; only floats can have gradients, so that another dtype has to say so."""
     if step.collection:
         raise Unsupported(NO_COLLECTIONS)
-    plain = step.trainable is False or (step.trainable is None and dtype_of(torch, step) not in FLOATS)
+    plain = step.trainable is False or (step.trainable is None and step.dtype not in FLOATS)
     options = {"requires_grad": False} if plain else {}
     return expr("nn.Parameter($value, $**options)", value=initial(torch, step), options=options)
 
 
-def dtype_of(torch: "Torch", step: Get | Variable | Layer) -> str | None:
-    """Return the dtype that is said of a variable, or of the scope that it is made in."""
-    own = None if isinstance(step, Layer) else step.dtype
-    if own is None and torch.symbols.scope.dtype:
-        torch.idiom("PyTorch modules hand no dtype down: each parameter says its own.")
-    return own or torch.symbols.scope.dtype
-
-
-def said(torch: "Torch", step: Get | Variable | Layer) -> dict[str, Fill]:
+def said(step: Get | Variable) -> dict[str, Fill]:
     """Return the argument that says a dtype, where one is said."""
-    dtype = dtype_of(torch, step)
-    return {"dtype": expr("torch.$dtype", dtype=dtype)} if dtype else {}
+    return {"dtype": expr("torch.$dtype", dtype=step.dtype)} if step.dtype else {}
 
 
 def initial(torch: "Torch", step: Get | Variable) -> ast.expr:
     """Return the words for the tensor a parameter starts from."""
     if isinstance(step, Variable) and step.start is not None:
         return torch.expression(step.start)
-    init: Any = floats(step.init) if dtype_of(torch, step) in FLOATS else step.init
-    options = said(torch, step)
+    init: Any = floats(step.init) if step.dtype in FLOATS else step.init
+    options = said(step)
     if init == "random":
         return expr("torch.randn($shape, $**options)", shape=step.shape or [], options=options)
     scalar = step.shape == [] or (step.shape is None and isinstance(step, Variable))
