@@ -227,9 +227,9 @@ def share(eqx: "Equinox", tie: str, to: str) -> None:
     own, other = eqx.locate(tie), eqx.locate(to)
     top = own.name
     if own.name != other.name:  # the same name when this is done again, since the names are the same then
-        top = next(
-            word for at in range(99) if (word := f"pair{'_' * at}") not in {*eqx.symbols.names, *eqx.facts.bound}
-        )
+        top = eqx.own("pair")
+        while top in eqx.symbols.names:
+            top = eqx.own(f"{top}_")
     words, own, other = paired(own, other)
     eqx.bind(top, shared(words, own, other, turned=turned))
     eqx.symbols.names[top] = own.tree
