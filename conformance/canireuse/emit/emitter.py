@@ -86,9 +86,9 @@ Effects = Mapping[str, Callable[[Any, Any], None]]
 
 
 class Lack(NamedTuple):
-    """What a framework has no words for in some cases of a verb, or of `verb/way`."""
+    """What a framework has no words for in some cases of a verb, of `verb/way`, or of several."""
 
-    verb: str
+    verb: str | tuple[str, ...]
     when: Callable[[Any, Any], object]
     reason: str
 
@@ -362,8 +362,10 @@ class Emitter(Adapter):
         for option in options_of(step):
             if option not in self.options:
                 raise Unsupported(self.missing.get(option, f"{self.title} has no words for `{option}`."))
+        said = {step.verb, f"{step.verb}/{self.way.get(step.verb)}"}
         for lack in self.lacks:
-            if lack.verb in {step.verb, f"{step.verb}/{self.way.get(step.verb)}"} and lack.when(self, step):
+            verbs = (lack.verb,) if isinstance(lack.verb, str) else lack.verb
+            if not said.isdisjoint(verbs) and lack.when(self, step):
                 raise Unsupported(lack.reason)
 
     def say(self, step: Step) -> None:
