@@ -83,8 +83,8 @@ class Object:
     dtype: str | None = None
     #: whether it has a shape and a dtype alone, and no memory yet
     abstract: bool = False
-    #: whether it was called: layers that make their variables in the first call have some then; None if they are to wait
-    built: bool | None = False
+    #: whether it was called: layers that make their variables in the first call have some then
+    built: bool = False
     #: of a scope, its path from the root, and the opening that it stands for
     path: tuple[str, ...] = ()
     opened: Opened | None = None

@@ -57,7 +57,7 @@ class Standing:
 
     names: dict[str, Object]
     #: parts, slots, whether it is frozen, dtype, whether it is built
-    objects: dict[Object, tuple[dict[str, Object], dict[str, Slot], bool, str | None, bool | None]]
+    objects: dict[Object, tuple[dict[str, Object], dict[str, Slot], bool, str | None, bool]]
     found: dict[Path, Object]
     there: set[Path]
     taken: set[Path]
