@@ -235,8 +235,8 @@ class TF2(Emitter):
 
     def effect(self, step: Step) -> None:
         """Have the effect of a step, before which layers were built."""
-        for place in layers.needed(self, step):
-            layers.has_variables(self.at(place))
+        for found in filter(layers.waits, map(self.at, layers.needed(self, step))):
+            layers.has_variables(found)
         super().effect(step)
 
     # -- what stands at a place

@@ -161,7 +161,7 @@ LACKS = (
         "cast", lambda tf, step: not tf.is_model(tf.at(step.cast)),
         "A `tf.Variable` has its dtype for life, and no call makes a `tf.Module` anew with another: its variables are constructed again.",
     ),
-    *(Lack(verb, lambda tf, step: tf.style(tf.at(getattr(step, step.verb))) == "subclass", NEEDS_CONFIG) for verb in ("cast", "move")),
+    Lack(("cast", "move"), lambda tf, step: tf.style(tf.at(getattr(step, step.verb))) == "subclass", NEEDS_CONFIG),
     Lack(
         "cast", lambda tf, step: any(wrapped(one) for _, one in tf.at(step.cast).layers()),
         "A Keras layer that wraps another has its own dtype and leaves that of the other: each is made anew by hand.",

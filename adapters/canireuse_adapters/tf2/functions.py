@@ -39,14 +39,6 @@ def invoke(tf: "TF2", step: Invoke) -> None:
     tf.bind(step.as_, expr("$function($*given)", function=step.invoke, given=given))
 
 
-def invoked(tf: "TF2", step: Invoke) -> None:
-    """Have what a function returns; without memory, its layers wait for it."""
-    tf.symbols.happen(step)
-    if step.abstract and step.as_:
-        for one in tf.at(step.as_).walk():
-            one.built = one.built or None
-
-
 def stands_elsewhere(tf: "TF2", step: Invoke | Thread) -> bool:
     """Return whether a function that gets variables is called in another scope than its own."""
     found = tf.at(step.invoke if isinstance(step, Invoke) else step.thread)
@@ -85,20 +77,14 @@ WORDS: Words = {
     "function": function, "invoke": invoke, "scan": scan,
     "vectorize": "$vectorize = tf.vectorized_map(lambda $each: $returns, $over)",
 }  # fmt: skip
-EFFECTS: Effects = {"function": defined, "invoke": invoked}
+EFFECTS: Effects = {"function": defined}
 LACKS = (
-    *(
-        Lack(
-            verb, stands_elsewhere,
-            "A module is no ambient scope: a function finds its variables on the object it was written for, wherever it is called.",
-        )
-        for verb in ("invoke", "thread")
+    Lack(
+        ("invoke", "thread"), stands_elsewhere,
+        "A module is no ambient scope: a function finds its variables on the object it was written for, wherever it is called.",
     ),
-    *(
-        Lack(
-            verb, has_memory,
-            "A `tf.Variable` has its memory from the start; only a Keras layer stands without, until it is built.",
-        )
-        for verb in ("function", "invoke")
+    Lack(
+        ("function", "invoke"), has_memory,
+        "A `tf.Variable` has its memory from the start; only a Keras layer stands without, until it is built.",
     ),
 )  # fmt: skip

@@ -159,9 +159,14 @@ def through(inner: Object, attribute: str) -> dict[str, Slot]:
 def build(tf: "TF2", places: Iterable[str]) -> None:
     """Have layers make their variables, unless they have, or are to wait."""
     for place in list(places):
-        if tf.at(place).built is False:
+        if waits(tf.at(place)):
             tf.emit("$layer.build($shape)", layer=tf.place(place), shape=shape(tf.at(place)))
             has_variables(tf.at(place))
+
+
+def waits(found: Object) -> bool:
+    """Return whether a layer has no variables yet, and is not to have none for now."""
+    return not found.built and not found.abstract
 
 
 def has_variables(found: Object) -> None:

@@ -170,10 +170,9 @@ WORDS: Words = {
     "track": track,
 }  # fmt: skip
 EFFECTS: Effects = {"average": averaged}
-LACKS = tuple(
+LACKS = (
     Lack(
-        verb, has_no_switch,
+        ("freeze", "unfreeze"), has_no_switch,
         "A `tf.Variable` is trainable or not from the start, and a `tf.Module` has no switch; only Keras objects are frozen later.",
-    )
-    for verb in ("freeze", "unfreeze")
+    ),
 )  # fmt: skip

@@ -200,7 +200,7 @@ def check_lock(tf: "TF2", place: str, by: str, step: Step) -> None:
 def materialize(tf: "TF2", step: Materialize) -> None:
     """Build the layers that have no variables yet."""
     for one in tf.at(step.materialize).walk():
-        one.built = one.built or False
+        one.abstract = False
     build(tf, inside(tf, step.materialize))
     tf.fill("$as = $materialize", step)
 

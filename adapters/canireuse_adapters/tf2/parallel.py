@@ -90,11 +90,8 @@ def is_mirrored(tf: "TF2", step: Train | Optimizer | Average) -> bool:
 WORDS: Words = {"move": move, "parallel": parallel}
 LACKS = (
     Lack("move", lambda tf, _: tf.device == "gpu", ONE_GPU),
-    *(
-        Lack(
-            verb, is_mirrored,
-            "Keras steps the variables of a `MirroredStrategy` inside `strategy.run` alone, and keeps its optimizers' state there.",
-        )
-        for verb in ("train", "optimizer", "average")
+    Lack(
+        ("train", "optimizer", "average"), is_mirrored,
+        "Keras steps the variables of a `MirroredStrategy` inside `strategy.run` alone, and keeps its optimizers' state there.",
     ),
 )  # fmt: skip

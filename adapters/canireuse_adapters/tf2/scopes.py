@@ -115,7 +115,7 @@ WORDS: Words = {
     "read": "$read_data", "reinitialize": reinitialize,
 }  # fmt: skip
 LACKS = (
-    *(Lack(verb, lambda _, step: isinstance(step.reuse, OddFlag), NO_FLAG) for verb in ("scope", "reenter")),
+    Lack(("scope", "reenter"), lambda _, step: isinstance(step.reuse, OddFlag), NO_FLAG),
     Lack("get", lambda _, step: step.reuse is not None, NO_FLAG),
     Lack(
         "get", lambda tf, _: tf.symbols.scope.mode is Mode.AUTO,
@@ -125,10 +125,7 @@ LACKS = (
         "get", lambda tf, _: tf.symbols.scope.mode is Mode.INHERITED,
         "Modules hand no reuse mode down: each place says for itself whether it makes or looks up.",
     ),
-    *(
-        Lack(verb, lambda tf, step: step.collection and tf.symbols.scope.mode is Mode.MAKE, NO_COLLECTIONS)
-        for verb in ("get", "variable")
-    ),
+    Lack(("get", "variable"), lambda tf, step: step.collection and tf.symbols.scope.mode is Mode.MAKE, NO_COLLECTIONS),
     Lack(
         "get", lambda tf, step: tf.symbols.scope.mode is Mode.MAKE and step.init is None and step.shape is not None,
         "A `tf.Variable` is made from its initial value: TensorFlow 2 has none that would be taken when nothing is said.",
