@@ -41,7 +41,7 @@ def invoke(tf: "TF2", step: Invoke) -> None:
 
 def stands_elsewhere(tf: "TF2", step: Invoke | Thread) -> bool:
     """Return whether a function that gets variables is called in another scope than its own."""
-    found = tf.at(step.invoke if isinstance(step, Invoke) else step.thread)
+    found = tf.at(getattr(step, step.verb))
     gets = isinstance(found.made, Function) and any(isinstance(one, Get) for one in walk(found.made.steps))
     return gets and found.path != tf.symbols.scope.path
 

@@ -8,14 +8,12 @@ from canireuse.program import Object
 from canireuse.script import Unsupported
 from canireuse.vocabulary import (
     Average,
-    Freeze,
     Function,
     Gradient,
     Layer,
     Optimizer,
     Track,
     Train,
-    Unfreeze,
     Update,
 )
 from canireuse_adapters.tf2.layers import build, inside
@@ -155,15 +153,6 @@ def apply(tf: "TF2", averages: str, of: str) -> None:
     tf.emit(words, averages=averages, of=tf.place(of))
 
 
-# -- freezing
-
-
-def has_no_switch(tf: "TF2", step: Freeze | Unfreeze) -> bool:
-    """Return whether something is to be frozen that is no object of Keras."""
-    found = tf.at(step.freeze if isinstance(step, Freeze) else step.unfreeze)
-    return not tf.is_keras(found) and not tf.is_model(found)
-
-
 WORDS: Words = {
     "gradient": gradient, "train": train, "optimizer": optimizer, "update": update,
     "freeze": "$freeze.trainable = False", "unfreeze": "$unfreeze.trainable = True", "average": average,
@@ -172,7 +161,7 @@ WORDS: Words = {
 EFFECTS: Effects = {"average": averaged}
 LACKS = (
     Lack(
-        ("freeze", "unfreeze"), has_no_switch,
+        ("freeze", "unfreeze"), lambda tf, step: not tf.is_keras(found := tf.at(getattr(step, step.verb))) and not tf.is_model(found),
         "A `tf.Variable` is trainable or not from the start, and a `tf.Module` has no switch; only Keras objects are frozen later.",
     ),
 )  # fmt: skip

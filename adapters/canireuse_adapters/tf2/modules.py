@@ -160,7 +160,7 @@ def call(tf: "TF2", step: Call) -> None:
 
 def tie(tf: "TF2", step: Tie) -> None:
     """Assign the attribute of a module; a variable of Keras has no setter."""
-    check_lock(tf, step.tie, step.to, step)
+    check_lock(tf, step, step.tie, step.to)
     if tf.is_keras(tf.at(step.tie)) and step.raises is None:
         raise Unsupported(LOCKED)
     tf.emit("$tie = $to", tie=tf.place(step.tie), to=tf.place(step.to))
@@ -172,11 +172,11 @@ def replace(tf: "TF2", step: Replace) -> None:
     if holder.kind == "layer" and not tf.has_own_layers:
         kept = f"`tf.keras.layers.{CLASSES[kind_of(holder)]}` keeps what it wraps: wrap the other layer anew."
         raise Unsupported(kept if wrapped(holder) else LOCKED)
-    check_lock(tf, step.replace, step.by, step)
+    check_lock(tf, step, step.replace, step.by)
     tf.emit("$replace = $by", replace=tf.place(step.replace), by=tf.place(step.by))
 
 
-def check_lock(tf: "TF2", place: str, by: str, step: Step) -> None:
+def check_lock(tf: "TF2", step: Step, place: str, by: str) -> None:
     """Raise Unsupported if a Keras model takes nothing new, unless it is to refuse that itself."""
     if "." not in place:
         raise Unsupported(

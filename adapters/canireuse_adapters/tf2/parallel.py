@@ -6,7 +6,7 @@ from canireuse.emit import Lack, Words, expr, literal, node, statements
 from canireuse.program import places_of
 from canireuse.script import Unsupported
 from canireuse.step import Block, Step
-from canireuse.vocabulary import Average, Move, Optimizer, Parallel, Replace, Tie, Train
+from canireuse.vocabulary import Move, Parallel, Replace, Tie
 from canireuse_adapters.tf2.learning import APPLIED
 
 if TYPE_CHECKING:
@@ -80,11 +80,11 @@ def parallel(tf: "TF2", step: Parallel) -> None:
     tf.emit("strategy.run(replica_step, args=$parts)", parts=literal(tuple(map(node, parts.values()))))
 
 
-def is_mirrored(tf: "TF2", step: Train | Optimizer | Average) -> bool:
+def is_mirrored(tf: "TF2", step: Step) -> bool:
     """Return whether what is to be trained or averaged has a copy on each device."""
-    places = step.wrt if isinstance(step, Train) else step.over if isinstance(step, Optimizer) else step.average
-    names = mirrored(tf)
-    return any(place.partition(".")[0] in names for place in ([places] if isinstance(places, str) else places))
+    over = getattr(step, step.uses[0])
+    names = {place.partition(".")[0] for place in ([over] if isinstance(over, str) else over)}
+    return not names.isdisjoint(mirrored(tf))
 
 
 WORDS: Words = {"move": move, "parallel": parallel}
