@@ -20,6 +20,7 @@ from typing import Any
 
 HOLE = re.compile(r"\$(\*{0,2})([a-z_]+)")
 KINDS = {"": "hole_", "*": "holes_", "**": "**keywords_"}
+SEVERAL = ("holes__", "keywords__")
 #: what a hole may be filled with: a node, a list of nodes, a mapping of them, or a plain value
 Fill = Any
 #: statements in order
@@ -87,6 +88,10 @@ class Filling:
 
     def copy(self, old: ast.AST) -> Any:
         """Return a node with its holes filled."""
+        if type(old) is ast.Name and old.id.startswith(SEVERAL):
+            raise ValueError(
+                f"{old.id!r}: a hole for several stands where one fits: put it into a list of arguments, elements or statements"
+            )
         if type(old) is ast.Name and old.id.startswith("hole__"):
             return in_context(node(self.fills[old.id[6:]]), old.ctx)
         if type(old) is ast.Constant and isinstance(old.value, str) and old.value.startswith("hole__"):
@@ -115,6 +120,8 @@ class Filling:
         if isinstance(value, str) and value.startswith("hole__"):  # an attribute, or the name of a function
             filled = self.fills[value[6:]]
             return Given(filled) if isinstance(filled, str) else filled
+        if isinstance(value, str) and value.startswith("keywords__"):
+            raise ValueError(f"{value!r}: keywords are given in a call, and no parameters of a function")
         return value
 
     def many(self, inner: Any) -> list[Any]:
@@ -168,8 +175,10 @@ def in_context(made: Any, wanted: ast.expr_context) -> Any:
     if isinstance(wanted, ast.Load) or not hasattr(made, "ctx"):
         return made
     fields = {**dict(ast.iter_fields(made)), "ctx": type(wanted)()}
-    if "elts" in fields:
+    if isinstance(made, ast.Tuple | ast.List):
         fields["elts"] = [in_context(one, wanted) for one in made.elts]
+    if isinstance(made, ast.Starred):
+        fields["value"] = in_context(made.value, wanted)
     return type(made)(**fields)
 
 
@@ -323,7 +332,7 @@ def give_way(nodes: Iterable[ast.AST], taken: Collection[str]) -> dict[str, str]
     nodes, such as a module or a builtin, is renamed too: what imports it imports it under the new one.
     """
     found = [name for one in nodes for name in names_of(one)]
-    used = {word for _, _, word in found}
+    used = {word for at, field in found for word in several(getattr(at, field))}
     renamed: dict[str, str] = {}
 
     def other(word: str) -> str:
@@ -336,24 +345,29 @@ def give_way(nodes: Iterable[ast.AST], taken: Collection[str]) -> dict[str, str]
             renamed[word] = free
         return renamed[word]
 
-    for at, field, word in found:
-        setattr(at, field, other(word))
-        if isinstance(at, ast.Global | ast.Nonlocal):
-            at.names = [other(one) for one in at.names]
+    for at, field in found:
+        words = getattr(at, field)
+        setattr(at, field, [other(one) for one in words] if isinstance(words, list) else other(words))
     return renamed
+
+
+def several(words: str | list[str]) -> list[str]:
+    """Return the names of a field: of one or of several."""
+    return words if isinstance(words, list) else [words]
 
 
 #: kind of node that binds or reads a name itself -> the field that it stands in
 NAMED: Mapping[type[ast.AST], str] = {
     ast.Name: "id", ast.arg: "arg", ast.FunctionDef: "name", ast.ClassDef: "name", ast.ExceptHandler: "name",
+    ast.Global: "names", ast.Nonlocal: "names",
 }  # fmt: skip
 
 
-def names_of(at: ast.AST) -> Iterator[tuple[ast.AST, str, str]]:
-    """Yield each node inside that binds or reads a name, with its field and the name; not what is an attribute of a class."""
+def names_of(at: ast.AST) -> Iterator[tuple[ast.AST, str]]:
+    """Yield each node inside that binds or reads names, with the field that has them; not what is an attribute of a class."""
     field = NAMED.get(type(at))
     if field and getattr(at, field):
-        yield at, field, getattr(at, field)
+        yield at, field
     for one in ast.iter_child_nodes(at):
         if isinstance(at, ast.ClassDef) and one in at.body:
             yield from (name for name in names_of(one) if name[0] not in attributes_of(one))
