@@ -1,7 +1,5 @@
 """Checking that each place of a spec leads somewhere, to what is of the right kind, and that labels are unique."""
 
-import ast
-import copy
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -9,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from canireuse import expression, things
+from canireuse import expression
 from canireuse.bounds import (
     DEEPEST_PLACE,
     DEEPEST_STEPS,
@@ -20,17 +18,15 @@ from canireuse.bounds import (
     MOST_STEPS,
 )
 from canireuse.problems import Problem, listed, no_more, suggestion
+from canireuse.program import Object, Symbols, names_bound, own_names
+from canireuse.program.objects import OWNERS, unknown
+from canireuse.program.places import words_saved
 from canireuse.spec import Spec
 from canireuse.step import DERIVED, RESERVED, OddFlag, Step, check_identifier
-from canireuse.things import Thing
 from canireuse.vocabulary import (
-    Average,
     Block,
     Call,
-    Cast,
     Compute,
-    Copy,
-    Drop,
     Expect,
     Function,
     Get,
@@ -38,12 +34,9 @@ from canireuse.vocabulary import (
     Intercept,
     Invoke,
     Layer,
-    Materialize,
     Measure,
     Module,
-    Move,
     Parallel,
-    Quantize,
     Repeat,
     Replace,
     Restore,
@@ -53,18 +46,15 @@ from canireuse.vocabulary import (
     Tie,
     Train,
     Update,
-    Vectorize,
     Wrap,
     walk,
 )
 from canireuse.yaml import Loc, Places
 
-#: What may hold variables: what a function returned may be anything.
-OWNERS = frozenset({"layer", "module", "copy", "result"})
 #: What has a value, and is no owner of what has one.
-VARIABLES = frozenset({"variable", "tensor", "result"})
+VARIABLES = frozenset({"variable", "tensor"})
 VALUES = OWNERS | VARIABLES
-#: What kind of thing a field must lead to; a field that is not here takes any kind but scopes and functions.
+#: What kind of object a field must lead to; a field that is not here takes any kind but scopes and functions.
 KINDS: dict[tuple[str, str], frozenset[str]] = {
     ("reenter", "reenter"): frozenset({"scope"}),
     ("reuse_variables", "reuse_variables"): frozenset({"scope"}),
@@ -72,8 +62,8 @@ KINDS: dict[tuple[str, str], frozenset[str]] = {
     ("thread", "thread"): frozenset({"function"}),
     ("update", "update"): frozenset({"optimizer"}),
     ("wrap", "wrap"): frozenset({"layer"}),
-    ("tie", "tie"): frozenset({"variable", "result"}),
-    ("tie", "to"): frozenset({"variable", "result"}),
+    ("tie", "tie"): frozenset({"variable"}),
+    ("tie", "to"): frozenset({"variable"}),
     ("expect", "inside"): OWNERS | {"scope"},
     ("expect", "traces"): frozenset({"function"}),
     ("expect", "slots"): frozenset({"optimizer"}),
@@ -88,36 +78,34 @@ KINDS: dict[tuple[str, str], frozenset[str]] = {
 AGAIN = (Repeat, Function, Gradient, Train, Update, Scan, Parallel)
 
 
-Bound = dict[str, Thing]
-
-
 class Enough(Exception):
     """So many problems were found that the rest is not looked for."""
 
 
 @dataclass
 class Checker:
-    """Walks the steps in order and keeps what is bound; `problems` and `lines` are its answers."""
+    """Walks the steps in order, and follows with the symbols what they bind and change; `problems` and `lines` are its answers."""
 
     path: Path
     places: Places
     #: the steps of the spec, and every name that one of them binds
     spec_steps: list[Step]
     names: frozenset[str]
+    symbols: Symbols = field(default_factory=Symbols)
     problems: list[Problem] = field(default_factory=list)
     lines: dict[str, int] = field(default_factory=dict)
     saved: set[str] = field(default_factory=set)
     measured: set[tuple[str, int | None]] = field(default_factory=set)
     #: the verb around the steps that are checked now whose inside may run again or be traced, empty if there is none
     again: str = ""
-    #: whether the steps that are checked now are a function's, which runs later, or never
-    later: bool = False
     #: whether the step that is checked now is to be refused because something is not there
     missing: bool = False
     #: steps as they are written, as they run, and how often each runs that is checked now
     count: int = 0
     runs: int = 0
     turns: int = 1
+    #: a function as it is written -> how many steps a call of it runs
+    costs: dict[int, int] = field(default_factory=dict)
     #: the places of all that was bound
     stand: int = 0
 
@@ -134,50 +122,56 @@ class Checker:
             self.problems.append(no_more(self.problems[-1]))
             raise Enough
 
-    def steps(self, steps: list[Step], loc: Loc, bound: Bound) -> None:
-        """Check steps that stand at a place; add to `bound` what they bind."""
+    def steps(self, steps: list[Step], loc: Loc) -> None:
+        """Check steps that stand at a place, and have their effects."""
         if len(loc) > 2 * DEEPEST_STEPS:
             happened, expected = f"these steps lie more than {DEEPEST_STEPS} deep", f"at most {DEEPEST_STEPS}"
             self.problem(loc, happened, expected, "nest less")
             return
         for index, step in enumerate(steps):
-            self.step(step, (*loc, index), bound)
+            self.step(step, (*loc, index))
 
-    def step(self, step: Step, loc: Loc, bound: Bound) -> None:
+    def step(self, step: Step, loc: Loc) -> None:
         """Check one step and what stands inside it."""
         self.label(step, loc)
-        if step.binds == "scope" and step.binding:
-            bound[step.binding] = Thing("scope")
         if not isinstance(step, Function):
-            self.places_used(step, loc, bound)
-        own = own_names(step)
-        for name in (step.binding, *(own or ())):
-            if name and ("_" in name or name[0].isupper()):  # few are, and only these can be made of others
-                self.own_name(name, step, loc)
-        inner = bound if own is None else {**bound, **{name: Thing("tensor") for name in own}}
-        runs = self.runs
-        self.run(step, loc, bound)
-        if isinstance(step, Block):
-            around = self.again, self.later, self.turns
-            self.again = step.verb if isinstance(step, AGAIN) else self.again
-            self.later = self.later or isinstance(step, Function)
-            self.turns = 1 if isinstance(step, Function) else self.turns * turns(step)
-            self.steps(step.steps, (*loc, "steps"), bound if isinstance(step, Intercept) else inner)
-            self.again, self.later, self.turns = around
-        for text, text_loc in self.expressions(step, loc):
-            kinds = VALUES if isinstance(step, Function) else VARIABLES
-            self.expression(text, text_loc, inner, kinds)
+            self.places_used(step, loc)
+        self.names_bound(step, loc)
+        runs, problems = self.runs, len(self.problems)
+        self.run(step, loc)
+        if isinstance(step, Intercept):  # its own name is known where it is handed out alone
+            self.block(step, loc)
+        with self.symbols.inside(step):
+            if isinstance(step, Block) and not isinstance(step, Intercept):
+                self.block(step, loc)
+            for text, text_loc in self.expressions(step, loc):
+                self.expression(text, text_loc, VALUES if isinstance(step, Function) else VARIABLES)
         self.checkpoint(step, loc)
         if isinstance(step, Measure):
             self.measure(step, loc)
-        ran = self.runs - runs
         if isinstance(step, Function):  # it runs where it is called
-            self.runs = runs
-        if step.raises in {None, "nothing"}:  # what is refused binds nothing, and changes nothing
-            self.effect(step, loc, bound, inner, ran)
+            self.costs[id(step)], self.runs = self.runs - runs, runs
+        if isinstance(step, Block) and len(self.problems) > problems:  # what is wrong inside is told, and runs no more
+            self.symbols.names |= {step.binding: Object(step.binds)} if step.binding and step.binds != "scope" else {}
+        elif step.raises in {None, "nothing"}:  # what is refused binds nothing, and changes nothing
+            self.effect(step, loc)
+
+    def block(self, step: Block, loc: Loc) -> None:
+        """Check the steps inside a step."""
+        around = self.again, self.turns
+        self.again = step.verb if isinstance(step, AGAIN) else self.again
+        self.turns = 1 if isinstance(step, Function) else self.turns * turns(step)
+        self.steps(step.steps, (*loc, "steps"))
+        self.again, self.turns = around
+
+    def names_bound(self, step: Step, loc: Loc) -> None:
+        """Refuse to bind a name that scripts make of another."""
+        for name in (step.binding, *(own_names(step) or ())):
+            if name and ("_" in name or name[0].isupper()):  # few are, and only these can be made of others
+                self.own_name(name, step, loc)
 
     def own_name(self, name: str, step: Step, loc: Loc) -> None:
-        """Refuse to bind a name that scripts make of another."""
+        """Refuse a name if scripts make it of another."""
         numbered = re.fullmatch(r"(.+)_\d+", name)
         of = self.derived.get(name) or (numbered and numbered[1] in self.names | RESERVED and numbered[1])
         if of and of != name:
@@ -186,48 +180,66 @@ class Checker:
             happened = f"the name {name!r} is one that scripts make of {of!r} for themselves"
             self.problem(at, happened, "a name of its own", "choose another")
 
-    def run(self, step: Step, loc: Loc, bound: Bound) -> None:
+    def run(self, step: Step, loc: Loc) -> None:
         """Count a step, as it is written and as it runs."""
         self.count += 1
         if self.count == MOST_STEPS + 1:
             happened, expected = f"this is step {self.count} of the spec", f"at most {MOST_STEPS} steps"
             self.problem(loc, happened, expected, "make several specs of it")
-        called = bound.get(step.invoke if isinstance(step, Invoke) else step.thread if isinstance(step, Thread) else "")
-        before, self.runs = self.runs, self.runs + self.turns * turns(step) * (1 + (called.runs if called else 0))
+        called = self.symbols.names.get(function_of(step))
+        cost = self.costs.get(id(called.made), 0) if called else 0
+        before, self.runs = self.runs, self.runs + self.turns * turns(step) * (1 + cost)
         if before <= MOST_RUNS < self.runs:
             happened = f"up to here {self.runs} steps run: loops and calls in one another multiply"
             self.problem(loc, happened, f"at most {MOST_RUNS} steps", "make fewer turns")
 
-    def effect(self, step: Step, loc: Loc, bound: Bound, inner: Bound, ran: int) -> None:
-        """Note what a step binds, drops or puts in a place."""
-        if isinstance(step, Drop):
-            bound[step.drop] = Thing("dropped")
+    def effect(self, step: Step, loc: Loc) -> None:
+        """Have the effect of a step, and refuse what grows too large by it."""
+        symbols, grown = self.symbols, self.symbols.grown
         if isinstance(step, Tie | Replace):
-            self.put(step, loc, bound)
-            self.extents(loc, bound, list(bound))
-        if isinstance(step, Function):
-            bound[step.function] = Thing("function", {}, len(step.takes), ran, self.returned(step, inner))
-        elif step.binding:
-            bound[step.binding] = self.made(step, bound)
-            self.extents(loc, bound, [step.binding])
-            self.in_all(step.binding, loc, bound)
+            self.not_in_itself(step, loc)
+        symbols.effect(step)
+        if symbols.ran > MOST_RUNS:  # what stands where is not known from here on
+            happened, expected = (
+                "loops, calls and functions up to here change too much",
+                f"at most {MOST_RUNS} steps and places",
+            )
+            self.problem(loc, happened, expected, "make fewer turns, or several specs of it")
+            raise Enough
+        if symbols.grown > grown:
+            self.extents(loc, list(symbols.names))
+        if step.binding in symbols.names:
+            self.extents(loc, [step.binding])
+            self.in_all(step.binding, loc)
 
-    def extents(self, loc: Loc, bound: Bound, names: list[str]) -> None:
-        """Refuse a step after which too much stands in one thing."""
-        known: dict[Thing, tuple[int, int]] = {}
+    def not_in_itself(self, step: Tie | Replace, loc: Loc) -> None:
+        """Refuse to put an owner into what it has inside."""
+        place, by = (step.tie, step.to) if isinstance(step, Tie) else (step.replace, step.by)
+        owner, _ = self.symbols.above(place)
+        if owner and self.found(by).holds(owner):
+            happened, expected = (
+                f"{place.rpartition('.')[0]!r} would be inside itself",
+                "something that does not hold it",
+            )
+            self.problem((*loc, "to" if isinstance(step, Tie) else "by"), happened, expected, "name another")
+
+    def extents(self, loc: Loc, names: list[str]) -> None:
+        """Refuse a step after which too much stands in one owner; of what is too much nothing is kept."""
+        known: dict[Object, tuple[int, int]] = {}
         for name in names:
-            places, depth = things.extent(bound[name], known)
+            places, depth = self.symbols.names[name].extent(known)
             if places > MOST_PLACES or depth > DEEPEST_PLACE:
                 happened = f"{name!r} has {places} places now, {depth} deep"
                 expected = f"at most {MOST_PLACES} places, {DEEPEST_PLACE} deep"
                 self.problem(loc, happened, expected, "put less into one module")
-                bound[name] = things.unknown()
+                self.symbols.names[name] = unknown()
+        self.symbols.ran += len(known) if len(names) > 1 else 0
 
-    def in_all(self, name: str, loc: Loc, bound: Bound) -> None:
+    def in_all(self, name: str, loc: Loc) -> None:
         """Count the places of what a step binds; of what is too much nothing is kept."""
-        before, self.stand = self.stand, self.stand + things.extent(bound[name], {})[0]
+        before, self.stand = self.stand, self.stand + self.symbols.names[name].extent()[0]
         if self.stand > MOST_STANDING:
-            bound[name] = things.unknown()
+            self.symbols.names[name] = unknown()
         if before <= MOST_STANDING < self.stand:
             happened, expected = f"up to here {self.stand} places are made", f"at most {MOST_STANDING} places in all"
             self.problem(loc, happened, expected, "copy less, or make several specs of it")
@@ -249,51 +261,6 @@ class Checker:
                 "the word of an earlier `save`",
                 suggestion(kept, self.saved, "save first, or correct the word"),
             )
-
-    def made(self, step: Step, bound: Bound) -> Thing:
-        """Return what a step binds, a function apart."""
-        match step:
-            case Layer():
-                made = things.layer(step)
-            case Wrap():
-                made = things.wrapper(step, self.found(step.wrap, bound))
-            case Module():
-                made = Thing("module", {name: self.found(place, bound) for name, place in step.members.items()})
-            case Copy():
-                made = things.replica(self.found(step.copy_, bound), shallow=step.shallow)
-            case Average() | Quantize() | Cast() | Move() | Materialize():
-                made = things.replica(self.found(getattr(step, step.verb), bound))
-            case Invoke() | Thread():
-                function = bound.get(step.invoke if isinstance(step, Invoke) else step.thread)
-                made = copy.deepcopy((function and function.returns) or things.unknown())
-            case _:
-                made = Thing(step.binds)
-        return made
-
-    def returned(self, step: Function, inner: Bound) -> Thing:
-        """Return what a call of a function returns."""
-        try:
-            tree = expression.parse(step.returns or "0")
-        except expression.ExpressionError:  # told already
-            return things.unknown()
-        if not isinstance(tree, ast.Name | ast.Attribute):
-            return Thing("tensor")
-        thing = self.found(ast.unparse(tree), inner)
-        return thing if thing.kind in {"variable", "tensor"} else Thing("result", thing.members)
-
-    def put(self, step: Tie | Replace, loc: Loc, bound: Bound) -> None:
-        """Note what a place holds after a step that puts something there."""
-        place, by = (step.tie, step.to) if isinstance(step, Tie) else (step.replace, step.by)
-        around, dot, name = place.rpartition(".")
-        owner, thing = self.found(around, bound), self.found(by, bound)
-        if not dot:
-            bound[place] = thing
-        elif holds(thing, owner):
-            happened, expected = f"{around!r} would be inside itself", "something that does not hold it"
-            self.problem((*loc, "to" if isinstance(step, Tie) else "by"), happened, expected, "name another")
-        elif owner.members is not None:
-            before = owner.members.get(name, thing)
-            owner.members[name] = things.either(before, thing) if self.later else thing
 
     def label(self, step: Step, loc: Loc) -> None:
         """Note the line of a step's label; it stands once in a spec."""
@@ -330,7 +297,7 @@ class Checker:
             self.problem((*loc, "steps"), happened, expected, "observe before or after it")
         self.measured.add((step.measure, step.size))
 
-    def places_used(self, step: Step, loc: Loc, bound: Bound) -> None:
+    def places_used(self, step: Step, loc: Loc) -> None:
         """Check each place that the step's own fields name; one that is to be refused as not found need not be there."""
         self.missing = step.raises == "not_found"
         fields = vars(step)
@@ -341,19 +308,19 @@ class Checker:
             kinds = KINDS.get((step.verb, name), VALUES)
             alias = type(step).model_fields[name].alias or name
             if isinstance(value, str):
-                self.place(value, (*loc, alias), bound, kinds)
+                self.place(value, (*loc, alias), kinds)
             elif isinstance(value, list | dict):
                 for key, place in value.items() if isinstance(value, dict) else enumerate(value):
-                    self.place(place, (*loc, alias, key), bound, kinds)
+                    self.place(place, (*loc, alias, key), kinds)
         flag = fields.get("reuse")
         if isinstance(flag, OddFlag) and flag.tensor is not None:
-            self.place(flag.tensor, (*loc, "reuse", "tensor"), bound, frozenset({"tensor"}))
+            self.place(flag.tensor, (*loc, "reuse", "tensor"), frozenset({"tensor"}))
         if isinstance(step, Module):
             self.no_member_of_itself(step, loc)
         if isinstance(step, Call | Save):
-            self.paths_inside(step, loc, bound)
+            self.paths_inside(step, loc)
         if isinstance(step, Invoke | Thread):
-            self.arguments(step, loc, bound)
+            self.arguments(step, loc)
         self.missing = False
 
     def no_member_of_itself(self, step: Module, loc: Loc) -> None:
@@ -363,27 +330,30 @@ class Checker:
                 happened = f"the module {step.module!r} would be a member of itself"
                 self.problem((*loc, "members", name), happened, "members of other names", "name the module otherwise")
 
-    def paths_inside(self, step: Call | Save, loc: Loc, bound: Bound) -> None:
+    def paths_inside(self, step: Call | Save, loc: Loc) -> None:
         """Check paths that begin in what is called or saved."""
         owner = step.call if isinstance(step, Call) else step.save
         for index, path in enumerate(step.given if isinstance(step, Call) else step.only):
             at = (*loc, "given", path, "key") if isinstance(step, Call) else (*loc, "only", index)
             kinds = VARIABLES if isinstance(step, Call) else VALUES
-            self.end(owner, path, self.found(owner, bound), at, kinds, 0)
+            self.end(owner, path, self.found(owner), at, kinds, 0)
 
-    def arguments(self, step: Invoke | Thread, loc: Loc, bound: Bound) -> None:
+    def arguments(self, step: Invoke | Thread, loc: Loc) -> None:
         """Check that a function is called with as many values as it takes."""
-        function, given = (step.invoke, len(step.given)) if isinstance(step, Invoke) else (step.thread, 0)
-        thing = bound.get(function)
-        if thing and thing.kind == "function" and thing.takes != given:
-            happened, expected = f"{function!r} is called with {given} values", f"{thing.takes}: so many it takes"
+        found, given = self.found(function_of(step)).made, len(step.given) if isinstance(step, Invoke) else 0
+        if isinstance(found, Function) and len(found.takes) != given:
+            happened, expected = (
+                f"{found.function!r} is called with {given} values",
+                f"{len(found.takes)}: so many it takes",
+            )
             self.problem((*loc, step.verb), happened, expected, "give a value for each name in `takes`")
 
-    def place(self, place: str, loc: Loc, bound: Bound, kinds: frozenset[str], offset: int = 0) -> None:
+    def place(self, place: str, loc: Loc, kinds: frozenset[str], offset: int = 0) -> None:
         """Check that a place begins with a name that is bound, and leads to one of the kinds."""
         name, dot, rest = place.partition(".")
-        if name not in bound:
-            known = [word for word, thing in bound.items() if thing.kind in kinds or (dot and thing.kind in OWNERS)]
+        names = self.symbols.names
+        if name not in names:
+            known = [word for word, one in names.items() if kind_of(one) in kinds or (dot and one.is_owner)]
             self.problem(
                 loc,
                 f"nothing is bound to {name!r} here",
@@ -392,36 +362,32 @@ class Checker:
                 offset,
             )
             return
-        self.end(name, rest, bound[name], loc, kinds, offset + len(name) + 1 if rest else offset)
+        self.end(name, rest, names[name], loc, kinds, offset + len(name) + 1 if rest else offset)
 
-    def end(self, name: str, rest: str, thing: Thing, loc: Loc, kinds: frozenset[str], offset: int) -> None:
-        """Check that a path leads from a thing of a name to one of the kinds."""
+    def end(self, name: str, rest: str, found: Object, loc: Loc, kinds: frozenset[str], offset: int) -> None:
+        """Check that a path leads from an object of a name to one of the kinds."""
         start = offset
         for part in filter(None, rest.split(".")):
-            if thing.members is None:
+            if found.kind == "unknown" or (part not in found.parts and self.missing):
                 return
-            if part not in thing.members and self.missing:
-                return
-            if part not in thing.members:
-                known = list(thing.members)
-                expected = f"one of its members: {listed(known)}" if known else f"a {thing.kind}, which has no members"
+            if part not in found.parts:
+                known = list(found.parts)
+                expected = (
+                    f"one of its members: {listed(known)}" if known else f"a {kind_of(found)}, which has no members"
+                )
                 happened, advice = f"{name!r} has no member {part!r}", suggestion(part, known, "correct the place")
                 self.problem(loc, happened, expected, advice, offset)
                 return
-            name, thing, start, offset = f"{name}.{part}", thing.members[part], offset, offset + len(part) + 1
-        if thing.kind not in kinds:
-            happened, expected = f"{name!r} is a {thing.kind}", f"a {' or '.join(sorted(kinds))}"
-            inside = [f"{name}.{part}" for part in thing.members or {}]
+            name, found, start, offset = f"{name}.{part}", found.parts[part], offset, offset + len(part) + 1
+        if kind_of(found) not in kinds and not (found.kind == "unknown" and kinds & VALUES):
+            happened, expected = f"{name!r} is a {kind_of(found)}", f"a {' or '.join(sorted(kinds))}"
+            inside = [f"{name}.{part}" for part in found.parts]
             advice = f"name something inside it: {listed(inside)}" if inside else "name something of that kind"
             self.problem(loc, happened, expected, advice, start)
 
-    def found(self, place: str, bound: Bound) -> Thing:
-        """Return what stands at a place; where nothing does, which is told elsewhere, a thing of which nothing is known."""
-        name, *rest = place.split(".")
-        thing = bound.get(name, things.unknown())
-        for part in rest:
-            thing = thing.members.get(part, things.unknown()) if thing.members is not None else things.unknown()
-        return thing
+    def found(self, place: str) -> Object:
+        """Return what stands at a place; where nothing does, which is told elsewhere, an object of which nothing is known."""
+        return self.symbols.at(place) or unknown()
 
     def expressions(self, step: Step, loc: Loc) -> Iterator[tuple[str, Loc]]:
         """Yield the expressions of a step with their places."""
@@ -449,7 +415,7 @@ class Checker:
                 if isinstance(part, str):
                     yield part, (*loc, name, at)
 
-    def expression(self, text: str, loc: Loc, bound: Bound, kinds: frozenset[str]) -> None:
+    def expression(self, text: str, loc: Loc, kinds: frozenset[str]) -> None:
         """Check that an expression is in the language and reads only what is bound."""
         indent = len(text) - len(text.lstrip())
         try:
@@ -464,7 +430,7 @@ class Checker:
             )
             return
         for place, column in expression.places(tree):
-            self.place(place, loc, bound, kinds, indent + column)
+            self.place(place, loc, kinds, indent + column)
 
 
 def turns(step: Step) -> int:
@@ -479,37 +445,14 @@ def turns(step: Step) -> int:
     return 1
 
 
-def holds(thing: Thing, other: Thing) -> bool:
-    """Return whether a thing is another, or has it inside."""
-    known: dict[Thing, tuple[int, int]] = {}
-    things.extent(thing, known)
-    return other in known
+def function_of(step: Step) -> str:
+    """Return the name of the function that a step calls, empty if it calls none."""
+    return step.invoke if isinstance(step, Invoke) else step.thread if isinstance(step, Thread) else ""
 
 
-def own_names(step: Step) -> list[str] | None:
-    """Return the names that only the step's inside sees; None if what is bound inside is bound outside too."""
-    match step:
-        case Function():
-            return step.takes
-        case Parallel():
-            return list(step.split)
-        case Vectorize():
-            return [step.each]
-        case Intercept():
-            return [step.intercept]
-        case Gradient() | Train() | Update() | Scan() | Measure():
-            return []
-    return None
-
-
-def names_bound(steps: list[Step]) -> frozenset[str]:
-    """Return every name that steps bind anywhere."""
-    return frozenset(name for step in walk(steps) for name in (step.binding, *(own_names(step) or ())) if name)
-
-
-def words_saved(steps: list[Step]) -> frozenset[str]:
-    """Return the words of all checkpoints, which are names in some scripts."""
-    return frozenset(step.to for step in walk(steps) if isinstance(step, Save))
+def kind_of(found: Object) -> str:
+    """Return what a spec calls an object: what a framework keeps otherwise is a variable too."""
+    return "variable" if found.kind in {"buffer", "list"} else found.kind
 
 
 def names_derived(steps: list[Step]) -> dict[str, str]:
@@ -528,5 +471,5 @@ def check_references(path: Path, spec: Spec, places: Places) -> tuple[dict[str, 
     """Return the line of each label, and a problem for each reference that does not hold."""
     checker = Checker(path, places, spec.steps, names_bound(spec.steps))
     with suppress(Enough):
-        checker.steps(spec.steps, ("steps",), {})
+        checker.steps(spec.steps, ("steps",))
     return checker.lines, checker.problems

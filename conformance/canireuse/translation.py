@@ -13,7 +13,8 @@ from itertools import groupby
 from typing import ClassVar
 
 from canireuse.observing import READINGS, Observing
-from canireuse.references import names_bound, words_saved
+from canireuse.program import names_bound
+from canireuse.program.places import words_saved
 from canireuse.script import INDENT, Script, Unsupported, compared_with_itself
 from canireuse.spec import Spec
 from canireuse.step import Step

@@ -1,5 +1,8 @@
 """References: every place of a spec is followed to its end, and what does not lead there is told where it stands."""
 
+import time
+from contextlib import nullcontext
+
 import pytest
 
 from canireuse.bounds import DEEPEST_STEPS, MOST_PLACES, MOST_RUNS, MOST_STANDING, MOST_STEPS
@@ -81,6 +84,8 @@ def test_places_that_lead_to_a_variable_are_accepted(write_spec, place):
         ("{restore: net, from: ketp}", "ketp", "nothing was saved under 'ketp'", "did you mean 'kept'?"),
         ("{save: net, to: clone}", "clone", "'clone' is a name that the spec binds", "another word"),
         ("{read: fc.gain, raises: bad_argument, expect: e}", "gain", "'fc' has no member 'gain'", "kernel, bias"),
+        ("{read: kept}", "kept", "'kept' is a checkpoint", "variable"),
+        ("{reenter: made, steps: []}", "made", "'made' is a module", "a scope"),
         # a module inside itself
         ("{module: net, members: {a: net}}", "net}}", "'net' would be a member of itself", "name the module otherwise"),
         ("{replace: net.body, by: net}", "net}", "'net' would be inside itself", "name another"),
@@ -109,6 +114,16 @@ def test_what_leads_nowhere_is_told_at_its_place(write_spec, step, at, happened,
         ["{copy: net, shallow: true, as: c}", "{replace: c.last, by: inner}", "{read: net.last.kernel}", "{read: c.last.head.bias}"],
         ["{average: net, as: mean}", "{read: mean.body.head.bias}"],
         ["{tie: v, to: fc.bias}", "{read: v}"],
+        # a copy, and what a call returns, is of the kind that it is
+        ["{copy: cell, as: other}", "{wrap: other, in: rnn, as: again}", "{read: again.cell.kernel}"],
+        ["{function: give, returns: net.body.head.kernel, steps: []}", "{invoke: give, as: it}", "{tie: bare.kernel, to: it}"],
+        # a function acts on what is there when it is called, at each call and turn
+        ["{function: swap, steps: [{replace: net.last, by: inner}]}", "{module: rest, members: {it: net}}", "{thread: swap}",
+         "{read: rest.it.last.head.kernel}"],
+        ["{repeat: 2, steps: [{replace: net.last, by: net.body}, {replace: net.body, by: words}]}", "{read: net.last.kernel}"],
+        # one that calls itself is not followed
+        ["{function: again, steps: []}", "{function: other, steps: [{invoke: again}]}", "{function: again, steps: [{invoke: other}]}", "{invoke: again}"],
+        ["{function: again, steps: []}", "{function: other, steps: [{invoke: again}]}", "{variable: v, as: again}", "{invoke: other}"],
         # a place that is not to be found need not be there, and what is refused changes nothing
         ["{read: fc.gain, raises: not_found, expect: refused}"],
         ["{call: fc, on: [[1.0]], given: {kernle: [[2.0]]}, raises: not_found, expect: refused}"],
@@ -117,6 +132,61 @@ def test_what_leads_nowhere_is_told_at_its_place(write_spec, step, at, happened,
 )  # fmt: skip
 def test_places_follow_what_steps_do(write_spec, steps):
     assert load(write_spec(MADE + "".join(f"  - {step}\n" for step in steps)))
+
+
+@pytest.mark.parametrize(
+    ("steps", "happened"),
+    [
+        (["{function: swap, steps: [{replace: net.last, by: inner}]}", "{invoke: swap}", "{read: net.last.kernel}"],
+         "'net.last' has no member 'kernel'"),
+        (["{function: twist, takes: [x], returns: x, steps: []}", "{invoke: twist, given: [1.0], as: it}", "{read: it.kernel}"],
+         "'it' has no member 'kernel'"),
+        (["{repeat: 2, steps: [{replace: net.last, by: net.body}, {replace: net.body, by: words}]}", "{read: net.last.head.kernel}"],
+         "'net.last' has no member 'head'"),
+    ],
+)  # fmt: skip
+def test_what_a_call_or_a_turn_took_away_is_told(write_spec, steps, happened):
+    with pytest.raises(InputError) as refused:
+        load(write_spec(MADE + "".join(f"  - {step}\n" for step in steps)))
+    (problem,) = refused.value.problems
+    assert happened in problem.happened
+    assert problem.line == LINE + len(steps) - 1
+
+
+def layers(count):
+    return [f"{{layer: dense, name: l{n}, inputs: 1, units: 1, bias: 0.0, as: l{n}}}" for n in range(count)]
+
+
+#: 60 layers, a module of all of them, and copies of it: nearly as much as may stand
+MANY = [*layers(60), f"{{module: big, members: {{{', '.join(f'm{n}: l{n}' for n in range(60))}}}}}"]
+COPIES = [*MANY, *(f"{{copy: big, as: c{n}}}" for n in range(18))]
+
+
+@pytest.mark.parametrize(
+    ("steps", "loads"),
+    [
+        ([*layers(480), *(f"{{tie: l{n}.kernel, to: l{n + 1}.kernel}}" for n in range(470))], True),
+        ([*COPIES, *(f"{{function: f{n}, steps: [{{tie: l1.kernel, to: l2.kernel}}]}}" for n in range(400))], False),
+        ([*COPIES, *(f"{{replace: big.m{n % 59}, by: l{n % 60}}}" for n in range(800))], True),
+        ([*COPIES, "{function: f, steps: [{replace: big.m1, by: l3}]}", *(["{invoke: f}"] * 800)], True),
+        ([*MANY, "{repeat: 10000, steps: [{tie: l1.kernel, to: l2.kernel}, {copy: big, as: c}]}"], False),
+        ([*MANY, "{module: o, members: {a: l1}}", "{repeat: 10000, steps: [{replace: o.a, by: big}, {replace: o.a, by: l1}]}"], False),
+        ([*layers(1), "{module: net, members: {a: l0}}", "{repeat: 9000, steps: [{module: m, members: {a: net, b: net}}, {copy: m, as: net}]}"], False),
+        ([*layers(1), "{module: net, members: {a: l0}}", "{function: f, steps: [{module: m, members: {a: net.a, b: net.a}}, {replace: net.a, by: m}]}",
+         "{repeat: 9000, steps: [{invoke: f}]}"], False),
+        ([*layers(2), "{function: f, steps: []}", "{function: g, steps: [{repeat: 300, steps: [{invoke: f}]}]}",
+         "{function: f, steps: [{repeat: 5000, steps: [{tie: l0.kernel, to: l1.kernel}]}]}", "{invoke: g}"], False),
+        ([*layers(2), "{module: m, members: {a: l0, x: l1}}", "{variable: v, as: v}", "{module: o, members: {a: v}}", "{function: f, steps: [{replace: m.x, by: o}]}",
+         "{replace: o.a, by: m}", "{invoke: f}", "{copy: o, as: p}"], True),
+    ],
+    ids=["ties", "functions", "owners", "calls", "copies", "large", "double", "double-in-calls", "redefined", "circular"],
+)  # fmt: skip
+def test_what_takes_long_to_follow_is_loaded_or_refused_soon(write_spec, steps, loads):
+    path = write_spec("".join(["steps:\n", *(f"  - {step}\n" for step in [*steps, "{expect: e, variables: 1}"])]))
+    started = time.process_time()
+    with nullcontext() if loads else pytest.raises(InputError, match="change too much"):
+        load(path)
+    assert time.process_time() - started < 5
 
 
 def nested(depth):

@@ -10,7 +10,9 @@ import canireuse_adapters
 from canireuse.emit import Emitter
 from canireuse.loader import load, load_all
 from canireuse.problems import InputError
-from canireuse.references import names_bound, names_derived, words_saved
+from canireuse.program import names_bound
+from canireuse.program.places import words_saved
+from canireuse.references import names_derived
 from canireuse.step import DERIVED, RESERVED, check_identifier
 from canireuse.translation import TextAdapter, Unsupported
 

@@ -113,6 +113,20 @@ class Object:
         for part in self.parts.values():
             yield from part.walk()
 
+    def extent(self, known: "dict[Object, tuple[int, int]] | None" = None) -> tuple[int, int]:
+        """Return how many places it is, itself and those inside, and how deep they lie; `known` has what was counted before."""
+        known = {} if known is None else known
+        if self not in known:
+            inside = [part.extent(known) for part in self.parts.values()]
+            known[self] = 1 + sum(places for places, _ in inside), 1 + max((depth for _, depth in inside), default=0)
+        return known[self]
+
+    def holds(self, other: "Object") -> bool:
+        """Return whether it is another object, or has it inside."""
+        known: dict[Object, tuple[int, int]] = {}
+        self.extent(known)
+        return other in known
+
     def variables(self) -> "dict[Object, None]":
         """Return the variables that it is or holds, each once, in the order of places."""
         return {one: None for one in self.walk() if one.kind == "variable"}

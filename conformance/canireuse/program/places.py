@@ -60,8 +60,11 @@ def free_names(steps: Sequence[Step], bound: Iterable[str] = ()) -> list[str]:
 
 
 def is_place(text: str) -> bool:
-    """Return whether an expression is a place and nothing more."""
-    return isinstance(expression.parse(text), ast.Name | ast.Attribute)
+    """Return whether a text is a place and nothing more."""
+    try:
+        return isinstance(expression.parse(text), ast.Name | ast.Attribute)
+    except expression.ExpressionError:
+        return False
 
 
 def own_names(step: Step) -> list[str] | None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from canireuse.bounds import MOST_RUNS
+from canireuse.bounds import MOST_PLACES, MOST_RUNS
 from canireuse.program.objects import PARTS, Fate, Mode, Object, Opened, Slot, unknown
 from canireuse.program.places import free_names, is_place, own_names, places_of
 from canireuse.step import OddFlag, Reuse, Step
@@ -85,9 +85,10 @@ class Symbols:
         self.perhaps: set[Path] = set()
         #: paths of scopes to which a default name gives way
         self.taken: set[Path] = set()
-        #: the functions that are called now, and how many steps were run by calls and turns
+        #: the functions that are called now
         self.calling: set[int] = set()
-        self.ran = 0
+        #: how many steps calls and turns have run, what is large counting more, and how often a place was given an owner of another size
+        self.ran = self.grown = 0
         #: a function as it is written -> what stands at the place that it returns
         self.returned: dict[int, Object | None] = {}
 
@@ -167,8 +168,11 @@ class Symbols:
 
     def standing(self, steps: Sequence[Step] | None = None) -> Standing:
         """Return what stands where now, of what steps may change; of all, if no steps are given."""
-        changed = {} if steps is not None and all(step.verb in UNCHANGING for step in walk(steps)) else self.objects()
-        self.ran += len(changed) // 10
+        changed: dict[Object, tuple[int, int]] = {}
+        if steps is None or any(step.verb not in UNCHANGING for step in walk(steps)):
+            for top in (*self.names.values(), *self.found.values()):
+                top.extent(changed)
+        self.ran += len(changed) // 2
         opened = {one for one in (*self.opened, *(found.opened for found in self.names.values())) if one}
         return Standing(
             dict(self.names),
@@ -223,6 +227,15 @@ class Symbols:
                 with self.inside(step):
                     self.run(step.steps)
             self.effect(step)
+            self.charge(step)
+
+    def charge(self, step: Step) -> None:
+        """Count what a step that ran has made; of what is too much nothing is kept."""
+        found = self.at(step.by) if isinstance(step, Replace) else self.names.get(step.binding or "")
+        places = found.extent()[0] if found and found.parts else 0
+        self.ran += places
+        if places > MOST_PLACES and step.binding:
+            self.names[step.binding] = unknown()
 
     def happen(self, step: Step) -> None:
         """Have the effect of one step that has run, what stands inside it apart."""
@@ -251,7 +264,9 @@ class Symbols:
         found = self.at(by)
         if "." not in place and found:
             self.names[place] = found
-        elif owner and found:
+        elif owner and found and not found.holds(owner):  # nothing is inside itself
+            before = owner.parts.get(part)
+            self.grown += bool(found.parts) and (before is None or before.extent() != found.extent())
             owner.parts[part] = found
 
     def freeze(self, place: str, *, frozen: bool) -> None:
@@ -285,9 +300,7 @@ class Symbols:
     def copied(self, step: Any) -> Object:
         """Return another object for what has a name already."""
         found = self.there_or_unknown(getattr(step, "copy_" if isinstance(step, Copy) else step.verb))
-        made = found.copied(self.fate(step), shallow=isinstance(step, Copy) and step.shallow)
-        self.ran += sum(1 for _ in made.walk()) // 10
-        return made
+        return found.copied(self.fate(step), shallow=isinstance(step, Copy) and step.shallow)
 
     def cast(self, step: Cast) -> Object:
         """Return what a cast gives."""
