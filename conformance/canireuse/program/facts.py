@@ -4,22 +4,28 @@ from functools import cached_property
 
 from canireuse.program.places import names_bound, places_of, words_saved
 from canireuse.spec import Spec
+from canireuse.step import Step
 from canireuse.vocabulary import (
     Average,
+    Block,
     Call,
     Cast,
     Copy,
     Drop,
     Expect,
     Function,
+    Gradient,
     Invoke,
     Materialize,
     Measure,
     Module,
     Move,
+    Parallel,
     Quantize,
     Replace,
+    Scan,
     Thread,
+    Train,
     Update,
     walk,
 )
@@ -88,6 +94,29 @@ class Facts:
             for step in self.steps
             if isinstance(step, Expect)
         )
+
+    @cached_property
+    def transformed(self) -> frozenset[str]:
+        """The functions that are called in what is differentiated, traced or looped over, directly or by others."""
+        found: set[str] = set()
+        before = -1
+        while len(found) > before:
+            before = len(found)
+            for step in self.steps:
+                if isinstance(step, Function) and not (step.traced or step.function in found):
+                    continue
+                if isinstance(step, Function | Gradient | Train | Update | Scan | Parallel):
+                    found |= {one.invoke for one in walk(step.steps) if isinstance(one, Invoke)}
+        return frozenset(found)
+
+    def nested(self, step: Step) -> bool:
+        """Return whether a step stands inside another one."""
+        blocks = (one for one in self.steps if isinstance(one, Block))
+        return any(inner is step for block in blocks for inner in walk(block.steps))
+
+    def builds(self, step: Call) -> bool:
+        """Return whether a call is there to build alone, as some frameworks do at the first one: nothing comes of it."""
+        return not (step.raises or step.training or step.given or step.as_ in self.read or self.nested(step))
 
     def updates(self, optimizer: str) -> list[Update]:
         """Return the steps that an optimizer takes, wherever they stand."""
