@@ -2,6 +2,7 @@ from importlib.util import find_spec
 
 import pytest
 
+from canireuse.emit import statements
 from canireuse.hosts import Host
 from canireuse.judge import judge
 from canireuse.translation import Unsupported
@@ -99,27 +100,15 @@ steps:
 """
 
 
-@pytest.mark.parametrize(
-    "step",
-    [
-        "{freeze: other}",
-        "{scope: a, steps: [{get: w, shape: [1], init: 1.0}]}",
-        "{module: more, members: {kernel: one.kernel}}",
-        "{layer: dense, inputs: 2, units: 2, trainable: false, name: fixed, as: fixed}",
-        "{optimizer: second, kind: sgd, over: [pair, other]}",
-        "{function: inner, steps: [{invoke: slope, given: [x], as: found}]}",
-        "{expect: names, names: []}",
-    ],
-)
-def test_what_is_said_of_one_root_is_worded_so_in_timed_specs_too(load_spec, step):
-    text = NNX().translate(load_spec(f"{STEP}  - {step}\n").spec).text
-    assert "def step(root, tuner, x):" in text
-    assert "fence=lambda: jax.block_until_ready((root, tuner))):" in text
-
-
-def test_an_optimizer_that_does_not_train_all_that_its_loss_reads_is_one_of_the_root(load_spec):
-    text = NNX().translate(load_spec(STEP.replace("call: two, on: h", "call: other, on: h")).spec).text
-    assert "def step(root, tuner, x):" in text
+def test_functions_take_what_they_use_and_losses_one_owner_of_what_they_train(load_spec):
+    text = NNX().translate(load_spec(STEP).spec).text
+    assert "def step(pair, tuner, x):\n" in text
+    assert "def slope(one, other, x):\n" in text
+    assert "fence=lambda: jax.block_until_ready((pair, tuner))" in text
+    assert "fence=lambda: jax.block_until_ready(found)" in text
+    assert "root" not in text
+    apart = NNX().translate(load_spec(STEP.replace("call: two, on: h", "call: pair.two, on: h")).spec).text
+    assert "y = pair.two(h)" in apart
 
 
 @pytest.mark.parametrize(
@@ -127,13 +116,15 @@ def test_an_optimizer_that_does_not_train_all_that_its_loss_reads_is_one_of_the_
     [
         ("y = f(x)", ["y"]),
         ("root.tower.w = nnx.Param(x)", ["root"]),
-        ("optimizer.update(root, x)", ["root"]),
+        ("made = root.tower.w = nnx.Param(x)", ["made", "root"]),
+        ("optimizer.update(root, x)", ["optimizer", "root"]),
         ("kernel = root.tower.w", []),
-        ("for number in range(3):", []),
+        ("kernels = [getattr(root, name) for name in names]", []),
+        ("for number in range(3):\n    setattr(root, number, x)", []),
     ],
 )
-def test_what_a_line_writes_is_waited_for(line, names):
-    assert NNX().awaited([line]) == names
+def test_what_a_statement_writes_is_waited_for(line, names):
+    assert NNX().awaited(statements(line)) == names
 
 
 @pytest.mark.parametrize(

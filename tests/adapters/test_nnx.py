@@ -1,13 +1,18 @@
+from contextlib import suppress
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
+from canireuse.emit import Names
 from canireuse.hosts import Host
 from canireuse.judge import judge
+from canireuse.loader import load_all
 from canireuse.translation import Unsupported
-from canireuse_adapters.nnx import NNX
+from canireuse_adapters.nnx import NNX, learning
 from tests.adapters.reuse import REUSE
 
+SPECS = Path(__file__).parents[2] / "specs"
 needs_flax = pytest.mark.skipif(find_spec("flax") is None, reason="Flax is not installed")
 
 TIED = """
@@ -132,8 +137,71 @@ steps:
 CAST = f"steps:{PAIR}  - {{cast: pair, to: float16, as: half}}\n  - {{expect: tied, same: [half.embed.kernel, half.head.kernel]}}"
 
 
+FUNCTIONS = """
+steps:
+  - {variable: w, init: [2.0], as: w}
+  - {variable: n, init: [0.0], trainable: false, as: n}
+  - {module: net, members: {a: w, b: w}}
+  - {compute: h = 3.0 * w}
+  - {function: times, takes: [x], returns: y, steps: [{compute: y = x * net.b}]}
+  - {gradient: slope, of: sum(y) + sum(net.a), wrt: net.a, steps: [{invoke: times, given: ["[3.0]"], as: y}]}
+  - {expect: of-a-plain-function-too, value: slope, is: [4.0]}
+  - {gradient: slope, of: sum(h), wrt: w, steps: [{compute: h = h * w}]}
+  - {expect: bound-anew-inside, value: slope, is: [6.0]}
+  - {function: again, traced: true, returns: h, steps: [{compute: h = h + w}]}
+  - {invoke: again, as: more}
+  - {expect: bound-anew-in-a-traced-one, value: more, is: [8.0]}
+  - {function: count, returns: r, steps: [{assign: n, to: n + 1.0}, {compute: r = n * net.a}]}
+  - {gradient: slope, of: sum(z), wrt: net.a, steps: [{invoke: count, as: z}]}
+  - {expect: counted-in-the-loss, value: n, is: [1.0]}
+  - {scan: h, to: h + net.a, times: 2, steps: [{assign: w, to: w * 2.0}]}
+  - {expect: written-under-another-name, value: h, is: [18.0]}
+"""
+FREEZING = """
+steps:
+  - {variable: w, init: [1.0], as: w}
+  - {variable: v, init: [1.0], as: v}
+  - {module: net, members: {a: w, b: v, c: w}}
+  - {freeze: net.c}
+  - {train: sgd, minimize: sum(3 * net.a) + sum(4 * net.b), wrt: net}
+  - {expect: frozen-under-both-names, value: net.a, is: [1.0]}
+  - {expect: trained, value: net.b, is: [0.6]}
+  - {unfreeze: net.a}
+  - {train: sgd, minimize: sum(3 * net.a) + sum(net.c), wrt: net.a}
+  - {expect: trained-again, value: net.c, is: [0.6]}
+  - {expect: left-alone, value: net.b, is: [0.6]}
+"""
+NAMES = """
+steps:
+  - {variable: turn, init: [1.0], as: turn}
+  - {variable: rest, init: [1.0], as: rest}
+  - {module: given, members: {a: turn, b: rest}}
+  - {module: mean_loss, members: {trained: turn, b: rest}}
+  - {compute: carried = 1.0 * turn}
+  - {scan: carried, to: carried + given.a, times: 2, steps: [{assign: given.a, to: given.a * 2.0}]}
+  - {expect: carried, value: carried, is: [7.0]}
+  - {gradient: gradients, of: sum(given.a * mean_loss.trained), wrt: given.a}
+  - {expect: slope, value: gradients, is: [8.0]}
+  - {freeze: rest}
+  - {optimizer: trained, over: given}
+  - {update: trained, minimize: [sum(given.a), sum(given.b)]}
+  - {expect: trained, value: given.a, is: [3.9]}
+"""
+SCOPED = """
+steps:
+  - {function: make, returns: v, steps: [{scope: tower, steps: [{get: v, shape: [1], init: 2.0, as: v}]}]}
+  - {scope: net, steps: [{invoke: make, as: first}]}
+  - {invoke: make, as: second}
+  - {train: sgd, minimize: sum(3 * first) + sum(second), wrt: first}
+  - {expect: trained, value: first, is: [1.7]}
+  - {expect: left-alone, value: second, is: [2.0]}
+  - {optimizer: both, over: [first, second]}
+  - {update: both, minimize: sum(3 * first) + sum(second)}
+  - {expect: both, value: second, is: [1.9]}
+  - {expect: listed, names: [net/tower/v, tower/v]}
+"""
 SCENARIOS = {
-    "reuse": REUSE, "tied": TIED, "learning": LEARNING, "devices": DEVICES, "loops": LOOPS, "owners": OWNERS,
+    "functions": FUNCTIONS, "freezing": FREEZING, "names": NAMES, "scoped": SCOPED, "reuse": REUSE, "tied": TIED, "learning": LEARNING, "devices": DEVICES, "loops": LOOPS, "owners": OWNERS,
     "memory": MEMORY, "cast": CAST,
 }  # fmt: skip
 #: scenario and ways -> what becomes of a tie in ways that lose or refuse it
@@ -189,7 +257,10 @@ def test_what_is_missing_is_said_in_a_sentence(verb):
 @pytest.mark.parametrize(
     ("steps", "reason"),
     [
-        ("[{get: w, init: 1.0, as: a}, {get: w, init: 1.0, as: b}, {gradient: g, of: a * a, wrt: b}]", "root module"),
+        (
+            "[{variable: w, as: w}, {module: a, members: {w: w}}, {optimizer: o, over: a}, {module: b, members: {w: w}}, {update: o, minimize: a.w * b.w}]",
+            "make the optimizer last",
+        ),
         ("[{layer: dense, inputs: 1, units: 1, as: a}, {materialize: a, as: b}]", "has its memory already"),
         ("[{layer: cell, inputs: 1, units: 1, as: a}, {call: a, on: [[1.0]]}]", "state before"),
         (
@@ -214,6 +285,43 @@ def test_what_nnx_cannot_say_is_refused_with_a_reason(load_spec, steps, reason):
 )
 def test_a_scope_is_the_module_at_its_path(load_spec, steps, words):
     assert words in NNX().translate(load_spec(f"steps: {steps}").spec).text
+
+
+@pytest.mark.parametrize(
+    ("members", "freeze", "words"),
+    [
+        ("a: w, b: v", "net.b", "nnx.All(nnx.Param, nnx.PathContains('a'))"),
+        ("a: w, b: v, c: u", "net.b", "nnx.All(nnx.Param, nnx.Not(nnx.PathContains('b')))"),
+        ("a: w, b: v, c: w", "net.c", "nnx.filterlib.PathIn(*[path for path, node in nnx.iter_graph(net) if node is net.b])"),
+    ],
+)  # fmt: skip
+def test_what_a_filter_says_of_shared_variables_is_asked_of_the_script(load_spec, members, freeze, words):
+    made = "".join(f"  - {{variable: {one}, as: {one}}}\n" for one in "wvu")
+    steps = f"steps:\n{made}  - {{module: net, members: {{{members}}}}}\n  - {{freeze: {freeze}}}\n"
+    steps += "  - {train: sgd, minimize: net.a * net.b, wrt: net}"
+    assert words in NNX().translate(load_spec(steps).spec).text
+
+
+def test_no_loss_captures_what_it_is_differentiated_by(load_spec, monkeypatch):
+    """What it captured would be a constant to it: the gradient would be another one, and nothing would show it."""
+    seen = []
+
+    def watched(nnx, steps, scalar, argument, owner, *more, **kinds):
+        takes = loss(nnx, steps, scalar, argument, owner, *more, **kinds)
+        free = {**nnx.symbols.names, **nnx.models}
+        captured = [one for one in Names([nnx.body[-1]]).free if one in free]
+        seen.append([one for one in captured if not owner.variables().keys().isdisjoint(free[one].variables())])
+        return takes
+
+    loss = learning.loss
+    monkeypatch.setattr(learning, "loss", watched)
+    located = [*load_all([SPECS]), *(load_spec(steps, f"facet/{name}") for name, steps in SCENARIOS.items())]
+    for one in located:
+        for way in NNX.ways_of(one.spec):
+            with suppress(Unsupported):
+                NNX("cpu", way).translate(one.spec)
+    assert len(seen) > 200
+    assert not any(seen)
 
 
 def test_ways_of_several_verbs_are_not_multiplied(load_spec):

@@ -1,21 +1,44 @@
 """Flax NNX: variables are objects, kept as attributes of modules; transformations take the module as an argument."""
 
+import ast
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from canireuse.emit import Body, Fate, Fill, Names, Slot, attribute, expr, name, statements
+from canireuse.program import Object, through
 from canireuse.spec import Spec
-from canireuse.translation import Unsupported
-from canireuse.vocabulary import Call, Copy, walk
-from canireuse_adapters.jax_text import ERRORS, MISSING, SINCE_OF_OPTAX, SINCE_OF_PATHS, SINCE_ON_DEVICES
-from canireuse_adapters.nnx.measuring import NNXMeasuring
+from canireuse.step import Step
+from canireuse.vocabulary import Call, Copy, Expect, Wrap, walk
+from canireuse_adapters.jax import ERRORS, MISSING, SINCE_OF_OPTAX, SINCE_OF_PATHS, SINCE_ON_DEVICES, Jax
+from canireuse_adapters.nnx import checkpoints, functions, layers, learning, measuring, scopes
+from canireuse_adapters.nnx.functions import Defined
+from canireuse_adapters.nnx.learning import Trained
 
 NO_DEFAULTS = "An NNX module hands nothing on to the variables set on it: {} is given where a variable is made."
+#: kinds of what a function takes as an argument, not as a constant
+STATE = frozenset({"variable", "layer", "module", "optimizer"})
 
 
-class NNX(NNXMeasuring):
+@dataclass
+class Frame:
+    """An open function: what it is, what names stood for around it, the path of the scope that it is given as `root`, its argument."""
+
+    #: plain, traced, maker, loss (differentiated by variables), tensor (by a tensor), or scan
+    kind: str
+    around: dict[str, Object]
+    base: tuple[str, ...] = ()
+    argument: str = ""
+    held: Object | None = None
+
+
+class NNX(Jax):
     """Words a spec in NNX: a tree of `nnx.Module` for scopes, `nnx.Param` for variables, attributes for names.
 
     To create a variable by name is to set an attribute, which replaces whatever was there without a
     word; to look one up is to read the attribute, which refuses a missing name and compares no shape.
     What is not to be trained is an `nnx.Variable` that is no `nnx.Param`. `nnx.grad`, `nnx.jit` and
-    the optimizer take the root module as an argument; what a function captures is a constant to it.
+    the optimizer take what owns the variables as an argument; what a function captures is a constant to it.
     """
 
     name = "nnx"
@@ -23,38 +46,27 @@ class NNX(NNXMeasuring):
     about = "Flax's modules with reference semantics: a variable is an object, and an attribute of every module that uses it."
     modules = ("flax.nnx",)
     imports = "import flax\nimport jax\nimport jax.numpy as jnp\nimport optax\nfrom flax import nnx"
+    also = "import orbax.checkpoint as ocp\nfrom copy import copy as shallow_copy"
     packages = ("flax", "jax", "jaxlib", "optax", "orbax-checkpoint")
     install = "pip install flax optax orbax-checkpoint"
     requires = ("flax>=0.10",)
     distributions = {"orbax": "orbax-checkpoint"}
     since = {
-        "nnx.Optimizer(_, _).update(_, _)": "flax>=0.11.0",
-        "_[...] = _": "flax>=0.10.7",
-        "nnx.grad(_)(_)._[...]": "flax>=0.11.0",
-        "nnx.to_pure_dict": "flax>=0.10.4",
-        "nnx.to_flat_state": "flax>=0.10.4",
-        "nnx.merge_state": "flax>=0.10.4",
-        "nnx.shard_map": "flax>=0.10.4",
+        "nnx.Optimizer(_, _).update(_, _)": "flax>=0.11.0", "_[...] = _": "flax>=0.10.7", "nnx.grad(_)(_)._[...]": "flax>=0.11.0",
+        **dict.fromkeys(("nnx.to_pure_dict", "nnx.to_flat_state", "nnx.merge_state", "nnx.shard_map"), "flax>=0.10.4"),
         # modules are trees since then: before, one was a leaf
-        "jax.tree.map(jnp.copy, _)": "flax>=0.11.0",
-        "_ = jax.tree.map(lambda _: _, _)": "flax>=0.11.0",
+        "jax.tree.map(jnp.copy, _)": "flax>=0.11.0", "_ = jax.tree.map(lambda _: _, _)": "flax>=0.11.0",
         "jax.tree.leaves_with_path(_, is_leaf=_)": "flax>=0.11.0",
-        "_.set_metadata": "flax>=0.12.0",
-        "nnx.clone(graph=_)": "flax>=0.12.5",
-        "nnx.EMA": "flax>=0.12.8",
+        "_.set_metadata": "flax>=0.12.0", "nnx.clone(graph=_)": "flax>=0.12.5", "nnx.EMA": "flax>=0.12.8",
         **SINCE_ON_DEVICES, **SINCE_OF_PATHS, **SINCE_OF_OPTAX,
     }  # fmt: skip
-    layers = "nnx"
+    library = "nnx"
     ways = {
-        "average": ("ema", "incremental-update"),
-        "call": ("merge", "clone"),
-        "cast": ("update", "split-merge", "module"),
+        "average": ("ema", "incremental-update"), "call": ("merge", "clone"),
         "copy": ("clone", "clone-tree-mode", "deepcopy", "split-merge", "tree-map"),
-        "materialize": ("update", "split-merge", "module"),
-        "move": ("update", "split-merge", "module"),
-        "parallel": ("jit", "shard-map"),
-        "save": ("msgpack", "pickle", "orbax"),
-    }
+        "parallel": ("jit", "shard-map"), "save": ("msgpack", "pickle", "orbax"),
+        **dict.fromkeys(checkpoints.RECAST, ("update", "split-merge", "module")),
+    }  # fmt: skip
     options = frozenset({
         "layer.norm", "layer.cell", "layer.unnamed", "call.given", "call.training", "copy.shallow", "save.only",
         "restore.partial", "gradient.remat", "invoke.abstract", "get.numbered", "measure.fresh",
@@ -100,52 +112,139 @@ class NNX(NNXMeasuring):
         "reenter.auxiliary_name_scope": "An NNX module opens no name scope that could be left out.",
         "function.template": "NNX has no templates: a module is made once, and a function that is given it finds what is there.",
     }
+    lacks = (*scopes.LACKS, *layers.LACKS, *functions.LACKS, *learning.LACKS, *checkpoints.LACKS)
+    effects = {**scopes.EFFECTS, **layers.EFFECTS, **functions.EFFECTS, **learning.EFFECTS, **checkpoints.EFFECTS}
+    words = {
+        **Jax.words, **scopes.WORDS, **layers.WORDS, **functions.WORDS, **learning.WORDS, **checkpoints.WORDS,
+    }  # fmt: skip
+    layers = {
+        "dense": {}, "norm": {"kernel": Slot("scale")}, "embedding": {"kernel": Slot("embedding")},
+        "cell": {"kernel": Slot("dense_i.kernel"), "recurrent": Slot("dense_h.kernel"), "bias": Slot("dense_i.bias")},
+    }  # fmt: skip
+    fates = {
+        "copy/tree-map": Fate.UNTIED, "copy/split-merge": Fate.KEPT,
+        **dict.fromkeys((f"{verb}/update" for verb in checkpoints.RECAST), Fate.SAME),
+        **dict.fromkeys((f"{verb}/module" for verb in checkpoints.RECAST), Fate.UNTIED),
+    }  # fmt: skip
+    reads = measuring.READS
+    preamble = {"rngs": "rngs = nnx.Rngs(0)"}
+
+    def __init__(
+        self, device: str = "cpu", way: Mapping[str, str] | None = None, versions: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(device, way, versions)
+        self.symbols.names["root"] = Object("module")
+        self.frames: list[Frame] = []
+        self.defined: dict[str, Defined] = {}
+        self.optimizers: dict[str, Trained] = {}
+        #: optimizers that are made before the traced function that trains, by the training step
+        self.hoisted: dict[int, Trained] = {}
+        #: owners that the script makes for what it differentiates
+        self.models: dict[str, Object] = {}
+
+    # -- the whole script
 
     @classmethod
     def verbs_with_ways(cls, spec: Spec) -> list[str]:
         """Leave out calls and copies where their ways are all alike."""
-        steps = list(walk(spec.steps))
-        alike = set()
-        if not any(isinstance(step, Call) and step.given for step in steps):
-            alike.add("call")
-        if all(step.shallow for step in steps if isinstance(step, Copy)):
-            alike.add("copy")
-        return [verb for verb in super().verbs_with_ways(spec) if verb not in alike]
+        given = any(isinstance(step, Call) and step.given for step in walk(spec.steps))
+        deep = any(isinstance(step, Copy) and not step.shallow for step in walk(spec.steps))
+        apart = {"call": given, "copy": deep}
+        return [verb for verb in super().verbs_with_ways(spec) if apart.get(verb, True)]
 
-    # -- observations
+    def above(self, body: Body) -> Body:
+        """Define the types of variables that stand for collections, and make the root module where it is read before it is bound."""
+        first = next((found for one in body if {"root"} & {*(found := Names([one])).read, *found.bound}), None)
+        if first is not None and "root" not in first.bound:
+            body = [*statements("root = nnx.Module()"), *body]
+        return super().above([*scopes.collections(self), *body])
 
-    def name_of(self, place: str) -> str:
-        """Find a variable's path in the root."""
-        if not self.is_variable(place):
-            raise Unsupported("A JAX array has no name: operations are named only in what a transformation traces.")
-        self.idiom("An NNX variable has no name; its path is found by walking the root module.")
-        return f"next(('/'.join(path) for path, node in nnx.iter_graph(root) if node is {self.place(place)}), None)"
+    @property
+    def rooted(self) -> bool:
+        """Whether something is asked of all that there is, so that a root module holds it."""
+        asked = {one.kind for one in self.facts.steps if isinstance(one, Expect) and not one.inside}
+        return self.facts.lists_all or not asked.isdisjoint({"collection", "paths"})
 
-    def paths_of(self, place: str, inside: str) -> str:
-        """Walk a module as a tree, which goes along every path."""
-        self.idiom("A module is also a JAX tree; walked as one, it lists a shared variable under each of its paths.")
-        owner = self.place(inside) if inside else "root"
-        leaves = f"jax.tree.leaves_with_path({owner}, is_leaf=lambda node: isinstance(node, nnx.Variable))"
-        path = "jax.tree_util.keystr(path, simple=True, separator='/')"
-        return f"sorted({path} for path, node in {leaves} if node is {self.place(place)})"
+    @property
+    def keyed(self) -> bool:
+        """Whether modules hold random keys beside their variables, as an RNN does."""
+        return any(isinstance(step, Wrap) for step in self.facts.steps)
 
-    def holder(self, inside: str | None) -> str:
-        """Return what is looked into: a module, that of a scope, or the root."""
-        return self.bound_scopes.get(inside) or self.place(inside) if inside else "root"
+    # -- places and values
 
-    def listing(self, inside: str | None, *, only_trainable: bool) -> str:
-        """Return the arrays in the state of a module."""
-        if only_trainable and self.frozen:
-            raise Unsupported("An `nnx.Param` has no flag: what is frozen, only the optimizer's filter knows.")
-        return (
-            f"jax.tree.leaves({self.state_of_owner(self.holder(inside), *(['nnx.Param'] if only_trainable else []))})"
-        )
+    @contextmanager
+    def frame(self, kind: str, argument: str = "", held: Object | None = None) -> Iterator[None]:
+        """Write the body of a function."""
+        base = self.symbols.scope.path if kind in {"plain", "traced", "maker"} else self.base
+        self.frames.append(Frame(kind, dict(self.symbols.names), base, argument, held))
+        yield
+        self.frames.pop()
 
-    def names(self, inside: str | None) -> str:
-        """Return the paths in the state of a module or the root."""
-        state = self.state_of_owner(self.holder(inside))
-        return f"sorted('/'.join(path) for path, _ in nnx.to_flat_state({state}))"
+    @property
+    def base(self) -> tuple[str, ...]:
+        """The path of the scope whose module is called `root` here."""
+        return self.frames[-1].base if self.frames else ()
 
-    def collected(self, collection: str) -> str:
-        """Return the state of one type of variable."""
-        return f"jax.tree.leaves(nnx.state(root, {self.kind_of_collection(collection)}))"
+    def inside(self, *kinds: str) -> bool:
+        """Return whether a function of one of some kinds is being written."""
+        return any(frame.kind in kinds for frame in self.frames)
+
+    def scope_words(self, path: tuple[str, ...]) -> ast.expr:
+        """Return the module that stands for a scope."""
+        return attribute(self.place("root"), path[len(self.base) :])
+
+    def place(self, place: str) -> ast.expr:
+        """Return a variable or module: from the argument of the function around, if that holds it."""
+        first = place.partition(".")[0]
+        found = self.symbols.names.get(first)
+        if found is not None and found.kind == "scope":
+            return self.scope_words(found.path)
+        for frame in reversed(self.frames):
+            if frame.around.get(first) is not found:
+                break
+            if frame.held is None or first == frame.argument:
+                continue
+            if (route := through(self.symbols, frame.held, place)) is not None:
+                return attribute(name(frame.argument), frame.held.spelled(route))
+        return self.spelled(place)
+
+    def is_variable(self, place: str) -> bool:
+        """Return whether a place holds a variable, not a tensor."""
+        found = self.symbols.at(place)
+        return found.kind == "variable" if found else "." in place
+
+    def value(self, place: str) -> ast.expr:
+        """Return the array that a variable holds."""
+        words = self.place(place)
+        return expr("$at[...]", at=words) if self.is_variable(place) else words
+
+    def increment(self, place: str) -> None:
+        """Add to the array."""
+        self.emit("$at[...] += 1", at=self.place(place))
+
+    def is_state(self, one: str) -> bool:
+        """Return whether a name stands for what a function takes as an argument."""
+        found = self.symbols.names.get(one)
+        return (found is not None and found.kind in STATE) or one in self.models or one == "optimizer"
+
+    def state(self, words: Fill, *filters: ast.expr) -> ast.expr:
+        """Return the words for the state of a module, without random keys."""
+        chosen = filters or ((expr("nnx.Not(nnx.RngState)"),) if self.keyed else ())
+        return expr("nnx.state($words, $*chosen)", words=words, chosen=list(chosen))
+
+    # -- steps
+
+    def step(self, step: Step) -> None:
+        """Word one step; where all variables are listed, the root holds what it made."""
+        super().step(step)
+        found = self.symbols.names.get(step.binding or "")
+        if found and found.is_owner and self.rooted and not self.frames and self.symbols.scope.path == ():
+            self.emit("root.$to = $to", to=step.binding)
+            self.symbols.names["root"].parts[step.binding or ""] = found
+
+    def threaded(self, function: str) -> list[ast.expr]:
+        """Return a function and the state it takes; in a thread it is the same objects."""
+        return [name(function), *functions.state_given(self, function)]
+
+    awaited = measuring.awaited
+    start_afresh = measuring.start_afresh

@@ -1,0 +1,114 @@
+"""Flax NNX: saving, casting, moving and giving memory, on the state of a module or on the module as a tree."""
+
+import ast
+from typing import TYPE_CHECKING
+
+from canireuse.emit import Effects, Lack, Words, expr, literal, text
+from canireuse.vocabulary import Cast, Materialize, Move, Restore, Save
+from canireuse_adapters.nnx.layers import ONCE, at, inside_function, kind_of
+
+if TYPE_CHECKING:
+    from canireuse_adapters.nnx import NNX
+
+SAVED = {
+    "pickle": "$to = pickle.dumps($owner)",
+    "msgpack": "$to = flax.serialization.msgpack_serialize(nnx.to_pure_dict($state))",
+    "orbax": """\
+$to = tempfile.mkdtemp() + '/checkpoint'
+checkpointer = ocp.StandardCheckpointer()
+checkpointer.save($to, $state)
+checkpointer.wait_until_finished()""",
+}
+RESTORED = {
+    "pickle": "$owner = pickle.loads($kept)",
+    "msgpack": "nnx.update($owner, jax.tree.map(jnp.asarray, flax.serialization.msgpack_restore($kept)))",
+    "orbax": "nnx.update($owner, checkpointer.restore($kept, $state))",
+}
+#: verb -> what is made of a tree
+RECAST = {
+    "cast": "jax.tree.map(lambda array: array.astype($to), $x)",
+    "move": "jax.device_put($x, $to)",
+    "materialize": "jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), $x)",
+}
+SPLIT = """\
+graphdef, state, $*keys = nnx.split($owner, $*chosen)
+$to = nnx.merge(graphdef, $made, $*keys)"""
+
+
+def save(nnx: "NNX", step: Save) -> None:
+    """Serialize the state of a module, or pickle the module."""
+    at(nnx, step.save)
+    words = nnx.place(step.save)
+    state = nnx.state(words, *([picked(nnx, step)] if step.only else []))
+    nnx.emit(SAVED[nnx.way["save"]], to=step.to, owner=words, state=state)
+
+
+def picked(nnx: "NNX", step: Save) -> ast.expr:
+    """Return the filter for what is saved: all paths below some."""
+    owner = at(nnx, step.save)
+    paths = [owner.spelled(path.split(".")) for path in step.only]
+    there = [owner.spelled(route) for one in owner.variables() for route in owner.routes(one)]
+    if all(len(path) == 1 and all(path[0] not in one[1:] for one in there) for path in paths):
+        found = [expr("nnx.PathContains('$part')", part=path[0]) for path in paths]
+        return found[0] if len(found) == 1 else expr("nnx.Any($*found)", found=found)
+    tests: list[ast.expr] = [expr("path[:$end] == $path", end=len(path), path=literal(path)) for path in paths]
+    return expr("lambda path, _: $test", test=tests[0] if len(tests) == 1 else ast.BoolOp(ast.Or(), tests))
+
+
+def restore(nnx: "NNX", step: Restore) -> None:
+    """Restore the state of a module, or unpickle the module."""
+    if nnx.way["save"] == "msgpack":
+        nnx.idiom(
+            "What is read back are read-only NumPy arrays; they are made JAX arrays, so that variables can be written again."
+        )
+    words = nnx.place(step.restore)
+    nnx.emit(RESTORED[nnx.way["save"]], owner=words, kept=step.given_by, state=nnx.state(words))
+
+
+def restored(nnx: "NNX", step: Restore) -> None:
+    """Note that what is unpickled is another object."""
+    saved = nnx.symbols.names[step.given_by].returns
+    if nnx.way["save"] == "pickle" and saved is not None:
+        nnx.symbols.names[step.restore] = saved.copied()
+
+
+# -- dtypes, devices, memory
+
+
+def recast(nnx: "NNX", step: Cast | Move | Materialize) -> None:
+    """Put other arrays into a module in place, into one merged from its state, or map over it as a tree."""
+    owner, way, words = getattr(step, step.verb), nnx.way[step.verb], RECAST[step.verb]
+    at(nnx, owner)
+    found = nnx.place(owner)
+    to = text(step.to) if isinstance(step, Cast) else nnx.device_words(step.device) if isinstance(step, Move) else None
+    if way == "module":
+        nnx.bind(step.as_, expr(words, x=found, to=to))
+    elif way == "update":
+        nnx.emit("nnx.update($owner, $made)", owner=found, made=expr(words, x=nnx.state(found), to=to))
+        if step.as_ != owner:
+            nnx.bind(step.as_, found)
+    else:
+        keys, chosen = (["keys"], [expr("nnx.Not(nnx.RngState)"), expr("...")]) if nnx.keyed else ([], [])
+        nnx.emit(SPLIT, to=step.as_, owner=found, keys=keys, chosen=chosen, made=expr(words, x=expr("state"), to=to))
+
+
+LACKS = (
+    *(Lack(verb, inside_function, ONCE) for verb in ("cast", "move", "materialize", "shard")),
+    *(Lack(verb, lambda nnx, _: nnx.inside("traced", "loss", "tensor"),
+        "A function that is traced has no values that could be saved: it saves nothing itself.") for verb in ("save", "restore")),
+    Lack("save", lambda nnx, step: step.only and nnx.way["save"] == "pickle",
+        "A pickle holds the whole module; a part of it is saved through its state."),
+    Lack("save", lambda nnx, step: nnx.way["save"] == "pickle" and any(kind_of(one) == "cell" for one in at(nnx, step.save).walk()),
+        "An `nnx.SimpleCell` cannot be pickled: it holds a function that JAX has wrapped."),
+    Lack("restore", lambda nnx, step: step.partial and nnx.way["save"] == "orbax",
+        "Orbax refuses a checkpoint that lacks variables of the tree it restores into: take one of what was saved."),
+    Lack("cast", lambda nnx, _: nnx.way["cast"] == "module" and nnx.keyed,
+        "An `nnx.RNN` holds a random key, which no dtype can be given to: its state is cast in part."),
+    Lack("materialize", lambda nnx, step: not at(nnx, step.materialize).abstract,
+        "This module has its memory already: `nnx.eval_shape` makes one that has none."),
+)  # fmt: skip
+EFFECTS: Effects = {"restore": restored}
+WORDS: Words = {
+    "save": save, "restore": restore, "cast": recast, "move": recast, "materialize": recast,
+    "shard": lambda nnx, step: nnx.emit("$at = $cut", at=nnx.value(step.shard), cut=nnx.cut(nnx.value(step.shard))),
+}  # fmt: skip

@@ -1,0 +1,160 @@
+"""Flax NNX: functions, which take the state that they use, and loops and threads."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from canireuse.emit import Effects, Fill, Lack, Names, Words, expr, name
+from canireuse.program import Mode, Object
+from canireuse.script import Unsupported
+from canireuse.step import Step
+from canireuse.vocabulary import Drop, Function, Invoke, Scan, Thread, Variable, walk
+from canireuse_adapters.jax import Jax
+from canireuse_adapters.nnx import learning, scopes
+from canireuse_adapters.nnx.layers import ONCE, inside_function
+from canireuse_adapters.training import training_of
+
+if TYPE_CHECKING:
+    from canireuse_adapters.nnx import NNX
+
+MAKING = frozenset({"get", "variable", "scope"})
+LOOP = """\
+def turn(_, carried):
+    $owner, $scanned = carried
+    $*body
+    return $owner, $result
+*_, $scanned = nnx.fori_loop(0, $times, turn, ($given, $scanned))"""
+
+
+@dataclass
+class Defined:
+    """A function that is written: the state it takes, and what calls have to know of its body."""
+
+    takes: list[str]
+    traced: bool
+    #: whether it makes variables, writes some, or makes what it returns
+    makes: bool
+    writes: bool
+    maker: bool
+
+
+def writes(nnx: "NNX", steps: Sequence[Step]) -> bool:
+    """Return whether steps write variables or the state of an optimizer."""
+    return bool(learning.written(nnx, steps)) or any(one.verb in {"train", "update"} for one in walk(steps))
+
+
+def function(nnx: "NNX", step: Function) -> None:
+    """Define a function; it takes the state that it uses, if what it captured would be a constant to it."""
+    once, traced = training_of(step), bool(step.traced)
+    if once and traced and not nnx.frames:
+        nnx.hoisted[id(once)] = learning.made_for(nnx, once)
+    local = {one.binding for one in walk(step.steps) if one.binds in {"layer", "module", "copy"}}
+    maker = step.returns in local and not nnx.frames
+    before = {one for one in nnx.symbols.names if one not in step.takes}
+    below = {one: dict(one.parts) for one in nnx.symbols.names["root"].walk()}
+    counter, counted = f"traces_of_{step.function}", step.function in nnx.facts.counted
+    with nnx.apart() as body, nnx.frame("maker" if maker else "traced" if traced else "plain"):
+        if counted:
+            nnx.emit("$counter.append('traced')", counter=counter)
+        nnx.steps(step.steps)
+        if step.returns:
+            answer(nnx, step.returns, traced=traced)
+    for found, parts in below.items():
+        found.parts = parts  # what is written has not run
+    again = [one for one in learning.rebound(body, step.steps, step.takes) if one in before]
+    used = [one for one in (*Names(body).free, *again) if nnx.is_state(one) and one not in step.takes]
+    takes = used if traced or step.function in nnx.facts.transformed else [one for one in used if one == "root"]
+    takes.sort(key=lambda one: one == "optimizer" or one in nnx.optimizers)  # what is trained, then its optimizer
+    if counted:
+        nnx.idiom("JAX has no public count of traces: a line of Python in the body runs once for each trace.")
+        nnx.emit("$counter = []", counter=counter)
+    given = [*takes, *step.takes, *((one, name(one)) for one in again if one not in takes)]
+    words = "@nnx.jit\ndef $f($*given):\n    $*body" if traced else "def $f($*given):\n    $*body"
+    nnx.emit(words, f=step.function, given=given, body=body)
+    makes = not maker and any(one.verb in MAKING for one in step.steps)
+    nnx.defined[step.function] = Defined(takes, traced, makes, writes(nnx, step.steps), maker)
+
+
+def answer(nnx: "NNX", returns: str, *, traced: bool) -> None:
+    """Write what a function returns: an owner, and of a plain function a variable, itself."""
+    found = nnx.symbols.at(returns) if returns.replace(".", "").isidentifier() else None
+    itself = found is not None and (found.is_owner or (found.kind == "variable" and not traced))
+    nnx.emit("return $x", x=nnx.place(returns) if itself else nnx.expression(returns))
+
+
+def state_given(nnx: "NNX", function: str) -> list[Fill]:
+    """Return the state that a function is called with: one that makes variables, the module of the current scope."""
+    known = nnx.defined[function]
+    if known.makes and scopes.mode(nnx) is not Mode.MAKE:
+        raise Unsupported(
+            "NNX has no reuse mode that a called function would inherit: it sets attributes, or it reads them."
+        )
+    here = nnx.scope_words(nnx.symbols.scope.path)
+    return [here if one == "root" and known.makes else nnx.place(one) for one in known.takes]
+
+
+def invoke(nnx: "NNX", step: Invoke) -> None:
+    """Call a function with the state it takes."""
+    given = [*state_given(nnx, step.invoke), *(nnx.new_value(value) for value in step.given)]
+    words = "nnx.eval_shape($f, $*given)" if step.abstract else "$f($*given)"
+    nnx.bind(step.as_, expr(words, f=step.invoke, given=given))
+
+
+def returned(nnx: "NNX", step: Invoke | Thread) -> None:
+    """Note that a traced function returns the value of a variable."""
+    nnx.symbols.happen(step)
+    names, traced = nnx.symbols.names, nnx.defined[getattr(step, step.verb)].traced
+    if step.as_ and traced and not names[step.as_].is_owner:
+        names[step.as_] = Object("tensor")
+
+
+def scan(nnx: "NNX", step: Scan) -> None:
+    """Run a loop that is traced once; it carries what it writes along with the tensor."""
+    if any(one.verb in MAKING for one in walk(step.steps)):
+        raise Unsupported(
+            "A loop of JAX is traced once and keeps the structure of its carry: no variable can be made in it."
+        )
+    places = learning.written(nnx, step.steps)
+    changed = {one: None for place in places if (found := nnx.symbols.at(place)) for one in found.variables()}
+    if not changed:
+        with nnx.frame("scan"):
+            Jax.scan(nnx, step)
+        return
+    argument, owner = learning.held(nnx, changed, places, step.steps, [step.to], bare=True)
+    with nnx.apart() as body, nnx.frame("scan", argument, owner):
+        nnx.steps(step.steps)
+        result = nnx.expression(step.to)
+    fills = {"owner": argument, "scanned": step.scan, "times": step.times, "given": nnx.place(argument)}
+    nnx.emit(LOOP, body=body, result=result, **fills)
+
+
+def drop(nnx: "NNX", step: Drop) -> None:
+    """Delete a name, and the attribute of the root that stands for it, unless a scope registered the variable."""
+    found, root = nnx.symbols.names.get(step.drop) or Object("unknown"), nnx.symbols.names["root"]
+    watched = expr("$dropped", dropped=step.drop)
+    if found.kind == "variable":
+        nnx.idiom("A variable of NNX takes no weak reference: its array is watched in its place.")
+        watched = expr("$dropped[...]", dropped=step.drop)
+    listed = [
+        part for part, one in root.parts.items() if one is found and (one.is_owner or isinstance(one.made, Variable))
+    ]
+    if step.drop in nnx.facts.watched:
+        nnx.emit("$watch = weakref.ref($watched)", watch=nnx.watch(step.drop), watched=watched)
+    nnx.emit("del $*names\ngc.collect()", names=[step.drop, *(f"root.{part}" for part in listed)])
+    for part in listed:
+        del root.parts[part]
+
+
+LACKS = (
+    Lack("invoke", lambda nnx, step: step.abstract and inside_function(nnx, step), ONCE),
+    Lack("invoke", lambda nnx, step: step.abstract and not nnx.defined[step.invoke].maker,
+        "`nnx.eval_shape` gives the shapes of what a function returns, and this one returns no module."),
+    Lack("thread", lambda nnx, step: nnx.defined[step.thread].maker,
+        "What a thread makes and returns is a module that no function of the script was given."),
+    Lack("drop", lambda nnx, _: nnx.frames,
+        "A name of the script is dropped outside of functions: inside one it would be a name of the function's own."),
+)  # fmt: skip
+EFFECTS: Effects = {"invoke": returned, "thread": returned}
+WORDS: Words = {
+    "function": function, "invoke": invoke, "scan": scan, "drop": drop,
+}  # fmt: skip

@@ -1,0 +1,328 @@
+"""Flax NNX: gradients, optimizers and averages, over the owner that a loss takes."""
+
+import ast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from canireuse.emit import Body, Effects, Lack, Names, Words, attribute, expr, literal, name
+from canireuse.program import Object, free_names, holder, holds, places_in, places_of, through, touching
+from canireuse.script import Unsupported
+from canireuse.step import Step
+from canireuse.vocabulary import Average, Freeze, Gradient, Optimizer, Parallel, Track, Train, Unfreeze, Update, walk
+from canireuse_adapters.nnx import scopes
+from canireuse_adapters.nnx.layers import FROZEN, ONCE, PURE, at, inside_function, kind_of
+from canireuse_adapters.training import TOO_LATE
+
+if TYPE_CHECKING:
+    from canireuse_adapters.nnx import NNX
+
+Variables = dict[Object, None]
+#: verb -> the fields with places that it writes, or puts something else in
+WRITING = {"assign": ("assign",), "tie": ("tie", "to"), "replace": ("replace", "by")}
+FORWARD = "A loss that is mapped over devices is pure: each would write values of its own into one variable."
+PARALLEL = """\
+@nnx.jit
+def parallel_step($*own):
+    $*loss
+    def mean_loss($*takes):
+        return jnp.mean(nnx.vmap(loss, in_axes=$axes)($*takes, $*parts))
+    optimizer.update($owner, $grads)
+parallel_step($*given)"""
+MAPPED = """\
+@nnx.jit
+@nnx.shard_map(mesh=mesh, in_specs=$specs, out_specs=jax.P())
+def parallel_step($*own):
+    $*loss
+    def mean_loss($*takes):
+        return jax.lax.pmean(loss($*takes, $*sliced), 'parts')
+    optimizer.update($owner, $grads)
+parallel_step($*given)"""
+
+
+@dataclass
+class Trained:
+    """An optimizer: the name of the owner that it was made of, what that holds, and the filter, if it is not the type alone."""
+
+    holder: str
+    owner: Object
+    variables: Variables
+    filter: ast.expr | None
+    kind: str
+    #: whether something was frozen or unfrozen since it was made
+    stale: bool = False
+
+
+# -- what a loss takes
+
+
+def places_inside(nnx: "NNX", steps: Sequence[Step], texts: Sequence[str]) -> list[str]:
+    """Return the places that steps and expressions use, look up by name, and hand to functions that they call."""
+    places = [place for text in texts for place in places_in(text)]
+    places += scopes.looked_up(nnx, steps, nnx.symbols.scope.path)
+    for step in walk(steps):
+        called = nnx.defined.get(getattr(step, "invoke", ""))
+        places += [*places_of(step), *(called.takes if called else ())]
+    return places
+
+
+def held(
+    nnx: "NNX", wanted: Variables, first: Sequence[str], steps: Sequence[Step], texts: Sequence[str], *, bare: bool = False
+) -> tuple[str, Object]:  # fmt: skip
+    """Return the name of what a function takes that is to see some variables as one; make it if nothing holds them all."""
+    owners = {**nnx.symbols.names, **nnx.models}
+    touched = touching(nnx.symbols, places_inside(nnx, steps, texts), wanted)
+    found = holder(nnx.symbols, owners, wanted, touched, first, bare=bare)
+    if found is None:
+        parts = {top: owners[top] for top in (place.partition(".")[0] for place in touched)}
+        for top in (place.partition(".")[0] for place in first):
+            if not wanted.keys() <= Object("module", parts).variables().keys():
+                parts[top] = owners[top]
+        found = nnx.fresh("model")
+        nnx.emit("$to = nnx.Dict($**members)", to=found, members={one: nnx.place(one) for one in parts})
+        owners[found] = nnx.models[found] = Object("module", parts)
+    return found, owners[found]
+
+
+def written(nnx: "NNX", steps: Sequence[Step]) -> list[str]:
+    """Return the places that steps write, or put something else in."""
+    places: list[str] = []
+    for step in walk(steps):
+        places += [getattr(step, field) for field in WRITING.get(step.verb, ())]
+        called = nnx.defined.get(getattr(step, "invoke", ""))
+        places += called.takes if called and called.writes else ()
+        places += [getattr(step, step.verb)] if getattr(step, "training", False) else []
+    return places
+
+
+def rebound(body: Body, steps: Sequence[Step], own: Sequence[str]) -> list[str]:
+    """Return the names of the script that a function reads before it binds them anew: it has to be handed them."""
+    bound = Names(body).bound
+    return [one for one in free_names(steps, own) if one in bound and one not in own]
+
+
+def loss(
+    nnx: "NNX", steps: Sequence[Step], scalar: str, argument: str, owner: Object, word: str = "loss", parts: Sequence[str] = (), kind: str = "loss"
+) -> list[str]:  # fmt: skip
+    """Write the function that leads up to a scalar; return what it takes: its owner, and what else it writes."""
+    before = set(nnx.symbols.names)
+    with nnx.apart() as body, nnx.frame(kind, argument, owner):
+        nnx.steps(steps)
+        nnx.emit("return $x", x=nnx.expression(scalar))
+    free = Names(body).free
+    tops = dict.fromkeys(place.partition(".")[0] for place in written(nnx, steps))
+    takes = [argument, *(one for one in tops if one != argument and one in free)]
+    more = [(one, name(one)) for one in rebound(body, steps, [*takes, *parts]) if one in before]
+    nnx.emit("def $loss($*takes):\n    $*body", loss=word, takes=[*takes, *parts, *more], body=body)
+    return takes
+
+
+def gradient(nnx: "NNX", step: Gradient) -> None:
+    """Differentiate a function of what holds the variable."""
+    found = at(nnx, step.wrt, "tensor", "variable")
+    if found.kind == "tensor":
+        loss(nnx, step.steps, step.of, step.wrt, found, kind="tensor")
+        words = expr("jax.checkpoint(loss)" if step.remat else "loss")
+        nnx.emit("$to = jax.grad($loss)($at)", to=step.gradient, loss=words, at=step.wrt)
+        return
+    argument, owner = held(nnx, {found: None}, [step.wrt], step.steps, [step.of, step.wrt], bare=found.trainable)
+    takes = [nnx.place(one) for one in loss(nnx, step.steps, step.of, argument, owner)]
+    grads = expr("nnx.grad($loss)($*takes)", loss=expr("nnx.remat(loss)" if step.remat else "loss"), takes=takes)
+    first, *rest = step.wrt.split(".")
+    route = tuple(rest) if first == argument else through(nnx.symbols, owner, step.wrt) or ()
+    if len({owner.spelled(one) for one in owner.routes(found)}) > 1 and found.trainable:
+        nnx.idiom(
+            "`nnx.grad` lists a shared variable under one of its paths; merging puts the gradient under all of them."
+        )
+        nnx.emit("graph, _, rest = nnx.split($owner, nnx.Param, ...)", owner=takes[0])
+        grads = expr("nnx.merge(graph, $grads, rest)", grads=grads)
+    nnx.emit("$to = $at[...]", to=step.gradient, at=attribute(grads, owner.spelled(route)))
+
+
+# -- optimizers
+
+
+def freeze(nnx: "NNX", step: Freeze | Unfreeze) -> None:
+    """Note which optimizers were made before it: an `nnx.Param` has no flag."""
+    if nnx.hoisted:
+        raise Unsupported(TOO_LATE)
+    if isinstance(step, Freeze):
+        nnx.idiom(FROZEN)
+    for one in nnx.optimizers.values():
+        one.stale = True
+
+
+def listed(over: str | list[str]) -> list[str]:
+    """Return what is one or several as a list."""
+    return [over] if isinstance(over, str) else over
+
+
+def filter_of(nnx: "NNX", argument: str, owner: Object, places: Mapping[str, Object]) -> ast.expr | None:
+    """Return the filter for the variables at some places of an owner; None if these are all its parameters."""
+    parameters, wanted = [one for one in owner.variables() if one.trainable], set(places.values())
+    if not wanted or set(parameters) == wanted:
+        return None if wanted else expr("nnx.Nothing()")
+    routes = {one: list(owner.routes(one)) for one in parameters}
+    if wanted <= set(parameters) and all(len(found) == 1 for found in routes.values()):
+        paths = {one: owner.spelled(found[0]) for one, found in routes.items()}
+        for part in dict.fromkeys(part for path in paths.values() for part in path):
+            inside = {one for one, path in paths.items() if part in path}
+            if inside == wanted:
+                return expr("nnx.All(nnx.Param, nnx.PathContains('$part'))", part=part)
+            if inside == set(parameters) - wanted:
+                return expr("nnx.All(nnx.Param, nnx.Not(nnx.PathContains('$part')))", part=part)
+    # a shared variable is listed under one of its paths: which, the script finds out
+    nnx.idiom("The optimizer's filter is made of the paths under which NNX lists the variables to train.")
+    words = [nnx.place(place) for place in places]
+    found = "node is $one" if len(words) == 1 else "any(node is one for one in [$*words])"
+    test = expr(found, one=words[0], words=words)
+    filtered = "nnx.filterlib.PathIn(*[path for path, node in nnx.iter_graph($owner) if $test])"
+    return expr(filtered, owner=nnx.place(argument), test=test)
+
+
+def make(
+    nnx: "NNX", to: str, over: str | list[str], kind: str, optax: ast.expr, steps: Sequence[Step], texts: Sequence[str]
+) -> Trained:
+    """Make an optimizer of what holds all that it trains, and all places where its losses touch that."""
+    wanted: dict[str, Object] = {}
+    for place in listed(over):  # a place that was named itself, and what is trainable in owners
+        stands = at(nnx, place, "variable", "layer", "module")
+        found = (one for one in stands.variables() if not one.frozen and (one.trainable or one is stands))
+        wanted |= {".".join((place, *route)): one for one in found for route in stands.routes(one)}
+    trained = dict.fromkeys(wanted.values())
+    argument, owner = held(nnx, trained, listed(over), steps, texts)
+    words = nnx.place(argument)
+    chosen = filter_of(nnx, argument, owner, wanted)
+    if chosen is not None:
+        filtered = nnx.fresh("trained" if to == "optimizer" else f"trained_by_{to}")
+        nnx.bind(filtered, chosen)
+        chosen = name(filtered)
+    wrt = chosen or expr("nnx.Param")
+    nnx.emit("$to = nnx.Optimizer($owner, $optax, wrt=$wrt)", to=to, owner=words, optax=optax, wrt=wrt)
+    return Trained(argument, owner, trained, chosen, kind)
+
+
+def grads(trained: Trained, word: str, takes: Sequence[ast.expr]) -> ast.expr:
+    """Return the words for the gradients that an optimizer takes."""
+    only = {} if trained.filter is None else {"argnums": expr("nnx.DiffState(0, $filter)", filter=trained.filter)}
+    return expr("nnx.grad($loss, $**only)($*takes)", loss=word, only=only, takes=list(takes))
+
+
+def made_for(nnx: "NNX", step: Train) -> Trained:
+    """Make the optimizer of a training step."""
+    return make(nnx, "optimizer", step.wrt, step.train, nnx.optax(step), step.steps, [step.minimize])
+
+
+def train(nnx: "NNX", step: Train) -> None:
+    """Make an optimizer, unless that was done before the function around, and take its steps."""
+    trained = nnx.hoisted.get(id(step)) or made_for(nnx, step)
+    takes = [nnx.place(one) for one in loss(nnx, step.steps, step.minimize, trained.holder, trained.owner)]
+    with nnx.apart() as body:
+        nnx.emit("optimizer.update($owner, $grads)", owner=takes[0], grads=grads(trained, "loss", takes))
+    nnx.turns(step.times, body)
+
+
+def optimizer(nnx: "NNX", step: Optimizer) -> None:
+    """Make an optimizer that lasts, of what the losses to come are functions of."""
+    later = nnx.facts.updates(step.optimizer)
+    texts = [text for one in later for text in listed(one.minimize)]
+    inner = [inside for one in later for inside in one.steps]
+    to = step.optimizer
+    nnx.optimizers[to] = make(nnx, to, step.over, step.kind, nnx.optax(step), inner, texts)
+
+
+def update(nnx: "NNX", step: Update) -> None:
+    """Take steps with an optimizer, on the sum of the gradients of several losses if there are."""
+    trained, scalars = nnx.optimizers[step.update], listed(step.minimize)
+    if trained.stale:
+        raise Unsupported(TOO_LATE)
+    touched = touching(nnx.symbols, places_inside(nnx, step.steps, scalars), trained.variables)
+    if not holds(nnx.symbols, trained.holder, trained.owner, touched):
+        raise Unsupported(
+            "A module that was put together after the optimizer holds a variable that it trains, and `nnx.Optimizer` steps "
+            "on the owner that it was made of: make the optimizer last."
+        )
+    found: list[ast.expr] = []
+    for number, scalar in enumerate(scalars, 1):
+        word = "loss" if number == 1 else nnx.own(f"loss_{number}")
+        takes = [nnx.place(one) for one in loss(nnx, step.steps, scalar, trained.holder, trained.owner, word)]
+        found.append(grads(trained, word, takes))
+    with nnx.apart() as body:
+        if found[1:]:
+            nnx.idiom("Gradients are accumulated by adding them up: `nnx.grad` returns them.")
+            nnx.emit("gradients = $first", first=found[0])
+            for one in found[1:]:
+                nnx.emit("gradients = jax.tree.map(jnp.add, gradients, $one)", one=one)
+        summed = expr("gradients") if found[1:] else found[0]
+        words = "$optimizer.update($owner, $grads)"
+        nnx.emit(words, optimizer=step.update, owner=nnx.place(trained.holder), grads=summed)
+    nnx.turns(step.times, body)
+
+
+def parallel(nnx: "NNX", step: Parallel) -> None:
+    """Take one step on the mean loss over data that are cut over two devices."""
+    if written(nnx, step.steps) or any(one.verb in {"get", "variable", "scope"} for one in walk(step.steps)):
+        raise Unsupported(FORWARD)
+    mapped, parts = nnx.way["parallel"] == "shard-map", list(step.split)
+    if any(one.verb == "move" for one in nnx.facts.steps):
+        put = "nnx.update($owner, jax.device_put(nnx.state($owner), jax.NamedSharding(mesh, jax.P())))"
+        nnx.emit(put, owner=nnx.place(step.parallel))
+    optax = expr("optax.sgd($rate)", rate=step.rate)
+    trained = make(nnx, "optimizer", step.parallel, "sgd", optax, step.steps, [step.minimize])
+    with nnx.apart() as body:
+        takes = loss(nnx, step.steps, step.minimize, trained.holder, trained.owner, parts=parts)
+    state, cut = [*takes, "optimizer"], [nnx.cut(nnx.array(literal(values))) for values in step.split.values()]
+    specs = [*[expr("jax.P()")] * len(state), *[expr("jax.P('parts')")] * len(parts)]
+    nnx.emit(
+        MAPPED if mapped else PARALLEL, own=[*state, *parts], takes=takes, parts=parts, owner=trained.holder, loss=body,
+        sliced=[expr("$part[0]", part=part) for part in parts], axes=literal((*[None] * len(takes), *[0] * len(parts))),
+        grads=grads(trained, "mean_loss", [name(one) for one in takes]), specs=ast.Tuple(specs, ast.Load()),
+        given=[*(nnx.place(one) for one in takes), expr("optimizer"), *cut],
+    )  # fmt: skip
+
+
+# -- averages
+
+
+def ema_of(nnx: "NNX", average: str) -> str:
+    """Return the name of what moves an average."""
+    return nnx.own(f"ema_of_{average}")
+
+
+def average(nnx: "NNX", step: Average) -> None:
+    """Make an average by `nnx.EMA`, or a clone that Optax moves."""
+    only = {"only": expr("nnx.Not(nnx.RngState)")} if nnx.keyed else {}
+    made = "$ema = nnx.EMA($owner, decay=$decay, $**only)\n$to = $ema.apply_to($owner)"
+    words = made if nnx.way["average"] == "ema" else "$to = nnx.clone($owner)"
+    nnx.emit(words, ema=ema_of(nnx, step.as_), owner=nnx.place(step.average), decay=step.decay, only=only, to=step.as_)
+
+
+def averaged(nnx: "NNX", step: Average) -> None:
+    """Note that what moves an average is given to functions as an optimizer is."""
+    nnx.symbols.happen(step)
+    nnx.symbols.names[ema_of(nnx, step.as_)] = Object("optimizer")
+
+
+def track(nnx: "NNX", step: Track) -> None:
+    """Move the average."""
+    made = next(one for one in nnx.facts.steps if isinstance(one, Average) and one.as_ == step.track)
+    source, words = nnx.place(made.average), nnx.place(step.track)
+    moved = "nnx.update($to, optax.incremental_update($now, $before, step_size=$part))"
+    nnx.emit(
+        "$ema.update($source)" if nnx.way["average"] == "ema" else moved, ema=ema_of(nnx, step.track), source=source, to=words,
+        now=nnx.state(source), before=nnx.state(words), part=round(1 - made.decay, 10),
+    )  # fmt: skip
+
+
+LACKS = (
+    *(Lack(verb, inside_function, ONCE) for verb in ("average", "parallel")),
+    Lack("optimizer", lambda nnx, _: nnx.inside("loss", "tensor"), PURE.format("make an optimizer")),
+    Lack("update", lambda nnx, _: nnx.inside("loss", "tensor"), PURE.format("take a step of an optimizer")),
+    Lack("parallel", lambda nnx, step: nnx.way["parallel"] == "shard-map" and any(kind_of(one) == "rnn" for one in at(nnx, step.parallel).walk()),
+        "An `nnx.RNN` starts from a state that is alike on all devices, and `jax.shard_map` refuses the loop that makes it differ."),
+)  # fmt: skip
+EFFECTS: Effects = {"average": averaged}
+WORDS: Words = {
+    "gradient": gradient, "train": train, "optimizer": optimizer, "update": update, "freeze": freeze, "unfreeze": freeze,
+    "parallel": parallel, "average": average, "track": track,
+}  # fmt: skip
