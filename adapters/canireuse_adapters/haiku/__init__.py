@@ -1,25 +1,96 @@
 """Haiku: parameters by name in a tree that `init` makes, and functions that find them there when they are applied."""
 
+import ast
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from canireuse.emit import Body, Fill, Names, Words, expr, literal, name, statements
+from canireuse.emit.fragments import alike
+from canireuse.program import Object, places_of
+from canireuse.program.symbols import Path
+from canireuse.script import Script, Unsupported
 from canireuse.spec import Spec
-from canireuse.translation import Unsupported
-from canireuse.vocabulary import Layer, walk
-from canireuse_adapters.haiku.measuring import HaikuMeasuring
-from canireuse_adapters.haiku.names import TOP
-from canireuse_adapters.haiku.trees import tupled
-from canireuse_adapters.jax_text import ERRORS, MISSING, SINCE_OF_OPTAX, SINCE_ON_DEVICES
+from canireuse.step import Initial, Step
+from canireuse.vocabulary import (
+    Expect,
+    Get,
+    Initialize,
+    Invoke,
+    Layer,
+    Materialize,
+    Measure,
+    Module,
+    Repeat,
+    Replace,
+    Save,
+    Thread,
+    Tie,
+    Variable,
+    walk,
+)
+from canireuse_adapters.haiku import checkpoints, functions, layers, learning, measuring, modules, scopes
+from canireuse_adapters.haiku.layers import CELL, LAYERS, MAKERS, Net
+from canireuse_adapters.haiku.scopes import TOP, Known, Paths, Reader, within
+from canireuse_adapters.jax import ERRORS, MISSING, SINCE_OF_OPTAX, SINCE_ON_DEVICES, Jax
 
 PENALTY = "Haiku collects no regularization terms: a loss adds them up from the tree of parameters itself."
 NAMES = "`hk.name_scope` names parameters, and operations with them: it opens no second scope that could be left out."
+IN_THE_TREE = "No Python object stands for a Haiku parameter: it is in the tree until its entry is deleted."
+VALUE = "An array in JAX is a value: it has no name, and nothing can be written into it."
+#: functions that are applied, differentiated or compiled
+APPLIED = frozenset({"plain", "traced", "loss", "scan"})
+WORDS: Words = {
+    **Jax.words, **scopes.WORDS, **layers.WORDS, **modules.WORDS, **checkpoints.WORDS, **learning.WORDS, **functions.WORDS,
+    **measuring.WORDS,
+}  # fmt: skip
 
 
-class Haiku(HaikuMeasuring):
+@dataclass(eq=False)
+class Frame:
+    """A function that is being written; the outermost is the script."""
+
+    kind: str = "script"
+    #: whether it keeps state, whether it is only ever applied, and whether that is in a measured loop
+    stateful: bool = False
+    looking: bool = False
+    timed: bool = False
+    #: names bound here, which stand for arrays; those of them that it returns, and whether a getter handed them out
+    local: set[str] = field(default_factory=set)
+    shown: dict[str, bool] = field(default_factory=dict)
+    #: statements that stand before it
+    above: Body = field(default_factory=list)
+    #: the getters around what is written, as contexts, and how many of them change something; how many loops are
+    around: list[ast.expr] = field(default_factory=list)
+    getters: int = 0
+    loops: int = 0
+    #: layers and modules that the next function makes
+    pending: list[Object] = field(default_factory=list)
+    #: the trees that were bound, and how many random keys were drawn
+    bound: set[str] = field(default_factory=set)
+    keys: int = 0
+    #: of a function that makes a model, the words for its `init` and whether that makes state
+    init: tuple[ast.expr, bool] | None = None
+    #: what reads the variable that the step being written binds
+    reader: Reader | None = None
+    #: measured loop -> its body
+    hoisted: dict[int, Body] = field(default_factory=dict)
+
+    @property
+    def is_body(self) -> bool:
+        """Whether it is the body of a transformed function."""
+        return self.kind == "body"
+
+
+class Haiku(Jax):
     """Words a spec in Haiku.
 
     What stands together and makes variables is one transformed function. A scope is `hk.name_scope`, whose name
     Haiku makes unique, and with `reuse: auto`, or when it is entered again, one of a forced name. `init` makes
     what is missing and finds what is there; `apply` finds or refuses. So what a spec asks for under `reuse: true`
-    is a function that is only applied. Outside, a variable is an entry of the tree: it is written there, and
-    read by applying the function that gets it.
+    is a function that is only applied. Outside, a variable is an entry of the tree; a second name or place of one
+    is read by applying the function that gets it.
     """
 
     name = "haiku"
@@ -31,6 +102,7 @@ class Haiku(HaikuMeasuring):
     since = {**SINCE_ON_DEVICES, **SINCE_OF_OPTAX}
     modules = ("haiku",)
     imports = "import haiku as hk\nimport jax\nimport jax.numpy as jnp\nimport optax"
+    package, library = "hk", "hk"
     errors = {
         "not_found": (
             ("ValueError", r"^Unable to retrieve parameter|^No value for "),
@@ -38,7 +110,7 @@ class Haiku(HaikuMeasuring):
             ("KeyError", r"^'[\w~/]+'$"),
         ),
         "already_exists": (("ValueError", r"^Module name .* is not unique"),),
-        "bad_argument": (("ValueError", r"must be used as part of an `hk.transform`"), *ERRORS["bad_argument"]),
+        "bad_argument": (("ValueError", r"must be used as part of an `hk.transform"), *ERRORS["bad_argument"]),
         "uninitialized": (("AttributeError", r"'ShapeDtypeStruct' object"), ("TypeError", r"ShapeDtypeStruct")),
         "not_trainable": (("TypeError", r"grad requires real- or complex-valued"),),
         "shape_mismatch": (("ValueError", r"with retrieved shape .* does not match"), *ERRORS["shape_mismatch"]),
@@ -52,12 +124,33 @@ class Haiku(HaikuMeasuring):
     missing = {
         **MISSING,
         "reuse_variables": "Haiku has no reuse mode that an open scope could be switched to: a whole function is run by `init` or by `apply`.",
-        "drop": "No Python object stands for a Haiku parameter: it is in the tree until its entry is deleted.",
-        "alive": "No Python object stands for a Haiku parameter: it is in the tree until its entry is deleted.",
+        "drop": IN_THE_TREE,
+        "alive": IN_THE_TREE,
         **dict.fromkeys(("scope.penalty", "default_scope.penalty", "reenter.penalty"), PENALTY),
         **dict.fromkeys((f"{verb}.auxiliary_name_scope" for verb in ("scope", "default_scope", "reenter")), NAMES),
         "collection": "Haiku has no collections but two: the parameters, and the state, which is not trained.",
+        "paths": "A Haiku parameter has one path in the tree; which names of a function stand for it, nothing lists.",
     }
+    layers = LAYERS
+    preamble = {"Cell": CELL}
+    words = WORDS
+    reads = measuring.READS
+
+    def __init__(
+        self, device: str = "cpu", way: Mapping[str, str] | None = None, versions: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(device, way, versions)
+        self.symbols: Paths = Paths(self.layers, {}, self.effect)
+        self.frames = [Frame()]
+        #: layer or module -> how functions make and apply it
+        self.nets: dict[Object, Net] = {}
+        #: second name of a variable, or owner and part -> what reads it
+        self.readers: dict[str | tuple[Object, str], Reader] = {}
+        #: function of the script -> what calls need to know
+        self.defined: dict[str, Known] = {}
+        self.optimizers: dict[str, learning.Moved] = {}
+        #: layer -> the tree of the model that it belongs to, where there are several models
+        self.models: dict[str, str] = {}
 
     @classmethod
     def ways_of(cls, spec: Spec) -> list[dict[str, str]]:
@@ -67,62 +160,347 @@ class Haiku(HaikuMeasuring):
             ways = [{**way, "layer": one} for way in ways for one in ("one-transform", "transforms-apart")]
         return ways
 
-    # -- observations
+    # -- the whole script
 
-    def name_of(self, place: str) -> str:
-        """Return the path under which the tree has the array."""
-        spot = self.spot(place)
-        self.idiom("An array knows no name: its path is found by going through the tree.")
-        found = f"for module, name, value in hk.data_structures.traverse({spot.tree}) if value is {self.place(place)}"
-        return f"next(f'{{module}}/{{name}}' {found})"
+    def translate(self, spec: Spec) -> Script:
+        """Return the script; models that have nothing to do with each other have a tree each where they are timed."""
+        self.models = measuring.models_of(spec)
+        return super().translate(spec)
 
-    def shape_of(self, place: str) -> str:
-        """Return the shape of the array."""
-        return f"list({self.value(place)}.shape)"
+    def above(self, body: Body) -> Body:
+        """Make empty trees where the script asks for one before any is made."""
+        run = [Names([one]) for one in body if not isinstance(one, ast.FunctionDef)]
+        for tree in ("state", "params"):
+            first = next((one for one in run if tree in {**one.read, **one.bound}), None)
+            if first and tree in first.read:
+                body = [*statements("$tree = {}", tree=tree), *body]
+        return super().above(body)
 
-    def dtype_of(self, place: str) -> str:
-        """Return the dtype of the array."""
-        return f"str({self.value(place)}.dtype)"
+    # -- functions being written
 
-    def listing(self, inside: str | None, *, only_trainable: bool) -> str:
-        """Return the leaves of the tree; the parameters are what is trained."""
-        if only_trainable and self.frozen:
-            raise Unsupported("Haiku has no flag on a parameter: what is frozen, only the user's own filter knows.")
-        if inside and inside not in self.bound_scopes:
-            owner, rest = self.owner(inside)
-            if rest:
-                raise Unsupported("A parameter of Haiku is an array; nothing is listed inside.")
-            trees = self.trees_of(owner)
-            parts = [self.part(owner, tree) for tree in (trees[:1] if only_trainable else trees)]
-        else:
-            parts = ["params", *(["state"] if self.has["state"] and not only_trainable else [])]
-            parts = [self.below(inside, tree) for tree in parts]
-        return f"jax.tree.leaves({tupled(parts)})"
+    @property
+    def frame(self) -> Frame:
+        """The function that is being written."""
+        return self.frames[-1]
 
-    def below(self, scope: str | None, tree: str) -> str:
-        """Return the part of a tree that a scope holds; all of it for the root or none."""
-        path = self.bound_scopes[scope] if scope else ""
-        if not path or path == TOP:
-            return tree
-        self.idiom("A scope keeps no list: what it holds is filtered out of the tree by its path.")
-        chosen = f"lambda module, *_: f'{{module}}/'.startswith('{path}/')"
-        return f"hk.data_structures.filter({chosen}, {tree})"
+    @property
+    def in_function(self) -> bool:
+        """Whether a function is being written that is applied, differentiated or compiled."""
+        return any(frame.kind in APPLIED for frame in self.frames)
 
-    def names(self, inside: str | None) -> str:
-        """Return the paths in the tree."""
-        owner = self.owner(inside)[0] if inside and inside not in self.bound_scopes else None
-        trees = self.trees_of(owner) if owner else ["params"]
-        trees += ["state"] if owner is None and self.has["state"] else []
-        parts = [self.part(owner, tree) if owner else self.below(inside, tree) for tree in trees]
-        words = parts[0] if len(parts) == 1 else f"hk.data_structures.merge({', '.join(parts)})"
-        return f"sorted(f'{{module}}/{{name}}' for module, name, _ in hk.data_structures.traverse({words}))"
+    @property
+    def read(self) -> frozenset[str]:
+        """All names that the spec reads."""
+        return frozenset(place.partition(".")[0] for step in self.facts.steps for place in places_of(step))
 
-    def paths_of(self, place: str, inside: str) -> str:
-        """Refuse: a tree has one path for each parameter."""
-        raise Unsupported(
-            "A Haiku parameter has one path in the tree; which names of a function stand for it, nothing lists."
-        )
+    @contextmanager
+    def function_frame(self, kind: str) -> Iterator[Frame]:
+        """Be in a function."""
+        frame, readers = Frame(kind, getters=self.frame.getters), dict(self.readers)
+        self.frames.append(frame)
+        yield frame
+        self.frames.pop()
+        self.readers = readers
 
-    def offered(self, name: str) -> str:
-        """Ask the top-level package, one attribute after another."""
-        return super().offered(name).replace("flax", "hk")
+    def function_of(self, step: Step) -> Known | None:
+        """Return what is known of the function that a step calls, None if it calls none."""
+        word = step.invoke if isinstance(step, Invoke) else step.thread if isinstance(step, Thread) else ""
+        found = self.symbols.names.get(word)
+        return self.written(found.made) if found and found.made else None
+
+    def known(self, step: Invoke | Thread) -> Known:
+        """Return what is known of the function that a step calls."""
+        found = self.function_of(step)
+        assert found is not None
+        return found
+
+    def written(self, step: Step) -> Known | None:
+        """Return what is known of a function that is written already."""
+        return next((one for one in self.defined.values() if one.step is step), None)
+
+    def function_name(self, word: str, *, own: bool = False) -> str:
+        """Return a name for a function that no other has; it may be its `own`, which the spec gave to what it stands for."""
+        free, number = word, 1
+        while free in self.taken and not (own and free == word and word not in self.defined):
+            number += 1
+            free = f"{word}_{number}"
+        self.taken.add(free)
+        return free
+
+    def transformed(
+        self,
+        word: str,
+        body: Body,
+        *,
+        takes: Sequence[Fill] = (),
+        stateful: bool,
+        multi: bool = False,
+        own: str = "$*takes",
+    ) -> Body:
+        """Return the definition of a transformed function, of what the spec names or of the script's `own` inputs."""
+        words = f"@hk.{'multi_' if multi else ''}transform{'_with_state' if stateful else ''}\ndef $word({own}):\n    $*body"
+        return statements(words, word=word, takes=takes, body=body)
+
+    def finder(self, word: str, entry: Path, words: ast.expr, around: Sequence[ast.expr] = ()) -> Reader:
+        """Write a transformed function that gets one variable."""
+        reader = Reader(self.function_name(word), stateful=entry[0] == "state")
+        scope = [] if entry[1] == TOP else [expr("hk.name_scope('$module')", module=entry[1])]
+        body = within([*scope, *around], statements("return $words", words=words))
+        self.body += self.transformed(reader.word, body, stateful=reader.stateful)
+        return reader
+
+    def applied(self, reader: Reader, tree: str) -> ast.expr:
+        """Return the words that apply a function to the variables."""
+        words = "$word.apply(params, state, None)[0]" if reader.stateful else "$word.apply($tree, None)"
+        found = reader.words or expr(words, word=reader.word, tree=tree)
+        return expr("$found['$key']", found=found, key=reader.key) if reader.key else found
+
+    def key(self) -> ast.expr:
+        """Return a key of its own for the random numbers of an `init`."""
+        self.frames[0].keys += 1
+        return expr("jax.random.key($number)", number=self.frames[0].keys - 1)
+
+    def initialised(self, made: ast.expr, *, stateful: bool, tree: str = "params") -> Body:
+        """Return what takes over what an `init` makes; what was there already stays as it is."""
+        if self.frame.kind == "builder":
+            self.frame.init = made, stateful
+            return []
+        trees, there = [tree, "state"] if stateful else [tree], self.frames[0].bound
+        again = self.in_function or any(frame.loops for frame in self.frames) or not there.isdisjoint(trees)
+        there |= set(trees)
+        words = "$trees = $made"
+        if again:
+            self.idiom("What a second transformed function makes is merged below what there is already.")
+            words = (
+                "$trees = map(hk.data_structures.merge, $made, $trees)"
+                if stateful
+                else "$trees = hk.data_structures.merge($made, $trees)"
+            )
+        return statements(words, trees=checkpoints.tupled([name(one) for one in trees]), made=made)
+
+    def bind_here(self, to: str | None, value: ast.expr) -> None:
+        """Bind an array, in the function that is being written or outside."""
+        self.bind(to, value)
+        self.frame.local |= {to} if to else set()
+
+    # -- steps
+
+    def steps(self, steps: Sequence[Step]) -> None:
+        """Write steps; those that stand together and make variables become one transformed function."""
+        if self.frame.is_body or self.frame.kind == "builder":
+            super().steps(steps)
+            return
+        for measured, group in groupby(steps, key=lambda step: isinstance(step, Measure)):
+            run = list(group)
+            for step in run:
+                if isinstance(step, Measure):
+                    layers.declare(self)
+                    measuring.hoist(self, step)
+            if measured:
+                super().steps(run)
+            else:
+                scopes.together(self, run)
+        layers.declare(self)
+
+    def step(self, step: Step) -> None:
+        """Write one step; layers and modules are put together until something else follows."""
+        apart = isinstance(step, Layer) and self.way.get("layer") == "transforms-apart"
+        if apart or not isinstance(step, (*MAKERS, Initialize)) or step.raises is not None:
+            layers.declare(self)
+        if self.frame.is_body and self.written(step):
+            self.effect(step)
+            return
+        self.refuse(step)
+        there = self.entries()
+        with self.apart() as body, self.symbols.inside(step):
+            self.say(step)
+            if isinstance(step, Module):
+                modules.find_tied(self, self.symbols.names[step.module], step.members)
+            if step.raises is not None or apart or (isinstance(step, Layer) and not step.trainable):
+                layers.declare(self)
+        self.attempt(body, None if self.frame.is_body else step)
+        # what is in the tree is found, whatever is expected
+        found = isinstance(step, Get | Variable) and not self.frame.is_body and self.entry_of(step) in self.entries()
+        if not isinstance(step, MAKERS) and (found or step.raises in {None, "nothing"}):
+            self.effect(step)
+        if self.frame.is_body:
+            self.show(step, there)
+
+    def attempt(self, body: Body, step: Step | None) -> None:
+        """Add statements; those of a step that may be refused are observed in both outcomes, the functions that they need stand before."""
+        body = [one for one in body if not isinstance(one, ast.Pass)]
+        if step is None or step.raises is None:
+            self.body += body
+            return
+        defined = [one for one in body if isinstance(one, ast.FunctionDef)]
+        tried = [one for one in body if one not in defined]
+        self.body += defined
+        self.emit(
+            "try:\n    $*tried\nexcept Exception as error:\n    observe('$label', error)\nelse:\n    observe('$label', None)",
+            tried=tried or [ast.Pass()], label=step.expect,
+        )  # fmt: skip
+
+    def show(self, step: Step, there: Mapping[Path, Object]) -> None:
+        """Note what a transformed function is to return: what is computed, and a variable that its entry does not stand for."""
+        found = self.symbols.names.get(step.binding or "")
+        if step.binding is None or found is None or found.kind in {"scope", "function"}:
+            return
+        asked = {one.name for one in self.facts.steps if isinstance(one, Expect)}
+        got = self.frame.getters > 0
+        if got or not found.path or found.path in there or step.binding in asked:
+            self.frame.shown[step.binding] = got
+
+    def effect(self, step: Step) -> None:
+        """Have the effect of a step that has run; what another tree is made by has had it."""
+        known, (reader, self.frame.reader) = self.function_of(step), (self.frame.reader, None)
+        had = isinstance(step, Materialize | Tie | Replace) or step.verb in checkpoints.COPIES
+        if had or (known is not None and known.kind == "builder"):
+            return
+        self.readers.pop(step.binding or "", None)
+        if known is not None and not self.frame.is_body:
+            with self.symbols.at_path(()):
+                super().effect(step)
+            if step.binding and known.kind not in {"body", "transformed"}:
+                self.symbols.names[step.binding] = Object("tensor")
+        elif not (isinstance(step, Repeat) and self.frame.is_body):
+            super().effect(step)
+        if isinstance(step, Get | Variable):
+            self.settle(step)
+        if isinstance(step, Repeat) and self.frame.is_body:
+            for _ in range(step.repeat - 1):
+                self.symbols.run(step.steps)
+        if isinstance(step, Save) and checkpoints.entry_of(self, self.owner(step.save), step):
+            self.symbols.names[step.to].part = "entry"
+        if reader and step.binding:
+            self.readers[step.binding] = reader
+
+    def settle(self, step: Get | Variable) -> None:
+        """Give a variable the path of its entry in the tree."""
+        tree, module, word = entry = self.entry_of(step)
+        path, found = (*self.symbols.scope.path, word), self.symbols.found
+        if isinstance(step, Get) and step.numbered is not None:
+            words = [f"{word}_{number}" for number in range(step.numbered)]
+            found |= {(*path[:-1], one): Object("variable", made=step, path=(tree, module, one)) for one in words}
+            return
+        made = self.symbols.names.get(step.as_ or "") or found.get(path) or Object("variable", made=step)
+        made.path, made.kind = entry, "buffer" if tree == "state" else "variable"
+        found[path] = made
+
+    # -- entries of the trees
+
+    def entry_of(self, step: Get | Variable) -> Path:
+        """Return the entry of a variable that is got where this is: its tree, module and name."""
+        module, there = "/".join(self.symbols.scope.path) or TOP, self.entries()
+        word = step.get if isinstance(step, Get) else step.variable
+        made = next((tree for tree in ("state", "params") if (tree, module, word) in there), None)
+        return made or ("state" if step.trainable is False else "params"), module, word
+
+    def has_entry(self, found: Object) -> bool:
+        """Return whether something is a parameter or a piece of state in a tree."""
+        return found.kind in {"variable", "buffer"} and bool(found.path)
+
+    def entries(self) -> dict[Path, Object]:
+        """Return all variables that there are by their entries."""
+        return {one.path: one for one in self.symbols.objects() if self.has_entry(one)}
+
+    def entries_of(self, owner: Object) -> list[Object]:
+        """Return the variables that something is or holds, each entry once."""
+        return list({one.path: one for one in owner.walk() if self.has_entry(one)}.values())
+
+    def entry_words(self, entry: Path) -> ast.expr:
+        """Return the words for an entry of a tree."""
+        return expr("$tree['$module']['$word']", tree=entry[0], module=entry[1], word=entry[2])
+
+    def trees_of(self, owner: Object) -> list[str]:
+        """Return the trees that an owner's variables are in."""
+        found = {one.path[0] for one in self.entries_of(owner)}
+        return [tree for tree in self.nets[owner].trees if tree in found]
+
+    def trees(self) -> list[str]:
+        """Return the names of all trees."""
+        return list(dict.fromkeys(["params", "state", *(path[0] for path in self.entries())]))
+
+    def part(self, variables: Sequence[Object], tree: str) -> ast.expr:
+        """Return the words for the part of a tree that variables are in."""
+        wanted = {one.path: None for one in variables if one.path[0] == tree}
+        there = {path for path in self.entries() if path[0] == tree}
+        if there == wanted.keys():
+            return name(tree)
+        chosen = list(dict.fromkeys(path[1] for path in wanted))
+        words = "module in $chosen"
+        if {path for path in there if path[1] in chosen} != wanted.keys():
+            words, chosen = "f'{module}/{name}' in $chosen", ["/".join(path[1:]) for path in wanted]
+        words = f"hk.data_structures.filter(lambda module, name, value: {words}, $tree)"
+        return expr(words, chosen=literal(chosen), tree=tree)
+
+    # -- places and values
+
+    def owner(self, place: str) -> Object:
+        """Return the layer or module at a place."""
+        found = self.symbols.at(place)
+        if found is None or found not in self.nets:
+            self.spot(place)
+            raise Unsupported("A parameter of Haiku is an array; it is no module that could be taken by itself.")
+        return found
+
+    def spot(self, place: str) -> Object:
+        """Return the variable at a place."""
+        found = self.symbols.at(place)
+        if found is not None and self.has_entry(found):
+            return found
+        owned = self.symbols.names.get(place.partition(".")[0]) in self.nets
+        raise Unsupported(f"`{place}` is no variable of its own in Haiku." if owned else VALUE)
+
+    def spots(self, place: str) -> list[Object]:
+        """Return the variables at a place: one, or all that a layer or module owns."""
+        found = self.symbols.at(place)
+        return self.entries_of(found) if found in self.nets and found else [self.spot(place)]
+
+    def place(self, place: str) -> ast.expr:
+        """Return the words for a variable, or for the function that a layer or module is."""
+        first, dot, _ = place.partition(".")
+        if any(first in frame.local for frame in self.frames[1:]):
+            return name(place)
+        found, (owner, part) = self.symbols.at(place), self.symbols.above(place)
+        reader = self.readers.get((owner, part) if owner else first)
+        if reader:
+            return self.applied(reader, found.path[0] if found and found.path else "params")
+        if found and self.has_entry(found):
+            return self.entry_words(found.path)
+        if dot and found not in self.nets:
+            self.spot(place)
+        return (found in self.nets and found and self.nets[found].function) or name(place)
+
+    def value(self, place: str) -> ast.expr:
+        """Return the words for the value of a variable."""
+        return self.row(place, self.place(place), "$value[0]")
+
+    def row(self, place: str, value: ast.expr, words: str) -> ast.expr:
+        """Return a value as it is, or in other words where Haiku keeps it with a further axis in front: in a norm."""
+        found = self.symbols.at(place)
+        made = found.made if found and found.part else None
+        return expr(words, value=value) if isinstance(made, Layer) and made.layer == "norm" else value
+
+    def target(self, place: str) -> ast.expr:
+        """Return the words for what a write goes to: an entry; an array takes no write."""
+        found, reader = self.symbols.at(place), self.readers.get(place)
+        if found is None or not self.has_entry(found) or (reader and reader.got):
+            return expr("$array[...]", array=self.place(place))
+        return self.entry_words(found.path)
+
+    def increment(self, place: str) -> None:
+        """Add to the entry."""
+        self.emit("$entry += 1", entry=self.target(place))
+
+    def initializer(self, init: Initial) -> ast.expr:
+        """Return an initializer of Haiku."""
+        words = "hk.initializers.RandomNormal()" if init == "random" else "hk.initializers.Constant($x)"
+        return expr(words, x=None if init == "random" else self.expression(init))
+
+    def expect(self, step: Expect) -> None:
+        """Write one observation; what is one entry of the tree is at no two places that could be compared."""
+        if step.identical and alike(*map(self.place, step.identical)):
+            raise Unsupported(
+                "A tie is one entry of Haiku's tree: there are no two places of which could be asked whether they hold one object."
+            )
+        super().expect(step)

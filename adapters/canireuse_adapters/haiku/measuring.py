@@ -1,19 +1,18 @@
-"""Measured loops in Haiku, a tree of parameters for each model, variables by the hundred, and what they all take."""
+"""Measured loops in Haiku, a tree of parameters for each model, and what is observed of trees."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from itertools import groupby
-from typing import Any
+import ast
+from typing import TYPE_CHECKING
 
+from canireuse.emit import Fill, Reads, Words, expr, name, statements
+from canireuse.program import places_of
+from canireuse.script import Unsupported
 from canireuse.spec import Spec
 from canireuse.step import Step
-from canireuse.translation import TextAdapter, Unsupported
 from canireuse.vocabulary import (
     Compute,
     DefaultScope,
     Expect,
     Get,
-    Invoke,
     Layer,
     Measure,
     Module,
@@ -27,10 +26,13 @@ from canireuse.vocabulary import (
     Wrap,
     walk,
 )
-from canireuse_adapters.haiku.builders import HaikuBuilders
-from canireuse_adapters.haiku.makers import Maker
-from canireuse_adapters.haiku.names import TOP, Bound, finds, read_by
-from canireuse_adapters.haiku.trees import tupled
+from canireuse_adapters.haiku.checkpoints import tupled
+from canireuse_adapters.haiku.functions import looks_up
+from canireuse_adapters.haiku.learning import slots
+from canireuse_adapters.haiku.scopes import TOP, Reader, finds, transformed_steps
+
+if TYPE_CHECKING:
+    from canireuse_adapters.haiku import Haiku
 
 BY_NAME = (Get, Variable, Scope, DefaultScope, Reenter, NameScope, Repeat)
 NOT_BESIDE = (
@@ -39,235 +41,79 @@ NOT_BESIDE = (
 )
 
 
-class HaikuMeasuring(HaikuBuilders):
-    """Words what is timed and counted.
+def hoist(haiku: "Haiku", step: Measure) -> None:
+    """Write what a measured loop initialises or applies above the loop, which holds nothing but the call."""
+    inside = list(walk(step.steps))
+    for one in inside:
+        known = haiku.function_of(one)
+        if known is not None and known.kind in {"body", "transformed"}:
+            if known.kind == "body" or not (known.ready or (known.step and looks_up(known.step))):
+                raise Unsupported(NOT_BESIDE)
+            known.compiled = haiku.own(f"compiled_{known.word}")
+            haiku.emit("$compiled = jax.jit($word.apply)", compiled=known.compiled, word=known.word)
+    if not any(isinstance(one, Get | Variable) for one in inside):
+        return
+    if not all(isinstance(one, BY_NAME) for one in inside):
+        raise Unsupported(NOT_BESIDE)
+    if all(map(finds, step.steps)):
+        finder(haiku, step)
+        return
+    if step.fresh:
+        start_afresh(haiku)
+    with haiku.apart() as above:
+        drawn = haiku.key()
+        known, _ = transformed_steps(haiku, step.steps, ast.Name("key", ast.Load()), returns=False)
+    haiku.body += above
+    if not haiku.frame.hoisted:
+        haiku.emit("key = $drawn", drawn=drawn)
+    assert known.init is not None
+    haiku.frame.hoisted[id(step)] = haiku.initialised(known.init, stateful=known.stateful)
 
-    A loop that is timed holds nothing but the call: functions are transformed and compiled above it. Models that
-    have nothing to do with each other have a tree each there, as they have in two programs: a step takes and returns
-    the parameters that it uses.
-    """
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        #: layer -> the tree of the model that it belongs to, where there are several models
-        self.models: dict[str, str] = {}
-        #: the tree that the layers being declared go to
-        self.into = "params"
-        #: steps of a measured loop, by the id of their list -> the lines that stand for them
-        self.hoisted: dict[int, list[str]] = {}
-        #: the lines of measured loops that only look up
-        self.looked_up: set[str] = set()
-        #: transformed function -> its compiled form, which measured loops call
-        self.precompiled: dict[str, str] = {}
-        #: whether a function is being written that looks names up for such a loop
-        self.looking = False
+def start_afresh(haiku: "Haiku") -> None:
+    """Forget what there was: each `init` returns a tree of its own."""
+    haiku.symbols.names = {word: one for word, one in haiku.symbols.names.items() if not haiku.has_entry(one)}
+    haiku.symbols.found = {}
+    haiku.frames[0].bound -= {"params", "state"}
 
-    @contextmanager
-    def setting(self, spec: Spec) -> Iterator[None]:
-        """Find out which models there are in what is timed."""
-        with super().setting(spec):
-            if any(isinstance(step, Measure) for step in walk(spec.steps)):
-                self.models = {
-                    layer: self.free(f"{model}_params") if model else "params"
-                    for layer, model in models_of(spec).items()
-                }
-                self.state = tuple(dict.fromkeys([*self.state, *self.models.values()]))
-            yield
 
-    # -- a tree for each model
+def finder(haiku: "Haiku", step: Measure) -> None:
+    """Write a function that looks up what is got inside, and note the line that applies it."""
+    word = haiku.function_name("find")
+    with haiku.function_frame("body") as frame, haiku.symbols.at_path(haiku.symbols.scope.path), haiku.apart() as body:
+        frame.looking = frame.timed = True
+        haiku.steps(step.steps)
+    bound = list(dict.fromkeys(one.as_ for one in walk(step.steps) if isinstance(one, Get | Variable) and one.as_))
+    names = [name(one) for one in bound]
+    body += statements("return $names", names=tupled(names)) if names else []
+    haiku.body += haiku.transformed(word, body, stateful=frame.stateful)
+    words = haiku.applied(Reader(word, stateful=frame.stateful), "params")
+    line = "$names = $words" if names else "$words"
+    haiku.frame.hoisted[id(step)] = statements(line, names=tupled(names) if names else None, words=words)
 
-    def trees_for(self, layer: str) -> tuple[str, str]:
-        """Return the trees of the model that a layer belongs to."""
-        return self.models.get(layer, "params"), "state"
 
-    def declare(self) -> None:
-        """Write a function for the layers noted so far, one for each model."""
-        if not self.models:
-            super().declare()
-            return
-        pending = self.pending
-        for tree in dict.fromkeys(one.trees[0] for one in pending):
-            self.pending, self.into = [one for one in pending if one.trees[0] == tree], tree
-            super().declare()
-        self.into = "params"
+def measure(haiku: "Haiku", step: Measure) -> None:
+    """Write the loop that the host turns and times; where names are looked up, nothing is computed that could be waited for."""
+    hoisted = haiku.frame.hoisted.get(id(step))
+    if hoisted is None:
+        haiku.measure(step)
+        return
+    more: dict[str, Fill] = {"size": step.size} if step.size else {}
+    fence = None if all(map(finds, step.steps)) else haiku.fence(hoisted)
+    more |= {} if fence is None else {"fence": fence}
+    haiku.emit("for _ in measure('$label', $**more):\n    $*body", label=step.measure, more=more, body=hoisted)
 
-    def initialise(self, made: str, *, stateful: bool = False) -> None:
-        """Take over what an `init` made in the tree of its model."""
-        if self.into == "params" or self.building is not None:
-            super().initialise(made, stateful=stateful)
-            return
-        there = self.has.get(self.into)
-        self.write(f"{self.into} = {f'hk.data_structures.merge({made}, {self.into})' if there else made}")
-        self.has[self.into] = True
 
-    # -- loops that are timed
-
-    def steps(self, steps: list[Step]) -> None:
-        """Write steps; what a measured loop calls is written above it."""
-        if id(steps) in self.hoisted:
-            for line in self.hoisted[id(steps)]:
-                self.write(line)
-            return
-        if self.section or not any(isinstance(step, Measure) for step in steps):
-            super().steps(steps)
-            return
-        for measured, group in groupby(steps, key=lambda step: isinstance(step, Measure)):
-            together = list(group)
-            if not measured:
-                super().steps(together)
-                continue
-            for step in together:
-                assert isinstance(step, Measure)
-                self.hoist(step)
-            TextAdapter.steps(self, together)  # the loops are no body of a transformed function
-
-    def hoist(self, step: Measure) -> None:
-        """Write the transformed function that a measured loop initialises or applies."""
-        inside = list(walk(step.steps))
-        for one in inside:
-            if isinstance(one, Invoke) and one.invoke in self.makers:
-                self.compile(self.makers[one.invoke])
-        if not any(isinstance(one, Get | Variable) for one in inside):
-            return
-        if not all(isinstance(one, BY_NAME) for one in inside):
-            raise Unsupported(NOT_BESIDE)
-        if all(map(finds, step.steps)):
-            words = self.finder(step)
-            self.looked_up.add(words)
-        else:
-            words = self.initialiser(step)
-        self.hoisted[id(step.steps)] = [words]
-
-    def compile(self, known: Maker) -> None:
-        """Compile a transformed function once, in place of saying so at each call."""
-        if not known.transformed or not (known.ready or self.looks_up(known.step)):
-            raise Unsupported(NOT_BESIDE)
-        name = self.free(f"compiled_{known.word}")
-        self.write(f"{name} = jax.jit({known.word}.apply)")
-        self.precompiled[known.word] = name
-
-    def invoke(self, step: Invoke) -> None:
-        """Call a function; one that was compiled for a measured loop by its name."""
-        super().invoke(step)
-        known = self.makers.get(step.invoke)
-        if known is not None and known.word in self.precompiled:
-            self.lines[-1] = self.lines[-1].replace(f"jax.jit({known.word}.apply)", self.precompiled[known.word])
-
-    def initialiser(self, step: Measure) -> str:
-        """Write a function whose `init` makes what is got inside; return the line that calls it."""
-        if step.fresh:
-            self.variables.clear()
-            self.unnamed.clear()
-            self.has = dict.fromkeys(self.has, False)
-        read, self.read_names = self.read_names, set()  # what is bound inside stays inside
-        self.building = []
-        self.make(step.steps)
-        (made, stateful), self.building, self.read_names = self.building[0], None, read
-        key, drawn = self.free("key"), f"jax.random.key({self.keys - 1})"
-        if not any(line.startswith(f"{key} = ") for line in self.lines):
-            self.write(f"{key} = {drawn}")
-        self.initialise(made.replace(drawn, key, 1), stateful=stateful)
-        return self.lines.pop().strip()  # it stands in the loop
-
-    def finder(self, step: Measure) -> str:
-        """Write a function that looks up what is got inside; return the line that applies it."""
-        name, outer = self.function_name("find"), self.opened[-1]
-        around = self.section, self.opened, self.stateful, self.finding, dict(self.variables), self.computed
-        self.sections += 1
-        self.section, self.opened, self.computed = self.sections, [*self.opened[:-1], self.fresh(outer)], []
-        self.stateful, self.finding, self.looking = False, True, True
-        start = len(self.lines)
-        with self.block(f"def {name}():"), self.entered(outer):
-            self.steps(step.steps)
-            got = [one.as_ for one in walk(step.steps) if isinstance(one, Get | Variable) and one.as_]
-            bound = list(dict.fromkeys(got))
-            if bound:
-                self.write(f"return {tupled(bound)}")
-        self.write()
-        self.lines.insert(start, "@hk.transform_with_state" if self.stateful else "@hk.transform")
-        words = self.applied(name, stateful=self.stateful)
-        self.section, self.opened, self.stateful, self.finding, self.variables, self.computed = around
-        self.looking = False
-        return f"{', '.join(bound)} = {words}" if bound else words
-
-    def find(self, step: Scope | Reenter, path: str) -> None:
-        """Open a scope to look names up in it; a function of a measured loop goes down by plain names, as the one that made them."""
-        if self.looking and isinstance(step, Scope) and self.opened[-1].unique(step.scope) == path:
-            self.enter(step, f"hk.name_scope({step.scope!r})", path)
-        else:
-            super().find(step, path)
-
-    def start_afresh(self) -> None:
-        """Write nothing: each `init` returns a tree of its own."""
-
-    def awaited(self, body: list[str]) -> list[str]:
-        """Return what a loop binds; where names are looked up, nothing is computed that could be waited for."""
-        return [] if self.looked_up.issuperset(body) else super().awaited(body)
-
-    # -- many variables
-
-    def get(self, step: Get) -> None:
-        """Get a parameter, or one after the other."""
-        if step.numbered is None:
-            super().get(step)
-            return
-        words = self.get_all(step)
-        if self.section and step.as_ is None:
-            with self.block(f"for number in range({step.numbered}):"):
-                self.write(words)
-            return
-        words = f"[{words} for number in range({step.numbered})]"
-        if self.section:
-            self.bind(step.as_, words)
-            self.computed.append(step.as_ or "")
-            return
-        known = Bound("params", self.opened[-1].path or TOP, step.get, words)
-        self.look_up(step, known)
-        if step.as_ and not self.frames:
-            self.bind(step.as_, known.reader)
-
-    def get_all(self, step: Get) -> str:
-        """Return the words that get one of numbered parameters, and note all of them."""
-        if step.trainable is False or step.collection is not None or step.reuse is not None:
-            raise Unsupported("Parameters by the number are got by one plain `hk.get_parameter` in a loop.")
-        if self.section:
-            path = self.opened[-1].path or TOP
-            self.unnamed += [Bound("params", path, f"{step.get}_{number}") for number in range(step.numbered or 0)]
-        return f"hk.get_parameter(f'{step.get}_{{number}}', {', '.join(self.asked(step))})"
-
-    # -- what things take
-
-    def elements_of(self, owner: str) -> str:
-        """Have Haiku add up the elements of the parameters."""
-        return f"hk.data_structures.tree_size({self.parameters(owner)})"
-
-    def bytes_of(self, owner: str) -> str:
-        """Have Haiku add up the bytes of the parameters."""
-        return f"hk.data_structures.tree_bytes({self.parameters(owner)})"
-
-    def parameters(self, place: str) -> str:
-        """Return the words for the part of the tree that an owner's parameters are in."""
-        owner, rest = self.owner(place)
-        if rest:
-            raise Unsupported("A parameter of Haiku is an array; it owns no others.")
-        return self.part(owner, owner.trees[0])
-
-    def slot_bytes(self, optimizer: str) -> str:
-        """Have Haiku add up the bytes of the optimizer's state, the count of its steps included."""
-        return f"hk.data_structures.tree_bytes({optimizer}_moments)"
-
-    def checkpoint_bytes(self, checkpoint: str) -> str:
-        """Return the length of what was pickled."""
-        return f"len({checkpoint})"
+# -- a tree for each model
 
 
 def models_of(spec: Spec) -> dict[str, str]:
-    """Return the model of each layer where there are several that no step uses together: its first layer, nothing for the largest.
+    """Return the tree of each layer where there are several models that no step uses together.
 
     Where a spec speaks of all that there is in one tree, nothing is parted.
     """
     steps = list(walk(spec.steps))
-    if any(map(of_one_tree, steps)):
+    if not any(isinstance(step, Measure) for step in steps) or any(map(of_one_tree, steps)):
         return {}
     layers = [step.as_ for step in steps if isinstance(step, Layer)]
     owners = {step.binding or "" for step in steps if isinstance(step, Layer | Module | Wrap | Optimizer)}
@@ -275,14 +121,15 @@ def models_of(spec: Spec) -> dict[str, str]:
     for step in spec.steps:
         if isinstance(step, Layer | Expect | Compute):
             continue
-        together = {name for one in walk([step]) for name in {*read_by(one), one.binding or ""}} & owners
+        read = {place.partition(".")[0] for one in walk([step]) for place in places_of(one)}
+        together = (read | {one.binding or "" for one in walk([step])}) & owners
         joined = set[str]().union(*(model[name] for name in together))
         model |= dict.fromkeys(joined, joined)
     of_one = list(dict.fromkeys(tuple(name for name in layers if name in model[layer]) for layer in layers))
     largest = max(of_one, key=len, default=())
     if largest == tuple(layers):
         return {}
-    return {name: "" if names is largest else names[0] for names in of_one for name in names}
+    return {name: "params" if names is largest else f"{names[0]}_params" for names in of_one for name in names}
 
 
 def of_one_tree(step: Step) -> bool:
@@ -290,3 +137,75 @@ def of_one_tree(step: Step) -> bool:
     if isinstance(step, Expect):
         return step.kind in {"variables", "trainable", "names"} and step.inside is None
     return isinstance(step, Get | Variable | Reinitialize) or (isinstance(step, Layer) and step.layer == "norm")
+
+
+# -- observations
+
+
+def everything(haiku: "Haiku", inside: str | None, *, trained: bool = False) -> list[ast.expr]:
+    """Return the parts of the trees that an owner or a scope holds, or all of them; of what is trained, the parameters."""
+    found = haiku.symbols.at(inside) if inside else None
+    if inside and (found is None or found.kind != "scope"):
+        owner = haiku.owner(inside)
+        parts = [haiku.part(haiku.entries_of(owner), tree) for tree in haiku.trees_of(owner)]
+        return parts[:1] if trained else parts
+    trees = [
+        name(one) for one in ("params", "state") if one == "params" or (one in haiku.frames[0].bound and not trained)
+    ]
+    path = "/".join(found.path) if found else ""
+    if path in {"", TOP}:
+        return trees
+    haiku.idiom("A scope keeps no list: what it holds is filtered out of the tree by its path.")
+    words = "hk.data_structures.filter(lambda module, *_: f'{module}/'.startswith('$path'), $tree)"
+    return [expr(words, path=f"{path}/", tree=tree) for tree in trees]
+
+
+def listed(haiku: "Haiku", step: Expect) -> ast.expr:
+    """Return how many leaves the tree has."""
+    frozen = any(one.frozen or (not one.trainable and one.kind == "variable") for one in haiku.entries().values())
+    trained = step.kind == "trainable"
+    if trained and frozen:
+        raise Unsupported("Haiku has no flag on a parameter: what is frozen, only the user's own filter knows.")
+    return expr("len(jax.tree.leaves($parts))", parts=tupled(everything(haiku, step.inside, trained=trained)))
+
+
+def names_in(haiku: "Haiku", step: Expect) -> ast.expr:
+    """Return the paths in the tree."""
+    parts = everything(haiku, step.inside)
+    whole = parts[0] if len(parts) == 1 else expr("hk.data_structures.merge($*parts)", parts=parts)
+    words = "sorted(f'{module}/{name}' for module, name, _ in hk.data_structures.traverse($whole))"
+    return expr(words, whole=whole)
+
+
+def path_of(haiku: "Haiku", step: Expect) -> ast.expr:
+    """Return the path under which the tree has an array."""
+    haiku.idiom("An array knows no name: its path is found by going through the tree.")
+    place = step.name or ""
+    words = "next(f'{module}/{name}' for module, name, value in hk.data_structures.traverse($tree) if value is $array)"
+    return expr(words, tree=haiku.spot(place).path[0], array=haiku.place(place))
+
+
+def size_of(haiku: "Haiku", step: Expect) -> ast.expr:
+    """Have Haiku add up the elements, or the bytes, of the parameters."""
+    owner = haiku.owner(step.elements or step.parameter_bytes or "")
+    tree = haiku.part(haiku.entries_of(owner), haiku.nets[owner].trees[0])
+    return expr(f"hk.data_structures.tree_{'size' if step.elements else 'bytes'}($tree)", tree=tree)
+
+
+def slot_bytes(haiku: "Haiku", step: Expect) -> ast.expr:
+    """Have Haiku add up the bytes of the optimizer's state, the count of its steps included."""
+    return expr("hk.data_structures.tree_bytes($state)", state=haiku.optimizers[step.slot_bytes or ""].moments)
+
+
+def traces(_haiku: "Haiku", step: Expect) -> ast.expr:
+    """Return how often Python ran the body of a function."""
+    return expr("len($counter)", counter=f"traces_of_{step.traces}")
+
+
+WORDS: Words = {"measure": measure}
+READS: Reads = {
+    "variables": listed, "trainable": listed, "names": names_in, "name": path_of, "elements": size_of,
+    "parameter_bytes": size_of, "slot_bytes": slot_bytes, "slots": slots, "traces": traces,
+    "value": "$value", "shape": "list($shape_value.shape)", "dtype": "str($dtype_value.dtype)",
+    "checkpoint_bytes": "len($checkpoint_bytes)",
+}  # fmt: skip

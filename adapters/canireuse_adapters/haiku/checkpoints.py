@@ -1,0 +1,226 @@
+"""What Haiku users do with the tree of parameters as a whole: copy it, save it, cast it, move it, average it."""
+
+import ast
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from canireuse.emit import Fill, Words, expr, name
+from canireuse.program import Fate, Object
+from canireuse.program.symbols import Path
+from canireuse.script import Unsupported
+from canireuse.vocabulary import Average, Cast, Copy, Materialize, Move, Reinitialize, Restore, Save, Shard, Track
+from canireuse_adapters.haiku import layers
+from canireuse_adapters.haiku.scopes import Known
+
+if TYPE_CHECKING:
+    from canireuse_adapters.haiku import Haiku
+
+#: verb -> the words for a tree made of another
+COPIES = {
+    "copy": "jax.tree.map(jnp.copy, $tree)",
+    "average": "jax.tree.map(jnp.copy, $tree)",
+    "cast": "jax.tree.map(lambda value: value.astype('$to'), $tree)",
+    "move": "jax.device_put($tree, $device)",
+}
+
+
+# -- copies: each is a new tree that the same functions are applied to
+
+
+def copy(haiku: "Haiku", step: Copy | Cast | Move | Average) -> None:
+    """Bind a tree made of another; in its own place what was made replaces it."""
+    if isinstance(step, Copy):
+        haiku.idiom(
+            "Haiku's functions hold no values, so what is copied is the tree of parameters that they are applied to."
+        )
+    source, to = step.copy_ if isinstance(step, Copy) else str(getattr(step, step.verb)), step.binding or ""
+    owner = haiku.owner(source)
+    if haiku.in_function or haiku.frame.is_body or haiku.frame.loops:
+        raise Unsupported(
+            "A copy of Haiku's tree inside a function is a value of its own, which the user has to return."
+        )
+    words = "dict($tree)" if isinstance(step, Copy) and step.shallow else COPIES[step.verb]
+    fills: dict[str, Fill] = {"device": haiku.device_words(step.device)} if isinstance(step, Move) else {}
+    fills |= {"to": step.to} if isinstance(step, Cast) else {}
+    held, trees = (
+        haiku.trees_of(owner),
+        trees_for(haiku, to, stateful="state" in {kind(one) for one in haiku.entries_of(owner)}),
+    )
+    for tree, new in zip(haiku.nets[owner].trees, trees, strict=True):
+        if tree in held:
+            part = haiku.part(haiku.entries_of(owner), tree)
+            made = expr(words, tree=part, **fills)
+            inside = (
+                "hk.data_structures.merge($tree, $made)" if source == to and not isinstance(part, ast.Name) else "$made"
+            )
+            haiku.bind(tree if source == to else new, expr(inside, tree=tree, made=made))
+    if owner.only_layers() and haiku.nets[owner].function is None:
+        layers.write(haiku, [owner], layers.layers_of(haiku, owner))
+    if source != to:
+        adopt(haiku, to, owner, trees)
+        haiku.symbols.names[to].made = step if isinstance(step, Average) else owner.made
+
+
+def kind(variable: Object) -> str:
+    """Return `state` for a piece of state, `params` for a parameter."""
+    return "state" if variable.kind == "buffer" else "params"
+
+
+def trees_for(haiku: "Haiku", to: str, *, stateful: bool) -> tuple[str, str]:
+    """Return the trees of a copy or a model of its own."""
+    return to, haiku.own(f"{to}_state") if stateful else "state"
+
+
+def adopt(haiku: "Haiku", to: str, owner: Object, trees: tuple[str, str], builder: Known | None = None) -> None:
+    """Bind an owner of the same functions, whose variables are in other trees."""
+    made, old_trees = owner.copied(Fate.ANEW), haiku.nets[owner].trees
+    for old, new in zip(owner.walk(), made.walk(), strict=True):
+        if old in haiku.nets and new not in haiku.nets:
+            net = haiku.nets[old]
+            haiku.nets[new] = replace(net, trees=trees, handed=dict(net.handed), builder=builder)
+        for part in old.parts:
+            if (old, part) in haiku.readers:
+                haiku.readers[new, part] = haiku.readers[old, part]
+        if haiku.has_entry(old):
+            new.path = (trees[old_trees.index(old.path[0])], *old.path[1:])
+    haiku.symbols.names[to] = made
+
+
+def shard(haiku: "Haiku", step: Shard) -> None:
+    """Lay an entry of the tree out over two devices."""
+    entry = haiku.target(step.shard)
+    haiku.emit("$entry = $cut", entry=entry, cut=haiku.cut(entry))
+
+
+def track(haiku: "Haiku", step: Track) -> None:
+    """Move the average by Optax."""
+    source = haiku.symbols.names[step.track].made
+    assert isinstance(source, Average)
+    owner = haiku.owner(source.average)
+    new = haiku.part(haiku.entries_of(owner), haiku.nets[owner].trees[0])
+    words = "$average = optax.incremental_update($new, $average, $rate)"
+    haiku.emit(words, average=step.track, new=new, rate=round(1 - source.decay, 10))
+
+
+# -- checkpoints
+
+
+def save(haiku: "Haiku", step: Save) -> None:
+    """Pickle a layer's entry, or the part of the tree that a module's variables are in."""
+    owner = haiku.owner(step.save)
+    inside = [owner.at(path) for path in step.only] if step.only else [owner]
+    found = list({one.path: one for top in inside if top for one in haiku.entries_of(top)}.values())
+    trees = [tree for tree in haiku.nets[owner].trees if any(one.path[0] == tree for one in found)]
+    parts = [haiku.part(found, tree) for tree in trees]
+    haiku.emit("$to = pickle.dumps($saved)", to=step.to, saved=entry_of(haiku, owner, step) or tupled(parts))
+
+
+def entry_of(haiku: "Haiku", layer: Object, step: Save | None = None) -> ast.expr | None:
+    """Return the words for a layer's entry in the tree, if all that is saved is in that: a layer without others inside."""
+    net = haiku.nets[layer]
+    path = "/".join(net.path)
+    if not net.make or any(one.path[1] != path for one in layer.parts.values()) or (step and step.only):
+        return None
+    return expr("$tree['$path']", tree=net.trees[0], path=path)
+
+
+def paths(owner: Object) -> dict[str, Path]:
+    """Return the entries inside an owner by the members that lead to them."""
+    found = dict.fromkeys(one for one in owner.walk() if one.path and not one.is_owner)
+    return {".".join(route): one.path for one in found for route in owner.routes(one)}
+
+
+def restore(haiku: "Haiku", step: Restore) -> None:
+    """Put what was saved in place of the modules' entries, or merge it over what is there."""
+    owner, saved = haiku.owner(step.restore), haiku.symbols.names[step.given_by]
+    assert isinstance(saved.made, Save)
+    assert saved.returns is not None
+    only = tuple(f"{place}." for place in saved.made.only)
+    source = {path: one for path, one in paths(saved.returns).items() if not only or f"{path}.".startswith(only)}
+    own, entry = paths(owner), entry_of(haiku, owner)
+    loaded = expr("pickle.loads($checkpoint)", checkpoint=step.given_by)
+    merged = haiku.way.get("restore") == "merge"
+    same = {one[1:] for one in source.values()} == {one[1:] for one in own.values()}
+    if step.partial and not merged and not same:
+        raise Unsupported(
+            "Entries that are replaced lack what the checkpoint lacks; Haiku users merge it over what is there."
+        )
+    single = saved.part == "entry"
+    if single and entry:
+        haiku.emit("$entry |= $loaded" if merged else "$entry = $loaded", entry=entry, loaded=loaded)
+    elif single or (entry and not step.partial):
+        raise Unsupported("Haiku saves parameters by name: a layer's entry by itself is not the tree of a module.")
+    elif not same and not (merged and step.partial):
+        rename(haiku, own, source, loaded, partial=step.partial)
+    else:
+        trees, inside = haiku.trees_of(owner), set(own.values())
+        beside = [path for path in haiku.entries() if path[0] in trees and path not in inside]
+        merged = merged or bool({one[:2] for one in beside} & {one[:2] for one in inside})
+        names: list[Fill] = [loaded]
+        if len(trees) > 1:
+            names = [name(haiku.own(f"saved_{tree}")) for tree in trees]
+            haiku.emit("$names = $loaded", names=tupled(names), loaded=loaded)
+        words = "$tree |= $saved" if beside else "$tree = $saved"
+        words = "$tree = hk.data_structures.merge($tree, $saved)" if merged else words
+        for tree, one in zip(trees, names, strict=True):
+            haiku.emit(words, tree=tree, saved=one)
+
+
+def rename(haiku: "Haiku", own: dict[str, Path], source: dict[str, Path], loaded: ast.expr, *, partial: bool) -> None:
+    """Write one entry after the other: what has other names in the checkpoint is renamed by hand."""
+    if len({one[0] for one in source.values()}) > 1:
+        raise Unsupported("Haiku saves parameters and state by name; under other names each is taken over by hand.")
+    haiku.idiom("Haiku knows parameters by name alone: those of other names are taken over one by one.")
+    haiku.emit("saved = $loaded", loaded=loaded)
+    for path, entry in own.items():
+        known = source.get(path, None if partial else entry)
+        if known is not None:
+            words = "$entry = saved['$module']['$word']"
+            haiku.emit(words, entry=haiku.entry_words(entry), module=known[1], word=known[2])
+
+
+def tupled(words: Sequence[ast.expr]) -> ast.expr:
+    """Return the words for one value, or for a tuple of several."""
+    return words[0] if len(words) == 1 else ast.Tuple(list(words), ast.Load())
+
+
+# -- what is made anew
+
+
+def reinitialize(haiku: "Haiku", step: Reinitialize) -> None:
+    """Run `init` again and take one entry of what it makes."""
+    entry = haiku.spot(step.reinitialize).path
+    made = next((one.init for one in haiku.defined.values() if entry[1:] in one.makes), None)
+    if not made or entry[0] != "params":
+        raise Unsupported("Haiku keeps no initializer beside a parameter: `init` makes a whole tree anew.")
+    haiku.idiom("`init` runs once more, and one entry is taken from what it makes.")
+    words = "$entry = $made['$module']['$word']"
+    haiku.emit(words, entry=haiku.entry_words(entry), made=made, module=entry[1], word=entry[2])
+
+
+def materialize(haiku: "Haiku", step: Materialize) -> None:
+    """Give shapes their memory: by `init`, or by arrays of zeros."""
+    known = haiku.nets[haiku.owner(step.materialize)].builder
+    if known is None:
+        raise Unsupported("Only what `jax.eval_shape` gave is without memory in JAX; these parameters have theirs.")
+    words = known.init
+    if haiku.way.get("materialize") == "zeros":
+        trees = trees_for(haiku, step.materialize, stateful=known.stateful)[: 1 + known.stateful]
+        like = "jax.tree.map(lambda like: jnp.zeros(like.shape, like.dtype), $trees)"
+        words = expr(like, trees=tupled([name(one) for one in trees]))
+    made(haiku, step.as_, known, words)
+
+
+def made(haiku: "Haiku", to: str, known: Known, words: ast.expr | None) -> None:
+    """Make a model: a tree of its own, and the state beside it if there is any."""
+    trees = trees_for(haiku, to, stateful=known.stateful)
+    haiku.emit("$trees = $words", trees=tupled([name(one) for one in trees[: 1 + known.stateful]]), words=words)
+    assert known.model is not None
+    adopt(haiku, to, known.model, trees, known)
+
+
+WORDS: Words = {
+    **dict.fromkeys(COPIES, copy), "shard": shard, "track": track, "save": save, "restore": restore,
+    "reinitialize": reinitialize, "materialize": materialize,
+}  # fmt: skip
