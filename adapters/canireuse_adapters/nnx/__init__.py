@@ -53,6 +53,7 @@ class NNX(Jax):
     distributions = {"orbax": "orbax-checkpoint"}
     since = {
         "nnx.Optimizer(_, _).update(_, _)": "flax>=0.11.0", "_[...] = _": "flax>=0.10.7", "nnx.grad(_)(_)._[...]": "flax>=0.11.0",
+        "nnx.grad(_)(_)[...]": "flax>=0.11.0",
         **dict.fromkeys(("nnx.to_pure_dict", "nnx.to_flat_state", "nnx.merge_state", "nnx.shard_map"), "flax>=0.10.4"),
         # modules are trees since then: before, one was a leaf
         "jax.tree.map(jnp.copy, _)": "flax>=0.11.0", "_ = jax.tree.map(lambda _: _, _)": "flax>=0.11.0",
