@@ -3,7 +3,7 @@
 A template is a line or more of Python with holes. `$x` is filled with a node, with a name or a dotted place (a `str`), or with
 a plain value; `$*x` with several of them, as arguments, elements, parameters or statements; `$**x` with keyword arguments,
 or with the entries of a dictionary; `'$x'` with plain data as a literal, texts too. `$x = value` is the value alone where nothing is
-bound. Braces are Python's own.
+bound, and so is `with value as $x`. Braces are Python's own.
 
     statements("$to = nnx.clone($source)", to="copied", source=expr("$owner.encoder", owner="model"))
 
@@ -86,7 +86,7 @@ class Filling:
     def __init__(self, fills: Mapping[str, Fill]) -> None:
         self.fills = fills
 
-    def copy(self, old: ast.AST) -> Any:
+    def copy(self, old: ast.AST) -> Any:  # noqa: PLR0911  # one case a kind of node
         """Return a node with its holes filled."""
         if type(old) is ast.Name and old.id.startswith(SEVERAL):
             raise ValueError(
@@ -98,6 +98,8 @@ class Filling:
             return literal(self.fills[old.value[6:]])
         if type(old) is ast.Assign and self.unbound(old.targets[0]):
             return ast.Expr(self.copy(old.value))
+        if type(old) is ast.withitem and old.optional_vars and self.unbound(old.optional_vars):
+            return ast.withitem(self.copy(old.context_expr))
         if type(old) is ast.arguments:
             return self.arguments(old)
         if type(old) is ast.Dict and None in old.keys:
@@ -354,6 +356,14 @@ def give_way(nodes: Iterable[ast.AST], taken: Collection[str]) -> dict[str, str]
 def several(words: str | list[str]) -> list[str]:
     """Return the names of a field: of one or of several."""
     return words if isinstance(words, list) else [words]
+
+
+def kept(body: Body) -> Body:
+    """Return statements in which no name gives way: those of a class that says nothing of the spec, and is called by keywords."""
+    for at, field in [name for one in body for name in names_of(one)]:
+        words = getattr(at, field)
+        setattr(at, field, [Given(one) for one in words] if isinstance(words, list) else Given(words))
+    return body
 
 
 #: kind of node that binds or reads a name itself -> the field that it stands in
