@@ -140,6 +140,8 @@ class Emitter(Adapter):
     words: ClassVar[Words] = {}
     #: kind of observation -> the template of the expression that reads it, or a function that returns it
     reads: ClassVar[Reads] = {}
+    #: verb, or `verb/way` -> the idiom that its wording is
+    notes: ClassVar[Mapping[str, str]] = {}
     #: verb -> the fields that are said as keyword arguments where they are said
     keywords: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     #: further cases in which a verb cannot be said, each with its reason
@@ -370,7 +372,9 @@ class Emitter(Adapter):
 
     def say(self, step: Step) -> None:
         """Word one step by its template, by the function of the table, or by the method of the verb's name."""
-        words = self.said(self.words, step.verb)
+        words, note = self.said(self.words, step.verb), self.said(self.notes, step.verb)
+        if note:
+            self.idiom(note)
         if isinstance(words, str):
             self.fill(words, step)
         elif words is not None:
