@@ -9,7 +9,7 @@ from canireuse.vocabulary import Move, Parallel, Shard
 from canireuse_adapters.keras.devices import TWO_DEVICES
 from canireuse_adapters.keras.measuring import KerasMeasuring
 from canireuse_adapters.keras.owners import NeedsOwnClass
-from canireuse_adapters.tf1.words import has
+from canireuse_adapters.tf_text import has
 
 #: what users import beside Keras, where they word gradients or compilation for the engine
 ENGINE_IMPORTS = {

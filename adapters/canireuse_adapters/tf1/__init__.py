@@ -3,29 +3,352 @@
 The same wording runs on TensorFlow 1.15 and on `tf.compat.v1` of TensorFlow 2.
 """
 
-from collections.abc import Iterator, Mapping
+import ast
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from functools import cached_property
+from itertools import takewhile
+from typing import Any, ClassVar
 
+from canireuse.emit import Body, Effects, Emitter, Fate, Fill, Names, attribute, expr, name, statements
+from canireuse.program import Object, free_names
+from canireuse.script import Unsupported
 from canireuse.spec import Spec
 from canireuse.step import Step
-from canireuse.translation import Unsupported
-from canireuse.vocabulary import Assign, Graph, Placeholder, Read, Reinitialize, Restore, Save, Session
-from canireuse_adapters.tf1.eager import EagerWords
-from canireuse_adapters.tf1.measuring import GraphMeasuring
-from canireuse_adapters.tf1.words import TF1Words, operand
-from canireuse_adapters.tf_text import TWO_DEVICES
+from canireuse.vocabulary import Average, Block, Expect, Function, Get, Layer, Measure, Save, Scan, walk
+from canireuse_adapters.tensorflow import FUNCTIONS, TWO_DEVICES
+from canireuse_adapters.tf1 import checkpoints, functions, layers, learning, measuring, modules, scopes
+
+NO_LIST = "`trainable` is fixed when a variable is made, and eager variables are in no collection that could be changed; leave them out of `var_list`."
+NO_ABSTRACT = (
+    "An eager variable has its memory and its value from the start; a graph that is not yet initialized has not."
+)
+ERRORS = {
+    "uninitialized": (("FailedPreconditionError", r"Attempting to use uninitialized value|Could not find variable"),),
+    "not_found": (
+        ("ValueError", r"does not exist, or was not created"),
+        ("NotFoundError", r"not found in checkpoint"),
+        ("AssertionError", r"not bound to checkpointed values|Object not assigned a value from checkpoint"),
+    ),
+    "already_exists": (("ValueError", r"already exists, disallowed|^At least two variables have the same name"),),
+    "shape_mismatch": (
+        ("ValueError", r"specified shape .* and found shape|must have the same shape|^Dimensions must be equal"),
+        ("ValueError", r"^Shapes must be equal rank|: Shape mismatch\.|in both shapes must be equal|^Received incompatible tensor with shape"),
+        ("ValueError", r"^Trying to reuse partitioned variable .* but specified shape"),
+        ("InvalidArgumentError", r"Matrix size-incompatible|requires shapes of both tensors to match"),
+    ),
+    "dtype_mismatch": (
+        ("ValueError", r"specified dtype .* and found dtype|with a different dtype|conversion requested dtype|explicit dtype .* don't match"),
+        ("TypeError", r"that does not match type"),
+        ("InvalidArgumentError", r"expected dtype \w+ does not equal original dtype"),
+    ),
+    "created_again": (("ValueError", r"only supports singleton tf\.Variables|tried to create variables on non-first call"),),
+    "not_trainable": (("ValueError", r"No variables to optimize|No gradients provided"),),
+    "bad_argument": (
+        ("TypeError", r"^get_variable\(\) got an unexpected keyword argument 'reuse'|^Argument `fetch` = .* has invalid type"),
+        ("AttributeError", r"Tensor' object has no attribute 'assign'"),
+        ("ValueError", r"^The reuse parameter must be|^reuse=True cannot be used without|`?shape`? .*must be specified"),
+        ("ValueError", r"^The initializer passed is not valid|^Trying to reuse partitioned variable .* but specified partitions"),
+        ("ValueError", r"is not a valid (root )?scope name|must be from the same graph as"),
+        # TensorFlow 1.15 makes the operation in the variable's graph
+        ("RuntimeError", r"The Session graph is empty"),
+    ),
+}  # fmt: skip
+MISSING = {
+    "cast": "A variable of TensorFlow keeps the dtype it was made with: users make the network anew in the other dtype and assign the cast values.",
+    "move": "A variable of TensorFlow stays on the device it was made on: users open `tf.device` around what makes it.",
+    "call.given": "A network of TF1 reads the variables that were got when it was built; a custom getter can hand out other values there (`intercept`), a call cannot.",
+    "reparametrize": "TF1 has no word that changes how a variable is read once a layer has it; a custom getter does so when it is got (`intercept`).",
+    "quantize": "TensorFlow quantizes when it converts a saved model for TensorFlow Lite; `tf.compat.v1` has no call that quantizes the weights of a network in place.",
+    "hook": "A variable of TensorFlow has no hooks: gradients are values that `compute_gradients` hands out, and users change them before `apply_gradients`.",
+    "shard": "TF1 cuts a variable by a partitioner when it is got (`partitions`), and never afterwards.",
+    "paths": "A `tf.Module` lists each variable once, and has no public call for the other paths to it.",
+}
+WORDS = {
+    **scopes.WORDS, **layers.WORDS, **modules.WORDS, **learning.WORDS, **checkpoints.WORDS, **functions.WORDS,
+}  # fmt: skip
+IN_GRAPH = {
+    **WORDS, **scopes.IN_GRAPH, **modules.IN_GRAPH, **learning.IN_GRAPH, **functions.IN_GRAPH, "measure": measuring.measure,
+}  # fmt: skip
+EAGER = {**WORDS, **scopes.EAGER, **modules.EAGER, **learning.EAGER, **functions.EAGER}
+LACKS = (*layers.LACKS, *modules.LACKS, *learning.LACKS, *functions.LACKS)
+IN_GRAPH_LACKS = (*LACKS, *modules.IN_GRAPH_LACKS, *learning.IN_GRAPH_LACKS, *functions.IN_GRAPH_LACKS)
+EAGER_LACKS = (*LACKS, *learning.EAGER_LACKS)
+BYTES = "sum(variable.shape.num_elements() * variable.dtype.size for variable in $listed)"
+TERMS = "[term for variable in $x for term in tf1.losses.get_regularization_losses(variable.name.split(':')[0] + '/')]"
+NOT_FROZEN = "[variable for variable in $x if variable in tf1.trainable_variables()]"
 
 
-def name_the_gpu(device: str) -> str:
-    """Return the lines of a probe that bind `gpu` to what TensorFlow calls the GPU; none for another device."""
-    if device != "gpu":
+def listed(
+    words: str, field: str = "inside", *, trainable: bool = False
+) -> Callable[["TensorFlow1", Expect], ast.expr]:
+    """Return what reads the list of variables that the field of an observation asks for."""
+    return lambda tf1, step: expr(words, listed=tf1.listing(getattr(step, field), trainable=trainable))
+
+
+def slots(tf1: "TensorFlow1", step: Expect) -> ast.expr:
+    """Ask an optimizer for the slot of each variable."""
+    made = tf1.made(step.slots or "")
+    if made.kind == "sgd":
+        return expr("len($optimizer.get_slot_names())", optimizer=step.slots)
+    over = tf1.listing(made.over) if isinstance(made.over, str) else tf1.owned(made.over)
+    words = "len({id(variable) for variable in $over if $optimizer.get_slot(variable, '$slot') is not None})"
+    return expr(words, over=over, optimizer=step.slots, slot={"momentum": "momentum", "adam": "m"}[made.kind])
+
+
+def traces(tf1: "TensorFlow1", step: Expect) -> ast.expr:
+    """Ask a traced function how often it was traced."""
+    if tf1.edition(tf1.versions):
+        raise Unsupported("TensorFlow 1.15 does not say how often it has traced a function.")
+    return expr("$x.experimental_get_tracing_count()", x=step.traces)
+
+
+def penalties(tf1: "TensorFlow1", step: Expect) -> ast.expr:
+    """Ask for the collected terms of regularizers, or those named after an owner's variables."""
+    found = tf1.symbols.at(step.inside) if step.inside else None
+    if step.inside is None:
+        return expr("tf1.losses.get_regularization_losses()")
+    if tf1.eager:
+        raise Unsupported("Penalties collected in eager mode carry no names by which those of an owner could be told.")
+    if found and found.kind == "scope":
+        return expr("$x.get_collection(tf1.GraphKeys.REGULARIZATION_LOSSES)", x=step.inside)
+    tf1.idiom("Penalties are collected by graph; those of an owner are found by the names of its variables.")
+    return expr(TERMS, x=tf1.listing(step.inside))
+
+
+def keep_shadows(tf1: "TensorFlow1", step: Average) -> None:
+    """Bind an average: it holds no variables, and is asked for the shadow of each."""
+    tf1.symbols.names[step.as_] = Object("average", made=step)
+
+
+def make(tf1: "TF1Eager", step: Get) -> None:
+    """Bind a variable: eager mode keeps no store in which it would be found by name."""
+    tf1.symbols.found.clear()
+    tf1.symbols.happen(step)
+
+
+#: binds `gpu` to what TensorFlow calls the GPU
+GPU = """
+from tensorflow.python.client import device_lib
+gpu = ' ' + ' '.join(device.physical_device_desc for device in device_lib.list_local_devices() if device.device_type == 'GPU')
+"""
+
+
+class TensorFlow1(Emitter):
+    """What graph mode and eager mode of `tf.compat.v1` say alike."""
+
+    packages = ("tensorflow",)
+    install = "pip install tensorflow"
+    requires: ClassVar[tuple[str, ...]] = ("tensorflow>=1.15",)
+    imports = "import tensorflow as tf\n\ntf1 = tf.compat.v1"
+    preamble = {"tf1": "tf1 = tf.compat.v1"}
+    imported_as = {"tensorflow": "tensorflow.compat.v1"}
+    environ = {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    environ_on = {"cpu": {"CUDA_VISIBLE_DEVICES": "-1"}}
+    package, functions, array_words = "tf", FUNCTIONS, "tf.constant($x)"
+    effects: ClassVar[Effects] = {"average": keep_shadows}
+    ways = {"restore": ("saver", "checkpoint")}
+    fates = {"materialize": Fate.SAME}
+    options = frozenset({
+        *(f"{verb}.{option}" for verb in ("scope", "default_scope", "reenter") for option in scopes.SCOPE[1:]),
+        "get.penalty", "get.local", "get.partitions", "layer.penalty", "layer.norm", "layer.cell", "layer.unnamed",
+        "call.training", "copy.shallow", "save.only", "restore.partial", "gradient.remat", "function.template",
+        "get.numbered", "get.shape_as", "get.uniform",
+    })  # fmt: skip
+    errors = ERRORS
+    missing: ClassVar[Mapping[str, str]] = MISSING
+    keywords = {**scopes.KEYWORDS, **layers.KEYWORDS}
+    notes = {**modules.NOTES, **learning.NOTES}
+    argument = scopes.argument
+    reads = {
+        "name": "$name.name.split(':')[0]",
+        "shape": "$shape.shape.as_list()",
+        "dtype": "$dtype.dtype.base_dtype.name",
+        "variables": listed("len($listed)"),
+        "trainable": listed("len($listed)", trainable=True),
+        "names": listed("sorted(variable.name.split(':')[0] for variable in $listed)"),
+        "collection": "len(tf1.get_collection('$collection'))",
+        "elements": listed("sum(variable.shape.num_elements() for variable in $listed)", "elements", trainable=True),
+        "parameter_bytes": listed(BYTES, "parameter_bytes", trainable=True),
+        "slots": slots,
+        "slot_bytes": lambda _, step: expr(BYTES, listed=expr("$x.variables()", x=step.slot_bytes)),
+        # the graph that a Saver writes beside them is no part of the files with the index and the values
+        "checkpoint_bytes": "sum(tf.io.gfile.stat(file).length for file in tf.io.gfile.glob([$checkpoint_bytes + '.index', $checkpoint_bytes + '.data-*']))",
+        "penalties": lambda tf1, step: expr("len($x)", x=penalties(tf1, step)),
+        "penalty": lambda tf1, step: tf1.data(
+            expr("tf.reduce_sum($x)" if step.inside else "tf1.losses.get_regularization_loss()", x=penalties(tf1, step))
+        ),
+        "traces": traces,
+    }  # fmt: skip
+    #: whether what is written acts at once
+    eager: ClassVar[bool]
+    #: part of a layer -> where a template's list of variables has it
+    numbers: ClassVar[Mapping[str, int]]
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        #: the steps that are being worded, the outermost first
+        self.around: list[Step] = []
+
+    @classmethod
+    def ways_of(cls, spec: Spec) -> list[dict[str, str]]:
+        """Return the ways; what saves an object whole leaves nothing out."""
+        ways = super().ways_of(spec)
+        only = any(isinstance(step, Save) and step.only for step in walk(spec.steps))
+        return [way for way in ways if not only or way.get("restore") != "checkpoint"] or ways
+
+    def traces_usually(self) -> bool:
+        """Return false: TF1 code has no `tf.function`; a graph is run as often as it is to."""
+        return False
+
+    def says(self, verb: str) -> bool:
+        """Return whether a verb is anywhere in the spec."""
+        return any(step.verb == verb for step in self.facts.steps)
+
+    @cached_property
+    def objects(self) -> bool:
+        """Whether layers are objects: a template is asked for its variables after its first call, and looks them up at each call."""
+        return (self.eager and self.facts.timed) or layers.needs_objects(self.facts.steps)
+
+    # -- steps
+
+    def above(self, body: Body) -> Body:
+        """Write the classes of layers that are objects above all steps."""
+        kinds = {called: kind for kind, called in layers.NAMES.items()}
+        found = [kinds[called] for called in Names(body).read if called in kinds]
+        made = [step for step in self.facts.steps if isinstance(step, Layer)]
+        classes = [
+            one for kind in found for one in layers.layer_class(kind, [layer for layer in made if layer.layer == kind])
+        ]
+        return super().above([*classes, *body])
+
+    def step(self, step: Step) -> None:
+        """Word one step, and know of it meanwhile."""
+        self.around.append(step)
+        super().step(step)
+        self.around.pop()
+
+    def within(self, *verbs: str) -> bool:
+        """Return whether what is being worded stands inside a step of one of these verbs, or is one."""
+        return any(step.verb in verbs for step in self.around)
+
+    def given(self, step: Step) -> dict[str, ast.expr]:
+        """Return keyword arguments as TensorFlow calls them; values that are said in full have their shape."""
+        whole = isinstance(step, Get) and isinstance(step.init, list)
+        said = super().given(step)
+        return {
+            scopes.CALLED.get(field, field): value for field, value in said.items() if field != "shape" or not whole
+        }
+
+    def fill(self, words: str, step: Step, /, **more: Fill) -> None:
+        """Add statements; `$held` are the variables of what the step is about."""
+        held = {"held": self.listing(getattr(step, step.verb))} if "$held" in words and "held" not in more else {}
+        super().fill(words, step, **held, **more)
+
+    @contextmanager
+    def defining(self, function: str, step: Block, takes: Sequence[str] = (), decorator: str = "") -> Iterator[None]:
+        """Write a function of the steps inside a step, and of what is written meanwhile; a name that is read before it is bound anew is handed in."""
+        taken = [*takes, *((one, name(one)) for one in free_names(step.steps, takes) if one in self.symbols.names)]
+        with self.apart() as body:
+            self.steps(step.steps)
+            yield
+        self.emit(f"{decorator}def $function($*taken):\n    $*body", function=function, taken=taken, body=body)
+
+    @property
+    def inside(self) -> str:
+        """Where no session runs what is written; empty where one does, and in eager mode."""
         return ""
-    listed = "device.physical_device_desc for device in device_lib.list_local_devices() if device.device_type == 'GPU'"
-    return f"from tensorflow.python.client import device_lib\ngpu = ' ' + ' '.join({listed})\n"
+
+    @property
+    def in_session(self) -> bool:
+        """Whether a session is to run what acts: eager mode asks one that is open."""
+        return self.within("session")
+
+    def data(self, value: Fill) -> ast.expr:
+        """Return the words that fetch a value as plain numbers and lists."""
+        fetched = not self.eager or self.in_session
+        return expr("session.run($x).tolist()" if fetched else "$x.numpy().tolist()", x=value)
+
+    def act(self, words: str, /, **fills: Fill) -> None:
+        """Write what acts by itself, or what a session is to run."""
+        self.emit(f"session.run({words})" if self.in_session else words, **fills)
+
+    def write(self, place: str, call: str, value: Fill) -> None:
+        """Write into a variable, or add to it."""
+        words = "$x.$call($value)" if self.in_parts(place) else "tf1.$call($x, $value)"
+        self.act(words, x=self.place(place), call=call, value=value)
+
+    def increment(self, place: str) -> None:
+        """Add one."""
+        self.write(place, "assign_add", expr("tf.ones_like($x)", x=self.value(place)))
+
+    # -- places and lists
+
+    def made(self, place: str) -> Any:
+        """Return the step that made what stands at a place, None if that is not known."""
+        found = self.symbols.at(place)
+        return found.made if found else None
+
+    def is_template(self, place: str) -> bool:
+        """Return whether a place is a layer that is a template."""
+        found = self.symbols.at(place)
+        return not self.objects and found is not None and found.kind == "layer"
+
+    def in_parts(self, place: str) -> bool:
+        """Return whether a variable is in parts; a scalar has no axis to cut."""
+        made = self.made(place)
+        return isinstance(made, Get) and made.partitions is not None and made.shape != [] and made.numbered is None
+
+    def is_table(self, place: str) -> bool:
+        """Return whether a place may be the table of an embedding, whose gradient holds only the rows looked up."""
+        if self.objects:
+            return any(isinstance(step, Layer) and step.layer == "embedding" for step in self.facts.steps)
+        owner, part = self.symbols.above(place)
+        return part == "kernel" and layers.kind_of(owner) == "embedding"
+
+    def spelled(self, place: str, *, reading: bool = False) -> ast.expr:
+        """Return a place; a template has its variables in a list, an average has a shadow for each."""
+        first, _, rest = place.partition(".")
+        made = self.made(first)
+        if isinstance(made, Average):
+            if not rest:
+                raise Unsupported("An ExponentialMovingAverage is no module: it is asked variable by variable.")
+            return expr("$x.average($shadowed)", x=first, shadowed=self.place(f"{made.average}.{rest}"))
+        if rest in self.numbers and self.is_template(first):
+            return expr("$x.variables[$number]", x=first, number=self.numbers[rest])
+        words = super().spelled(place, reading=reading)
+        return expr("$x.as_tensor()", x=words) if reading and self.in_parts(place) else words
+
+    def in_list(self, place: str) -> ast.expr:
+        """Return a variable as it stands in a list: one in parts is all of them."""
+        words = self.place(place)
+        return ast.Starred(words, ast.Load()) if self.in_parts(place) else words
+
+    def listing(self, inside: str | None, *, trainable: bool = False) -> ast.expr:
+        """Return the collection of variables, or what an owner holds; what is frozen later leaves a collection."""
+        kind = "trainable" if trainable else "global"
+        found = self.symbols.at(inside) if inside else None
+        if inside is None:
+            return expr(f"tf1.{kind}_variables()")
+        if trainable and self.says("freeze"):
+            return expr(NOT_FROZEN, x=self.listing(inside))
+        if found and found.kind == "scope":
+            return expr(f"$scope.{kind}_variables()", scope=inside)
+        if found and found.kind == "average":
+            raise Unsupported("An ExponentialMovingAverage is asked variable by variable, and lists none.")
+        if not found or found.kind in {"variable", "buffer"}:
+            return expr("[$x]", x=self.in_list(inside))
+        return attribute(self.place(inside), ["trainable_variables" if trainable else "variables"])
+
+    def owned(self, over: str | list[str]) -> ast.expr:
+        """Return the list of variables that are trained: those named, or an owner's own."""
+        if isinstance(over, str):
+            return self.listing(over, trainable=True)
+        words = expr("[$*x]", x=[self.in_list(place) for place in over])
+        return expr(NOT_FROZEN, x=words) if self.says("freeze") else words
 
 
-class TF1(GraphMeasuring):
+class TF1(TensorFlow1):
     """Graph mode: the contract of by-name reuse."""
 
     name = "tf1"
@@ -34,29 +357,19 @@ class TF1(GraphMeasuring):
     modules = ("tensorflow",)
     # as TensorFlow's guide to migration has it
     before_blocks = "import tensorflow.compat.v1 as tf\n\ntf.disable_v2_behavior()"
+    options = TensorFlow1.options | {"invoke.abstract", "measure.fresh"}
+    lacks = IN_GRAPH_LACKS
+    words = IN_GRAPH
+    eager, numbers = False, {"kernel": 0, "bias": 1}
 
-    def opening(self) -> str:
-        """Return the line that opens a graph on the device, with a session."""
-        return f"with tf.Graph().as_default(){self.on_device()}, {self.new_session()} as session:"
-
-    def new_session(self) -> str:
-        """Return the words for a session, with two virtual devices where a spec needs them."""
-        devices = "config=tf1.ConfigProto(device_count={'CPU': 2})" if "parallel" in self.verbs else ""
-        return f"tf1.Session({devices})"
-
-    @contextmanager
-    def setting(self, spec: Spec) -> Iterator[None]:
-        """Build in a fresh graph, with a session."""
-        self.prepare(spec)
-        with self.fresh_graph():
-            yield
-
-    @contextmanager
-    def fresh_graph(self) -> Iterator[None]:
-        """Open a graph."""
-        with self.block(self.opening()):
-            self.use_resources()
-            yield
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        #: optimizers that have had an update
+        self.stepped: set[str] = set()
+        #: calls, each with the name that is bound to what it built
+        self.built: list[tuple[ast.expr, str]] = []
+        #: what a session runs in a measured loop, by the identity of the step
+        self.fetches: dict[int, ast.expr] = {}
 
     @classmethod
     def edition(cls, versions: Mapping[str, str]) -> str:
@@ -68,134 +381,126 @@ class TF1(GraphMeasuring):
     def probe(cls, device: str) -> str:
         """Place a variable and ask the session where it ran."""
         return (
-            f"{cls.imports}\n{name_the_gpu(device)}with tf.Graph().as_default(), tf.device('/{device.upper()}:0'), tf1.Session() as session:\n"
+            f"{cls.imports}\n{GPU if device == 'gpu' else 'gpu = str()'}\n"
+            f"with tf.Graph().as_default(), tf.device('/{device.upper()}:0'), tf1.Session() as session:\n"
             "    variable = tf1.get_variable('probe', shape=[1])\n"
             "    session.run(tf1.global_variables_initializer())\n"
             "    metadata = tf1.RunMetadata()\n"
             "    session.run(variable + 1.0, options=tf1.RunOptions(output_partition_graphs=True), run_metadata=metadata)\n"
-            f"    observe('device', metadata.partition_graphs[0].node[0].device{' + gpu' if device == 'gpu' else ''})\n"
+            "    observe('device', metadata.partition_graphs[0].node[0].device + gpu)\n"
         )
 
-    def data(self, value: str) -> str:
-        """Fetch a value from the session."""
-        return f"session.run({value}).tolist()"
+    # -- graphs and sessions
 
-    def graph(self, step: Graph) -> None:
-        """Open another graph with a session of its own; the first session's name is taken meanwhile."""
-        if self.timing:
-            self.timed_graph(step)
-            return
-        self.write("outer = session")
-        with self.fresh_graph():
-            self.steps(step.steps)
-        self.write("session = outer")
+    def above(self, body: Body) -> Body:
+        """Build in a fresh graph, with a session."""
+        return super().above(self.in_graph(body))
 
-    def session(self, step: Session) -> None:
-        """Open another session over the same graph."""
-        self.write("outer = session")
-        with self.block(f"with {self.new_session()} as session:"):
-            self.steps(step.steps)
-        self.write("session = outer")
+    def in_graph(self, body: Body) -> Body:
+        """Return statements in a graph of their own, with a session unless the building is measured."""
+        session = "" if self.within("measure") else f", {self.new_session} as session"
+        words = f"with tf.Graph().as_default(){self.on_device}{session}:\n    $*body"
+        return statements(words, body=[*self.resources(), *body])
 
-    def placeholder(self, step: Placeholder) -> None:
-        """Make a placeholder."""
-        self.write(f"{step.placeholder} = tf1.placeholder(tf.{step.dtype}, {step.shape})")
+    @property
+    def on_device(self) -> str:
+        """The words that open the device beside a graph."""
+        return ", tf.device('/GPU:0')" if self.device == "gpu" else ""
 
-    def initialize(self, step: Step) -> None:
-        """Run the initializers of all variables made so far."""
-        if self.has_locals:
-            self.write("session.run([tf1.global_variables_initializer(), tf1.local_variables_initializer()])")
-        else:
-            self.write("session.run(tf1.global_variables_initializer())")
+    @property
+    def new_session(self) -> str:
+        """The words for a session, with two virtual devices where a spec needs them."""
+        two = "config=tf1.ConfigProto(device_count={'CPU': 2})"
+        return f"tf1.Session({two if self.says('parallel') else ''})"
 
-    def reinitialize(self, step: Reinitialize) -> None:
-        """Run one variable's initializer again."""
-        place = self.place(step.reinitialize)
-        words = f"[part.initializer for part in {place}]" if place in self.partitioned else f"{place}.initializer"
-        self.write(f"session.run({words})")
+    def resources(self) -> Body:
+        """Make resources in a graph or thread: functions that are traced or recomputed take no others in TensorFlow 1.15."""
+        asked = any(getattr(one, "traced", False) is True or getattr(one, "remat", False) for one in self.facts.steps)
+        return statements("tf1.get_variable_scope().set_use_resource(True)") if asked else []
 
-    def assign(self, step: Assign) -> None:
-        """Run an assignment."""
-        self.write(self.run(self.assignment(step.assign, self.values(step))))
+    @property
+    def inside(self) -> str:
+        """Where no session runs what is written: in a loop of the graph, in a traced function, where a step is built."""
+        for one in reversed(self.around):
+            if isinstance(one, Scan):
+                return "loop"
+            if isinstance(one, Function) and one.traced:
+                return "function"
+            if measuring.builds_step(self, one):
+                return "step"
+        return ""
 
-    def increment(self, place: str) -> None:
-        """Run an assignment of the value plus one."""
-        self.write(self.run(self.assignment(place, self.ones(place), adds=True)))
+    @property
+    def in_session(self) -> bool:
+        """Whether a session is to run what acts."""
+        if self.inside == "loop":
+            raise Unsupported(
+                "In a graph a write inside `tf.while_loop` is an operation that nothing runs unless it is tied in by control dependencies; carry the value from turn to turn."
+            )
+        return not self.inside
 
-    def read(self, step: Read) -> None:
-        """Fetch a variable."""
-        self.write(f"session.run({self.value(step.read)})")
+    @property
+    def traced(self) -> bool:
+        """Whether what is being worded stands in a traced function."""
+        return any(isinstance(one, Function) and one.traced for one in self.around[:-1])
 
-    def trace_count(self, function: str) -> str:
-        """Ask the traced function."""
-        if self.edition(self.versions):
-            raise Unsupported("TensorFlow 1.15 does not say how often it has traced a function.")
-        return f"{function}.experimental_get_tracing_count()"
+    @property
+    def again(self) -> bool:
+        """Whether a line may run more often than it is written."""
+        return self.within("repeat", "function")
 
-    def save(self, step: Save) -> None:
-        """Save the variables of an owner."""
-        self.save_with(step, "session")
+    def steps(self, steps: Sequence[Step]) -> None:
+        """Word every step; above measured loops stands what they run, below an emptied graph all that follows is in it."""
+        first = next((number for number, step in enumerate(steps) if step.verb == "measure"), len(steps))
+        loops = [
+            one for one in takewhile(lambda step: step.verb == "measure", steps[first:]) if isinstance(one, Measure)
+        ]
+        super().steps(steps[:first])
+        measuring.build(self, loops)
+        super().steps(loops)
+        rest = steps[first + len(loops) :]
+        if rest and any(loop.fresh for loop in loops):
+            self.block(f"with graph.as_default(), {self.new_session} as session:\n    $*body", rest)
+        elif rest:
+            self.steps(rest)
 
-    def restore(self, step: Restore) -> None:
-        """Restore the variables of an owner."""
-        self.restore_with(step, "session")
+    def say(self, step: Step) -> None:
+        """Word one step; what was built is forgotten where the step may change what it was built of."""
+        self.built = [(call, to) for call, to in self.built if step.binding not in {to, *Names([call]).read}]
+        super().say(step)
+        if step.verb not in measuring.HARMLESS:
+            self.built.clear()
+
+    def threaded(self, function: str) -> list[ast.expr]:
+        """Return the function that enters the graph."""
+        return [expr("$x", x=self.own(f"{function}_in_thread"))]
 
 
-NO_LIST = "`trainable` is fixed when a variable is made, and eager variables are in no collection that could be changed; leave them out of `var_list`."
-NO_NAMES = "In eager mode `tf1.get_variable` keeps no store of variables: each call makes a new one, and there is none that a look-up by name could be timed on; a graph has one."
-NO_ABSTRACT = (
-    "An eager variable has its memory and its value from the start; a graph that is not yet initialized has not."
-)
-
-
-class TF1Eager(EagerWords):
+class TF1Eager(TensorFlow1):
     """The same calls in TensorFlow 2's default mode: the classic trap."""
 
     name = "tf1-eager"
     title = "TensorFlow 1 calls, eager"
     requires = ("tensorflow>=2.16",)
     about = "The same `tf.compat.v1` calls in TensorFlow 2's default eager mode, where ported code often ends up."
-    #: eager templates sort their variables by name
-    parts = {"kernel": ".variables[-1]", "bias": ".variables[0]"}
     #: devices are named before anything runs; eager templates add to the collections of the default graph
     reset = f"import tensorflow as tf\n{TWO_DEVICES}\ntf.compat.v1.reset_default_graph()\ntf.random.set_seed(0)"
+    #: on the CPU an operation is done when its call returns; on a GPU it is only under way
+    fences = {"gpu": "tf.test.experimental.sync_devices"}
     missing = {
-        **TF1Words.missing,
-        "measure.fresh": NO_NAMES,
+        **MISSING,
+        "measure.fresh": "In eager mode `tf1.get_variable` keeps no store of variables: each call makes a new one, and there is none that a look-up by name could be timed on; a graph has one.",
         "graph": "Eager mode has no graph of its own: to open one is to leave eager mode, and `tf1` is asked for that.",
         "placeholder": "`tf.placeholder` refuses to run in eager mode.",
-        "freeze": NO_LIST,
-        "unfreeze": NO_LIST,
-        "materialize": NO_ABSTRACT,
-        "invoke.abstract": NO_ABSTRACT,
+        "reinitialize": "An eager variable keeps no initializer to run again; assign the value instead.",
+        **dict.fromkeys(("freeze", "unfreeze"), NO_LIST),
+        **dict.fromkeys(("materialize", "invoke.abstract"), NO_ABSTRACT),
     }
-
-    errors = {
-        **TF1Words.errors,
-        "bad_argument": (
-            *TF1Words.errors["bad_argument"],
-            ("RuntimeError", r"The Session graph is empty"),
-            ("TypeError", r"^Argument `fetch` = .* has invalid type"),
-        ),
-    }
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        #: whether a session is open, which is asked for values then
-        self.in_session = False
-
-    @contextmanager
-    def setting(self, spec: Spec) -> Iterator[None]:
-        """Write nothing on the CPU; else open the device. What is timed holds its variables: a template looks them up at each call."""
-        self.objects = self.objects or "measure" in self.verbs
-        self.prepare(spec)
-        if "parallel" in self.verbs:
-            self.write(TWO_DEVICES)
-        if self.device == "cpu":
-            yield
-            return
-        with self.block("with tf.device('/GPU:0'):"):
-            yield
+    lacks = EAGER_LACKS
+    words = EAGER
+    effects = {"average": keep_shadows, "get": make}
+    # eager templates sort their variables by name
+    eager, numbers = True, {"kernel": -1, "bias": 0}
 
     @classmethod
     def probe(cls, device: str) -> str:
@@ -203,56 +508,11 @@ class TF1Eager(EagerWords):
         return (
             f"{cls.imports}\nif not tf.executing_eagerly():\n"
             "    raise RuntimeError('this TensorFlow starts in graph mode; eager mode is the default from TensorFlow 2 on')\n"
-            f"with tf.device('/{device.upper()}:0'):\n    variable = tf1.Variable([1.0])\n{name_the_gpu(device)}"
-            f"observe('device', variable.device{' + gpu' if device == 'gpu' else ''})\n"
+            f"with tf.device('/{device.upper()}:0'):\n    variable = tf1.Variable([1.0])\n"
+            f"{GPU if device == 'gpu' else 'gpu = str()'}\nobserve('device', variable.device + gpu)\n"
         )
 
-    def data(self, value: str) -> str:
-        """Read a value at once."""
-        return f"session.run({value}).tolist()" if self.in_session else f"{operand(value)}.numpy().tolist()"
-
-    def session(self, step: Session) -> None:
-        """Open a session, as TF1 code does; an eager variable is in no graph that it could run."""
-        with self.block("with tf1.Session() as session:"):
-            self.in_session = True
-            self.steps(step.steps)
-            self.in_session = False
-
-    def run(self, words: str) -> str:
-        """Return what acts by itself in eager mode, and is run where a session is open."""
-        return f"session.run({words})" if self.in_session else words
-
-    def initialize(self, step: Step) -> None:
-        """Say what TF1 code says; it has nothing to do."""
-        self.write(self.run("tf1.global_variables_initializer()"))
-        if self.has_locals:
-            self.write(self.run("tf1.local_variables_initializer()"))
-
-    def reinitialize(self, step: Reinitialize) -> None:
-        """Refuse: an eager variable has no initializer operation."""
-        raise Unsupported("An eager variable keeps no initializer to run again; assign the value instead.")
-
-    def trace_count(self, function: str) -> str:
-        """Ask the traced function."""
-        return f"{function}.experimental_get_tracing_count()"
-
-    def assign(self, step: Assign) -> None:
-        """Assign at once."""
-        self.write(self.run(self.assignment(step.assign, self.values(step))))
-
-    def increment(self, place: str) -> None:
-        """Add at once."""
-        self.write(self.run(self.assignment(place, self.ones(place), adds=True)))
-
-    def read(self, step: Read) -> None:
-        """Read a variable."""
-        words = self.value(step.read)
-        self.write(self.run(words) if self.in_session else f"{words}.numpy()")
-
-    def save(self, step: Save) -> None:
-        """Save the variables of an owner; there is no session to hand over."""
-        self.save_with(step, "None")
-
-    def restore(self, step: Restore) -> None:
-        """Restore the variables of an owner."""
-        self.restore_with(step, "None")
+    def above(self, body: Body) -> Body:
+        """Open the device, and name two where they are needed."""
+        opened = statements("with tf.device('/GPU:0'):\n    $*body", body=body) if self.device == "gpu" else body
+        return super().above([*(statements(TWO_DEVICES) if self.says("parallel") else []), *opened])

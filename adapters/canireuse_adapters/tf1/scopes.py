@@ -1,235 +1,163 @@
-"""Variable scopes of TensorFlow 1 and what is made in them: variables, getters, templates, threads."""
+"""Variable scopes of TensorFlow 1, and the variables that are got and constructed in them."""
 
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+import ast
+from typing import TYPE_CHECKING, Any
 
-from canireuse.spec import Spec
-from canireuse.step import Initial, Reuse, Step
-from canireuse.translation import Script, Unsupported
-from canireuse.vocabulary import (
-    Block,
-    Compute,
-    CurrentScope,
-    DefaultScope,
-    Function,
-    Get,
-    Intercept,
-    Invoke,
-    ScopeOptions,
-    Variable,
-    walk,
-)
-from canireuse_adapters.tf_text import number
-from canireuse_adapters.variable_scopes import VariableScopes
+from canireuse.emit import expr, literal, name, node, text
+from canireuse.step import Initial, OddFlag, Step
+from canireuse.vocabulary import Assign, Get, Graph, Intercept, Reinitialize, Session, Variable
+from canireuse_adapters.tensorflow import number
+
+if TYPE_CHECKING:
+    from canireuse_adapters.tf1 import TF1, TensorFlow1
+
+SCOPE = ("reuse", "init", "dtype", "penalty", "auxiliary_name_scope")
+KEYWORDS = {
+    **dict.fromkeys(("scope", "default_scope", "reenter"), SCOPE),
+    "get": ("shape", "dtype", "init", "uniform", "penalty", "partitions", "reuse", "trainable", "collection"),
+    "variable": ("dtype", "trainable", "collection"),
+}
+#: field of a step -> what TensorFlow calls the argument
+CALLED = {
+    "init": "initializer", "uniform": "initializer", "penalty": "regularizer", "partitions": "partitioner",
+    "collection": "collections",
+}  # fmt: skip
+#: field of a step -> what is given, if that is not the plain value
+GIVEN = {
+    "dtype": "tf.$x",
+    "penalty": "lambda values: $x * tf.reduce_sum(tf.square(values))",
+    "uniform": "tf1.random_uniform_initializer($*x)",
+    "partitions": "tf1.fixed_size_partitioner($x)",
+    "collection": "[tf1.GraphKeys.$kept, '$x']",
+}
+
+INTERCEPT = """
+def $getter(getter, *arguments, **options):
+    $intercept = getter(*arguments, **options)
+    return $returns
+with tf1.variable_scope(tf1.get_variable_scope(), custom_getter=$getter, auxiliary_name_scope=False):
+    $*body
+"""
 
 
-def initializer(value: Initial, dtype: str | None = None) -> str:
+def initializer(value: Initial, dtype: str | None = None) -> ast.expr:
     """Return the words for an initializer object."""
     if value == "random":
-        return "tf1.random_normal_initializer()"
-    return f"tf1.constant_initializer({value if isinstance(value, list | str) else number(value, dtype)})"
+        return expr("tf1.random_normal_initializer()")
+    return expr("tf1.constant_initializer($x)", x=value if isinstance(value, list) else number(value, dtype))
 
 
-def regularizer(penalty: float) -> str:
-    """Return the words for a regularizer: a number times the sum of squares."""
-    return f"lambda values: {penalty} * tf.reduce_sum(tf.square(values))"
+def argument(_: "TensorFlow1", step: Any, field: str, value: Any) -> ast.expr:
+    """Return the words for what a scope or a variable is given."""
+    if isinstance(value, OddFlag):
+        return name(value.tensor) if value.tensor else literal(value.number if value.text is None else value.text)
+    if field == "init" and isinstance(step, Get) and isinstance(value, list):
+        return constant(value, step.dtype)
+    if field in {"init", "bias"}:
+        return initializer(value, getattr(step, "dtype", None))
+    if field in GIVEN:
+        kept = "LOCAL_VARIABLES" if getattr(step, "local", False) else "GLOBAL_VARIABLES"
+        return expr(GIVEN[field], x=value, kept=kept)
+    if field == "shape" and step.shape_as == "tuple":
+        return literal(tuple(value))
+    return expr("tf1.AUTO_REUSE") if value == "auto" else literal(value)
 
 
-def reads(step: Step) -> str:
-    """Return what a step reads, as text: places and expressions."""
-    texts = [getattr(step, field) for field in (*step.uses, *step.expressions)]
-    texts += [step.compute.partition("=")[2]] if isinstance(step, Compute) else []
-    texts += [step.given] if isinstance(step, Invoke) else []
-    return str(texts)
+def constant(value: Any, dtype: str | None, words: str = "tf.constant", **given: Any) -> ast.expr:
+    """Return a tensor of numbers, with its dtype if one is said."""
+    given |= {"dtype": expr("tf.$x", x=dtype)} if dtype else {}
+    return expr(f"{words}($value, $**given)", value=literal(value), given=given)
 
 
-def mentions(step: Step, name: str) -> bool:
-    """Return whether a step reads what is bound to a name."""
-    return re.search(rf"\b{name}\b", reads(step)) is not None
+def intercept(tf1: "TensorFlow1", step: Intercept) -> None:
+    """Open the current scope once more with a custom getter."""
+    tf1.idiom("A getter holds for a scope, so the current scope is opened once more with it.")
+    tf1.fill(INTERCEPT, step, getter=tf1.own(f"{step.intercept}_getter"))
 
 
-class TF1Scopes(VariableScopes):
-    """Opens scopes, gets and constructs variables in them."""
+def getting(tf1: "TensorFlow1", step: Get) -> ast.expr:
+    """Return the call that gets a variable."""
+    numbered = ast.JoinedStr([text(f"{step.get}_"), ast.FormattedValue(expr("number"), -1)])
+    called = text(step.get) if step.numbered is None else numbered
+    words = f"tf1.get_{'local_' if step.local else ''}variable($called, $**given)"
+    return expr(words, called=called, given=tf1.given(step))
 
-    scope_call, name_scope_call, auto_flag = "tf1.variable_scope", "tf1.name_scope", "tf1.AUTO_REUSE"
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        #: every step of the spec, and the verbs in it
-        self.spec: list[Step] = []
-        self.verbs: frozenset[str] = frozenset()
-        #: names under which variables in parts are got (a scalar has no axis to cut), and the names of the script bound to such
-        self.cut: frozenset[str] = frozenset()
-        self.partitioned: set[str] = set()
-        #: names bound so far
-        self.bound: set[str] = set()
-        #: names bound to scopes
-        self.scopes: set[str] = set()
-        #: reuse modes of the open scopes
-        self.modes: list[Reuse | None] = [None]
-
-    def translate(self, spec: Spec) -> Script:
-        """Return the script for a spec."""
-        self.spec = list(walk(spec.steps))
-        self.verbs = frozenset(step.verb for step in self.spec)
-        self.cut = frozenset(
-            step.get for step in self.spec if isinstance(step, Get) and step.partitions and step.shape != []
+def get(tf1: "TensorFlow1", step: Get) -> None:
+    """Get a variable by name, or one after the other."""
+    words = "$as = $call"
+    if step.numbered is not None:
+        words = (
+            "$as = [$call for number in range($numbered)]" if step.as_ else "for number in range($numbered):\n    $call"
         )
-        return super().translate(spec)
+    tf1.fill(words, step, call=getting(tf1, step))
 
-    def say(self, step: Step) -> None:
-        """Write one step and remember what it binds."""
-        super().say(step)
-        if step.binding:
-            self.bound.add(step.binding)
 
-    def header(self, name: str, takes: list[str], step: Block) -> str:
-        """Return the line that defines a function; a name that is read inside before it is bound anew is handed in."""
-        handed, own = [], set(takes)
-        for inner in walk(step.steps):
-            handed += [word for word in sorted(self.bound - own) if mentions(inner, word)]
-            own |= {inner.binding or ""}
-        rebound = [word for word in dict.fromkeys(handed) if word in own]
-        return f"def {name}({', '.join([*takes, *(f'{word}={word}' for word in rebound)])}):"
+def variable(tf1: "TensorFlow1", step: Variable) -> None:
+    """Construct a variable."""
+    if step.start is not None:
+        value = tf1.expression(step.start)
+    elif step.init == "random":
+        value = constant(step.shape or [], step.dtype, "tf1.random_normal")
+    elif isinstance(step.init, list):
+        value = literal(step.init)
+    else:
+        value = number(step.init, step.dtype)
+        value = constant(value, step.dtype, shape=step.shape) if step.shape else value
+    tf1.fill("$as = tf1.Variable($value, name='$variable', $**given)", step, value=value)
 
-    # -- scopes
 
-    def open_scope(self, step: ScopeOptions, where: str) -> None:
-        """Open a scope, with what holds for the variables made in it."""
-        words = [where]
-        if step.reuse is not None:
-            words.append(f"reuse={self.flag(step.reuse)}")
-        if step.init is not None:
-            words.append(f"initializer={initializer(step.init, step.dtype)}")
-        if step.dtype is not None:
-            words.append(f"dtype=tf.{step.dtype}")
-        if step.penalty is not None:
-            words.append(f"regularizer={regularizer(step.penalty)}")
-        if step.auxiliary_name_scope is not None:
-            words.append(f"auxiliary_name_scope={step.auxiliary_name_scope}")
-        self.modes.append(step.reuse or self.modes[-1])
-        with self.block(f"with {self.scope_call}({', '.join(words)}){f' as {step.as_}' if step.as_ else ''}:"):
-            if step.as_:
-                self.bound.add(step.as_)
-                self.scopes.add(step.as_)
-            self.steps(step.steps)
-        self.modes.pop()
+def assign(tf1: "TensorFlow1", step: Assign) -> None:
+    """Assign numbers, or what an expression is worth; a variable in parts is written as a tensor that is cut."""
+    plain = isinstance(step.to, list) and not tf1.in_parts(step.assign)
+    tf1.write(step.assign, "assign", literal(step.to) if plain else tf1.expression(step.to))
 
-    def default_scope(self, step: DefaultScope) -> None:
-        """Open a scope whose name TensorFlow makes unique."""
-        self.open_scope(step, f"None, default_name={step.default_scope!r}")
 
-    def current_scope(self, step: CurrentScope) -> None:
-        """Ask for the scope that is open."""
-        self.write(f"{step.current_scope} = tf1.get_variable_scope()")
-        self.scopes.add(step.current_scope)
+def reinitialize(tf1: "TF1", step: Reinitialize) -> None:
+    """Run one variable's initializer again."""
+    parts = tf1.in_parts(step.reinitialize)
+    words = "[part.initializer for part in $reinitialize]" if parts else "$reinitialize.initializer"
+    tf1.fill(f"session.run({words})", step)
 
-    def intercept(self, step: Intercept) -> None:
-        """Open the current scope once more with a custom getter."""
-        getter = f"{step.intercept}_getter"
-        with self.block(f"def {getter}(getter, *arguments, **options):"):
-            self.write(f"{step.intercept} = getter(*arguments, **options)")
-            self.write(f"return {self.expression(step.returns)}")
-        self.idiom("A getter holds for a scope, so the current scope is opened once more with it.")
-        where = f"tf1.get_variable_scope(), custom_getter={getter}, auxiliary_name_scope=False"
-        with self.block(f"with tf1.variable_scope({where}):"):
-            self.steps(step.steps)
 
-    # -- variables
+def graph(tf1: "TF1", step: Graph) -> None:
+    """Open another graph with a session of its own; the first session's name is taken meanwhile."""
+    with tf1.apart() as body:
+        tf1.steps(step.steps)
+    inner = tf1.in_graph(body)
+    tf1.emit("$*graph" if tf1.within("measure") else "outer = session\n$*graph\nsession = outer", graph=inner)
 
-    def get(self, step: Get) -> None:
-        """Get a variable by name, or one after the other."""
-        words = self.get_words(step)
-        if step.numbered is None:
-            self.bind(step.as_, words)
-        elif step.as_:
-            self.write(f"{step.as_} = [{words} for number in range({step.numbered})]")
-        else:
-            with self.block(f"for number in range({step.numbered}):"):
-                self.write(words)
-        if step.as_ and self.is_cut(step):
-            self.partitioned.add(step.as_)
 
-    def is_cut(self, step: Get) -> bool:
-        """Return whether what a get gives is a variable in parts."""
-        return step.get in self.cut and step.numbered is None
+def session(tf1: "TF1", step: Session) -> None:
+    """Open another session over the same graph."""
+    tf1.fill(f"outer = session\nwith {tf1.new_session} as session:\n    $*body\nsession = outer", step)
 
-    def get_words(self, step: Get) -> str:
-        """Return the call that gets a variable."""
-        words = [repr(step.get) if step.numbered is None else f"f'{step.get}_{{number}}'"]
-        if step.shape is not None and not isinstance(step.init, list):
-            words.append(f"shape={tuple(step.shape) if step.shape_as == 'tuple' else step.shape}")
-        if step.dtype:
-            words.append(f"dtype=tf.{step.dtype}")
-        if isinstance(step.init, list):
-            words.append(f"initializer=tf.constant({step.init}{f', dtype=tf.{step.dtype}' if step.dtype else ''})")
-        elif step.init is not None:
-            words.append(f"initializer={initializer(step.init, step.dtype)}")
-        elif step.uniform:
-            words.append(f"initializer=tf1.random_uniform_initializer({step.uniform[0]}, {step.uniform[1]})")
-        if step.penalty is not None:
-            words.append(f"regularizer={regularizer(step.penalty)}")
-        if step.partitions:
-            words.append(f"partitioner=tf1.fixed_size_partitioner({step.partitions})")
-        if step.reuse is not None:
-            words.append(f"reuse={self.flag(step.reuse)}")
-        call = "tf1.get_local_variable" if step.local else "tf1.get_variable"
-        return f"{call}({', '.join(words + self.registration(step))})"
 
-    def registration(self, step: Get | Variable) -> list[str]:
-        """Return the words for trainable and collections."""
-        words = [] if step.trainable is None else [f"trainable={step.trainable}"]
-        if step.collection:
-            kept = "LOCAL_VARIABLES" if isinstance(step, Get) and step.local else "GLOBAL_VARIABLES"
-            words.append(f"collections=[tf1.GraphKeys.{kept}, {step.collection!r}]")
-        return words
+def initialize(tf1: "TensorFlow1", _: Step) -> None:
+    """Run the initializers of all variables made so far; in eager mode, where TF1 code says it too, it has nothing to do."""
+    kinds = ["global", "local"] if any(getattr(one, "local", False) for one in tf1.facts.steps) else ["global"]
+    calls = [expr(f"tf1.{kind}_variables_initializer()") for kind in kinds]
+    for call in calls if tf1.eager or len(calls) == 1 else [node(calls)]:
+        tf1.act("$x", x=call)
 
-    def variable(self, step: Variable) -> None:
-        """Construct a variable."""
-        dtype = [f"dtype=tf.{step.dtype}"] if step.dtype else []
-        if step.start is not None:
-            value = self.expression(step.start)
-        elif isinstance(step.init, list):
-            value = repr(step.init)
-        elif step.init == "random":
-            value = f"tf1.random_normal({', '.join([str(step.shape or []), *dtype])})"
-        elif step.shape:
-            value = f"tf.constant({', '.join([number(step.init, step.dtype), f'shape={step.shape}', *dtype])})"
-        else:
-            value = number(step.init, step.dtype)
-        words = [value, f"name={step.variable!r}", *dtype, *self.registration(step)]
-        self.bind(step.as_, f"tf1.Variable({', '.join(words)})")
 
-    # -- functions
-
-    def function(self, step: Function) -> None:
-        """Define a Python function; in a graph it builds anew whenever it is called."""
-        if step.traced and step.template:
-            raise Unsupported(
-                "A template and a traced function each keep the variables of the first call: to put one into the other is no common wording."
-            )
-        if step.traced:
-            self.traced(step)
-        with self.body(step), self.block(self.header(step.function, step.takes, step)):
-            self.steps(step.steps)
-            self.end(step)
-        if step.template:
-            self.write(f"{step.function} = tf1.make_template({step.function!r}, {step.function})")
-
-    @contextmanager
-    def body(self, step: Block) -> Iterator[None]:
-        """Stand inside a function: what it binds is its own."""
-        outer, self.bound = self.bound, set(self.bound)
-        yield
-        self.bound = outer
-
-    def end(self, step: Function) -> None:
-        """Write what a function returns."""
-        if step.returns:
-            self.write(f"return {self.expression(step.returns)}")
-
-    def traced(self, step: Function) -> None:
-        """Mark a function as traced."""
-        raise NotImplementedError
+WORDS: dict[str, Any] = {
+    "scope": "with tf1.variable_scope('$scope', $**given) as $as:\n    $*body",
+    "reenter": "with tf1.variable_scope($reenter, $**given) as $as:\n    $*body",
+    "default_scope": "with tf1.variable_scope(None, default_name='$default_scope', $**given) as $as:\n    $*body",
+    "name_scope": "with tf1.name_scope('$name_scope'):\n    $*body",
+    "reuse_variables": "$reuse_variables.reuse_variables()",
+    "current_scope": "$current_scope = tf1.get_variable_scope()",
+    "intercept": intercept, "get": get, "variable": variable, "assign": assign, "initialize": initialize,
+}  # fmt: skip
+IN_GRAPH: dict[str, Any] = {
+    "graph": graph,
+    "session": session,
+    "placeholder": "$placeholder = tf1.placeholder(tf.$dtype, $shape)",
+    "read": "session.run($read_value)",
+    "reinitialize": reinitialize,
+}
+EAGER: dict[str, Any] = {
+    "session": "with tf1.Session() as session:\n    $*body",
+    "read": lambda tf1, step: tf1.fill("session.run($read_value)" if tf1.in_session else "$read_value.numpy()", step),
+}

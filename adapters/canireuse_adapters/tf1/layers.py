@@ -1,0 +1,198 @@
+"""Layers of TensorFlow 1: templates, which share by name, and classes over `tf.Module` where a layer is to be an object.
+
+`tf.layers` and the cells of `tf.nn.rnn_cell` need Keras 2, which TensorFlow 2.16 and later do not bring.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from canireuse.emit import Body, Fill, Lack, attribute, expr, statements
+from canireuse.emit.fragments import kept
+from canireuse.program import Object, places_of
+from canireuse.script import Unsupported
+from canireuse.step import Step
+from canireuse.vocabulary import Average, Call, Get, Invoke, Layer
+from canireuse_adapters.tf1.scopes import getting, initializer
+
+if TYPE_CHECKING:
+    from canireuse_adapters.tf1 import TensorFlow1
+
+#: verbs that are about objects: where a spec has one, layers are classes over `tf.Module`, else templates
+OBJECT_VERBS = frozenset({
+    "module", "tie", "replace", "copy", "wrap", "average", "freeze", "unfreeze", "parallel", "materialize",
+})  # fmt: skip
+#: kind of layer, or what a cell is wrapped in -> its class
+NAMES = {
+    "dense": "Dense", "embedding": "Embedding", "norm": "Norm", "cell": "Cell", "rnn": "RNN", "bidirectional": "Bidirectional",
+}  # fmt: skip
+CLASS = """
+class $called(tf.Module):
+    def __init__(self, name, $*takes):
+        super().__init__(name=name)
+        $*first
+        with tf1.variable_scope(None, default_name=name):
+            $*variables
+    $*methods
+"""
+WRAPPER = """
+class $called(tf.Module):
+    def __init__(self, cell):
+        super().__init__(name='$wrapped')
+        self.cell = cell
+    def __call__(self, inputs):
+        $*methods
+"""
+#: kind of layer -> part -> its shape
+SHAPES = {
+    "dense": {"kernel": "[inputs, units]", "bias": "[units]"},
+    "embedding": {"kernel": "[inputs, units]"},
+    "norm": {"kernel": "[features]", "bias": "[features]"},
+    "cell": {"kernel": "[inputs, units]", "recurrent": "[units, units]", "bias": "[units]"},
+}
+STATISTICS = """
+self.mean = tf1.get_variable('mean', [features], initializer=tf1.zeros_initializer(), trainable=False)
+self.var = tf1.get_variable('var', [features], initializer=tf1.ones_initializer(), trainable=False)
+"""
+METHODS = {
+    "dense": "def __call__(self, inputs):\n    return $product",
+    "embedding": "def __call__(self, inputs):\n    return tf.gather(self.kernel, inputs)",
+    "norm": """
+def __call__(self, inputs, training=False):
+    mean, var = self.mean, self.var
+    if training:
+        mean, var = tf1.nn.moments(inputs, [0])
+        for kept, now in [(self.mean, mean), (self.var, var)]:
+            tf1.add_to_collection(tf1.GraphKeys.UPDATE_OPS, tf1.assign_sub(kept, 0.1 * (kept - now)))
+    return tf.nn.batch_normalization(inputs, mean, var, $bias, self.kernel, 0.001)
+""",
+    "cell": """
+def zero_state(self, batch_size, dtype):
+    return tf.zeros([batch_size, self.state_size], dtype)
+def __call__(self, inputs, state, scope=None):
+    outputs = tf.tanh($product)
+    return outputs, outputs
+""",
+    "rnn": "return tf1.nn.dynamic_rnn(self.cell, inputs, dtype=inputs.dtype)[0]",
+    "bidirectional": """
+outputs, _ = tf1.nn.bidirectional_dynamic_rnn(self.cell, self.cell, inputs, dtype=inputs.dtype)
+return tf.concat(outputs, axis=-1)
+""",
+}
+LACKS = (
+    Lack("wrap", lambda _, step: step.inside == "time_distributed",
+         "TF1 has no layer that calls another at each step: `inputs @ kernel` takes a time axis as it is, and other layers are given a reshaped input."),
+    Lack("wrap", lambda tf1, step: kind_of(tf1.symbols.at(step.wrap)) != "cell",
+         "`tf1.nn.dynamic_rnn` and `bidirectional_dynamic_rnn` take cells; a layer that keeps no state, or a loop over a cell, is none."),
+    Lack("call", lambda tf1, step: isinstance(tf1.made(step.call), Average),
+         "An ExponentialMovingAverage keeps values and computes nothing: users assign them to a network of their own, or restore them."),
+    Lack("call", lambda tf1, step: kind_of(tf1.symbols.at(step.call)) == "cell",
+         "A cell of TF1 is called with its state too, by what runs it over time."),
+    Lack("call", lambda tf1, step: (found := tf1.symbols.at(step.call)) and found.kind == "module" and not found.only_layers(),
+         "A `tf.Module` of bare variables has no call of its own."),
+)  # fmt: skip
+
+
+def kind_of(found: Object | None) -> str | None:
+    """Return of which kind a layer is; None if it is none."""
+    return found.made.layer if found and found.kind == "layer" and isinstance(found.made, Layer) else None
+
+
+def needs_objects(steps: Sequence[Step]) -> bool:
+    """Return whether layers are to be objects: what is done with them asks that, or their variables before a first call."""
+    waiting: set[str] = set()
+    for step in steps:
+        waiting -= {step.call} if isinstance(step, Call) else set()
+        asked = {owner for owner, dot, _ in (place.partition(".") for place in places_of(step)) if dot}
+        if (
+            step.verb in OBJECT_VERBS
+            or (isinstance(step, Invoke) and step.abstract)
+            or (isinstance(step, Layer) and step.layer in {"norm", "cell"})
+            or (waiting and (step.verb == "initialize" or waiting & asked))
+        ):
+            return True
+        waiting |= {step.as_} if isinstance(step, Layer) else set()
+    return False
+
+
+def layer_class(kind: str, layers: Sequence[Layer]) -> Body:
+    """Return the class for a kind of layer, with what the layers of a spec ask for."""
+    if kind not in SHAPES:
+        return kept(statements(WRAPPER, called=NAMES[kind], wrapped=kind, methods=statements(METHODS[kind])))
+    biased = {layer.bias is not None for layer in layers if kind != "embedding"}
+    penalty, fixed = any(layer.penalty is not None for layer in layers), any(not layer.trainable for layer in layers)
+    takes: list[Fill] = [*(["features"] if kind == "norm" else ["inputs", "units"])]
+    variables: Body = []
+    for part, shape in SHAPES[kind].items():
+        more = {"regularizer": "regularizer"} if penalty and part == "kernel" else {}
+        more |= {"trainable": "trainable"} if fixed else {}
+        words = f"self.{part} = tf1.get_variable('{part}', {shape}, initializer={part}, $**more)"
+        if part != "bias" or biased == {True}:
+            takes, variables = [*takes, part], [*variables, *statements(words, more=more)]
+        elif True in biased:
+            takes = [*takes, ("bias", expr("None"))]
+            variables += statements(f"if bias is not None:\n    {words}", more=more)
+    first = statements("self.state_size = self.output_size = units") if kind == "cell" else []
+    first += statements("self.bias = None") if len(biased) == 2 else []  # noqa: PLR2004
+    variables += statements(STATISTICS) if kind == "norm" else []
+    takes += [("regularizer", expr("None"))] if penalty else []
+    takes += [("trainable", expr("True"))] if fixed else []
+    product = "inputs @ self.kernel + state @ self.recurrent" if kind == "cell" else "inputs @ self.kernel"
+    added = {1: "self.bias", 2: "(0.0 if self.bias is None else self.bias)"}[len(biased)] if True in biased else ""
+    methods = statements(
+        METHODS[kind],
+        product=expr(f"{product} + {added}" if added else product),
+        bias=expr("self.bias" if added else "None"),
+    )
+    made = statements(CLASS, called=NAMES[kind], takes=takes, first=first, variables=variables, methods=methods)
+    return kept(made)
+
+
+def layer(tf1: "TensorFlow1", step: Layer) -> None:
+    """Make an object of a class, or a template: a function whose variables are made at its first call and reused after."""
+    if tf1.objects:
+        tf1.idiom(
+            "Where a layer is to be an object, users write a class over `tf.Module`: the layers of TF1 need Keras 2, which TensorFlow 2.16 and later do not bring."
+        )
+        sizes = [step.inputs] if step.layer == "norm" else [step.inputs, step.units]
+        starts = [step.kernel, step.recurrent] if step.layer == "cell" else [step.kernel]
+        words = f"$as = {NAMES[step.layer]}('$called', $*taken, $**given)"
+        tf1.fill(words, step, taken=[*sizes, *map(initializer, starts)], called=step.name or step.layer)
+        return
+    tf1.idiom(
+        "A layer is worded as `tf1.make_template`: `tf.layers` needs Keras 2, which TensorFlow 2.16 and later do not bring."
+    )
+    more: dict[str, Any] = {"trainable": None if step.trainable else False}
+    kernel = Get(get="kernel", shape=[step.inputs, step.units], init=step.kernel, penalty=step.penalty, **more)
+    bias = Get(get="bias", shape=[step.units], init=step.bias, **more)
+    words = "tf.gather($kernel, $inputs)" if step.layer == "embedding" else "$inputs @ $kernel"
+    words += " + $bias" if step.layer == "dense" and step.bias is not None else ""
+    tf1.fill(
+        f"$as = tf1.make_template('$called', lambda $inputs: {words})",
+        step, called=step.name or step.layer, inputs="inputs", kernel=getting(tf1, kernel), bias=getting(tf1, bias),
+    )  # fmt: skip
+
+
+def call(tf1: "TensorFlow1", step: Call) -> None:
+    """Call a layer, or the layers of a module in turn; a norm that is trained leaves updates, which are run at once or with the training step around."""
+    found, words, given, norms = tf1.symbols.at(step.call), tf1.place(step.call), tf1.expression(step.on), 0
+    module = found is not None and found.kind == "module"
+    for route, layer in found.layers() if found and module else [((), found)]:
+        trained = {"training": True} if step.training and kind_of(layer) == "norm" else {}
+        norms += len(trained)
+        given = expr("$called($given, $**trained)", called=attribute(words, route), given=given, trained=trained)
+    if module:
+        tf1.idiom("A `tf.Module` has no call of its own; its members are called in turn.")
+    tf1.bind(step.as_, given)
+    if norms and not tf1.eager:
+        if tf1.inside not in {"", "step"}:
+            raise Unsupported("A traced function has no collection of updates that a session could run.")
+        words = expr("tf1.get_collection(tf1.GraphKeys.UPDATE_OPS)[-$count:]", count=2 * norms)
+        tf1.emit("updates = $x" if tf1.within("train", "update") else "session.run($x)", x=words)
+
+
+WORDS: dict[str, Any] = {
+    "layer": layer,
+    "wrap": lambda tf1, step: tf1.fill(f"$as = {NAMES[step.inside]}($wrap)", step),
+    "call": call,
+}
+KEYWORDS = {"layer": ("bias", "penalty", "trainable")}
