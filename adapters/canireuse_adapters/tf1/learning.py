@@ -116,12 +116,17 @@ def train_op(body: Body) -> ast.expr:
     return expr("[minimize, updates]" if count else "minimize")
 
 
+def named(tf1: "TF1") -> str | None:
+    """Return what the operation that takes a step is called; a traced function runs what it builds, and names nothing."""
+    return None if tf1.inside == "function" else "minimize"
+
+
 def train(tf1: "TF1", step: Train) -> None:
     """Build one optimizer step into the graph and run it as often as asked."""
     start = len(tf1.body)
     tf1.steps(step.steps)
-    words = f"{OPTIMIZERS[step.train]}\nminimize = optimizer.minimize($minimize, var_list=$owned)"
-    tf1.fill(words, step, to="optimizer", owned=tf1.owned(step.wrt))
+    words = f"{OPTIMIZERS[step.train]}\n$op = optimizer.minimize($minimize, var_list=$owned)"
+    tf1.fill(words, step, to="optimizer", op=named(tf1), owned=tf1.owned(step.wrt))
     op = train_op(tf1.body[start:])
     if not tf1.inside:
         tf1.emit("session.run(tf1.variables_initializer(optimizer.variables()))")
@@ -133,7 +138,7 @@ def update(tf1: "TF1", step: Update) -> None:
     start = len(tf1.body)
     tf1.steps(step.steps)
     several = "$variables = $owned\n$gradients = tf.gradients([$*scalars], $variables)"
-    tf1.emit("minimize = $applied", applied=applied(tf1, step, losses(tf1, step), several))
+    tf1.emit("$op = $applied", op=named(tf1), applied=applied(tf1, step, losses(tf1, step), several))
     op = train_op(tf1.body[start:])
     if tf1.inside != "step":
         initialize_slots(tf1, step)
