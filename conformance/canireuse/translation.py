@@ -9,6 +9,7 @@ script. What a framework cannot say raises `Unsupported` with a reason that a us
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from functools import cache
 from itertools import groupby
 from typing import ClassVar
 
@@ -281,10 +282,16 @@ class TextAdapter(Adapter, Observing):
         self.write("gc.collect()")
 
 
+@cache
+def defaults_of(model: type[Step]) -> dict[str, object]:
+    """Return the options of a verb that an adapter has to claim, each with its default, in order."""
+    return {name: model.model_fields[name].default for name in sorted(OPTIONS.get(model.verb, ()))}
+
+
 def options_of(step: Step) -> list[str]:
     """Return the options that a step uses, of those that an adapter has to claim."""
-    defaults = {name: type(step).model_fields[name].default for name in OPTIONS.get(step.verb, ())}
-    used = [f"{step.verb}.{name}" for name, default in sorted(defaults.items()) if getattr(step, name) != default]
+    said = vars(step)
+    used = [f"{step.verb}.{name}" for name, default in defaults_of(type(step)).items() if said[name] != default]
     if isinstance(step, Layer):
         used += [f"layer.{step.layer}"] if step.layer in {"norm", "cell"} else []
         used += ["layer.unnamed"] if step.name is None else []

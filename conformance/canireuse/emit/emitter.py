@@ -7,7 +7,7 @@ stand for before it runs.
 import ast
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import chain, groupby
+from itertools import groupby
 from typing import Any, ClassVar, NamedTuple
 
 from canireuse import expression
@@ -197,14 +197,17 @@ class Emitter(Adapter):
     def above(self, body: Body) -> Body:
         """Return the statements with what they need above them: imports, lines of the head, and the preamble."""
         head = statements(self.head[self.device]) if self.head.get(self.device) else []
-        preamble = {one: statements(words) for one, words in self.preamble.items()}
-        renamed = give_way([*head, *chain(*preamble.values()), *body], self.facts.bound)
-        for one, lines in reversed(preamble.items()):
-            if renamed.get(one, one) in Names(body).read:  # what binds it anew may stand below
+        made = [statements(words) for words in self.preamble.values()]
+        (head, body, *made), renamed = give_way([head, body, *made], self.facts.bound)
+        names = Names([*head, *body])
+        for one, lines in reversed([*zip(self.preamble, made, strict=True)]):
+            if renamed.get(one, one) in names.read:  # what binds it anew may stand below
                 body = [*lines, *body]
+                for line in lines:
+                    names.see(line)
         whole = [*head, *body]
         own = sorted(f"{self.imports}\n{self.also}".splitlines(), key=lambda line: (line.startswith("from"), line))
-        return [*imports_of(whole, (STANDARD, "\n".join(own)), renamed), *whole]
+        return [*imports_of(names, (STANDARD, "\n".join(own)), renamed), *whole]
 
     def own(self, word: str) -> str:
         """Return a name for the script's own use: this one, or one like it if the spec binds it."""

@@ -13,14 +13,17 @@ fill a hole are taken as they are.
 
 import ast
 import builtins
+import copy
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from itertools import chain
 from typing import Any
 
 HOLE = re.compile(r"\$(\*{0,2})([a-z_]+)")
 KINDS = {"": "hole_", "*": "holes_", "**": "**keywords_"}
 SEVERAL = ("holes__", "keywords__")
+HOLES = ("hole__", *SEVERAL)
 #: what a hole may be filled with: a node, a list of nodes, a mapping of them, or a plain value
 Fill = Any
 #: statements in order
@@ -35,8 +38,22 @@ class Given(str):
 
 @cache
 def template(text: str) -> list[ast.stmt]:
-    """Return the nodes of a template, parsed once; a hole is a name that no script has."""
-    return ast.parse(HOLE.sub(lambda hole: f"{KINDS[hole[1]]}_{hole[2]}", text)).body
+    """Return the nodes of a template, parsed once; a hole is a name that no script has.
+
+    Scripts share the nodes in which there is no hole: what is to be changed, is copied first.
+    """
+    parsed = ast.parse(HOLE.sub(lambda hole: f"{KINDS[hole[1]]}_{hole[2]}", text))
+    for one in parsed.body:
+        mark_holes(one)
+    return parsed.body
+
+
+def mark_holes(at: Any) -> bool:
+    """Note at a node, and at each inside, whether there is a hole in it, and return that."""
+    inside = [mark_holes(one) for one in ast.iter_child_nodes(at)]
+    values = [one for _, value in ast.iter_fields(at) for one in (value if isinstance(value, list) else [value])]
+    at.has_hole = any(inside) or any(isinstance(one, str) and one.startswith(HOLES) for one in values)
+    return bool(at.has_hole)
 
 
 def node(value: Fill) -> ast.expr:
@@ -86,8 +103,10 @@ class Filling:
     def __init__(self, fills: Mapping[str, Fill]) -> None:
         self.fills = fills
 
-    def copy(self, old: ast.AST) -> Any:  # noqa: PLR0911  # one case a kind of node
-        """Return a node with its holes filled."""
+    def copy(self, old: Any) -> Any:  # noqa: PLR0911  # one case a kind of node
+        """Return a node with its holes filled; itself, if it has none."""
+        if not old.has_hole:
+            return old
         if type(old) is ast.Name and old.id.startswith(SEVERAL):
             raise ValueError(
                 f"{old.id!r}: a hole for several stands where one fits: put it into a list of arguments, elements or statements"
@@ -210,6 +229,25 @@ def expr(words: str, /, **fills: Fill) -> ast.expr:
 # -- questions to nodes
 
 
+#: nodes in which no name stands
+LEAVES = frozenset({
+    ast.Constant,
+    *(kind for group in (ast.expr_context, ast.operator, ast.unaryop, ast.cmpop, ast.boolop) for kind in group.__subclasses__()),
+})  # fmt: skip
+
+
+def children(at: ast.AST) -> list[ast.AST]:
+    """Return the nodes right inside a node, but for those in which no name can stand."""
+    found: list[ast.AST] = []
+    for field in at._fields:
+        value = getattr(at, field, None)
+        if type(value) is list:
+            found += [one for one in value if type(one) not in LEAVES and isinstance(one, ast.AST)]
+        elif type(value) not in LEAVES and isinstance(value, ast.AST):
+            found.append(value)
+    return found
+
+
 class Names:
     """The names that nodes read and bind, as Python resolves names: one walk for both."""
 
@@ -242,7 +280,7 @@ class Names:
         if seen:
             seen(self, at)
         if type(at) not in SCOPES:
-            for one in ast.iter_child_nodes(at):
+            for one in children(at):
                 self.see(one)
 
     def see_function(self, at: ast.FunctionDef | ast.Lambda) -> None:
@@ -327,13 +365,16 @@ def alike(one: ast.expr, other: ast.expr) -> bool:
 # -- names that give way
 
 
-def give_way(nodes: Iterable[ast.AST], taken: Collection[str]) -> dict[str, str]:
-    """Rename the script's own names that are among those `taken`; return the old name of each with its new one.
+def give_way(groups: Sequence[Body], taken: Collection[str]) -> tuple[list[Body], dict[str, str]]:
+    """Rename the script's own names that are among those `taken`; return the statements, and the old name of each with its new one.
 
     A name that filled a hole stays, and so do attributes, methods and what a class binds. A name that is read and bound nowhere in the
-    nodes, such as a module or a builtin, is renamed too: what imports it imports it under the new one.
+    statements, such as a module or a builtin, is renamed too: what imports it imports it under the new one.
     """
-    found = [name for one in nodes for name in names_of(one)]
+    if not any(word in taken and not isinstance(word, Given) for word in all_names(chain(*groups))):
+        return [*groups], {}
+    copied = copy.deepcopy([*groups])
+    found = [name for one in chain(*copied) for name in names_of(one)]
     used = {word for at, field in found for word in several(getattr(at, field))}
     renamed: dict[str, str] = {}
 
@@ -350,7 +391,17 @@ def give_way(nodes: Iterable[ast.AST], taken: Collection[str]) -> dict[str, str]
     for at, field in found:
         words = getattr(at, field)
         setattr(at, field, [other(one) for one in words] if isinstance(words, list) else other(words))
-    return renamed
+    return copied, renamed
+
+
+def all_names(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    """Yield every name that is bound or read somewhere in nodes, attributes of classes too."""
+    left = [*nodes]
+    while left:
+        at = left.pop()
+        if type(at) in NAMED:
+            yield from several(getattr(at, NAMED[type(at)]) or [])
+        left += children(at)
 
 
 def several(words: str | list[str]) -> list[str]:
@@ -360,6 +411,7 @@ def several(words: str | list[str]) -> list[str]:
 
 def kept(body: Body) -> Body:
     """Return statements in which no name gives way: those of a class that says nothing of the spec, and is called by keywords."""
+    body = copy.deepcopy(body)
     for at, field in [name for one in body for name in names_of(one)]:
         words = getattr(at, field)
         setattr(at, field, [Given(one) for one in words] if isinstance(words, list) else Given(words))
@@ -378,7 +430,7 @@ def names_of(at: ast.AST) -> Iterator[tuple[ast.AST, str]]:
     field = NAMED.get(type(at))
     if field and getattr(at, field):
         yield at, field
-    for one in ast.iter_child_nodes(at):
+    for one in children(at):
         if isinstance(at, ast.ClassDef) and one in at.body:
             yield from (name for name in names_of(one) if name[0] not in attributes_of(one))
         else:
@@ -406,12 +458,12 @@ def import_lines(text: str) -> list[ast.Import | ast.ImportFrom]:
     return [line for line in ast.parse(text).body if isinstance(line, ast.Import | ast.ImportFrom)]
 
 
-def imports_of(body: Body, tables: Sequence[str], renamed: Mapping[str, str]) -> Body:
-    """Return the imports of what statements read and nothing in them binds, in the order of the tables.
+def imports_of(names: Names, tables: Sequence[str], renamed: Mapping[str, str]) -> Body:
+    """Return the imports of names that are read and not bound, in the order of the tables.
 
     What gave way is imported under its new name; so is a builtin.
     """
-    free = Names(body).free
+    free = names.free
     lines: Body = []
     known: set[str] = set()
     for line in (line for table in tables for line in import_lines(table)):
