@@ -23,7 +23,8 @@ from canireuse.comparison import agreement, ratio, timings
 from canireuse.emit import Names
 from canireuse.hosts import Host
 from canireuse.loader import load
-from canireuse.measuring import BLOCK, ONE_THREAD, Measuring
+from canireuse.machine import ONE_THREAD
+from canireuse.measuring import BLOCK, Measuring
 from canireuse.spec import Located
 from canireuse.stopwatch import WARM
 from canireuse.translation import Adapter, Script

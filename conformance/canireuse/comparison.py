@@ -18,6 +18,8 @@ from canireuse.records import Measurement
 BOOTSTRAPPED = 5
 #: of fewer, the interval is Student's, from the standard error that the bootstrap gives; of fewer than this there is none
 FEWEST_PROCESSES = 3
+#: a load above this, on the way into measuring, is that of other work
+HIGHEST_LOAD = 1.5
 CONFIDENCE = 0.95
 RESAMPLES = 5000
 #: a floor is no less, even where a backend happened to agree with itself better: between runs of one program, ratios vary by a

@@ -21,13 +21,13 @@ from rich.table import Table
 from canireuse import VERSION, records
 from canireuse.blocks import Mode, Plan, plan, run_plan
 from canireuse.documents import load
+from canireuse.ending import end_as_before, end_as_by_ctrl_c
 from canireuse.hosts import AskedDevice, Host, check_platform
 from canireuse.problems import FileTaken, UsageError
 from canireuse.progress import Patient
-from canireuse.recording import command_line
-from canireuse.runner import check_seconds, end_as_before, end_as_by_ctrl_c, interpreters, split_backends
+from canireuse.session import check_seconds, interpreters, split_backends
 from canireuse.summary import absent_lines, printable, some
-from canireuse.writer import Writer, check_place, check_replaced, now
+from canireuse.writer import Writer, check_place, check_replaced, command_line, now
 
 #: how many lines of a text are shown
 MOST_LINES = 12

@@ -8,73 +8,36 @@ processes are what varies, there are several of each backend, and they are the u
 
 import contextlib
 import os
-import platform
 import random
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
 from canireuse import records
 from canireuse.asking import AdapterFault
 from canireuse.cases import Plan, script_of, way_on
-from canireuse.comparison import FEWEST_PROCESSES
 from canireuse.hosts import AskedDevice, Host, Outcome
 from canireuse.judge import judge
-from canireuse.spec import Located
+from canireuse.loops import measured_loops
+from canireuse.machine import governor, level, load_average, processor
+from canireuse.rounds import FIRST_ROUNDS, rounds_that_fit
 from canireuse.translation import Script
-from canireuse.vocabulary import Expect, Measure, walk
 
 DEFAULT_BUDGET = 280.0
 #: a block of turns lasts at least this long, in seconds: some ten thousand times what the clock can tell
 BLOCK = 0.005
-#: how many processes a backend gets if the budget allows: fewer than three give no interval, more than these say little more
-PROCESSES, MOST_PROCESSES = 5, 15
 #: which part of the budget a turn may take in the first process, and which in the others; which part the rounds of a loop may
 #: take in each process; and from which part on a first turn, with what is compiled or loaded then, is not done in another process
 PATIENCE, LATER, SPEND, SLOW = 150, 500, 1000, 150
-#: rounds of the first process, which shows how long everything takes, and of the others; with so many, further processes tell more
-FIRST_ROUNDS, FEWEST_ROUNDS, MANY_ROUNDS, MOST_ROUNDS = 3, 3, 7, 40
 #: what a process takes that need not wait for what was too slow, as a part of what the first one takes
 WITHOUT_SLOW = 0.75
 #: how many scripts get to their first rounds at a time, each on a core of its own
 SIDE_BY_SIDE = 2
-#: what levels the field, in the words of each library: one thread on one device; and on a GPU, no float32 that is computed as less,
-#: and no backend that takes all of the memory
-ONE_THREAD = {
-    **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"),
-    **dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1"),
-    "XLA_FLAGS": "",  # the two virtual devices of the other specs slow every call of a small jitted function
-}
-ON_A_GPU = {
-    "NVIDIA_TF32_OVERRIDE": "0",
-    "JAX_DEFAULT_MATMUL_PRECISION": "highest",
-    "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
-    "TF_FORCE_GPU_ALLOW_GROWTH": "true",
-}
 PASSED = frozenset({"conforms", "differs"})
-#: a load above this, on the way into measuring, is that of other work
-HIGHEST_LOAD = 1.5
-
-
-def level(device: AskedDevice) -> dict[str, str]:
-    """Return the environment variables of hosts that are compared; where there may be a GPU, those for it as well."""
-    return ONE_THREAD if device == "cpu" else {**ONE_THREAD, **ON_A_GPU}
-
-
-def measured_loops(located: Located) -> list[Measure]:
-    """Return the measured loops of a spec."""
-    return [step for step in walk(located.spec.steps) if isinstance(step, Measure)]
-
-
-def is_measured(located: Located) -> bool:
-    """Return whether a spec asks what something costs: it has measured loops, or compares one count with another."""
-    compares = any(isinstance(step, Expect) and step.against for step in walk(located.spec.steps))
-    return compares or bool(measured_loops(located))
 
 
 @dataclass
@@ -187,22 +150,11 @@ class Measuring:
         fixed = time.monotonic() - begun - self.turning
         self.rounds.append(rounds)
         part = WITHOUT_SLOW if len(self.rounds) == 1 else 1.0
-        return self.plan(len(self.rounds), fixed * part, self.turning / rounds) if whole else 0
+        return self.next_rounds(fixed * part, self.turning / rounds) if whole else 0
 
-    def plan(self, done: int, fixed: float, per_round: float) -> int:
+    def next_rounds(self, fixed: float, per_round: float) -> int:
         """Return how many rounds the next process is to have, given what one takes; none if no further process fits."""
-        left = 0.97 * (self.deadline - time.monotonic())
-        fit = int(left / max(fixed + FEWEST_ROUNDS * per_round, 1e-9))
-        if not fit and 1 < done < FEWEST_PROCESSES and left > 0.75 * fixed:  # a part of the specs gets its interval
-            return FEWEST_ROUNDS
-        if not fit or done >= MOST_PROCESSES:
-            return 0
-        processes = min(
-            fit, max(PROCESSES - done, int(left / (fixed + MANY_ROUNDS * per_round)), 1), MOST_PROCESSES - done
-        )
-        if done + processes < FEWEST_PROCESSES:  # rounds would take the time of the process that gives intervals
-            return FEWEST_ROUNDS
-        return min(MOST_ROUNDS, max(FEWEST_ROUNDS, int((left / processes - fixed) / max(per_round, 1e-9))))
+        return rounds_that_fit(len(self.rounds), 0.97 * (self.deadline - time.monotonic()), fixed, per_round)
 
     def process(self, number: int, rounds: int) -> bool:
         """Bring every backend up, time every spec, and take all down; return whether time sufficed for all."""
@@ -358,24 +310,3 @@ def waves(cases: list[Plan], entrants: list[Entrant]) -> Iterator[list[tuple[Ent
     queues = [(entrant, [case for case in cases if case.group == entrant.group]) for entrant in entrants]
     for number in range(max((len(queue) for _, queue in queues), default=0)):
         yield [(entrant, queue[number]) for entrant, queue in queues if number < len(queue)]
-
-
-def load_average() -> list[float]:
-    """Return the load of the machine over the last 1, 5 and 15 minutes, empty where it is not told."""
-    return [round(load, 2) for load in os.getloadavg()] if hasattr(os, "getloadavg") else []
-
-
-def processor() -> str:
-    """Return the processor's name."""
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor()
-
-
-def governor(core: int | None) -> str:
-    """Return how the clock of the core is governed, empty where it is not told."""
-    with contextlib.suppress(OSError):
-        return Path(f"/sys/devices/system/cpu/cpu{core}/cpufreq/scaling_governor").read_text().strip()
-    return ""

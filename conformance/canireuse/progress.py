@@ -16,8 +16,7 @@ from rich.progress import (
 )
 
 from canireuse.records import Case
-from canireuse.runner import FAILING, explain
-from canireuse.summary import alike, some, summary_table
+from canireuse.summary import FAILING, alike, explain, some, summary_table
 
 
 class Patient(Console):

@@ -1,6 +1,5 @@
 """Recording: the controller of a run writes each record as it comes and sums up at the end."""
 
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -13,28 +12,30 @@ from rich.console import Console
 
 from canireuse import VERSION, cases, records
 from canireuse.claims import Document, documents_beside
-from canireuse.comparison import FEWEST_PROCESSES
-from canireuse.measuring import HIGHEST_LOAD, load_average
+from canireuse.comparison import FEWEST_PROCESSES, HIGHEST_LOAD
+from canireuse.items import CaseItem
 from canireuse.problems import UsageError
-from canireuse.runner import CaseItem, State
 from canireuse.scenarios import scenario_lines
+from canireuse.session import Session
 from canireuse.summary import absent_lines, holes, printable, some, summary_table
-from canireuse.writer import Writer, check_place, check_replaced, now
+from canireuse.writer import Writer, check_place, check_replaced, command_line, now
 
 DEFAULT_RESULTS = Path("results.jsonl")
+#: how a run ends that was stopped before its end
+BROKEN_OFF = frozenset({pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR})
 
 
 class Recorder:
     """Writes the results file of a run; the one that is there stays until the run has ended."""
 
-    def __init__(self, config: pytest.Config, state: State) -> None:
-        self.config, self.state = config, state
+    def __init__(self, config: pytest.Config, session: Session) -> None:
+        self.config, self.session = config, session
         self.path: Path = config.getoption("--results") or DEFAULT_RESULTS
         if not config.option.collectonly:
             check_place(self.path)
         if self.path.is_symlink():  # what it leads to is replaced, not the link
             self.path = self.path.resolve()
-        self.specs = sorted(state.specs.values(), key=lambda located: located.id)
+        self.specs = sorted(session.specs.values(), key=lambda located: located.id)
         #: the claims and reported scenarios beside the specs; what is wrong in them is told before anything runs
         self.beside: list[records.Line] = []
         if not config.option.collectonly:
@@ -48,7 +49,7 @@ class Recorder:
         self.unwritten = ""
         self.stopped = False
         self.measured: records.Measuring | None = None
-        self.started, self.load = time.perf_counter(), load_average()
+        self.started = time.perf_counter()
 
     def write(self, *lines: records.Line) -> None:
         """Write lines, first the header, the specs and the claims about them; end the run if that cannot be done."""
@@ -100,7 +101,7 @@ class Recorder:
         self.planned = {
             node: f"{located.id}@{name}"
             for node, (file, _, name) in parts.items()
-            if (located := self.state.specs.get(files[file]))  # workers collect tests of other kinds too
+            if (located := self.session.specs.get(files[file]))  # workers collect tests of other kinds too
         }
         if self.planned and self.writer and not self.config.getoption("--replace"):
             try:
@@ -126,23 +127,10 @@ class Recorder:
         """Close the file with the footer; leave that of a run that was stopped beside its place, without one."""
         if self.writer is None or not (self.writer.begun or self.missing):
             return
-        absent = [one for one in self.environments.values() if one.absent and one.backend in self.state.named]
+        absent = [one for one in self.environments.values() if one.absent and one.backend in self.session.named]
         if absent and exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        broken_off = exitstatus in {
-            pytest.ExitCode.INTERRUPTED,
-            pytest.ExitCode.INTERNAL_ERROR,
-            pytest.ExitCode.USAGE_ERROR,
-        }
-        self.stopped = bool(broken_off or session.shouldstop or session.shouldfail)
-        if self.state.measuring and not self.stopped:
-            self.state.stop()  # the hosts that ran the cases make room
-            try:
-                self.measured = self.state.measuring.rest()
-            except KeyboardInterrupt:
-                session.exitstatus, self.stopped = pytest.ExitCode.INTERRUPTED, True
-            except pytest.exit.Exception:  # what was measured cannot be written
-                session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+        self.stopped = bool(session.exitstatus in BROKEN_OFF or session.shouldstop or session.shouldfail)
         if self.stopped:
             return
         try:
@@ -167,17 +155,6 @@ class Recorder:
             with suppress(OSError):
                 self.writer.close(keep=False)
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtestloop(self, session: pytest.Session) -> None:
-        """Measure in the first processes before anything else runs: they also tell what the cases with measured loops do."""
-        if self.state.measures and not session.config.option.collectonly:
-            planned = [item.case for item in session.items if isinstance(item, CaseItem)]
-            self.state.measure(planned, write=self.write, tell=self.tell, load=self.load)
-
-    def tell(self, text: str, share: float) -> None:
-        """Tell plugins how far the measuring has come."""
-        self.config.hook.pytest_canireuse_progress(text=text, share=share)
-
     def pytest_canireuse_progress(self, text: str, share: float) -> None:
         """Print it under pytest's own words."""
         reporter: Any = self.config.pluginmanager.get_plugin("terminalreporter")
@@ -199,10 +176,10 @@ class Recorder:
     @property
     def absent(self) -> list[str]:
         """Which backends and which cases were skipped, and why, in words: each reason once, however many cases there are."""
-        unloadable = (f"skipped: {why}" for why in self.state.unloadable.values())
+        unloadable = (f"skipped: {why}" for why in self.session.unloadable.values())
         return [
             *unloadable,
-            *absent_lines(self.environments.values(), self.state.named),
+            *absent_lines(self.environments.values(), self.session.named),
             *map(printable, holes(self.cases)),
         ]
 
@@ -236,9 +213,3 @@ def how_measured(measured: records.Measuring) -> Iterator[str]:
         yield f"    the load was {measured.load_before[0]} before: other work disturbed the times; measure with nothing else running"
     for case, reason in measured.unreliable.items():
         yield f"    no times of {case}: {reason}"
-
-
-def command_line() -> str:
-    """Return the command that was given, with the program's name alone."""
-    given = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
-    return given.encode(errors="backslashreplace").decode()  # an argument may be no text, which no record can hold

@@ -15,6 +15,8 @@ STYLES = {
     "timeout": "bold red", "unsupported": "dim", "skipped": "yellow",
 }  # fmt: skip
 
+#: the verdicts that fail a run
+FAILING = frozenset({"fails", "error", "crash", "timeout"})
 #: how many names are told of a list of them
 FEW = 10
 #: how many lines of what an absent backend printed are shown
@@ -96,3 +98,24 @@ def some(names: Sequence[str], noun: str) -> str:
     """Return how many there are of something, with the first names: `2 cases (a, b)`."""
     told = ", ".join(names[:FEW]) + (f" and {len(names) - FEW} more" if len(names) > FEW else "")
     return f"{len(names)} {noun}{'s' * (len(names) != 1)} ({told})"
+
+
+def explain(record: Case) -> str:
+    """Return a failed case in words: the reason, every broken expectation, and what to do."""
+    lines = []
+    for one in record.expectations:
+        if not one.holds:
+            wanted = (
+                f"{one.declared!r} (declared; the contract says {one.contract!r})"
+                if one.is_declared
+                else repr(one.contract)
+            )
+            lines.append(f"    {one.label}: expected {wanted}, observed {one.observed!r}")
+    head = [f"{record.id}: {record.verdict}, blame: {record.blame}"]
+    head += [f"    {record.reason}"] if f"    {record.reason}" not in lines else []
+    lines = head + lines
+    lines += (
+        [f"    output: {record.output.strip()[-1500:]}"] if record.output.strip() and record.verdict != "fails" else []
+    )
+    lines.append(f"    to do: read the script with `canireuse show {record.spec} --backend {record.backend}`")
+    return printable("\n".join(lines))

@@ -4,6 +4,7 @@ import datetime
 import fcntl
 import os
 import re
+import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -135,3 +136,9 @@ def no_link(path: str, flags: int) -> int:
 def now() -> str:
     """Return the time in ISO 8601, UTC, to the second."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def command_line() -> str:
+    """Return the command that was given, with the program's name alone."""
+    given = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    return given.encode(errors="backslashreplace").decode()  # an argument may be no text, which no record can hold

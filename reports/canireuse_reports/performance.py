@@ -3,8 +3,7 @@
 import statistics
 from dataclasses import dataclass
 
-from canireuse.comparison import FEWEST_PROCESSES, LEAST_FLOOR
-from canireuse.measuring import HIGHEST_LOAD
+from canireuse.comparison import FEWEST_PROCESSES, HIGHEST_LOAD, LEAST_FLOOR
 from canireuse.quantities import percent, plural, seconds
 from canireuse.records import Environment, Measuring, Results
 from canireuse_reports.costs import Savings, savings

@@ -5,7 +5,7 @@ import pytest
 
 from canireuse.hosts import Host
 from canireuse.judge import judge
-from canireuse.measuring import ONE_THREAD
+from canireuse.machine import ONE_THREAD
 from canireuse_adapters.keras import Keras
 from tests.adapters.timed import PRODUCT, seconds, without_fence
 

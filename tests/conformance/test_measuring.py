@@ -12,15 +12,9 @@ import pytest
 from canireuse import measuring, records
 from canireuse.cases import Plan
 from canireuse.hosts import Outcome
-from canireuse.measuring import (
-    FEWEST_ROUNDS,
-    FIRST_ROUNDS,
-    MOST_PROCESSES,
-    MOST_ROUNDS,
-    PROCESSES,
-    Measuring,
-    is_measured,
-)
+from canireuse.loops import is_measured
+from canireuse.measuring import Measuring
+from canireuse.rounds import FEWEST_ROUNDS, FIRST_ROUNDS, MOST_PROCESSES, MOST_ROUNDS, PROCESSES
 from canireuse.translation import Adapter, Script
 
 STEPS = """

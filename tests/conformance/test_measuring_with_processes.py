@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from canireuse import measuring
+from canireuse import measuring, rounds
 from canireuse.cases import Plan
 from canireuse.hosts import Host
 from canireuse.measuring import Measuring
@@ -46,8 +46,8 @@ def hosts():
 
 def real(load_spec, hosts, adapters, budget, monkeypatch, tell=lambda *_: None):
     monkeypatch.setattr(measuring, "BLOCK", 0.001)
-    monkeypatch.setattr(measuring, "MOST_PROCESSES", 2)
-    monkeypatch.setattr(measuring, "MOST_ROUNDS", 8)
+    monkeypatch.setattr(rounds, "MOST_PROCESSES", 2)
+    monkeypatch.setattr(rounds, "MOST_ROUNDS", 8)
     located = load_spec(STEPS)
 
     def bring_up(case, environ):

@@ -39,7 +39,7 @@ def call(folder, *command):
 
 RUN = "from canireuse.commands import main; main()"
 PYTEST = "import pytest; raise SystemExit(pytest.main())"
-SOON = "from canireuse import measuring; measuring.MOST_PROCESSES, measuring.MOST_ROUNDS = 2, 8\n"
+SOON = "from canireuse import rounds; rounds.MOST_PROCESSES, rounds.MOST_ROUNDS = 2, 8\n"
 
 
 @pytest.mark.parametrize(
@@ -236,13 +236,13 @@ def test_a_signal_while_specs_are_loaded_stops_the_hosts_that_were_started(specs
     monkeypatch.setenv("TMPDIR", str(folder))
     ends = """
 import os, signal
-from canireuse import runner
+from canireuse.session import Session
 
 def load(self, paths):
     assert list(os.scandir(os.environ["TMPDIR"])), "no host was started"
     os.kill(os.getpid(), signal.SIGTERM)
 
-runner.State.load = load
+Session.load = load
 """
     ran = call(specs, "-c", ends + RUN, "run", "specs")
     assert ran.returncode == 2, ran.stdout + ran.stderr

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from canireuse import loader
 from canireuse.judge import Judged
-from canireuse.measuring import measured_loops
+from canireuse.loops import measured_loops
 from canireuse.records import (
     Case,
     Environment,

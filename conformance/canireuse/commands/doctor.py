@@ -11,7 +11,7 @@ from rich.table import Table
 
 import canireuse_adapters
 from canireuse.hosts import Host, check_platform
-from canireuse.runner import interpreters
+from canireuse.session import interpreters
 
 REAL_TF1 = """\
 The real TensorFlow 1 needs Python 3.7, in an environment of its own:
