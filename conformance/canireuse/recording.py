@@ -17,7 +17,7 @@ from canireuse.items import CaseItem
 from canireuse.problems import UsageError
 from canireuse.scenarios import scenario_lines
 from canireuse.session import Session
-from canireuse.summary import absent_lines, holes, printable, some, summary_table
+from canireuse.summary import FEW_BACKENDS, absent_lines, holes, printable, some, summary_table, unsupported
 from canireuse.writer import Writer, check_place, check_replaced, command_line, now
 
 DEFAULT_RESULTS = Path("results.jsonl")
@@ -181,6 +181,7 @@ class Recorder:
             *unloadable,
             *absent_lines(self.environments.values(), self.session.named),
             *map(printable, holes(self.cases)),
+            *map(printable, unsupported(self.cases) if 0 < len(self.session.named) <= FEW_BACKENDS else ()),
         ]
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import canireuse_adapters
 from canireuse import cases, records
 from canireuse.asking import AdapterFault
+from canireuse.divergences import with_declared
 from canireuse.hosts import IMPORT_LIMIT, AskedDevice, Host, check_platform
 from canireuse.loader import load_all
 from canireuse.loops import is_measured
@@ -68,7 +69,8 @@ class Session:
 
     def load(self, paths: Iterable[Path]) -> None:
         """Load and check every spec below paths."""
-        self.specs = {located.path.resolve(): located for located in load_all(paths)}
+        loaded = with_declared(load_all(paths), map(canireuse_adapters.adapter, self.backends))
+        self.specs = {located.path.resolve(): located for located in loaded}
 
     def start_named(self) -> None:
         """Start the hosts of the backends that were named: their frameworks are imported while specs are read."""

@@ -19,6 +19,8 @@ STYLES = {
 FAILING = frozenset({"fails", "error", "crash", "timeout"})
 #: how many names are told of a list of them
 FEW = 10
+#: up to how many named backends are told why they cannot say something
+FEW_BACKENDS = 2
 #: how many lines of what an absent backend printed are shown
 LAST_LINES = 12
 
@@ -82,6 +84,20 @@ def holes(cases: Iterable[Case]) -> Iterator[str]:
     )
     for (verdict, backend, reason), count in counted.items():
         yield f"{verdict}: {count} case{'s' * (count > 1)} of {backend}: {reason}"
+
+
+def unsupported(cases: Iterable[Case]) -> Iterator[str]:
+    """Yield why a backend cannot say cases, the most frequent reasons first, each with its count."""
+    counted = Counter(
+        (case.backend, case.reason or "")
+        for case in cases
+        if case.verdict == "unsupported" and not (case.reason or "").startswith(SINCE)
+    )
+    for (backend, reason), count in counted.most_common(FEW):
+        yield f"unsupported: {count} case{'s' * (count > 1)} of {backend}: {reason}"
+    if others := counted.most_common()[FEW:]:
+        cases_left = sum(count for _, count in others)
+        yield f"unsupported: {cases_left} more, for {len(others)} other reason{'s' * (len(others) > 1)}; the records have each"
 
 
 def newest_in(reason: str) -> str:

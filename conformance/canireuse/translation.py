@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from functools import cache
 from itertools import groupby
+from pathlib import Path
 from typing import ClassVar
 
 from canireuse.observing import READINGS, Observing
@@ -90,6 +91,8 @@ class Adapter:
     missing: ClassVar[Mapping[str, str]] = {}
     #: what each function of the expression language is called
     functions: ClassVar[Mapping[str, str]] = {}
+    #: a YAML file of the adapter's package: where the backend departs from specs that are not its own, as `divergences` has it
+    divergences: ClassVar[Path | None] = None
     #: what waits until the framework has done what it was told, by device; empty where it is done when a call returns
     fences: ClassVar[Mapping[str, str]] = {}
 

@@ -3,8 +3,9 @@
 from canireuse.emit.emitter import Effects, Emitter, Lack, Reads, Words
 from canireuse.emit.fragments import Body, Fill, Names, attribute, expr, literal, name, node, statements, text
 from canireuse.program import Fate, Slot
+from canireuse.script import Unsupported
 
 __all__ = [
-    "Body", "Effects", "Emitter", "Fate", "Fill", "Lack", "Names", "Reads", "Slot", "Words", "attribute", "expr", "literal", "name",
+    "Body", "Effects", "Emitter", "Fate", "Fill", "Lack", "Names", "Reads", "Slot", "Unsupported", "Words", "attribute", "expr", "literal", "name",
     "node", "statements", "text",
 ]  # fmt: skip

@@ -303,6 +303,8 @@ class Emitter(Adapter):
                 return self.array(at)
             case ast.Call(func=ast.Name(id=function), args=arguments):
                 filled = [self.rendered(one) for one in arguments]
+                if function not in self.functions:
+                    raise Unsupported(f"{self.title} has no words for `{function}(...)`.")
                 return expr(self.functions[function], x=filled if function == "ones" else filled[0])
         fields = {key: self.rendered(one) if isinstance(one, ast.expr) else one for key, one in ast.iter_fields(at)}
         made: ast.expr = type(at)(**fields)  # type: ignore[arg-type]  # the fields of that type
@@ -427,7 +429,7 @@ class Emitter(Adapter):
 
     def start_afresh(self) -> None:
         """Write what makes an empty place for variables, in which the steps after find themselves."""
-        raise NotImplementedError
+        raise self.without("start_afresh(self)")
 
     def thread(self, step: Thread) -> None:
         """Call a function in a thread, which ends before the next one begins."""
@@ -489,7 +491,15 @@ class Emitter(Adapter):
 
     def increment(self, place: str) -> None:
         """Write one to every element of a variable on top of what it holds."""
-        raise NotImplementedError
+        raise self.without("increment(self, place)")
+
+    def without(self, hook: str) -> NotImplementedError:
+        """Return what to raise for a method that an adapter has to have and has not."""
+        meant = (getattr(Emitter, hook.partition("(")[0]).__doc__ or "").strip()
+        return NotImplementedError(
+            f"{type(self).__name__} has no `{hook}`\n    expected: a method that does this: {meant}\n"
+            "    to do: write it; CONTRIBUTING.md, `Add a backend`, says what an adapter needs"
+        )
 
     def reading(self, step: Expect) -> ast.expr:
         """Return the words that read what a step observes: the template of its kind."""
