@@ -124,15 +124,15 @@ def test_a_revision_is_said_by_its_own_packages(tmp_path):
         subprocess.run(["git", "-C", str(tmp_path), *arguments], check=True)
     same = lock()
     assert (same.returncode, same.stdout, same.stderr) == (0, "", "")
-    with (tmp_path / "adapters/canireuse_adapters/reference/__init__.py").open("a", encoding="utf-8") as file:
-        file.write("\nReference.imports = f'import sooner\\n{Reference.imports}'\n")
+    with (tmp_path / "adapters/canireuse_adapters/reference.py").open("a", encoding="utf-8") as file:
+        file.write("\nReference.head = dict.fromkeys(('cpu', 'gpu'), 'sooner()')\n")
     changed, shown = lock(), lock("--diff", "HEAD", "scopes/*@reference")
     assert changed.returncode == shown.returncode == 1
     assert "scopes/reuse-true-finds-existing@reference was changed: script" in changed.stdout
     assert [line for line in shown.stdout.splitlines() if line[:1] in {"-", "+"}] == [
         "--- a/scopes/reuse-true-finds-existing@reference",
         "+++ b/scopes/reuse-true-finds-existing@reference",
-        "+import sooner",
+        "+sooner()",
     ]
     assert shown.stderr == "cases that differ from HEAD: 1\n"
     assert lock("--diff", "HEAD", "*@torch").returncode == 0
