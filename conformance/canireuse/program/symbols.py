@@ -49,6 +49,8 @@ MOVING = (Tie, Replace, Restore, Invoke, Thread)
 UNCHANGING = frozenset({
     "get", "variable", "placeholder", "compute", "read", "expect", "layer", "function", "repeat", "scope", "reenter",
 })  # fmt: skip
+#: verbs whose effect goes through all that is inside of what they name
+THROUGH = frozenset({"call", "freeze", "unfreeze", "save"})
 
 
 @dataclass
@@ -230,8 +232,11 @@ class Symbols:
             self.charge(step)
 
     def charge(self, step: Step) -> None:
-        """Count what a step that ran has made; of what is too much nothing is kept."""
-        found = self.at(step.by) if isinstance(step, Replace) else self.names.get(step.binding or "")
+        """Count the places of what a step that ran has made or gone through; of what is too much nothing is kept."""
+        place = (
+            step.by if isinstance(step, Replace) else vars(step)[step.verb] if step.verb in THROUGH else step.binding
+        )
+        found = self.at(place or "")
         places = found.extent()[0] if found and found.parts else 0
         self.ran += places
         if places > MOST_PLACES and step.binding:
