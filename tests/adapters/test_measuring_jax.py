@@ -1,12 +1,13 @@
+import ast
 import os
 from importlib.util import find_spec
 
 import pytest
 
+from canireuse.emit import statements
 from canireuse.hosts import Host
 from canireuse.script import Script
 from canireuse_adapters.linen import Linen
-from canireuse_adapters.waiting import assigned
 from tests.adapters.timed import PRODUCT, seconds, without_fence
 
 needs_flax = pytest.mark.skipif(find_spec("flax") is None, reason="Flax is not installed")
@@ -54,8 +55,11 @@ def test_what_was_started_last_is_done_last():
 
 
 def test_what_a_loop_binds_is_waited_for():
-    body = ["params, (a, state) = step(params, state)", "for number in range(3):", "y = x = f(y)", "g(z)"]
-    assert assigned(body) == ["params", "a", "state", "y", "x"]
-    assert Linen().fence(["y = f(x)"]) == "lambda: jax.block_until_ready(y)"
-    assert Linen().fence(["y, z = f(x)"]) == "lambda: jax.block_until_ready((y, z))"
-    assert Linen().fence(["f(x)"]) == ""
+    body = statements("params, (a, state) = step(params, state)\ny = x = f(y)\ng(z)")
+    assert Linen().awaited(body) == ["params", "a", "state", "y", "x"]
+    fences = {"y = f(x)": "lambda: jax.block_until_ready(y)", "y, z = f(x)": "lambda: jax.block_until_ready((y, z))"}
+    for words, fence in fences.items():
+        made = Linen().fence(statements(words))
+        assert made is not None
+        assert ast.unparse(made) == fence
+    assert Linen().fence(statements("f(x)")) is None

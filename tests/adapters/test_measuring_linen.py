@@ -38,6 +38,20 @@ steps:
   - {expect: stepped, value: pair.one.kernel, is: [[0.4, 0.4], [0.4, 0.4]]}
   - {expect: left-alone, value: other.kernel, is: [[0.5, 0.5], [0.5, 0.5]]}
 """
+STEP_WORDS = """\
+@jax.jit
+def step(pair_params, tuner_state, x):
+
+    def loss(pair_params):
+        bound_pair = pair.bind({'params': pair_params})
+        h = bound_pair.one(x)
+        y = bound_pair.two(h)
+        return jnp.sum(y)
+    grads = jax.grad(loss)(pair_params)
+    updates, tuner_state = tuner.update(grads, tuner_state, pair_params)
+    pair_params = optax.apply_updates(pair_params, updates)
+    return (pair_params, tuner_state)
+"""
 FRESH = """
 steps:
   - measure: create
@@ -48,6 +62,16 @@ steps:
   - measure: again
     steps: [{scope: tower, reuse: true, steps: [{get: kernel_0, shape: [2], as: kernel}]}]
   - {expect: three, variables: 3}
+"""
+FRESH_WORDS = """\
+for _ in rounds():
+    for _ in measure('create', fence=lambda: jax.block_until_ready(params)):
+        model = Model()
+        params = model.init(jax.random.key(0))['params']
+    for _ in measure('reuse', fence=lambda: jax.block_until_ready(kernels)):
+        kernels = Kernels().apply({'params': params})
+    for _ in measure('again', fence=lambda: jax.block_until_ready(kernel)):
+        kernel = Kernel().apply({'params': params})
 """
 NUMBERED = """
 steps:
@@ -81,19 +105,17 @@ steps:
 SCRIPTS = {"step": STEP, "fresh": FRESH, "numbered": NUMBERED, "sizes": SIZES}
 
 
-@pytest.mark.parametrize(
-    "step",
-    [
-        "{freeze: other}",
-        "{scope: a, steps: [{get: w, shape: [1], init: 1.0}]}",
-        "{layer: norm, inputs: 2, units: 2, name: norm, as: norm}",
-        "{module: more, members: {one: one}}",
-        "{expect: names, names: []}",
-    ],
-)
-def test_what_is_said_of_one_tree_of_all_is_worded_so_in_timed_specs_too(load_spec, step):
-    text = Linen().translate(load_spec(f"{STEP}  - {step}\n").spec).text
-    assert "def step(params, tuner_state, x):" in text
+def test_where_loops_are_timed_each_model_has_parameters_of_its_own(load_spec):
+    text = Linen().translate(load_spec(STEP).spec).text
+    assert STEP_WORDS in text
+    assert "def slope(other_params, x):" in text
+    assert "pair_params, tuner_state = step(pair_params, tuner_state, x)" in text
+
+
+def test_names_are_made_and_found_by_the_one_call_that_modules_make(load_spec):
+    text = Linen().translate(load_spec(FRESH).spec).text
+    assert FRESH_WORDS in text
+    assert "[self.param(f'kernel_{number}', nn.initializers.ones, [2]) for number in range(3)]" in text
 
 
 def test_no_scope_is_open_where_a_new_tree_is_begun(load_spec):

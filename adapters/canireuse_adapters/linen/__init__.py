@@ -1,56 +1,80 @@
-"""Flax Linen: variables in a tree, reached through scopes; layers that are `init`ed once and `apply`ed often."""
+"""Flax Linen: modules that define, trees that hold what is defined, `init` once and `apply` or `bind` for each look."""
 
+import ast
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from canireuse.emit import Body, Lack, Slot, attribute, expr, name, text
+from canireuse.program import Object
+from canireuse.script import Script, Unsupported
 from canireuse.spec import Spec
-from canireuse.translation import Unsupported
-from canireuse.vocabulary import Module, Tie, walk
-from canireuse_adapters.jax_text import ERRORS, MISSING, SINCE_OF_OPTAX, SINCE_ON_DEVICES, asks_what_survives
-from canireuse_adapters.linen.measuring import LinenMeasuring
+from canireuse.step import Step
+from canireuse.vocabulary import (
+    Average,
+    Cast,
+    Copy,
+    Drop,
+    Expect,
+    Get,
+    Layer,
+    Materialize,
+    Module,
+    Move,
+    Reparametrize,
+    Variable,
+    Wrap,
+)
+from canireuse_adapters.jax import ERRORS, MISSING, SINCE_OF_OPTAX, SINCE_ON_DEVICES, Jax
+from canireuse_adapters.linen import (
+    calls,
+    checkpoints,
+    definitions,
+    devices,
+    functions,
+    layers,
+    learning,
+    listing,
+    scopes,
+    structure,
+)
+from canireuse_adapters.linen.layers import Entry, inner_entry
+from canireuse_adapters.linen.modules import Plan, Route
+from canireuse_adapters.linen.trees import Tree, keyed, replaced
 
-SHARING = ("one-entry", "same-array")
+#: steps that make another tree of the same definition
+COPIES = (Copy, Cast, Move, Materialize, Average)
 
 
-class Linen(LinenMeasuring):
-    """Words a spec in Linen: `flax.core.Scope` for variables by name, `nn.Dense` and `nn.Embed` for layers.
+class Linen(Jax):
+    """Words a spec in Linen: its owners become classes, and their variables one tree a component.
 
-    Scopes mean what Linen means by them. `push(name)` opens a scope once and refuses to open it again;
-    `push(name, reuse=True)` re-enters it. `variable(collection, name, init)` creates a variable that is
-    not there, or returns the one that is, unless this very scope object has handed the name out
-    already. `variable(collection, name)` without an initializer is the lookup: it refuses a missing name,
-    and compares no shape. `param(name, init, shape)` creates or finds a parameter and refuses another
-    shape, but returns an array and no reference; so whoever asks again with a shape says both. A loss
-    sees an immutable scope over the parameters it is given, as `apply` does: there nothing is created and
-    nothing is written. A compiled function returns the trees that it changes, as `apply(mutable=...)` does.
+    What steps make is defined before the first step that runs: one class an owner, one outermost module for all that hang
+    together, one `init`. A place is read where its entry stands in the tree; one that several places share is read through the
+    module that holds it, bound to the tree, so that each use answers for itself. A write makes another tree.
     """
 
     name = "linen"
     title = "Flax Linen"
-    about = "Flax's functional modules: variables in a tree of their own, `flax.core.Scope` and `flax.linen` layers over it."
+    about = "Flax's functional modules: definitions of `flax.linen`, and their variables in a tree of their own."
     modules = ("flax",)
     imports = (
         "import flax\nimport jax\nimport jax.numpy as jnp\nimport optax\nimport orbax.checkpoint as ocp\n"
-        "from flax import linen as nn\nfrom flax.core import Scope"
+        "from flax import linen as nn"
     )
+    also = "from flax import jax_utils\nfrom flax import serialization\nfrom flax.traverse_util import flatten_dict\nfrom flax.traverse_util import unflatten_dict"
     packages = ("flax", "jax", "jaxlib", "optax", "orbax-checkpoint")
     install = "pip install flax optax orbax-checkpoint"
     requires = ("flax>=0.10",)
     distributions = {"orbax": "orbax-checkpoint"}
-    since = {
-        "optax.partition": "optax>=0.2.5", "jax.shard_map": "jax>=0.6.1", **SINCE_ON_DEVICES, **SINCE_OF_OPTAX,
-    }  # fmt: skip
-    #: a tie is one entry that both uses are given, or the same array under two paths
-    ways = {
-        "tie": SHARING,
-        "module": SHARING,
-        "copy": ("clone", "deepcopy"),
-        "save": ("msgpack", "orbax"),
-        "parallel": ("pmap", "shard_map"),
-    }
+    since = {"jax.shard_map": "jax>=0.6.1", **SINCE_ON_DEVICES, **SINCE_OF_OPTAX}
+    ways = {"save": ("msgpack", "orbax"), "parallel": ("pmap", "shard_map")}
     options = frozenset({
         "call.given", "call.training", "copy.shallow", "save.only", "restore.partial", "gradient.remat",
-        "function.template", "invoke.abstract", "layer.norm", "layer.cell", "layer.unnamed", "get.numbered", "measure.fresh",
+        "function.template", "invoke.abstract", "layer.norm", "layer.cell", "layer.unnamed", "get.numbered", "measure.fresh", "get.local",
     })  # fmt: skip
     errors = {
-        "already_exists": (("ValueError", r"Duplicate use of scope name"), ("NameInUseError", "")),
+        "already_exists": (("NameInUseError", ""),),
         "not_found": (
             ("ScopeParamNotFoundError", ""),
             ("ScopeVariableNotFoundError", ""),
@@ -69,111 +93,299 @@ class Linen(LinenMeasuring):
         ),
     }
     missing = {
-        **MISSING,
+        **{verb: reason for verb, reason in MISSING.items() if verb != "get.local"},
         "reinitialize": "A Linen variable keeps no initializer; `init` makes a whole new tree.",
-        "intercept": "Linen has no getters: `map_variables` transforms what a function of a scope reads, and what is made inside is stored as the transform gave it.",
-        **dict.fromkeys(
-            ("scope.init", "default_scope.init", "reenter.init", "scope.dtype", "default_scope.dtype", "reenter.dtype"),
-            "A Linen scope has no defaults: initializer and dtype are said where a variable is made.",
-        ),
-        **dict.fromkeys(
-            ("scope.penalty", "default_scope.penalty", "reenter.penalty"),
-            "Linen has no regularizers: a loss adds its terms up itself, from the tree.",
-        ),
-        **dict.fromkeys(
-            ("scope.auxiliary_name_scope", "default_scope.auxiliary_name_scope", "reenter.auxiliary_name_scope"),
-            "Pushing a Linen scope opens no name scope for operations, so there is none to leave out.",
-        ),
+        **scopes.MISSING,
     }
+    lacks = (Lack("layer", lambda _, step: step.layer == "cell" and step.bias is None, layers.ALWAYS_A_BIAS),)
+    words = {
+        **Jax.words, **structure.WORDS, **calls.WORDS, **learning.WORDS, **checkpoints.WORDS, **functions.WORDS, **devices.WORDS, **scopes.WORDS,
+    }  # fmt: skip
+    reads = {
+        **listing.READS, "value": "$value", "shape": "list($shape_value.shape)", "dtype": "str($dtype_value.dtype)", "name": scopes.path_of,
+        "slots": learning.slots, "slot_bytes": learning.slot_bytes, "checkpoint_bytes": checkpoints.checkpoint_bytes,
+        "traces": "$traces._cache_size()",
+    }  # fmt: skip
 
-    @classmethod
-    def ways_of(cls, spec: Spec) -> list[dict[str, str]]:
-        """Return the ways of a spec: how variables are shared is a question where some are, and the answer is in few ways the same."""
-        steps = list(walk(spec.steps))
-        ties = any(isinstance(step, Tie) for step in steps)
-        layers = {step.binding for step in steps if step.verb in {"layer", "wrap", "module", "copy", "cast", "move"}}
-        held = [place for step in steps if isinstance(step, Module) for place in step.members.values()]
-        shared = any(held.count(place) > 1 for place in held if place not in layers)
-        found = super().ways_of(spec)
-        if ties or not shared:
-            found = [{verb: way for verb, way in one.items() if verb != "module"} for one in found]
-        if asks_what_survives(spec):
-            found = [one for one in found if "same-array" not in one.values()]
-        return [dict(one) for one in dict.fromkeys(tuple(one.items()) for one in found)]
+    def __init__(
+        self, device: str = "cpu", way: Mapping[str, str] | None = None, versions: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(device, way, versions)
+        #: the trees that the script holds, the latest last
+        self.trees: list[Tree] = []
+        #: function -> what it is given and returns beside what the spec says
+        self.signatures: dict[str, functions.Signature] = {}
+        #: optimizer -> what it was made for
+        self.optimizers: dict[str, learning.Kept] = {}
+        #: how many functions are being written, one in the other
+        self.writing = 0
+        #: what is got by name
+        self.register: scopes.Register | None = None
+        #: the statements of the whole script: classes stand above the function that is being written
+        self.outermost = self.body
+
+    # -- the whole script
+
+    def translate(self, spec: Spec) -> Script:
+        """Return the script; what is made without running anything is made first."""
+        return super().translate(spec.model_copy(update={"steps": structure.ordered(spec.steps)}))
+
+    def step(self, step: Step) -> None:
+        """Define what has been made before the first step that runs."""
+        if scopes.is_named(self, step):
+            scopes.named(self, step)
+            return
+        if self.writing or not structure.runs(step, self):
+            super().step(step)
+            return
+        self.refuse(step)
+        self.settle()
+        super().step(step)
+
+    def steps(self, steps: Sequence[Step]) -> None:
+        """Word steps; what has been made by name at their end is made."""
+        super().steps(steps)
+        if not self.writing:
+            scopes.settle(self)
+
+    @contextmanager
+    def function(self) -> Iterator[Body]:
+        """Collect the body of a function."""
+        self.writing += 1
+        with self.apart() as body:
+            yield body
+        body[:] = [one for one in body if not isinstance(one, ast.Pass)]
+        self.writing -= 1
+
+    def say(self, step: Step) -> None:
+        """Define what a step makes, where it is asked whether that is accepted."""
+        super().say(step)
+        if structure.is_tried(step):
+            self.symbols.happen(step)
+            self.settle()
+
+    def settle(self) -> None:
+        """Define what has been made or changed since the last time."""
+        scopes.settle(self)
+        definitions.settle(self)
+
+    def name_of(self, one: Object) -> str | None:
+        """Return the name that the spec has for an object."""
+        return next((word for word, found in self.symbols.names.items() if found is one), None)
+
+    def is_got(self, one: Object) -> bool:
+        """Return whether a variable is made by name."""
+        step = one.made
+        if self.register is not None and one in self.register.tree.entries:
+            return True
+        return isinstance(step, Get) or (isinstance(step, Variable) and step.start is None and scopes.is_by_name(self))
+
+    def new_variable(
+        self, word: str | ast.expr, step: Variable | Get, collection: str | None = None, module: str = "self"
+    ) -> ast.expr:
+        """Return the words with which a module makes a variable of the spec, in a collection."""
+        word = text(word) if isinstance(word, str) else word
+        collection = collection or ("constants" if step.trainable is False else "params")
+        if isinstance(step, Variable) and step.start is not None:
+            return expr("self.param($word, lambda _: $start)", word=word, start=self.expression(step.start))
+        init, shape = step.init, step.shape
+        if shape is None:
+            shape = shape_of_values(init)
+        if isinstance(init, list) and shape and (start := the_one(init)) is not None:
+            init = start
+        dtype = [attribute(name("jnp"), [step.dtype if step.dtype != "bool" else "bool_"])] if step.dtype else []
+        words = f"{module}.param($word, $init, $shape, $*dtype)"
+        if collection != "params":
+            words = f"{module}.variable('$collection', $word, jnp.full, $shape, $value, $*dtype).value"
+        init = 0.0 if init is None else init
+        made = self.expression(init) if collection != "params" else self.initializer(init)
+        return expr(words, collection=collection, word=word, shape=shape, dtype=dtype, init=made, value=made)
+
+    def initializer(self, init: Any) -> ast.expr:
+        """Return the initializer of a variable."""
+        if init in (0, 1) and not isinstance(init, list | str):
+            return expr("nn.initializers.ones" if init else "nn.initializers.zeros")
+        return expr("nn.initializers.normal(1.0)") if init == "random" else super().initializer(init)
+
+    # -- effects
+
+    def effect(self, step: Step) -> None:
+        """Have the effect of a step; a copy is another tree, of the whole that it stands in."""
+        if structure.is_tried(step) or functions.returned(self, step):
+            return
+        if not isinstance(step, COPIES) or (isinstance(step, Copy) and step.shallow):
+            if isinstance(step, Drop):
+                self.let_go(step)
+            if isinstance(step, Reparametrize):
+                owner, part = self.symbols.above(step.reparametrize)
+                assert owner is not None
+                owner.slots[part] = Slot(part, reads=self.own("scaled"))
+            self.symbols.happen(step)
+            return
+        source = self.symbols.at(step.copy_ if isinstance(step, Copy) else getattr(step, step.verb))
+        tree = self.found(source)
+        if source is None or tree is None:
+            raise Unsupported(structure.NO_ENTRY.format(step.as_))
+        known: dict[Object, Object] = {}
+        root = tree.plan.root.twin(known)
+        if isinstance(step, Cast):
+            for one in known.values():
+                one.dtype = step.to
+        self.symbols.names[step.as_] = known[source]
+        plan = Plan(root, self.name_of)
+        entries = {known[one]: entry for one, entry in tree.entries.items()}
+        paths = {known[one]: path for one, path in tree.paths.items()}
+        word, named = self.own(f"bound_{step.as_}"), structure.copy_name(self, step, tree)
+        self.trees.append(Tree(step.as_, tree.module, named, tree.collections, plan, plan.shape, entries, paths, word))
+
+    def let_go(self, step: Drop) -> None:
+        """Take what is dropped out of the module that was made for it and others."""
+        one = self.symbols.names[step.drop]
+        for tree in self.trees:
+            if structure.is_made(tree.plan.root):
+                tree.plan.root.parts = {word: part for word, part in tree.plan.root.parts.items() if part is not one}
+
+    # -- places
+
+    def found(self, one: Object | None) -> Tree | None:
+        """Return the tree that an object stands in."""
+        return next(
+            (
+                tree
+                for tree in reversed(self.trees)
+                if one in tree.plan.places or one in tree.entries or one in tree.paths
+            ),
+            None,
+        )
+
+    def tree_at(self, place: str) -> Tree:
+        """Return the tree that a place stands in."""
+        found = self.symbols.at(place)
+        tree = self.found(found)
+        if tree is None and self.register is not None and found is not None and any(map(self.is_got, found.walk())):
+            return self.register.tree
+        if tree is None:
+            raise Unsupported(structure.NO_ENTRY.format(place))
+        return tree
+
+    def route(self, tree: Tree, place: str) -> Route:
+        """Return the way from the outermost module to a place, along the place's own path."""
+        first, *rest = place.split(".")
+        return (*tree.plan.places[self.symbols.names[first]][0], *rest)
+
+    def bound(self, tree: Tree) -> ast.expr:
+        """Return the module bound to what its tree holds now."""
+        if tree.bound_in is not self.body:
+            self.emit("$bound = $module.bind($all)", bound=tree.bound, module=tree.module, all=tree.all())
+            tree.bound_in = self.body
+        return name(tree.bound)
+
+    def held(self, tree: Tree, place: str) -> ast.expr:
+        """Return the words for an owner inside of its module, along the place's own path."""
+        route = self.route(tree, place)
+        words, found = self.bound(tree), tree.plan.root
+        for part in route:
+            words = attribute(words, [layers.WRAPPED.get(part, part) if isinstance(found.made, Wrap) else part])
+            found = found.parts[part]
+        return words
+
+    def value(self, place: str) -> ast.expr:
+        """Return the words for a value: the entry, or where several places share it, what the use at this place holds."""
+        if (got := scopes.value(self, self.member(place))) is not None:
+            return got
+        found, (around, part) = self.symbols.at(place), self.symbols.above(place)
+        tree = self.found(found)
+        if found is None or tree is None:
+            return self.spelled(place)
+        if not found.is_owner and not tree.plan.is_shared(found):
+            return tree.entry(tree.entries[found])
+        if found.is_owner or around is None or not isinstance(around.made, Layer | Wrap) or tree.plan.is_opened(around):
+            return self.held(tree, place)
+        owner = place.removesuffix(f".{part}")
+        if isinstance(around.made, Wrap):
+            return self.value(f"{owner}.{next(iter(layers.parts_of(around)))}.{part}")
+        collection, keys = inner_entry(around, part)
+        return keyed(expr("$layer.variables", layer=self.held(tree, owner)), (collection, *keys))
+
+    def member(self, place: str) -> str:
+        """Return the name of what stands in a module that only names what was got."""
+        first, _, part = place.partition(".")
+        owner = self.symbols.names.get(first)
+        if owner is None or not isinstance(owner.made, Module) or not any(self.is_got(one) for one in owner.walk()):
+            return place
+        return owner.made.members.get(part, place)
+
+    def place(self, place: str) -> ast.expr:
+        """Return the words for a place: what it holds."""
+        return self.value(place)
+
+    def write_entry(self, tree: Tree, entry: Entry, value: ast.expr) -> None:
+        """Write another tree with one entry replaced."""
+        words = replaced(name(tree.name), tree.keys(entry), value, tree.every())
+        self.emit("$tree = $words", tree=tree.name, words=words)
+        tree.written()
+
+    def write(self, place: str, value: ast.expr) -> None:
+        """Write a value at a place: into the entry of all the places that share it."""
+        tree = self.tree_at(place)
+        found = self.symbols.at(place)
+        assert found is not None
+        self.write_entry(tree, tree.entries[found], value)
+
+    def increment(self, place: str) -> None:
+        """Write one on top of what an entry holds."""
+        found = self.symbols.at(self.member(place))
+        tree = self.found(found)
+        if found is None or tree is None:  # a name that nothing was bound to, after a refusal
+            self.emit("$place + 1", place=self.value(place))
+            return
+        entry = tree.entries[found]
+        self.write_entry(tree, entry, expr("$entry + 1", entry=tree.entry(entry)))
 
     # -- observations
 
-    def name_of(self, place: str) -> str:
-        """Return the path of a reference."""
-        if place not in self.variables:
-            raise Unsupported(
-                "Linen keeps plain arrays in a tree, and an array knows no name; only a reference into a scope does."
-            )
-        return f"'/'.join([*{place}.scope.path, {place}.name])"
+    def observe_write(self, step: Expect) -> None:
+        """Observe a write to the second place through the first: each use answers for itself."""
+        first, second = step.same or step.distinct or []
+        self.emit("before = $before", before=self.data(self.value(first)))
+        self.increment(second)
+        after, written = (self.data(self.value(place)) for place in (first, second))
+        self.note_same_words(step, after, written)
+        self.observe(
+            step, expr("{'before': before, 'after': $after, 'written': $written}", after=after, written=written)
+        )
 
-    def shape_of(self, place: str) -> str:
-        """Return the shape of the value."""
-        return f"list({self.value(place)}.shape)"
+    def expect(self, step: Expect) -> None:
+        """Write one observation; what one entry of a tree is, is not compared with itself."""
+        if step.kind == "identical":
+            first, second = (self.value(place) for place in step.identical or [])
+            if ast.dump(first) == ast.dump(second):
+                raise Unsupported(structure.NO_TWO_PLACES)
+            self.observe(step, expr("$first is $second", first=first, second=second))
+            return
+        super().expect(step)
 
-    def dtype_of(self, place: str) -> str:
-        """Return the dtype of the value."""
-        return f"str({self.value(place)}.dtype)"
+    # -- measuring
 
-    def listing(self, inside: str | None, *, only_trainable: bool) -> str:
-        """Return the leaves of the trees; the parameters are what is trained."""
-        trees = self.looked_into(inside)
-        if not only_trainable or (self.apart and not inside):
-            return f"jax.tree.leaves({trees[0] if len(trees) == 1 else '[' + ', '.join(trees) + ']'})"
-        if inside in self.bound_scopes:
-            tree = f"{inside}.variables().get('params', {{}})"
-        else:
-            tree = self.held(self.owner(inside)[0]) if inside else "params"
-        if not self.froze:
-            return f"jax.tree.leaves({tree})"
-        self.idiom("What is trained is what the optimizer is given: the paths that are not among the frozen ones.")
-        frozen = list(self.frozen_below(inside))
-        return f"[path for path in flax.traverse_util.flatten_dict({tree}) if path not in {frozen}]"
+    def start_afresh(self) -> None:
+        """Begin with a tree in which nothing is."""
+        if self.register is not None:
+            if len(self.register.open) > 1:
+                raise Unsupported("A Linen module belongs to its tree: none is open where a new tree is begun.")
+            self.trees.remove(self.register.tree)
+            self.register = None
 
-    def looked_into(self, inside: str | None) -> list[str]:
-        """Return the words for the trees that an owner, a scope or the whole script has variables in."""
-        if inside in self.bound_scopes:
-            return [f"{inside}.variables()"]
-        if inside:
-            owner = self.owner(inside)[0]
-            return [self.held(owner, collection) for collection in self.collections_of(owner) or ["params"]]
-        return ["root.variables()"] if self.uses_scopes else list(self.trees().values())
+    def awaited(self, body: Body) -> list[str]:
+        """Return the names of arrays and trees: a definition holds nothing."""
+        return [one for one in super().awaited(body) if one not in {"model", "_", "updated"}]
 
-    def frozen_below(self, inside: str | None) -> list[tuple[str, ...]]:
-        """Return the frozen paths as they stand inside an owner or a scope."""
-        if inside is None:
-            return self.froze
-        if inside in self.bound_scopes:
-            around = self.bound_scopes[inside].path or ()
-            return [path[len(around) :] for path in self.froze if path[: len(around)] == around]
-        rows = self.rows(self.owner(inside)[0])
-        return [path for (collection, entry), path in rows.items() if collection == "params" and entry in self.froze]
 
-    def names(self, inside: str | None) -> str:
-        """Return the paths of the leaves."""
-        flat = "flax.traverse_util.flatten_dict"
-        if inside in self.bound_scopes:
-            return f"sorted('/'.join(({inside}.path) + path) for tree in {inside}.variables().values() for path in {flat}(tree))"
-        if self.uses_scopes and not inside:
-            return f"sorted(path for tree in root.variables().values() for path in {flat}(tree, sep='/'))"
-        trees = self.looked_into(inside)
-        if len(trees) == 1:
-            return f"sorted({flat}({trees[0]}, sep='/'))"
-        return f"sorted(path for tree in [{', '.join(trees)}] for path in {flat}(tree, sep='/'))"
+def the_one(values: Any) -> float | None:
+    """Return the number that all elements of nested lists are; None if there are others."""
+    found = {the_one(one) for one in values} if isinstance(values, list) else {values}
+    return found.pop() if len(found) == 1 else None
 
-    def paths_of(self, place: str, inside: str) -> str:
-        """Return the paths of the leaves that are the array at a place."""
-        if not inside or inside in self.bound_scopes:
-            tree = "params" if not inside else f"{inside}.variables()['params']"
-        else:
-            tree = self.held(self.owner(inside)[0], self.entry_at(place)[0])
-        leaves = f"flax.traverse_util.flatten_dict({tree}, sep='/').items()"
-        return f"sorted(path for path, leaf in {leaves} if leaf is {self.value(place)})"
 
-    def collected(self, collection: str) -> str:
-        """Return the leaves of a collection."""
-        return f"jax.tree.leaves(root.variables().get({collection!r}, {{}}))"
+def shape_of_values(values: Any) -> list[int]:
+    """Return the shape of nested lists."""
+    return [len(values), *shape_of_values(values[0])] if isinstance(values, list) and values else []

@@ -1,181 +1,187 @@
-"""The layers of Flax Linen: how each is defined, what it is initialised with, and where its variables stand."""
+"""The layers of Flax Linen: how each is made, where its variables stand in the tree, and what it is called with."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from itertools import pairwise
+import ast
+import itertools
+from collections.abc import Callable
+from typing import NamedTuple
 
+from canireuse.emit import Body, Fill, expr, name, statements
+from canireuse.program import Object
+from canireuse.script import Unsupported
 from canireuse.step import Initial
-from canireuse.translation import Unsupported
-from canireuse.vocabulary import Layer
-from canireuse_adapters.linen.state import Entry, Path
+from canireuse.vocabulary import Layer, Wrap
 
-#: how a layer's part is worded -> its collection, and its path inside the layer
-Slots = dict[str, tuple[str, Path]]
-
-
-@dataclass(eq=False)
-class Owner:
-    """A layer or module: the words for its definition, and where its variables are in the trees.
-
-    Linen tells submodules apart by the identity of their definition, here `ident`: one that is passed
-    twice has one set of variables, under the name of the first attribute that it is passed as.
-    """
-
-    words: str
-    kind: str
-    path: Path | None = None
-    slots: Slots = field(default_factory=dict)
-    leaves: dict[str, Entry] = field(default_factory=dict)
-    members: "dict[str, Owner]" = field(default_factory=dict)
-    #: members whose attribute in Linen has another name
-    fields: dict[str, str] = field(default_factory=dict)
-    #: the words for its class and for the arguments of the class
-    made: tuple[str, str] = ("", "")
-    inputs: int = 0
-    units: int = 0
-    ident: object = field(default_factory=object)
-
-    @property
-    def trains(self) -> bool:
-        """Whether it acts otherwise in training."""
-        return self.kind == "norm" or any(member.trains for member in self.members.values())
-
-    def every(self) -> "Iterator[Owner]":
-        """Yield it and all that is inside."""
-        yield self
-        for member in self.members.values():
-            yield from member.every()
-
-    def name_members(self) -> None:
-        """Reach what is inside through the attributes of the definition: no other name leads there."""
-        for name, member in self.members.items():
-            member.words = f"{self.words}.{self.fields.get(name, name)}"
-            member.name_members()
-
-    def listed(
-        self, *, applied: bool, around: Path = (), seen: set[int] | None = None
-    ) -> list[tuple[Path, str, Entry]]:
-        """Return path, collection and entry of every variable; of owners that are met again, none.
-
-        `applied`: as Linen meets them in a call, where a definition that is passed twice is one owner.
-        """
-        seen = set() if seen is None else seen
-        mark = id(self.ident) if applied else id(self)
-        if mark in seen:
-            return []
-        seen.add(mark)
-        found = [
-            ((*around, *inside), collection, self.leaves[part]) for part, (collection, inside) in self.slots.items()
-        ]
-        for name, member in self.members.items():
-            found += member.listed(applied=applied, around=(*around, self.fields.get(name, name)), seen=seen)
-        return found
+#: the collection of a variable, and the keys that lead to it
+Entry = tuple[str, tuple[str, ...]]
+#: kind of layer -> part -> where Linen keeps it inside the layer
+KEPT: dict[str, dict[str, Entry]] = {
+    "dense": {"kernel": ("params", ("kernel",)), "bias": ("params", ("bias",))},
+    "embedding": {"kernel": ("params", ("embedding",))},
+    "norm": {
+        "kernel": ("params", ("scale",)), "bias": ("params", ("bias",)), "mean": ("batch_stats", ("mean",)),
+        "var": ("batch_stats", ("var",)),
+    },
+    "cell": {"kernel": ("params", ("i", "kernel")), "recurrent": ("params", ("h", "kernel")), "bias": ("params", ("i", "bias"))},
+}  # fmt: skip
+#: the parts of a wrapper that are layers; what else may be named in it is inside of them
+WRAPPED = {"cell": "cell", "layer": "layer", "forward": "forward_rnn", "backward": "backward_rnn"}
+#: kind of layer -> what its argument is called, and a value of the right shape, where that is no batch of inputs
+SAMPLES = {"embedding": ("ids", "jnp.array([0])"), "wrapper": ("series", "jnp.ones([1, 1, $inputs])")}
+ALWAYS_A_BIAS = "`nn.SimpleCell` always has a bias; it takes an initializer for it, and no flag to leave it out."
 
 
-@dataclass
-class Made:
-    """The words for a layer: its class, the arguments of the class, the inputs of `init`, and its variables."""
+class Input(NamedTuple):
+    """An argument of a call, and a value of the right shape for `init`."""
 
-    kind: str
-    arguments: str
-    inputs: str
-    slots: Slots
+    argument: str
+    sample: ast.expr
 
 
-def words_of(step: Layer, initializer: Callable[[Initial], str]) -> Made:
-    """Return how a layer is made."""
+def parts_of(owner: Object) -> dict[str, Object]:
+    """Return the parts of an owner, those of a wrapper without what is named through it."""
+    if isinstance(owner.made, Wrap):
+        return {part: inner for part, inner in owner.parts.items() if part in WRAPPED}
+    return owner.parts
+
+
+def is_layer(owner: Object) -> bool:
+    """Return whether it is one layer of the library, not a wrapper or a module."""
+    return isinstance(owner.made, Layer) and owner.kind == "layer"
+
+
+def inner_entry(layer: Object, part: str) -> Entry:
+    """Return where a part of a layer stands inside of it."""
+    assert isinstance(layer.made, Layer)
+    return KEPT[layer.made.layer][part]
+
+
+def trains(owner: Object) -> bool:
+    """Return whether it acts otherwise in training: it is or holds a normalization."""
+    return any(isinstance(one.made, Layer) and one.made.layer == "norm" and one.kind == "layer" for one in owner.walk())
+
+
+def made(step: Layer, initializer: Callable[[Initial], ast.expr]) -> ast.Call:
+    """Return the words that make a layer."""
+    words = layer_words(step, initializer)
+    assert isinstance(words, ast.Call)
+    return words
+
+
+def layer_words(step: Layer, initializer: Callable[[Initial], ast.expr]) -> ast.expr:
+    """Return the class of a layer with its arguments."""
     kernel = initializer(step.kernel)
+    bias: dict[str, Fill] = {"use_bias": False} if step.bias is None else {"bias_init": initializer(step.bias)}
     match step.layer:
         case "embedding":
-            return Made(
-                "nn.Embed",
-                f"{step.inputs}, {step.units}, embedding_init={kernel}",
-                "jnp.zeros([1], int)",
-                {"kernel": ("params", ("embedding",))},
+            return expr(
+                "nn.Embed($rows, $units, embedding_init=$kernel)", rows=step.inputs, units=step.units, kernel=kernel
             )
         case "norm":
-            return norm(step, kernel, initializer)
+            return expr(
+                "nn.BatchNorm(momentum=0.9, epsilon=0.001, scale_init=$kernel, $**bias)", kernel=kernel, bias=bias
+            )
         case "cell":
-            return cell(step, kernel, initializer)
-    bias = f"bias_init={initializer(step.bias)}" if step.bias is not None else "use_bias=False"
-    slots: Slots = {"kernel": ("params", ("kernel",))}
-    if step.bias is not None:
-        slots["bias"] = ("params", ("bias",))
-    return Made("nn.Dense", f"{step.units}, kernel_init={kernel}, {bias}", f"jnp.zeros([1, {step.inputs}])", slots)
+            return expr(
+                "nn.SimpleCell($units, kernel_init=$kernel, recurrent_kernel_init=$recurrent, $**bias)",
+                units=step.units, kernel=kernel, recurrent=initializer(step.recurrent), bias=bias,
+            )  # fmt: skip
+    return expr("nn.Dense($units, kernel_init=$kernel, $**bias)", units=step.units, kernel=kernel, bias=bias)
 
 
-def norm(step: Layer, kernel: str, initializer: Callable[[Initial], str]) -> Made:
-    """Return how batch normalization is made."""
-    bias = f"bias_init={initializer(step.bias)}" if step.bias is not None else "use_bias=False"
-    slots: Slots = {"kernel": ("params", ("scale",))}
-    if step.bias is not None:
-        slots["bias"] = ("params", ("bias",))
-    slots |= {"mean": ("batch_stats", ("mean",)), "var": ("batch_stats", ("var",))}
-    arguments = f"momentum=0.9, epsilon=0.001, scale_init={kernel}, {bias}"
-    return Made("nn.BatchNorm", arguments, f"jnp.zeros([1, {step.inputs}]), use_running_average=True", slots)
+def shape_of(variable: Object) -> list[int]:
+    """Return the shape of a variable of a layer."""
+    step = variable.made
+    assert isinstance(step, Layer)
+    return [step.units] if variable.part == "bias" else [step.inputs, step.units]
 
 
-def cell(step: Layer, kernel: str, initializer: Callable[[Initial], str]) -> Made:
-    """Return how a recurrent cell is made."""
-    if step.bias is None:
-        raise Unsupported(
-            "`nn.SimpleCell` always has a bias; it takes an initializer for it, and no flag to leave it out."
+def size(owner: Object) -> tuple[int, int]:
+    """Return what a layer or module takes, and what it returns."""
+    if is_layer(owner):
+        assert isinstance(owner.made, Layer)
+        return owner.made.inputs, owner.made.inputs if owner.made.layer == "norm" else owner.made.units
+    inside = [one for one in parts_of(owner).values() if one.is_owner]
+    return (size(inside[0])[0], size(inside[-1])[1]) if inside else (0, 0)
+
+
+def kind_of(owner: Object) -> str:
+    """Return the kind of a layer, or `wrapper`, or `module`."""
+    if isinstance(owner.made, Wrap):
+        return "wrapper"
+    return owner.made.layer if is_layer(owner) and isinstance(owner.made, Layer) else "module"
+
+
+def follows(owner: Object) -> bool:
+    """Return whether the members of a module can be called one after the other."""
+    members = list(owner.parts.values())
+    return (
+        owner.only_layers()
+        and all(kind_of(one) != "module" or follows(one) for one in members)
+        and not (
+            any(
+                size(one)[1] != size(other)[0] or kind_of(first_layer(other)) in {"embedding", "cell"}
+                for one, other in itertools.pairwise(members)
+            )
+            or any(kind_of(one) == "cell" for one in members)
+            or len({kind_of(first_layer(one)) == "wrapper" for one in members}) > 1
         )
-    arguments = f"{step.units}, kernel_init={kernel}, recurrent_kernel_init={initializer(step.recurrent)}, bias_init={initializer(step.bias)}"
-    return Made(
-        "nn.SimpleCell",
-        arguments,
-        f"jnp.zeros([1, {step.units}]), jnp.zeros([1, {step.inputs}])",
-        {
-            "kernel": ("params", ("i", "kernel")),
-            "recurrent": ("params", ("h", "kernel")),
-            "bias": ("params", ("i", "bias")),
-        },
     )
 
 
-def sample(owner: Owner) -> str:
-    """Return the words for an input that a layer or module can be initialised with."""
-    match owner.kind:
+def first_layer(owner: Object) -> Object:
+    """Return the layer that is called first."""
+    return first_layer(next(iter(owner.parts.values()))) if kind_of(owner) == "module" else owner
+
+
+def inputs_of(owner: Object) -> list[Input]:
+    """Return what a layer or module is called with."""
+    kind, (taken, given) = kind_of(owner), size(owner) if owner.is_owner else (0, 0)
+    if kind == "module":
+        members = list(owner.parts.values())
+        return distinct([one for member in members[: 1 if follows(owner) else None] for one in inputs_of(member)])
+    if kind == "cell":
+        found = [Input("carry", expr("jnp.zeros([1, $units])", units=given))]
+        return [*found, Input("inputs", expr("jnp.ones([1, $inputs])", inputs=taken))]
+    word, sample = SAMPLES.get(kind, ("inputs", "jnp.ones([1, $inputs])"))
+    return [Input(word, expr(sample, inputs=taken))]
+
+
+def distinct(inputs: list[Input]) -> list[Input]:
+    """Return inputs that are the same once; other ones of the same name get a number."""
+    found: dict[str, Input] = {}
+    used: dict[str, int] = {}
+    for one in inputs:
+        key = ast.dump(one.sample)
+        if key not in found:
+            used[one.argument] = number = used.get(one.argument, 0) + 1
+            found[key] = Input(one.argument if number == 1 else f"{one.argument}_{number}", one.sample)
+    return list(found.values())
+
+
+def arguments(owner: Object, around: list[Input]) -> list[ast.expr]:
+    """Return the words with which an owner is called, where the inputs around it have names."""
+    named = {ast.dump(one.sample): one.argument for one in around}
+    return [name(named[ast.dump(one.sample)]) for one in inputs_of(owner)]
+
+
+def mode_words(owner: Object, *, training: Fill) -> dict[str, Fill]:
+    """Return the argument that says whether it is called as in training; `training` is a name or a boolean."""
+    if not trains(owner):
+        return {}
+    if kind_of(owner) == "norm":
+        average = expr("not $training", training=training) if isinstance(training, str) else not training
+        return {"use_running_average": average}
+    return {"training": training}
+
+
+def opened_call(layer: Object) -> Body:
+    """Return the call of a layer that is written out, since a part of it comes from outside."""
+    match kind_of(layer):
         case "embedding":
-            return "jnp.zeros([1], int)"
-        case "cell":
-            return f"jnp.zeros([1, {owner.units}]), jnp.zeros([1, {owner.inputs}])"
-        case "wrapper":
-            return f"jnp.zeros([1, 1, {owner.inputs}])"
-        case "module":
-            return sample(next(iter(owner.members.values())))
-    return f"jnp.zeros([1, {owner.inputs}])"
-
-
-def follows(owner: Owner) -> bool:
-    """Return whether the members of a module can follow one another, so that one call initialises it."""
-    members = list(owner.members.values())
-    fits = all(one.units == other.inputs and other.kind != "embedding" for one, other in pairwise(members))
-    return owner.kind != "module" or (fits and members[0].kind != "cell" and all(follows(one) for one in members))
-
-
-def initialised(words: str, owner: Owner, *, abstract: bool) -> str:
-    """Return the words that initialise a layer or module, or give its shapes alone."""
-    given = f"jax.random.key(0), {sample(owner)}"
-    if owner.kind == "norm":
-        made = f"{words}.init({given}, use_running_average=True)"
-        return f"jax.eval_shape(lambda: {made})" if abstract else made
-    return f"jax.eval_shape({words}.init, {given})" if abstract else f"{words}.init({given})"
-
-
-def one_by_one(words: str, owner: Owner, seen: set[int], *, abstract: bool) -> str:
-    """Return the words for the parameters of a module whose members are initialised each by itself."""
-    if owner.kind == "norm":
-        raise Unsupported(
-            "Linen makes a module's variables by one call of it; layers that cannot follow one another have no such call."
-        )
-    if owner.kind != "module":
-        return f"{initialised(words, owner, abstract=abstract)}['params']"
-    parts = []
-    for name, member in owner.members.items():
-        if id(member.ident) not in seen:
-            seen.add(id(member.ident))
-            field = owner.fields.get(name, name)
-            parts.append(f"{field!r}: {one_by_one(f'{words}.{field}', member, seen, abstract=abstract)}")
-    return f"{{{', '.join(parts)}}}"
+            return statements("def __call__(self, ids):\n    return self.kernel[ids]")
+        case "dense":
+            words = "inputs @ self.kernel + self.bias" if "bias" in layer.parts else "inputs @ self.kernel"
+            return statements(f"def __call__(self, inputs):\n    return {words}")
+    raise Unsupported(
+        "A part of `nn.BatchNorm` or of a cell cannot be handed to it: its class would have to be written out by the user."
+    )

@@ -1,291 +1,560 @@
-"""Flax Linen's scopes: how variables are made by name, looked up, and reached from inside pure functions."""
+"""Variables by name in Flax Linen: a scope is a class whose `__call__` makes or finds them, and a pass over the tree says which.
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from itertools import count
-from typing import Any, Literal
+`init` makes: a name that is asked for twice in one pass is refused. `apply` finds: it makes nothing, and refuses what is not there.
+`apply` with `mutable` finds or makes. So what is made is one module with one `init`; what is got again, wherever that stands in the
+spec, is another module applied to the same tree: what the two agree on is the path.
+"""
 
-from canireuse.step import OddFlag, Reuse
-from canireuse.translation import Unsupported
+import ast
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from canireuse.emit import Body, expr, literal, name, statements
+from canireuse.emit.fragments import alike
+from canireuse.program import Object
+from canireuse.script import Unsupported
+from canireuse.step import OddFlag, Step
 from canireuse.vocabulary import (
+    Block,
     CurrentScope,
     DefaultScope,
+    Expect,
     Function,
     Get,
+    Invoke,
+    Layer,
+    NameScope,
     Reenter,
     Repeat,
     Scope,
+    Thread,
     Variable,
+    walk,
 )
-from canireuse_adapters.linen.state import LinenState, Path
+from canireuse_adapters.linen.classes import class_of
+from canireuse_adapters.linen.layers import Entry, inner_entry
+from canireuse_adapters.linen.modules import Plan, Route, camel
+from canireuse_adapters.linen.parts import Part, Use
+from canireuse_adapters.linen.structure import LOCAL
+from canireuse_adapters.linen.trees import Tree
 
-BY_NAME = Get | Variable | Scope | DefaultScope | Reenter | CurrentScope
+if TYPE_CHECKING:
+    from canireuse_adapters.linen import Linen
+
+SCOPES = Scope | DefaultScope | Reenter
+OPTIONS = {
+    "init": "A Linen module has no defaults for the variables below it: initializer and dtype are said where a variable is made.",
+    "dtype": "A Linen module has no defaults for the variables below it: initializer and dtype are said where a variable is made.",
+    "penalty": "Linen has no regularizers: a loss adds its terms up itself, from the tree.",
+    "auxiliary_name_scope": "A Linen module opens no name scope for operations that could be left out.",
+}
+MISSING = {
+    "intercept": "Linen has no getters: `nn.map_variables` transforms what a module reads, and is said where its class is defined.",
+    "reuse_variables": "A pass over a tree makes or finds, and is told so before it begins: Linen has no mode that is switched inside of it.",
+    **{f"{verb}.{one}": reason for verb in ("scope", "default_scope", "reenter") for one, reason in OPTIONS.items()},
+}
+NO_FLAG = "Linen has no reuse flag that could be of a wrong type: `init` makes, `apply` finds."
+NO_FLAG_OF_A_CALL = (
+    "Linen has no reuse flag: whether a variable is made or found is said of a whole pass, not where it is got."
+)
+SWITCHED = "Whether a pass over a tree makes or finds is said of the whole pass, by `init`, `apply` or `mutable`: no part of it can be told otherwise."
+DEFAULT_REUSED = "A submodule without a name gets the next number of its pass: there is no flag with which a default name would be looked up."
+THREADS = "A tree is passed to a function, and never looked up by the thread it runs in: what a thread makes is in the tree that it returns."
+FUNCTION_REUSED = "A function that makes variables makes them in the pass that calls it; whether that finds instead is said of the whole pass."
+ELSEWHERE = "A module stands in one place of the tree: one that is made in a scope is not called from another, unless it is handed there."
+NAMELESS = "Linen keeps plain arrays in a tree, and an array knows no name."
+TRIED = "try:\n    $*body\nexcept Exception as error:\n    $*refused\nelse:\n    $*accepted"
 
 
-@dataclass
-class Opened:
-    """A scope as the script knows it: its words, its path, its reuse flag, and the function it was opened in."""
+@dataclass(eq=False)
+class Pass:
+    """A pass over the tree: the module that is applied, or a call of a function, and what it binds."""
 
-    words: str
-    path: Path | None
-    mode: Reuse | Literal["inherited"] | None = None
-    frame: int = 0
-    loop: int = 0
-    asked: set[str] = field(default_factory=set)
-    #: the names of scopes pushed from it, and the prefixes that were numbered in a loop
-    pushed: set[str] = field(default_factory=set)
-    vague: set[str] = field(default_factory=set)
+    names: list[str]
+    module: ast.expr | None = None
+    again: Callable[[], None] | None = None
+    #: where what it binds is what the tree holds now
+    fresh_in: Body | None = None
 
 
-class LinenScopes(LinenState):
-    """Words scopes and variables by `flax.core.Scope`, and keeps account of where in the tree each variable is."""
+@dataclass(eq=False)
+class Place:
+    """Where steps stand: the part, its path, what a pass over it does, and the outermost part of that pass."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.opened = [Opened("root", ())]
-        self.bound_scopes: dict[str, Opened] = {}
-        #: name of a variable -> its collection and its path, None if that depends on the caller
-        self.variables: dict[str, tuple[str, Path | None]] = {}
-        self.loops = 0
-        #: functions under `jax.jit`, and those whose later calls find what the first one made
-        self.pure: set[str] = set()
-        self.templates: dict[str, Opened] = {}
+    part: Part
+    path: Route
+    mode: str
+    root: Part
 
-    # -- scopes
 
-    def scope(self, step: Scope) -> None:
-        """Push a scope."""
-        around = self.here()
-        around.pushed.add(step.scope)
-        path = None if around.path is None else (*around.path, step.scope)
-        mode = self.scope_mode(step.reuse, around.mode)
-        self.open(step, f"{around.words}.push({step.scope!r}{self.reusing(step)})", path, mode)
+class Register:
+    """What is got by name in a script."""
 
-    def default_scope(self, step: DefaultScope) -> None:
-        """Push a scope without a name: Linen puts the first number that is free behind the prefix."""
-        mode, path = self.scope_mode(step.reuse, self.here().mode), self.numbered(step.default_scope)
-        self.open(step, f"{self.here().words}.push(prefix={step.default_scope!r}{self.reusing(step)})", path, mode)
+    def __init__(self, tree: Tree) -> None:
+        self.tree = tree
+        self.root = Part("model")
+        self.here = Place(self.root, (), "make", self.root)
+        #: whether something has been made since the last pass, whether there is a tree, and the labels of what is asked of the next
+        self.pending = self.begun = False
+        self.labels: list[str] = []
+        #: path -> variable or layer; name -> the pass that binds it; function -> what it returned
+        self.found: dict[Route, Object] = {}
+        self.passes: dict[str, Pass] = {}
+        self.returned: dict[int, Object] = {}
+        #: path of a scope -> where it was opened last
+        self.opened: dict[Route, Place] = {(): self.here}
+        #: the places that are open
+        self.open: list[Place] = [self.here]
 
-    def numbered(self, prefix: str) -> Path | None:
-        """Return the path of a scope that is pushed with a prefix here, None if that depends on the caller."""
-        around = self.here()
-        name = next(f"{prefix}{at}" for at in count() if f"{prefix}{at}" not in around.pushed)
-        around.pushed.add(name)
-        around.vague |= {prefix} if self.loops > around.loop else set()
-        return (*around.path, name) if around.path is not None and prefix not in around.vague else None
 
-    def current_scope(self, step: CurrentScope) -> None:
-        """Bind the scope that is open here."""
-        around = self.here()
-        self.write(f"{step.current_scope} = {around.words}")
-        self.bound_scopes[step.current_scope] = replace(around, words=step.current_scope)
+# -- which steps these are
 
-    def reusing(self, step: Scope | DefaultScope) -> str:
-        """Return the words for the flag that a scope is opened with."""
-        return "" if step.reuse is None else f", reuse={self.flag(step.reuse)}"
 
-    def reenter(self, step: Reenter) -> None:
-        """Use a scope object again, rewound if its variables are to be reused."""
-        known = self.bound_scopes[step.reenter]
-        words = self.reached(known).words
-        mode = self.scope_mode(step.reuse, None)
-        self.open(step, f"{words}.rewound()" if mode else words, known.path, mode)
+def is_by_name(linen: "Linen") -> bool:
+    """Return whether a spec gets variables by name, or gives two of them one."""
+    words = [step.variable for step in linen.facts.steps if isinstance(step, Variable)]
+    inside = (inner for step in linen.facts.steps if isinstance(step, Function | Repeat) for inner in walk(step.steps))
+    return (
+        any(isinstance(step, Get | SCOPES) for step in linen.facts.steps)
+        or len(set(words)) < len(words)
+        or any(isinstance(inner, Variable) for inner in inside)
+    )
 
-    def open(
-        self,
-        step: Scope | DefaultScope | Reenter,
-        words: str,
-        path: Path | None,
-        mode: Reuse | Literal["inherited"] | None,
-    ) -> None:
-        """Bind a scope and write what is inside."""
-        name = step.as_ or self.free("_".join(path or ("inner",)))
-        self.write(f"{name} = {words}")
-        scope = Opened(name, path, mode, len(self.frames), self.loops)
-        self.bound_scopes[name] = scope
-        self.opened.append(scope)
-        self.steps(step.steps)
-        self.opened.pop()
 
-    def here(self) -> Opened:
-        """Return the current scope, reached from the state of the function being written."""
-        return self.reached(self.opened[-1])
+def is_named(linen: "Linen", step: Step) -> bool:
+    """Return whether a step opens scopes or gets variables by name."""
+    match step:
+        case Get() | Scope() | DefaultScope() | Reenter() | CurrentScope():
+            return True
+        case Variable():
+            return step.start is None and is_by_name(linen)
+        case Invoke() | Thread():
+            made = linen.symbols.names[step.invoke if isinstance(step, Invoke) else step.thread].made
+            return isinstance(made, Function) and is_maker(linen, made)
+    return isinstance(step, NameScope | Repeat) and makes(linen, step)
 
-    def reached(self, scope: Opened) -> Opened:
-        """Return a scope as it is reached here: one opened outside a function is pushed again from its root."""
-        if scope.frame == len(self.frames) or scope.words == "root":
-            return scope
-        if scope.frame > len(self.frames):
-            raise Unsupported("A Linen scope belongs to the function that it is given to, and ends with it.")
-        if scope.path is None:
-            raise Unsupported(
-                "A Linen scope belongs to the function that it is given to; another function is given its own."
-            )
-        return Opened(self.pushed_again(scope.path), scope.path, scope.mode, len(self.frames))
 
-    def pushed_again(self, path: Path | None) -> str:
-        """Return the words that reach a scope from the root."""
-        return "".join(["root", *(f".push({part!r}, reuse=True)" for part in path or ())])
+def makes(linen: "Linen", step: Block) -> bool:
+    """Return whether all that stands inside a step makes variables by name."""
+    return bool(step.steps) and is_by_name(linen) and all(
+        isinstance(inner, Get | Variable)
+        or (isinstance(inner, SCOPES | NameScope) and not getattr(inner, "reuse", None) and makes(linen, inner))
+        for inner in step.steps
+    )  # fmt: skip
 
-    def flag(self, reuse: Reuse) -> str:
-        """Return the words for a reuse flag; Linen's is a truth value that means look up or create."""
-        if isinstance(reuse, OddFlag):
-            return (
-                repr(reuse.text if reuse.text is not None else reuse.number) if reuse.tensor is None else reuse.tensor
-            )
-        return repr(bool(reuse))
 
-    # -- functions
+def is_maker(linen: "Linen", step: Function) -> bool:
+    """Return whether a function only makes variables by name."""
+    return makes(linen, step) and not step.traced
 
-    def bodies(self, step: Function) -> None:
-        """Note what a function does with scopes, and which kind of function it is."""
-        if any(isinstance(inner, BY_NAME) for inner in step.steps):
-            self.makes.add(step.function)
-        if step.traced:
-            self.pure.add(step.function)
-        self.templates.pop(step.function, None)
-        if step.template and step.function in self.makes:
-            path, words = self.numbered(step.function), self.free(f"{step.function}_scope")
-            if path is None or self.frames:
-                raise Unsupported(
-                    "What later calls of a Linen function find is in a scope that is pushed once, outside of functions and loops."
-                )
-            self.write(f"{words} = {self.here().words}.push(prefix={step.function!r})")
-            self.templates[step.function] = Opened(words, path)
 
-    @contextmanager
-    def function_scope(self) -> Iterator[None]:
-        """Take the scope that a function is given for its root; a template opens one that it finds again."""
-        name = self.writing[-1]
-        from_caller = self.called_in_scopes and name not in self.pure
-        opened = Opened("root", None if from_caller else (), None, len(self.frames))
-        if name in self.templates:
-            opened = Opened("root", self.templates[name].path, None, len(self.frames))
-            if name in self.pure:
-                opened.words = self.free("inner")
-                self.write(f"{opened.words} = {self.pushed_again(self.templates[name].path)}")
-        self.opened.append(opened)
-        yield
-        self.opened.pop()
+def register(linen: "Linen") -> Register:
+    """Return what is got by name, with a tree for it."""
+    if linen.register is None:
+        steps = [step for step in linen.facts.steps if isinstance(step, Get | Variable | Expect)]
+        others = {step.collection for step in steps if step.collection}
+        others |= {"constants" for step in steps if not isinstance(step, Expect) and step.trainable is False}
+        others |= {LOCAL for step in steps if isinstance(step, Get) and step.local}
+        tree = Tree(
+            "model",
+            "model",
+            linen.own("variables" if others else "params"),
+            ["params", *sorted(others)],
+            Plan(Object("module"), linen.name_of),
+        )
+        linen.register = Register(tree)
+        linen.trees.append(tree)
+    return linen.register
 
-    def given_state(self, function: str) -> list[str]:
-        """Give a function the current scope for its root."""
-        here = self.here()
-        if function in (self.pure & self.makes) - self.templates.keys() and here.path != ():
-            raise Unsupported(
-                "A function under `jax.jit` takes a tree and makes a scope over it; a scope that is open around the call is not seen inside."
-            )
-        words = here.words
-        if function in self.templates:
-            words = f"{self.reached(self.templates[function]).words}.rewound()"
-        return [words if name == "root" and function in self.makes else name for name in self.takes.get(function, [])]
 
-    # -- variables
+# -- what a step makes and finds
 
-    def get(self, step: Get) -> None:
-        """Get a variable by name from the current scope."""
-        words, mode = self.asked(step)
-        if mode and step.shape is not None and self.collection_of(step, step.get, lookup=mode != "auto") == "params":
-            self.get_of_shape(step, words, lookup=mode != "auto")
+
+def named(linen: "Linen", step: Step) -> None:
+    """Word a step by name: what it makes is gathered for the next pass, what it finds is a pass of its own."""
+    found = register(linen)
+    here = found.here
+    if linen.writing and here.mode == "make":  # a function is given the tree: what it makes, it makes or finds there
+        here = chained(found, here.path, "auto")
+    gather(linen, found, [step], here)
+    write_pass(linen, found, here)
+
+
+def gather(linen: "Linen", found: Register, steps: Sequence[Step], here: Place, tried: Step | None = None) -> None:
+    """Gather steps at a place; `tried` is a step around them of which is asked whether it is accepted."""
+    around, found.here = found.here, here
+    found.open.append(here)
+    for step in steps:
+        linen.refuse(step)
+        if not (is_named(linen, step) or isinstance(step, NameScope | Layer)):
+            write_pass(linen, found, here)
+            linen.step(step)
+        elif step.raises is not None and tried is None:
+            write_pass(linen, found, here)
+            asked(linen, found, step, here)
         else:
-            self.make(step, step.get, words, lookup=mode not in {None, False, "auto"})
+            one(linen, found, step, here, tried)
+    found.open.pop()
+    found.here = around
 
-    def asked(self, step: Get) -> tuple[str, Reuse | None]:
-        """Return the words for the scope that is asked for a name, and its reuse flag; note that it was asked."""
-        around = self.here()
-        mode = around.mode
-        if step.reuse is not None:
-            raise Unsupported(
-                "Linen's `reuse` is an argument of `push`, which opens a scope; getting a variable takes none."
-            )
-        # Linen's `reuse` is an argument of each `push`: a scope inside says nothing of what is around it
-        mode = None if mode == "inherited" else mode
-        again = mode and (step.get in around.asked or self.loops > around.loop)
-        words = around.words + (".rewound()" if again else "")
-        around.asked.add(step.get)
-        return words, mode
 
-    def get_of_shape(self, step: Get, words: str, *, lookup: bool) -> None:
-        """Get a parameter that is to have a shape: `param` compares it, and returns an array; `variable` returns the reference."""
-        dtype = f", {step.dtype!r}" if step.dtype else ""
-        initializer = "nn.initializers.zeros" if step.init is None else self.initializer(step.init)
-        param = f"param({step.get!r}, {initializer}, {step.shape}{dtype})"
-        variable = f"variable('params', {step.get!r})"
-        # a scope object hands out a name once, so the second call goes to a rewound one
-        rewound = words if words.endswith(".rewound()") else f"{words}.rewound()"
-        if lookup:
-            self.idiom(
-                "`variable` without an initializer finds a name or refuses it; only `param` compares the shape, and it would make what is missing."
-            )
-            self.bind(step.as_, f"{words}.{variable}")
-            self.write(f"{rewound}.{param}")
+def one(linen: "Linen", found: Register, step: Step, here: Place, tried: Step | None) -> None:
+    """Gather one step at a place."""
+    match step:
+        case CurrentScope():
+            linen.symbols.names[step.current_scope] = Object("scope", path=here.path)
+        case Get() | Variable() | Layer():
+            use(linen, found, step, here)
+        case NameScope() | Repeat():
+            part = Part(step.verb, around=step)
+            here.part.items.append(part)
+            gather(linen, found, step.steps, replace(here, part=part), tried)
+        case Invoke() | Thread():
+            invoked(linen, found, step, here, tried)
+        case Scope() | DefaultScope() | Reenter():
+            place = opened(linen, found, step, here)
+            gather(linen, found, step.steps, place, tried)
+            if place.root is not here.root:
+                write_pass(linen, found, place)
+
+
+def mode_of(linen: "Linen", found: Register, step: Any, here: Place) -> str:
+    """Return what a pass over a scope does."""
+    around = here.mode
+    if isinstance(step, Reenter):
+        path = linen.symbols.names[step.reenter].path
+        around = next((place.mode for place in reversed(found.open) if place.path == path), "make")
+    if isinstance(step.reuse, OddFlag):
+        raise Unsupported(NO_FLAG)
+    if isinstance(step, DefaultScope) and step.reuse:
+        raise Unsupported(DEFAULT_REUSED)
+    if (step.reuse is False and around != "make") or (around == "find" and step.reuse == "auto"):
+        raise Unsupported(SWITCHED)
+    return {None: around, False: around, True: "find", "auto": "auto"}[step.reuse]
+
+
+def opened(linen: "Linen", found: Register, step: Any, here: Place) -> Place:
+    """Return the place that a scope opens: in the pass that is gathered, or in another one if that does something else."""
+    mode = mode_of(linen, found, step, here)
+    if isinstance(step, Reenter):
+        path = linen.symbols.names[step.reenter].path
+        place = found.opened.get(path) if mode == "make" else None
+        if mode == "make" and (place is None or place.mode != "make"):
+            raise Unsupported(ELSEWHERE)
+        place = place or chained(found, path, mode)
+    else:
+        word = step.scope if isinstance(step, Scope) else step.default_scope
+        part = Part(word, word if isinstance(step, Scope) else None)
+        path = (
+            *here.path,
+            part.named or f"{camel(word)}_{sum(not one.named and one.word == word for one in here.part.parts())}",
+        )
+        if mode == here.mode:
+            here.part.items.append(part)
+            place = Place(part, path, mode, here.root)
         else:
-            self.draws = True
-            self.making("params")
-            self.write(f"{words}.{param}")
-            if step.as_:
-                self.idiom(
-                    "`param` makes or finds a parameter and compares its shape; it returns an array, so `variable` is asked for a reference."
-                )
-                self.bind(step.as_, f"{rewound}.{variable}")
-        self.known_as(step, step.get, "params")
+            place = chained(found, path, mode)
+    if mode == "make" or path not in found.opened:
+        found.opened[path] = place
+    if step.as_:
+        linen.symbols.names[step.as_] = Object("scope", path=path)
+    return place
 
-    def repeat(self, step: Repeat) -> None:
-        """Write a Python loop; a scope from outside of it is asked for the same names again."""
-        self.loops += 1
-        super().repeat(step)
-        self.loops -= 1
 
-    def variable(self, step: Variable) -> None:
-        """Make a variable; Linen knows none without a name in a scope."""
-        self.make(step, step.variable, self.here().words, lookup=False)
+def chained(found: Register, path: Route, mode: str) -> Place:
+    """Return the place at a path in a pass of its own."""
+    root = part = Part("pass")
+    for depth, key in enumerate(path, 1):
+        known = found.opened.get(path[:depth])
+        part.items.append(Part(known.part.word, known.part.named) if known else Part(key, key))
+        (part,) = part.items  # type: ignore[assignment]  # the one part just put there
+    return Place(part, path, mode, root)
 
-    def make(self, step: Get | Variable, name: str, words: str, *, lookup: bool) -> None:
-        """Bind a reference to a variable of the current scope."""
-        collection = self.collection_of(step, name, lookup=lookup)
-        if not lookup:
-            self.making(collection)
-        if lookup or (isinstance(step, Get) and step.init is None):
-            call = f"{words}.variable({collection!r}, {name!r})"
-        elif isinstance(step, Variable) and step.start is not None:
-            call = f"{words}.variable({collection!r}, {name!r}, lambda: {self.expression(step.start)})"
-        elif step.init == "random":
-            self.draws = True
-            kind = f", {step.dtype!r}" if step.dtype else ""
-            call = f"{words}.variable({collection!r}, {name!r}, jax.random.normal, {words}.make_rng('params'), {step.shape or []}{kind})"
+
+def use(linen: "Linen", found: Register, step: Get | Variable | Layer, here: Place) -> None:
+    """Gather a variable or a layer: the one that is known at its path, or a new one."""
+    if isinstance(step, Get) and step.reuse is not None:
+        raise Unsupported(NO_FLAG_OF_A_CALL)
+    word = (step.name or step.as_) if isinstance(step, Layer) else step.get if isinstance(step, Get) else step.variable
+    path = (*here.path, word)
+    if here.mode != "make" and any(isinstance(item, Use) and item.entry[1] == path for item in here.part.items):
+        write_pass(linen, found, here)
+    known = None if here.mode == "make" and not isinstance(step, Layer) else found.found.get(path)
+    entry = entry_of(step, path)
+    if known is None:
+        known = (
+            linen.symbols.layer(step)
+            if isinstance(step, Layer)
+            else Object("variable", made=step, trainable=step.trainable is not False)
+        )
+        if here.mode == "find":  # a name that is not there is refused, and bound to nothing
+            here.part.items.append(Use(step, known, entry, step.as_, makes=False))
+            return
+        found.found.setdefault(path, known)
+        if isinstance(step, Layer):
+            found.tree.paths[known] = path
+            inside = {part: inner_entry(known, part) for part in known.parts}
+            found.tree.entries |= {known.parts[part]: (kind, (*path, *keys)) for part, (kind, keys) in inside.items()}
         else:
-            call = f"{words}.variable({collection!r}, {name!r}, {', '.join(self.filling(step.init, step.shape, step.dtype))})"
-        self.bind(step.as_, call)
-        self.known_as(step, name, collection)
+            found.tree.entries[known] = entry
+    entry = found.tree.entries.get(known, entry)
+    here.part.items.append(
+        Use(step, known, entry, None if isinstance(step, Layer) else step.as_, makes=known.made is step)
+    )
+    if step.as_:
+        linen.symbols.names[step.as_] = known
+        found.passes.pop(step.as_, None)
+    found.pending = found.pending or here.mode == "make"
 
-    def making(self, collection: str) -> None:
-        """Note that a function makes a variable; under a transformation it cannot, which the scope itself refuses."""
-        if self.frames and self.frames[-1] in {"plain", "traced"}:
-            self.note(self.tree_of(collection))
 
-    def inner_path(self, name: str) -> Path | None:
-        """Return the path of a name in the current scope, None if that depends on the caller."""
-        around = self.here().path
-        return None if around is None else (*around, name)
+def entry_of(step: Get | Variable | Layer, path: Route) -> Entry:
+    """Return where a variable is made: in the collection that the step says, or that follows from what it is for."""
+    if isinstance(step, Layer):
+        return "params", path
+    local = isinstance(step, Get) and step.local
+    return step.collection or (LOCAL if local else "constants" if step.trainable is False else "params"), path
 
-    def collection_of(self, step: Get | Variable, name: str, *, lookup: bool) -> str:
-        """Return the collection that a variable is in, or is to be made in."""
-        path = self.inner_path(name)
-        collection = step.collection or ("constants" if step.trainable is False else "params")
-        if path in self.collections:
-            collection = self.collections[path]
-        elif path is not None and not lookup:
-            self.collections[path] = collection
-        return collection
 
-    def known_as(self, step: Get | Variable, name: str, collection: str) -> None:
-        """Note which variable a step binds a name to."""
-        if step.as_:
-            self.bound_at[step.as_] = len(self.frames)
-            self.variables[step.as_] = (collection, self.inner_path(name))
+def invoked(linen: "Linen", found: Register, step: Invoke | Thread, here: Place, tried: Step | None) -> None:
+    """Gather a call of a function that makes variables, or of a template, which makes them once."""
+    if isinstance(step, Thread):
+        raise Unsupported(THREADS)
+    function = linen.symbols.names[step.invoke].made
+    assert isinstance(function, Function)
+    if here.mode != "make":
+        raise Unsupported(FUNCTION_REUSED)
+    found.pending, made = True, found.returned.get(id(function))
+    known = next((part for part in here.part.parts() if part.around is function), None)
+    if function.template and known is not None:
+        known.results.append(step.as_)
+    elif function.template and made is not None:
+        raise Unsupported(ELSEWHERE)
+    else:
+        number = sum(part.word == function.function for part in here.part.parts())
+        path = (*here.path, f"{camel(function.function)}_{number}") if function.template else here.path
+        part = Part(function.function, None, [], function, [step.as_])
+        here.part.items.append(part)
+        names = dict(linen.symbols.names)
+        gather(linen, found, function.steps, replace(here, part=part, path=path), tried or step)
+        made = linen.symbols.at(function.returns) if function.returns else None
+        linen.symbols.names = names
+    if made is not None:
+        found.returned[id(function)] = made
+    if step.as_:
+        linen.symbols.names[step.as_] = made or Object("unknown")
+        found.passes.pop(step.as_, None)
 
-    def alias(self, name: str, variable: str) -> None:
-        """Note that a function returned a variable of its own."""
-        super().alias(name, variable)
-        self.variables[name] = self.variables[variable]
+
+# -- passes
+
+
+def begin(linen: "Linen", found: Register) -> None:
+    """Begin with an empty tree, where nothing has been made."""
+    if not found.begun:
+        (linen.outermost if linen.writing else linen.body).extend(statements("$tree = {}", tree=found.tree.name))
+        found.begun = True
+
+
+def settle(linen: "Linen") -> None:
+    """Write the pass that makes what is new."""
+    found = linen.register
+    if found is None or not found.pending:
+        return
+    found.pending, tree, labels, found.labels = False, found.tree, found.labels, []
+    with linen.apart() as body:
+        module = name(linen.own("model"))
+        linen.emit("$module = $name()", module=module, name=class_of(linen, found.root, "Model"))
+        if found.begun:
+            linen.emit("_, updated = $words", words=mutable(tree, module))
+            merged(linen, tree)
+        else:
+            made = expr("$module.init(jax.random.key(0))", module=module)
+            linen.emit(
+                "$tree = $made", tree=tree.name, made=made if tree.is_whole else expr("$made['params']", made=made)
+            )
+    if labels:
+        observe(linen, body, labels)
+    else:
+        linen.body += body
+    found.begun = True
+    tree.written()
+    made_by = Pass(found.root.bound(), module)
+    kept = {item.name for item in found.root.uses()} | {word for part in found.root.parts() for word in part.results}
+    for word in made_by.names:
+        if word in kept and (
+            word not in found.passes
+            or (found.passes[word].module is not None and alike(found.passes[word].module or module, module))
+        ):
+            found.passes[word] = made_by
+
+
+def mutable(tree: Tree, module: ast.expr) -> ast.expr:
+    """Return the words of a pass that finds or makes."""
+    return expr(
+        "$module.apply($all, mutable=$mutable, rngs={'params': jax.random.key(0)})",
+        module=module, all=tree.all(), mutable=literal(tree.collections),
+    )  # fmt: skip
+
+
+def merged(linen: "Linen", tree: Tree) -> None:
+    """Take over what a pass has made."""
+    linen.emit("$tree = {**$tree, **updated}" if tree.is_whole else "$tree = updated['params']", tree=tree.name)
+    tree.written()
+
+
+def write_pass(linen: "Linen", found: Register, here: Place) -> None:
+    """Write the pass over what has been gathered to be found, and begin the next one."""
+    uses = list(here.root.uses())
+    if here.mode == "make" or not uses:
+        return
+    if not linen.writing:
+        settle(linen)
+    begin(linen, found)
+    done = here.root.copied({})
+    pending: list[Part] = [here.root]
+    for part in pending:
+        part.items = [item for item in part.items if isinstance(item, Part)]
+        pending += part.items  # type: ignore[arg-type]  # parts alone are left
+    word = next((item.name for item in uses if item.name), uses[0].entry[1][-1])
+    module = expr("$name()", name=class_of(linen, done, camel(word)))
+    made = Pass(done.bound(), module)
+    if here.mode == "auto":
+        targets: list[ast.expr] = [targets_of(made.names, made.names) or name("_"), name("updated")]
+        linen.emit("$targets = $words", targets=ast.Tuple(targets, ast.Load()), words=mutable(found.tree, module))
+        merged(linen, found.tree)
+    else:
+        run(linen, made, found.tree, made.names)
+    found.passes |= {item.name: made for item in uses if item.name and item.variable in found.tree.entries}
+    made.fresh_in = linen.body
+    found.tree.passes.append(made)
+
+
+def targets_of(names: Sequence[str], wanted: Sequence[str]) -> ast.expr | None:
+    """Return what the names of a pass are bound to: those that are wanted, in order."""
+    targets = [name(word if word in wanted else "_") for word in names]
+    return None if not targets else targets[0] if len(targets) == 1 else ast.Tuple(targets, ast.Load())
+
+
+def run(linen: "Linen", made: Pass, tree: Tree, wanted: Sequence[str]) -> None:
+    """Apply the module of a pass to the tree."""
+    words, targets = expr("$module.apply($all)", module=made.module, all=tree.all()), targets_of(made.names, wanted)
+    linen.emit("$targets = $words" if targets else "$words", targets=targets, words=words)
+
+
+def value(linen: "Linen", place: str) -> ast.expr | None:
+    """Return the words for what a name holds that a pass binds: it is run again where the tree is another since."""
+    found = linen.register
+    made = found.passes.get(place) if found else None
+    if found is None or made is None or linen.symbols.names.get(place) not in found.tree.entries:
+        return None
+    if made.fresh_in is not linen.body:
+        if made.again:
+            made.again()
+        else:
+            run(linen, made, found.tree, [word for word in made.names if found.passes.get(word) is made])
+        made.fresh_in = linen.body
+        found.tree.passes.append(made)
+    return name(place)
+
+
+# -- what is asked whether it is accepted
+
+
+def observe(linen: "Linen", body: Body, labels: Sequence[str | None]) -> None:
+    """Observe whether statements are refused."""
+    outcomes = [
+        [line for label in labels for line in statements(f"observe('$label', {what})", label=label)]
+        for what in ("error", "None")
+    ]
+    linen.emit(TRIED, body=body, refused=outcomes[0], accepted=outcomes[1])
+
+
+def asked(linen: "Linen", found: Register, step: Step, here: Place) -> None:
+    """Write a step of which is asked whether it is accepted."""
+    mode = mode_of(linen, found, step, here) if isinstance(step, SCOPES) else here.mode
+    if mode == "make":
+        module = next(
+            place.part for place in reversed(found.open) if not isinstance(place.part.around, Repeat | NameScope)
+        )
+        if clashes(module, step):
+            settle(linen)
+            refused(linen, found, step, here)
+        else:
+            found.labels.append(step.expect or "")
+            one(linen, found, step, here, step)
+        return
+    settle(linen)
+    begin(linen, found)
+    with linen.apart() as body:
+        one(linen, found, step, here, step)
+        write_pass(linen, found, here)
+    observe(linen, body, [step.expect])
+    found.tree.written()
+
+
+def clashes(around: Part, step: Step) -> bool:
+    """Return whether a part has something of a step's name already."""
+    match step:
+        case Repeat() | NameScope():
+            return any(clashes(around, inner) for inner in step.steps) or (isinstance(step, Repeat) and step.repeat > 1)
+        case Invoke():
+            return any(
+                part.word == step.invoke and isinstance(part.around, Function) and not part.around.template
+                for part in around.parts()
+            )
+        case DefaultScope() | Reenter():
+            return False
+    collection, word = getattr(step, "collection", None), getattr(step, step.verb)
+    names = [item.entry[1][-1] for item in local_uses(around) if collection in {None, item.entry[0]}]
+    return word in names or word in {part.named for part in around.parts()}
+
+
+def local_uses(around: Part) -> Iterator[Use]:
+    """Yield the variables that stand in one module."""
+    for item in around.items:
+        if isinstance(item, Use):
+            yield item
+        elif item.around:
+            yield from local_uses(item)
+
+
+def refused(linen: "Linen", found: Register, step: Step, here: Place) -> None:
+    """Write a pass that makes what was made before and what is refused, of which nothing is kept."""
+    known: dict[Part, Part] = {}
+    other = Register(found.tree)
+    other.root = found.root.copied(known)
+
+    def there(place: Place) -> Place:
+        return replace(place, part=known.get(place.part, place.part), root=other.root)
+
+    other.opened = {path: there(place) for path, place in found.opened.items()}
+    other.open, other.found, other.returned = [*map(there, found.open)], dict(found.found), dict(found.returned)
+    names, entries = dict(linen.symbols.names), dict(found.tree.entries)
+    one(linen, other, step, there(here), step)
+    linen.symbols.names = names
+    found.tree.entries.clear()
+    found.tree.entries.update(entries)
+    word = [item.entry[1][-1] for item in other.root.uses()][-1]
+    written = class_of(linen, other.root, f"{camel(word)}Again")
+    observe(linen, statements("$name().init(jax.random.key(0))", name=written), [step.expect])
+
+
+# -- observations
+
+
+def path_of(linen: "Linen", step: Expect) -> ast.expr:
+    """Return the words for the path of what a name holds: an array has no name, but it is a leaf of the tree."""
+    found, place = linen.register, step.name or ""
+    if found is None or linen.symbols.at(place) not in {None, *found.tree.entries}:
+        raise Unsupported(NAMELESS)
+    leaf, tree = linen.value(place), found.tree.name
+    if found.tree.is_whole:
+        words = "next(path for tree in $all.values() for path, leaf in flatten_dict(tree, sep='/').items() if leaf is $leaf)"
+        return expr(words, all=tree, leaf=leaf)
+    return expr(
+        "next(path for path, leaf in flatten_dict($tree, sep='/').items() if leaf is $leaf)", tree=tree, leaf=leaf
+    )
+
+
+WORDS: dict[str, Any] = dict.fromkeys(("scope", "default_scope", "reenter", "get", "current_scope"), named)

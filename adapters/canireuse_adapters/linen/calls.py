@@ -1,0 +1,106 @@
+"""Calls in Flax Linen: a module is applied to its tree, and a part of it is called where it is bound."""
+
+import ast
+from typing import TYPE_CHECKING, Any
+
+from canireuse.emit import Fill, attribute, expr, name
+from canireuse.program import Object
+from canireuse.script import Unsupported
+from canireuse.vocabulary import Call, Layer
+from canireuse_adapters.linen.layers import Entry, kind_of, made, mode_words, trains
+from canireuse_adapters.linen.structure import is_read
+from canireuse_adapters.linen.trees import Tree, replaced
+
+if TYPE_CHECKING:
+    from canireuse_adapters.linen import Linen
+
+
+def call(linen: "Linen", step: Call) -> None:
+    """Apply a module to its tree, or call a part of it that is bound; what only builds a layer is left to `init`."""
+    owner = linen.symbols.at(step.call)
+    if owner is None or not owner.is_owner:
+        raise Unsupported("An array of Linen's tree is no layer: it cannot be called.")
+    if not owner.only_layers():
+        raise Unsupported(
+            "A module that holds bare parameters has no call that a spec could name: its class would say what it computes."
+        )
+    if not is_read(step, linen.facts.steps):
+        return
+    tree, on = linen.tree_at(step.call), linen.expression(step.on)
+    if step.training and trains(owner):
+        train(linen, step, tree, owner, on)
+        return
+    mode = mode_words(owner, training=False) if kind_of(owner) == "norm" else {}
+    if linen.is_got(next(iter(owner.parts.values()))):
+        assert isinstance(owner.made, Layer)
+        (entry,) = tree.part(owner)
+        words = expr(
+            "$layer.apply({'params': $params}, $on)",
+            layer=made(owner.made, linen.initializer),
+            params=tree.entry(entry),
+            on=on,
+        )
+        linen.bind(step.as_, words)
+        return
+    route = linen.route(tree, step.call)
+    whole = given(linen, step, tree) if step.given else tree.all()
+    carry: list[Fill] = []
+    if kind_of(owner) == "cell":
+        carry = [
+            expr(
+                "$cell.initialize_carry(jax.random.key(0), $on.shape)",
+                cell=tree.module if not route else linen.held(tree, step.call),
+                on=on,
+            )
+        ]
+    if not route:
+        words = expr(
+            "$module.apply($whole, $*carry, $on, $**mode)",
+            module=tree.module,
+            whole=whole,
+            carry=carry,
+            on=on,
+            mode=mode,
+        )
+    elif step.given:
+        bound = expr("$module.bind($whole)", module=tree.module, whole=whole)
+        linen.emit("given = $bound", bound=bound)
+        words = expr("$layer($on)", layer=attribute(expr("given"), route), on=on)
+    else:
+        words = expr("$layer($*carry, $on, $**mode)", layer=linen.held(tree, step.call), carry=carry, on=on, mode=mode)
+    linen.bind(step.as_, expr("$words[1]", words=words) if carry else words)
+
+
+def train(linen: "Linen", step: Call, tree: Tree, owner: Object, on: ast.expr) -> None:
+    """Call as in training: the statistics come back beside the output."""
+    mode = mode_words(owner, training=True)
+    words: dict[str, Fill] = {"module": tree.module, "all": tree.all(), "on": on, "mode": mode}
+    route = linen.route(tree, step.call)
+    made = expr("$module.apply($all, $on, $**mode, mutable=['batch_stats'])", **words)
+    if route:
+        part = attribute(name(linen.own("module")), route)
+        method = expr(
+            "lambda $module, inputs: $part(inputs, $**mode)", module=linen.own("module"), part=part, mode=mode
+        )
+        made = expr("$module.apply($all, $on, method=$method, mutable=['batch_stats'])", method=method, **words)
+    linen.emit("$to, updated = $made", to=step.as_ or "_", made=made)
+    linen.emit("$tree = {**$tree, **updated}", tree=tree.name)
+    tree.written()
+
+
+def given(linen: "Linen", step: Call, tree: Tree) -> ast.expr:
+    """Return the words for the tree with other values at some places, for one call alone."""
+    words, known = name(tree.name), tree.every()
+    for place, value in step.given.items():
+        found = linen.symbols.at(f"{step.call}.{place}")
+        entry: Entry = (
+            tree.entries[found]
+            if found in tree.entries
+            else ("params", (*linen.route(tree, step.call), *place.split(".")))
+        )
+        keys = tree.keys(entry)
+        words = replaced(words, keys, linen.new_value(value), [*known, keys])
+    return words if tree.is_whole else expr("{'params': $words}", words=words)
+
+
+WORDS: dict[str, Any] = {"call": call}

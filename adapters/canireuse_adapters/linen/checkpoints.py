@@ -1,0 +1,107 @@
+"""Checkpoints in Flax Linen: a part of the tree goes into bytes or a folder, and another comes back."""
+
+import ast
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from canireuse.emit import expr, name
+from canireuse.program import Object
+from canireuse.script import Unsupported
+from canireuse.vocabulary import Expect, Restore, Save
+from canireuse_adapters.linen.layers import Entry
+from canireuse_adapters.linen.modules import Route
+from canireuse_adapters.linen.trees import Tree, keyed, nested
+
+if TYPE_CHECKING:
+    from canireuse_adapters.linen import Linen
+
+OUTSIDE = "What is saved has values, and what a function under `jax.jit` works with has none: users save outside."
+
+
+def part(tree: Tree, owner: Object, chosen: Sequence[Object] = ()) -> dict[Route, Entry]:
+    """Return what is saved of an owner, or of some things in it: where it stands in the file, and in the tree."""
+    if owner not in tree.paths:  # names for what was got by name
+        return {
+            (word,): tree.entries[one]
+            for one, word in {one: word for word, one in reversed(owner.parts.items())}.items()
+        }
+    found = [entry for one in chosen or [owner] for entry in tree.part(one)]
+    around = tree.paths[owner]
+    if any(path[: len(around)] != around for _, path in found):
+        around = ()
+    return {(*([kind] if tree.is_whole else []), *path[len(around) :]): (kind, path) for kind, path in found}
+
+
+def saved(tree: Tree, wanted: dict[Route, Entry]) -> ast.expr:
+    """Return the words for a part of a tree: the tree itself where that is all of it."""
+    as_it_is = all(keys == tree.keys(entry) for keys, entry in wanted.items())
+    if as_it_is and all(any(keys[: len(one)] == one for one in wanted) for keys in tree.every()):
+        return name(tree.name)
+    return nested({keys: tree.entry(entry) for keys, entry in wanted.items()})
+
+
+def save(linen: "Linen", step: Save) -> None:
+    """Write the variables of a module."""
+    if linen.writing:
+        raise Unsupported(OUTSIDE)
+    owner = linen.symbols.at(step.save)
+    tree = linen.tree_at(step.save)
+    assert owner is not None
+    chosen = [one for place in step.only if (one := linen.symbols.at(f"{step.save}.{place}"))]
+    wanted = part(tree, owner, chosen)
+    words = saved(tree, wanted)
+    if linen.way.get("save") == "orbax":
+        linen.emit("$to = pathlib.Path(tempfile.mkdtemp()) / 'kept'", to=step.to)
+        linen.emit(
+            "with ocp.StandardCheckpointer() as checkpointer:\n    checkpointer.save($to, $words)",
+            to=step.to,
+            words=words,
+        )
+    else:
+        linen.emit("$to = serialization.to_bytes($words)", to=step.to, words=words)
+
+
+def restore(linen: "Linen", step: Restore) -> None:
+    """Put what was saved where the variables of a module stand."""
+    if linen.writing:
+        raise Unsupported(OUTSIDE)
+    owner = linen.symbols.at(step.restore)
+    tree = linen.tree_at(step.restore)
+    assert owner is not None
+    wanted = part(tree, owner)
+    now = saved(tree, wanted)
+    words = partly(linen, step, now) if step.partial else whole(linen, step, now)
+    if isinstance(now, ast.Name):
+        linen.emit("$tree = $words", tree=tree.name, words=words)
+    elif list(wanted) == [()]:
+        linen.write_entry(tree, wanted[()], words)
+    else:
+        linen.emit("restored = $words", words=words)
+        for keys, entry in wanted.items():
+            linen.write_entry(tree, entry, keyed(expr("restored"), keys))
+    tree.written()
+
+
+def whole(linen: "Linen", step: Restore, now: ast.expr) -> ast.expr:
+    """Return the words for a whole checkpoint, in the form of the tree that is there."""
+    if linen.way.get("save") == "orbax":
+        return expr("ocp.StandardCheckpointer().restore($kept, $now)", kept=step.given_by, now=now)
+    return expr("serialization.from_bytes($now, $kept)", now=now, kept=step.given_by)
+
+
+def partly(linen: "Linen", step: Restore, now: ast.expr) -> ast.expr:
+    """Return the words for the tree that is there with what a checkpoint has of it."""
+    linen.idiom("What a checkpoint lacks is taken from the tree that is there, path by path.")
+    by = "ocp.StandardCheckpointer().restore" if linen.way.get("save") == "orbax" else "serialization.msgpack_restore"
+    read = expr(f"{by}($kept)", kept=step.given_by)
+    return expr("unflatten_dict({**flatten_dict($now), **flatten_dict($read)})", now=now, read=read)
+
+
+def checkpoint_bytes(linen: "Linen", step: Expect) -> ast.expr:
+    """Return the size of the bytes, or of the files in the folder."""
+    if linen.way.get("save") != "orbax":
+        return expr("len($kept)", kept=step.checkpoint_bytes)
+    return expr("sum(file.stat().st_size for file in $kept.rglob('*') if file.is_file())", kept=step.checkpoint_bytes)
+
+
+WORDS: dict[str, Any] = {"save": save, "restore": restore}

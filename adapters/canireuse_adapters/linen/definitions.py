@@ -1,0 +1,194 @@
+"""Definitions in Flax Linen: which objects have a tree together, and the classes, the module and the tree that are written for them."""
+
+import ast
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+from canireuse.emit import expr, statements
+from canireuse.program import Object
+from canireuse.script import Unsupported
+from canireuse.vocabulary import Invoke, Optimizer, Train
+from canireuse_adapters.linen import structure
+from canireuse_adapters.linen.functions import Signature
+from canireuse_adapters.linen.layers import inputs_of, is_layer, kind_of
+from canireuse_adapters.linen.modules import Plan, Writer, camel
+from canireuse_adapters.linen.trees import Tree, nested
+from canireuse_adapters.training import TIED_IN_CODE
+
+if TYPE_CHECKING:
+    from canireuse_adapters.linen import Linen
+
+Names = dict[str, Object]
+
+
+def settle(linen: "Linen") -> None:
+    """Define what has been made or changed since the last time: classes, the module, and its tree."""
+    for tops in components(linen):
+        inside = {inner for one in tops.values() for inner in structure.kept_in(one)}
+        tree = next((one for one in linen.trees if belongs(one, inside)), None)
+        fits = tree is not None and set(tops.values()) <= set(structure.kept_in(tree.plan.root))
+        plan = Plan(tree.plan.root if tree and fits else root_of(tops), linen.name_of)
+        if tree is None or tree.shape != plan.shape:
+            define(linen, plan, tree)
+
+
+def belongs(tree: Tree, inside: set[Object]) -> bool:
+    """Return whether a tree is that of some objects, as it was or in another shape."""
+    known, root = set(tree.plan.places), tree.plan.root
+    return bool(inside & known) and (structure.is_made(root) or root in inside or inside <= known)
+
+
+def tops_of(linen: "Linen") -> Names:
+    """Return what has a name of its own and stands in trees."""
+    found: dict[Object, str] = {}
+    for word, one in linen.symbols.names.items():
+        if one.kind in structure.KEPT and not any(linen.is_got(inner) for inner in structure.kept_in(one)):
+            found.setdefault(one, word)
+    return {word: one for one, word in found.items()}
+
+
+def components(linen: "Linen") -> list[Names]:
+    """Return the names that hang together, since objects share or are trained together: each group has one tree."""
+    tops = tops_of(linen)
+    kept = {word: set(structure.kept_in(one)) for word, one in tops.items()}
+    groups = [{word} for word in tops]
+    over = [
+        step.wrt if isinstance(step, Train) else step.over
+        for step in linen.facts.steps
+        if isinstance(step, Train | Optimizer)
+    ]
+    linked = [{place.partition(".")[0] for place in one} & set(tops) for one in over if isinstance(one, list)]
+    linked += [{one, other} for one, other in combinations(tops, 2) if kept[one] & kept[other]]
+    old = [
+        {word for word in tops if kept[word] & set(tree.plan.places)}
+        for tree in linen.trees
+        if structure.is_made(tree.plan.root)
+    ]
+    held = {inner for one in tops.values() for inner in structure.kept_in(one) if inner is not one}
+    bare = {
+        word
+        for word, one in tops.items()
+        if not one.is_owner and one not in held and not any(word in group for group in old)
+    }
+    for together in [*linked, bare, *old]:
+        joined = [group for group in groups if group & together]
+        groups = [group for group in groups if not group & together] + ([set().union(*joined)] if joined else [])
+    order = list(tops)
+    groups.sort(key=lambda group: min(map(order.index, group)))
+    return [{word: one for word, one in tops.items() if word in group} for group in groups]
+
+
+def root_of(tops: Names) -> Object:
+    """Return the outermost module of some names: the one that holds all others, or one that is made for them."""
+    inside = {inner for one in tops.values() for inner in structure.kept_in(one) if inner is not one}
+    outer = {word: one for word, one in tops.items() if one not in inside}
+    first = next(iter(outer.values()))
+    return first if len(outer) == 1 and first.is_owner else Object("module", outer)
+
+
+def define(linen: "Linen", plan: Plan, old: Tree | None) -> None:
+    """Write the classes of a plan, the module and its tree; what was there before keeps its values."""
+    if old is not None and any(one.traced and old.name in one.given for one in linen.signatures.values()):
+        raise Unsupported(TIED_IN_CODE)
+    root, word = plan.root, word_of(linen, plan, old)
+    names: dict[Object, str] = {}
+    writer = Writer(
+        plan, lambda one: names[one], linen.initializer, linen.new_variable, lambda one: maker_words(linen, one)
+    )
+    for owner in plan.classes():
+        names[owner] = linen.fresh(class_name(linen, plan, owner, word if owner is root else None))
+        write_class(linen, owner, names, writer)
+    write_makers(linen, plan, writer)
+    entries = plan.variables()
+    values = {one: tree.entry(tree.entries[one]) for one in entries if (tree := linen.found(one)) is not None}
+    tree = old or new_tree(linen, plan, word)
+    tree.plan, tree.shape, tree.entries, tree.collections = plan, plan.shape, entries, plan.collections
+    tree.paths = {one: plan.path(one) for one in plan.places if one.is_owner}
+    tree.written()
+    linen.trees = [*(one for one in linen.trees if one is not tree), tree]
+    made = writer.constructed(root, root) if kind_of(root) != "module" else maker_words(linen, root)
+    linen.bind(tree.module, made or expr("$name()", name=names[root]))
+    if len(values) == len(entries):
+        carried = {tree.keys(entry): values[one] for one, entry in entries.items()}
+        linen.emit("$to = $values" if carried else "", to=tree.name, values=nested(carried) if carried else None)
+        return
+    linen.emit("$to = $made", to=tree.name, made=initialized(linen, tree))
+    for one, value in values.items():
+        linen.write_entry(tree, entries[one], value)
+
+
+def word_of(linen: "Linen", plan: Plan, old: Tree | None) -> str:
+    """Return the word for a module: the spec's name, or one for what was made for several."""
+    taken = {tree.module for tree in linen.trees}
+    word = linen.name_of(plan.root)
+    if word is None:
+        word = "models" if any(one.is_owner for one in plan.root.parts.values()) else "model"
+        if old is None:
+            word = linen.own(next(iter(plan.root.parts))) if word in taken else linen.own(linen.fresh(word))
+    if old is not None and any(one is not old and one.module == old.module for one in linen.trees):
+        old.module = linen.own(f"{word}_changed" if word in taken else word)
+    return word
+
+
+def new_tree(linen: "Linen", plan: Plan, word: str) -> Tree:
+    """Return a new tree: its names say whose it is, where there are others."""
+    several = bool(linen.trees) or len(components(linen)) > 1
+    kind = "params" if plan.collections == ["params"] else "variables"
+    named = linen.own(f"{word}_{kind}" if several else kind)
+    return Tree(word, word, named, plan.collections, plan, bound=linen.own(f"bound_{word}" if several else "bound"))
+
+
+def class_name(linen: "Linen", plan: Plan, owner: Object, word: str | None) -> str:
+    """Return the name of a class: that of its owner, or of what a layer computes where it is written out."""
+    if is_layer(owner):
+        given = "Table" if kind_of(owner) == "embedding" else "Affine" if "bias" in owner.parts else "Linear"
+    else:
+        given = camel(word or linen.name_of(owner) or plan.attribute_of(owner, plan.maker(owner)))
+    return given if given not in linen.taken else f"Changed{given}"
+
+
+def write_class(linen: "Linen", owner: Object, names: dict[Object, str], writer: Writer) -> None:
+    """Write the class of an owner, if there is none that says the same."""
+    made = writer.definition(owner)
+    for one in linen.body:
+        if (
+            isinstance(one, ast.ClassDef)
+            and [*map(ast.dump, one.body)] == [*map(ast.dump, made.body)]
+            and (is_layer(owner) or made.name.endswith(one.name))
+        ):
+            linen.taken.discard(names[owner])
+            names[owner] = one.name
+            return
+    linen.body.append(made)
+
+
+def maker_words(linen: "Linen", one: Object) -> ast.expr | None:
+    """Return the call of the function of the spec that makes an object, if one does."""
+    function = structure.function_of(linen, one)
+    return expr("$function()", function=function.function) if function else None
+
+
+def write_makers(linen: "Linen", plan: Plan, writer: Writer) -> None:
+    """Write the functions that return a definition."""
+    bare = Writer(plan, writer.class_name, writer.initializer, writer.variable, lambda _: None)
+    for one in plan.places:
+        function = structure.function_of(linen, one)
+        if function is not None and function.function not in linen.signatures:
+            linen.signatures[function.function] = Signature([], [], returns=True)
+            is_module = kind_of(one) == "module"
+            made = expr("$name()", name=writer.class_name(one)) if is_module else bare.constructed(plan.maker(one), one)
+            linen.body += statements("def $function():\n    return $made", function=function.function, made=made)
+
+
+def initialized(linen: "Linen", tree: Tree) -> ast.expr:
+    """Return the words that make all variables of a module, or their shapes alone."""
+    root, word = tree.plan.root, linen.name_of(tree.plan.root)
+    fields = ("init", "kernel", "recurrent")
+    draws = any(getattr(one.made, field, None) == "random" for one in tree.plan.places for field in fields)
+    given = [expr("jax.random.key($number)", number=linen.trees.index(tree) if draws else 0)]
+    given += [one.sample for one in inputs_of(root)]
+    words = "$module.init($*given, use_running_average=True)" if kind_of(root) == "norm" else "$module.init($*given)"
+    if any(isinstance(step, Invoke) and step.abstract and step.as_ == word for step in linen.facts.steps):
+        words = "jax.eval_shape($module.init, $*given)"
+    made = expr(words, module=tree.module, given=given)
+    return made if tree.is_whole else expr("$made['params']", made=made)

@@ -1,0 +1,338 @@
+"""The classes that owners become in Flax Linen: one class an owner, and one outermost module a tree.
+
+What stands in one place is made in the `setup` of its owner. What stands in several is made in the lowest owner of all its places,
+and handed down as a field: a layer as `nn.Module`, a variable as `jax.Array`. A tie is then one entry of the tree with several uses.
+"""
+
+import ast
+from collections.abc import Callable
+from functools import cached_property
+
+from canireuse.emit import Body, Fill, attribute, expr, name, statements
+from canireuse.program import Object
+from canireuse.step import Initial
+from canireuse.vocabulary import Layer, Variable, Wrap
+from canireuse_adapters.linen.layers import (
+    WRAPPED,
+    Entry,
+    arguments,
+    follows,
+    inner_entry,
+    inputs_of,
+    is_layer,
+    kind_of,
+    made,
+    mode_words,
+    opened_call,
+    parts_of,
+    shape_of,
+    trains,
+)
+
+Route = tuple[str, ...]
+
+
+#: what stands where, and the function that its reading goes through
+Shape = frozenset[tuple[Route, int, str | None]]
+
+
+def read_by(layer: Object) -> str | None:
+    """Return the function of its parameters that a layer computes with, if it does not compute with the parameters themselves."""
+    return next((slot.reads for slot in layer.slots.values() if slot.reads), None)
+
+
+def camel(word: str) -> str:
+    """Return the name of a class."""
+    return "".join(part[:1].upper() + part[1:] for part in word.split("_"))
+
+
+OVER_TIME = """\
+def __call__(self, series):
+    each = nn.vmap(lambda layer, step: layer(step), in_axes=1, out_axes=1, variable_axes={'params': None}, split_rngs={'params': False})
+    return each(self.layer, series)
+"""
+
+
+class Plan:
+    """Who makes what in a tree, and which entry each variable has: asked of the objects below the outermost module."""
+
+    def __init__(self, root: Object, called: Callable[[Object], str | None]) -> None:
+        self.root = root
+        #: the name that the spec has for an object
+        self.called = called
+
+    @cached_property
+    def places(self) -> dict[Object, list[Route]]:
+        """Every object below the root with all ways to it, in the order of places."""
+        found: dict[Object, list[Route]] = {}
+
+        def walk(one: Object, route: Route) -> None:
+            found.setdefault(one, []).append(route)
+            for part, inner in parts_of(one).items():
+                walk(inner, (*route, part))
+
+        walk(self.root, ())
+        return found
+
+    @cached_property
+    def shape(self) -> Shape:
+        """What stands where: another shape is another definition."""
+        return frozenset((route, id(one), read_by(one)) for one, routes in self.places.items() for route in routes)
+
+    def owners_on(self, route: Route) -> list[Object]:
+        """Return the owners on a way, the outermost first."""
+        found, owners = self.root, [self.root]
+        for part in route[:-1]:
+            found = parts_of(found)[part]
+            owners.append(found)
+        return owners
+
+    def maker(self, one: Object) -> Object:
+        """Return the lowest owner of all places of an object: the one that makes it, or a layer that makes its own part."""
+        chains = [self.owners_on(route) for route in self.places[one]]
+        common = [owner for owner in chains[0] if all(owner in chain for chain in chains)]
+        if one.part and self.is_table(one):
+            return next(chain[-1] for chain in chains if chain[-1].made is one.made)
+        return common[-1]
+
+    def is_table(self, variable: Object) -> bool:
+        """Return whether a variable is the table of an `nn.Embed` that still holds it, which others can be handed."""
+        step = variable.made
+        return (
+            isinstance(step, Layer)
+            and step.layer == "embedding"
+            and any(self.owners_on(route)[-1].made is step for route in self.places[variable])
+        )
+
+    def is_shared(self, one: Object) -> bool:
+        """Return whether an object, or an owner around it, stands in several places."""
+        return len(self.places.get(one, ())) > 1
+
+    def is_opened(self, layer: Object) -> bool:
+        """Return whether a layer is a class written out, since a part of it comes from outside."""
+        return is_layer(layer) and any(self.maker(part) is not layer for part in layer.parts.values())
+
+    # -- names and entries
+
+    def attribute_of(self, one: Object, owner: Object) -> str:
+        """Return what an owner that makes an object, or is handed it, calls it."""
+        for part, inner in parts_of(owner).items():
+            if inner is one:
+                return part
+        word = one.part or self.called(one) or "shared"
+        while word in owner.parts:
+            word += "_"
+        return word
+
+    def path(self, one: Object) -> Route:
+        """Return the keys that lead to an owner or a variable in the tree."""
+        if one is self.root:
+            return ()
+        around = self.maker(one)
+        if around in self.places and is_layer(around) and not self.is_opened(around):
+            return (*self.path(around), *inner_entry(around, one.part)[1])
+        word = self.attribute_of(one, around)
+        return (*self.path(around), WRAPPED.get(word, word) if isinstance(around.made, Wrap) else word)
+
+    def entry(self, variable: Object) -> Entry:
+        """Return the collection of a variable and its path there."""
+        if isinstance(variable.made, Layer):
+            collection = inner_entry(Object("layer", made=variable.made), variable.part)[0]
+        else:
+            collection = "params" if variable.trainable and variable.kind == "variable" else "constants"
+        return collection, self.path(variable)
+
+    def variables(self, of: Object | None = None) -> dict[Object, Entry]:
+        """Return the variables of an owner, of all where none is given, each with its entry."""
+        inside = {one: None for one in (of or self.root).walk() if one.kind in {"variable", "buffer"}}
+        return {one: self.entry(one) for one in inside if one in self.places}
+
+    @cached_property
+    def collections(self) -> list[str]:
+        """The collections of the tree, parameters first."""
+        found = dict.fromkeys(collection for collection, _ in self.variables().values())
+        return sorted(found, key=lambda one: one != "params") or ["params"]
+
+    # -- classes
+
+    def needs(self, owner: Object) -> list[Object]:
+        """Return what an owner is handed: what stands in it and is made around it."""
+        found: dict[Object, None] = {}
+        for one in parts_of(owner).values():
+            if self.maker(one) is not owner:
+                found[one] = None
+            elif one.is_owner and (not is_layer(one) or self.is_opened(one)):
+                found |= {inner: None for inner in self.needs(one) if not self.reaches(owner, inner)}
+        return list(found)
+
+    def reaches(self, owner: Object, one: Object) -> bool:
+        """Return whether an owner makes an object, itself or inside of what it makes."""
+        around = self.maker(one)
+        return around is owner or (around is not self.root and self.reaches(owner, around))
+
+    def classes(self) -> "list[Object]":
+        """Return the owners that become classes, inner ones first."""
+        found: dict[Object, None] = {}
+
+        def visit(one: Object) -> None:
+            for inner in parts_of(one).values():
+                if inner.is_owner:
+                    visit(inner)
+            if kind_of(one) == "module" or self.is_opened(one) or is_time_distributed(one):
+                found[one] = None
+
+        visit(self.root)
+        return list(found)
+
+
+def is_time_distributed(owner: Object) -> bool:
+    """Return whether it is a layer that is called at each step of a series."""
+    return isinstance(owner.made, Wrap) and owner.made.inside == "time_distributed"
+
+
+def names_clash(owner: Object) -> bool:
+    """Return whether a spec gives two layers of a module one name."""
+    layers = {one: one.made for one in owner.parts.values() if isinstance(one.made, Layer) and one.kind == "layer"}
+    words = [step.name for step in {id(step): step for step in layers.values()}.values() if step.name]
+    return len(layers) == len(owner.parts) and follows(owner) and len(set(words)) < len(words)
+
+
+class Writer:
+    """Writes the classes of a plan."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        class_name: Callable[[Object], str],
+        initializer: Callable[[Initial], ast.expr],
+        variable: Callable[[str, Variable], ast.expr],
+        maker_of: Callable[[Object], ast.expr | None],
+    ) -> None:
+        self.plan, self.class_name, self.initializer = plan, class_name, initializer
+        #: the words with which a module makes a variable of its own, and the call of a function of the spec that makes an object
+        self.variable, self.maker_of = variable, maker_of
+
+    def ways_to(self, owner: Object, one: Object) -> ast.expr:
+        """Return the words in the `setup` of an owner for an object that it makes, reaches, or is handed."""
+        around = self.plan.maker(one)
+        if around is not owner and self.plan.reaches(owner, one):
+            part = "embedding" if is_layer(around) else self.plan.attribute_of(one, around)
+            return attribute(self.ways_to(owner, around), [part])
+        return name(f"self.{self.plan.attribute_of(one, owner)}")
+
+    def constructed(self, owner: Object, one: Object) -> ast.expr:
+        """Return the words with which an owner makes a part."""
+        plan, step = self.plan, one.made
+        if not one.is_owner:
+            return self.variable_of(plan.attribute_of(one, owner), one)
+        if (function := self.maker_of(one)) is not None:
+            return function
+        if isinstance(step, Layer) and not plan.is_opened(one):
+            layer = made(step, self.initializer)
+            if (reading := read_by(one)) is not None:
+                layer.func = expr("nn.map_variables($kind, 'params', $reading)", kind=layer.func, reading=reading)
+            return layer
+        if isinstance(step, Wrap) and not is_time_distributed(one):
+            parts = [
+                self.ways_to(owner, part) if plan.maker(part) is not one else self.constructed(one, part)
+                for part in parts_of(one).values()
+            ]
+            return expr("$kind($*parts)", kind="nn.RNN" if step.inside == "rnn" else "nn.Bidirectional", parts=parts)
+        given: dict[str, Fill] = {plan.attribute_of(part, one): self.ways_to(owner, part) for part in plan.needs(one)}
+        alone = list(given.values()) if len(given) == 1 else []
+        return expr("$name($*alone, $**given)", name=self.class_name(one), alone=alone, given={} if alone else given)
+
+    def variable_of(self, word: str, one: Object) -> ast.expr:
+        """Return the words that make a variable, of the spec or of a layer that is written out."""
+        if isinstance(one.made, Layer):
+            init = self.initializer(getattr(one.made, one.part))
+            return expr("self.param('$word', $init, $shape)", word=word, init=init, shape=shape_of(one))
+        assert isinstance(one.made, Variable)
+        return self.variable(word, one.made)
+
+    def definition(self, owner: Object) -> ast.ClassDef:
+        """Return the class of an owner."""
+        if names_clash(owner):
+            body = self.in_one_pass(owner)
+        else:
+            body = [*self.fields(owner), *self.setup(owner), *self.call(owner)]
+        (found,) = statements("class $name(nn.Module):\n    $*body", name=self.class_name(owner), body=body)
+        assert isinstance(found, ast.ClassDef)
+        return found
+
+    def fields(self, owner: Object) -> Body:
+        """Return the fields in which an owner is handed what is made around it."""
+        found: Body = []
+        for one in self.plan.needs(owner):
+            kind = name("nn.Module" if one.is_owner else "jax.Array")
+            found += statements("$field: $kind", field=self.plan.attribute_of(one, owner), kind=kind)
+        return found
+
+    def setup(self, owner: Object) -> Body:
+        """Return the `setup` of an owner: what it makes, in an order in which each part has what it is handed."""
+        plan, body, done = self.plan, Body(), set[Object]()
+
+        def ensure(one: Object) -> None:
+            around = plan.maker(one)
+            if one in done or not plan.reaches(owner, one):
+                return
+            done.add(one)
+            for inner in plan.needs(one) if around is owner and one.is_owner and not self.is_native(one) else []:
+                ensure(inner)
+            if around is not owner:
+                ensure(around)
+                return
+            to = f"self.{plan.attribute_of(one, owner)}"
+            body.extend(statements("$to = $value", to=to, value=self.constructed(owner, one)))
+
+        for one in plan.places:
+            if one is not plan.root and plan.maker(one) is owner:
+                ensure(one)
+        for part, one in parts_of(owner).items():
+            if part != plan.attribute_of(one, owner):
+                body.extend(
+                    statements("$to = $value", to=f"self.{part}", value=name(f"self.{plan.attribute_of(one, owner)}"))
+                )
+        return statements("def setup(self):\n    $*body", body=body) if body else []
+
+    def is_native(self, one: Object) -> bool:
+        """Return whether it is a layer of the library as it is."""
+        return is_layer(one) and not self.plan.is_opened(one)
+
+    def in_one_pass(self, owner: Object) -> Body:
+        """Return the `__call__` of a class that makes its layers where it calls them, under the names that the spec gives them."""
+        around = inputs_of(owner)
+        words: ast.expr = name(around[0].argument)
+        for member in owner.parts.values():
+            assert isinstance(member.made, Layer)
+            layer = made(member.made, self.initializer)
+            layer.keywords.append(ast.keyword("name", ast.Constant(member.made.name)))
+            words = expr("$layer($on)", layer=layer, on=words)
+        taken = ["self", *(one.argument for one in around)]
+        return statements("@nn.compact\ndef __call__($*taken):\n    return $words", taken=taken, words=words)
+
+    def call(self, owner: Object) -> Body:
+        """Return the `__call__` of a class: its members one after the other where they follow, else each by itself."""
+        if is_layer(owner):
+            return opened_call(owner)
+        if is_time_distributed(owner):
+            return statements(OVER_TIME)
+        around, given = inputs_of(owner), ast.Constant(value=False)
+        taken: list[Fill] = [
+            "self",
+            *(one.argument for one in around),
+            *([("training", given)] if trains(owner) else []),
+        ]
+        members = {part: mode_words(one, training="training") for part, one in owner.parts.items()}
+        if follows(owner):
+            words: ast.expr = name(around[0].argument)
+            for part, mode in members.items():
+                words = expr("self.$part($on, $**mode)", part=part, on=words, mode=mode)
+        else:
+            each = [
+                expr("self.$part($*given, $**mode)", part=part, given=arguments(one, around), mode=members[part])
+                if one.is_owner else name(f"self.{part}")
+                for part, one in owner.parts.items()
+            ]  # fmt: skip
+            words = each[0] if len(each) == 1 else ast.Tuple(each, ast.Load())
+        return statements("def __call__($*taken):\n    return $words", taken=taken, words=words)

@@ -1,0 +1,272 @@
+"""Owners in Flax Linen: what is made before anything runs, ties and members, copies, calls, and what a tree lists."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from canireuse.emit import Fill, attribute, expr, name
+from canireuse.program import Object, places_of
+from canireuse.script import Unsupported
+from canireuse.step import Step
+from canireuse.vocabulary import (
+    Average,
+    Call,
+    Cast,
+    Copy,
+    Drop,
+    Freeze,
+    Function,
+    Initialize,
+    Invoke,
+    Layer,
+    Materialize,
+    Module,
+    Move,
+    Reparametrize,
+    Replace,
+    Tie,
+    Track,
+    Unfreeze,
+    Variable,
+    Wrap,
+    walk,
+)
+from canireuse_adapters.linen.layers import inner_entry, is_layer, parts_of, trains
+from canireuse_adapters.linen.trees import Tree
+
+if TYPE_CHECKING:
+    from canireuse_adapters.linen import Linen
+
+NO_TWO_PLACES = "A Linen module holds no values, and a tie is one entry of the tree: there are no two places whose objects could be compared."
+FLAGLESS = "No parameter of Linen says whether it is trained: what is frozen is a label that an optimizer is given, and no list tells of it."
+NO_ENTRY = "`{}` is no entry of a tree here: Linen knows a variable once it is made, outside of what trains it."
+#: the collection of local variables, which are not listed among the others
+LOCAL = "local_variables"
+#: kinds of objects that stand in trees
+KEPT = frozenset({"variable", "buffer", "layer", "module"})
+NO_OBJECT = "What holds variables alone is an entry of Linen's tree: no Python object stands for it."
+
+
+# -- what is made before anything runs
+
+
+def makes(step: Step) -> bool:
+    """Return whether a step only makes what stands in trees."""
+    return isinstance(step, Layer | Module | Wrap) or (isinstance(step, Variable) and step.start is None)
+
+
+def is_tried(step: Step) -> bool:
+    """Return whether it is asked of a step that makes or ties something whether it is accepted: it is defined at once."""
+    return step.raises is not None and (makes(step) or isinstance(step, Tie | Replace))
+
+
+def ordered(steps: Sequence[Step]) -> list[Step]:
+    """Return the steps of a spec with those first that make something and need nothing that runs before them."""
+    first: list[Step] = []
+    then: list[Step] = []
+    made: set[str] = set()
+    running = False
+    for step in steps:
+        needed = {place.partition(".")[0] for place in places_of(step)}
+        free = step.raises is None and needed <= made
+        if free and makes(step) and step.binding not in made:
+            first.append(step)
+            made.add(step.binding or "")
+        elif free and isinstance(step, Tie | Replace) and not running:
+            first.append(step)
+        else:
+            then.append(step)
+            running = running or (
+                not isinstance(step, Initialize | Freeze | Unfreeze)
+                and not (isinstance(step, Call) and not is_read(step, steps))
+            )
+    return [*first, *then]
+
+
+def is_read(step: Call, steps: Sequence[Step]) -> bool:
+    """Return whether the result of a call is used anywhere, or the call itself is looked at."""
+    return (
+        step.raises is not None
+        or step.training
+        or any(place.partition(".")[0] == step.as_ for one in walk(steps) for place in places_of(one))
+    )
+
+
+def runs(step: Step, linen: "Linen") -> bool:
+    """Return whether a step needs what was made before it to be defined."""
+    if makes(step) or isinstance(step, Tie | Replace | Initialize | Freeze | Unfreeze | Drop):
+        return False
+    if isinstance(step, Function):
+        return not returns_definition(step)
+    if isinstance(step, Invoke):
+        made = linen.symbols.names[step.invoke].made
+        return not (isinstance(made, Function) and returns_definition(made))
+    return not (isinstance(step, Call) and not is_read(step, linen.facts.steps))
+
+
+def returns_definition(step: Function) -> bool:
+    """Return whether a function makes layers and modules and returns one."""
+    return (
+        bool(step.returns)
+        and any(isinstance(one, Layer) for one in step.steps)
+        and all(isinstance(one, Layer | Module | Tie | Wrap) for one in step.steps)
+    )
+
+
+def function_of(linen: "Linen", one: Object) -> Function | None:
+    """Return the function of the spec that makes an object and returns it."""
+    for step in linen.facts.steps:
+        if (
+            isinstance(step, Function)
+            and returns_definition(step)
+            and any(inner is one.made for inner in step.steps)
+            and one.made
+            and one.made.binding == step.returns
+        ):
+            return step
+    return None
+
+
+def kept_in(one: Object) -> Iterator[Object]:
+    """Yield an object and all that is inside of it."""
+    yield one
+    for inner in parts_of(one).values():
+        yield from kept_in(inner)
+
+
+def is_made(root: Object) -> bool:
+    """Return whether an outermost module was made for several objects of the spec."""
+    return root.made is None
+
+
+def nothing(_linen: "Linen", _step: Step) -> None:
+    """Write nothing: the definition says it."""
+
+
+# -- other trees of one definition
+
+
+def copied(linen: "Linen", step: Step, words: str, **fills: Fill) -> None:
+    """Write another tree, made from that which something stands in."""
+    tree = linen.tree_at(getattr(step, "copy_" if isinstance(step, Copy) else step.verb))
+    made = expr(words, tree=tree.name, **fills)
+    linen.emit("$to = $made", to=copy_name(linen, step, tree), made=made)
+
+
+def copy_name(linen: "Linen", step: Step, tree: Tree) -> str:
+    """Return what the tree of a copy is called."""
+    return linen.own(f"{step.binding}_{'variables' if tree.is_whole else 'params'}")
+
+
+def copy(linen: "Linen", step: Copy) -> None:
+    """Copy the values; a definition holds none, and serves both."""
+    if step.shallow:
+        linen.idiom("A definition holds no values: a copy of it alone is another module over the same variables.")
+    else:
+        linen.idiom(COPY_OF_TREE)
+        copied(linen, step, "jax.tree.map(jnp.copy, $tree)")
+
+
+COPY_OF_TREE = "A Linen module holds no values, so what is copied is its tree of parameters."
+
+
+def cast(linen: "Linen", step: Cast) -> None:
+    """Cast every leaf into a new tree."""
+    copied(
+        linen, step, "jax.tree.map(lambda leaf: leaf.astype($dtype), $tree)", dtype=attribute(name("jnp"), [step.to])
+    )
+
+
+def move(linen: "Linen", step: Move) -> None:
+    """Put the values on another device, which makes a new tree."""
+    copied(linen, step, "jax.device_put($tree, $device)", device=linen.device_words(step.device))
+
+
+def materialize(linen: "Linen", step: Materialize) -> None:
+    """Give every leaf its memory."""
+    linen.idiom("What has shapes alone gets memory by mapping over the tree; `init` would make all values.")
+    copied(linen, step, "jax.tree.map(lambda leaf: jnp.empty(leaf.shape, leaf.dtype), $tree)")
+
+
+def average(linen: "Linen", step: Average) -> None:
+    """Begin an average with what the module holds."""
+    linen.idiom("The average is a second tree, which `optax.incremental_update` moves.")
+    copied(linen, step, "jax.tree.map(jnp.copy, $tree)")
+
+
+def track(linen: "Linen", step: Track) -> None:
+    """Move the average by Optax."""
+    (made,) = (one for one in linen.facts.steps if isinstance(one, Average) and one.as_ == step.track)
+    kept, now = linen.tree_at(step.track), linen.tree_at(made.average)
+    linen.emit(
+        "$kept = optax.incremental_update($now, $kept, step_size=$rate)",
+        kept=kept.name, now=now.name, rate=round(1 - made.decay, 10),
+    )  # fmt: skip
+    kept.written()
+
+
+# -- ties and members
+
+
+def tie(linen: "Linen", step: Tie) -> None:
+    """Write nothing yet: a tie is in the definition, which is written before the next step that runs."""
+    found, kept = linen.symbols.at(step.tie), linen.symbols.at(step.to)
+    if found is not None and found.is_owner and not ("." in step.tie and kept and kept.is_owner):
+        raise Unsupported("A Linen definition is tied where it is a member of a module, to another definition.")
+
+
+def replace(linen: "Linen", step: Replace) -> None:
+    """Write nothing yet: another member is another definition."""
+    found, other = linen.symbols.at(step.replace), linen.symbols.at(step.by)
+    if linen.writing:
+        raise Unsupported(
+            "A function under `jax.jit` takes arrays and returns arrays: a definition with another member ends with it."
+        )
+    if linen.found(found) is not None and (other is None or other.kind not in KEPT):
+        raise Unsupported(NO_ENTRY.format(step.by))
+    if found is not None and other is not None and found.is_owner != other.is_owner:
+        raise Unsupported("A Linen module's member is a definition or an array; one cannot stand for the other.")
+
+
+def drop(linen: "Linen", step: Drop) -> None:
+    """Let a module go: what its definition was handed stays where it was made."""
+    if step.drop in linen.facts.watched:
+        raise Unsupported(NO_OBJECT)
+
+
+def wrap(linen: "Linen", step: Wrap) -> None:
+    """Write nothing yet: a wrapper is in the definition."""
+    inner = linen.symbols.at(step.wrap)
+    if inner is not None and trains(inner):
+        raise Unsupported(
+            "Running statistics are no state that Linen's loops carry by themselves; the user names the collection in `nn.scan`."
+        )
+    if step.inside == "time_distributed":
+        linen.idiom("`nn.vmap` maps a layer over the time axis, with one set of parameters.")
+
+
+# -- what a layer computes with
+
+
+def reparametrize(linen: "Linen", step: Reparametrize) -> None:
+    """Have a layer compute with a function of its parameter, by `nn.map_variables` around its class."""
+    owner, part = linen.symbols.above(step.reparametrize)
+    tree = linen.found(owner)
+    if owner is None or tree is None or not is_layer(owner) or tree.plan.is_opened(owner):
+        raise Unsupported(
+            "`nn.map_variables` changes what a class of layers computes with: it is said where the layer is defined."
+        )
+    collection, keys = inner_entry(owner, part)
+    if len(keys) > 1 or collection != "params":
+        raise Unsupported("`nn.map_variables` over a part of a cell would have to be said inside the cell's class.")
+    linen.idiom("`nn.map_variables` hands the layer a function of its parameters; in the tree they stay what they are.")
+    linen.emit(
+        "def $scaled(variables):\n    params = variables['params']\n    return {'params': {**params, '$key': $times * params['$key']}}",
+        scaled=linen.own("scaled"), key=keys[0], times=step.times,
+    )  # fmt: skip
+
+
+WORDS: dict[str, Any] = {
+    "variable": nothing, "layer": nothing, "module": nothing, "wrap": wrap, "tie": tie, "replace": replace, "drop": drop,
+    "copy": copy, "cast": cast, "move": move, "materialize": materialize, "average": average, "track": track,
+    "reparametrize": reparametrize,
+}  # fmt: skip
