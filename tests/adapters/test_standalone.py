@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import canireuse_adapters
+from canireuse.asking import script_of
 from canireuse.cases import Plan, run_case
 from canireuse.hosts import Host
 from canireuse.loader import load
@@ -72,7 +73,7 @@ def test_standalone_scripts_give_the_recorded_observations(backend, tmp_path):
             break
         located = load(SPECS / f"{spec_id}.yaml")
         try:
-            script = adapter("cpu", {}, host.environment["packages"]).translate(located.spec)
+            script = script_of(adapter, "cpu", {}, host.environment["packages"], located.spec)
         except Unsupported:
             continue
         case = run_case(Plan(located, backend, adapter, {}), host)

@@ -130,8 +130,9 @@ def corrections(verdicts: list[ClaimVerdict]) -> list[str]:
 
 
 def code_in(text: str) -> str:
-    """Return code without what does not tell it apart: quotes, spaces, and by which name TensorFlow's package goes."""
-    return re.sub(r"\s+", " ", re.sub(r"\btf(1|\.compat\.v1)?\.", "", text.replace('"', "'")))
+    """Return code without what does not tell it apart: quotes, how it is laid out, and by which name TensorFlow's package goes."""
+    words = re.sub(r"\s+", " ", re.sub(r"\btf(1|\.compat\.v1)?\.", "", text.replace('"', "'")))
+    return re.sub(r",? ?([)\]}])", r"\1", re.sub(r"([(\[{]) ", r"\1", words))
 
 
 def unshown_code(results: records.Results, verdicts: list[ClaimVerdict]) -> list[str]:
