@@ -482,10 +482,10 @@ class Emitter(Adapter):
     def observe_write(self, step: Expect) -> None:
         """Observe whether a write to the second place is read through the first."""
         first, second = step.same or step.distinct or []
-        before, after, written = (self.data(self.value(place)) for place in (first, first, second))
-        self.note_same_words(step, after, written)
-        self.emit("before = $before", before=before)
+        self.emit("before = $before", before=self.data(self.value(first)))
         self.increment(second)
+        after, written = (self.data(self.value(place)) for place in (first, second))
+        self.note_same_words(step, after, written)
         seen = expr("{'before': before, 'after': $after, 'written': $written}", after=after, written=written)
         self.observe(step, seen)
 
