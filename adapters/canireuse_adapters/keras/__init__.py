@@ -1,25 +1,43 @@
 """Keras 3 on its three engines: layers and models own variables, and a layer is used again by calling it again."""
 
+import ast
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
+from canireuse.emit import Body, Emitter, Fate, Slot, expr, name, statements
+from canireuse.emit.fragments import alike
+from canireuse.program import Object
+from canireuse.script import Script, Unsupported
 from canireuse.spec import Spec
-from canireuse.translation import Script, Unsupported
-from canireuse.vocabulary import Move, Parallel, Shard
-from canireuse_adapters.keras.devices import TWO_DEVICES
-from canireuse_adapters.keras.measuring import KerasMeasuring
-from canireuse_adapters.keras.owners import NeedsOwnClass
-from canireuse_adapters.tf_text import has
+from canireuse.step import Step
+from canireuse.vocabulary import Expect, Function, Get, Invoke, walk
+from canireuse_adapters.keras import checkpoints, functions, layers, learning, measuring, modules, parallel, scopes
+from canireuse_adapters.keras.functions import Loop
+from canireuse_adapters.keras.layers import build
+from canireuse_adapters.keras.modules import NeedsOwnClass
+from canireuse_adapters.keras.scopes import NO_COLLECTIONS, layer_at, make_layers
+from canireuse_adapters.kinds import fits
+from canireuse_adapters.tensorflow import TWO_DEVICES
 
-#: what users import beside Keras, where they word gradients or compilation for the engine
-ENGINE_IMPORTS = {
-    "tensorflow": ("tf", "import tensorflow as tf"),
-    "jax": ("jax", "import jax"),
-    "torch": ("torch", "import torch"),
+NO_DEFAULTS = {
+    "init": "Keras layers hand no initializer down to what is made inside: each `add_weight` says its own.",
+    "penalty": "Keras layers hand no regularizer down to what is made inside: each `add_weight` says its own.",
+    "auxiliary_name_scope": "A Keras layer always opens the name scope of its name when it makes variables.",
 }
+WORDS = {
+    **scopes.WORDS, **layers.WORDS, **modules.WORDS, **checkpoints.WORDS, **learning.WORDS, **functions.WORDS,
+    **parallel.WORDS, "measure": measuring.measure,
+}  # fmt: skip
+EFFECTS = {**layers.EFFECTS, **modules.EFFECTS, **checkpoints.EFFECTS, **functions.EFFECTS}
+NOTES = {**scopes.NOTES, **checkpoints.NOTES, **learning.NOTES, **parallel.NOTES}
+LACKS = (*scopes.LACKS, *modules.LACKS, *functions.LACKS, *parallel.LACKS, *measuring.LACKS)
+FRAMEWORKS = ("jax", "keras", "tensorflow", "torch")
+CHOSEN = "os.environ['KERAS_BACKEND'] = '$engine'"
+ON_TWO = "os.environ['XLA_FLAGS'] = '$flags'"
 
 
-class Keras(KerasMeasuring):
+class Keras(Emitter):
     """Keras 3 with TensorFlow, JAX or PyTorch below."""
 
     name = "keras"
@@ -31,6 +49,7 @@ class Keras(KerasMeasuring):
     since = {"keras.remat": "keras>=3.9"}
     modules = ("keras",)
     imports = "import keras"
+    also = "import jax\nimport tensorflow as tf\nimport torch"
     reset = (
         "import keras\n"
         "if keras.backend.backend() == 'tensorflow':\n"
@@ -54,10 +73,10 @@ class Keras(KerasMeasuring):
         "torch": {"KERAS_BACKEND": "torch"},
     }
     functions = {
-        "tanh": "keras.ops.tanh({})", "relu": "keras.ops.relu({})", "sigmoid": "keras.ops.sigmoid({})",
-        "exp": "keras.ops.exp({})", "log": "keras.ops.log({})", "square": "keras.ops.square({})",
-        "sum": "keras.ops.sum({})", "mean": "keras.ops.mean({})", "transpose": "keras.ops.transpose({})",
-        "softmax": "keras.ops.softmax({})", "stop_gradient": "keras.ops.stop_gradient({})", "ones": "keras.ops.ones([{}])",
+        "tanh": "keras.ops.tanh($x)", "relu": "keras.ops.relu($x)", "sigmoid": "keras.ops.sigmoid($x)",
+        "exp": "keras.ops.exp($x)", "log": "keras.ops.log($x)", "square": "keras.ops.square($x)",
+        "sum": "keras.ops.sum($x)", "mean": "keras.ops.mean($x)", "transpose": "keras.ops.transpose($x)",
+        "softmax": "keras.ops.softmax($x)", "stop_gradient": "keras.ops.stop_gradient($x)", "ones": "keras.ops.ones([$*x])",
     }  # fmt: skip
     errors = {
         "created_again": (
@@ -115,23 +134,42 @@ class Keras(KerasMeasuring):
         "placeholder": "Keras 3 has no placeholders for values: what is given later is an argument of a function, or a `keras.Input`.",
         "graph": "Keras builds no graph by hand: variables are Python objects, and the engine compiles functions itself.",
         "session": "Keras has no sessions: a variable holds its value itself.",
-        "collection": "Keras has no collections: the layers that hold variables are the lists of them.",
+        "collection": NO_COLLECTIONS,
         "default_scope": "Keras numbers the default names of layers by their class, over the whole process; a scope's name is an attribute that the user picks.",
         "reparametrize": "Keras has no reparametrization of a layer that is there: a subclass computes with a function of its kernel, or a `kernel_constraint` rewrites it after each step.",
         "paths": "A Keras variable has one `path`, that of the layer which made it; no call lists the other ways to it.",
         "get.local": "Keras has no local variables: what is neither trained nor saved is no variable of a layer.",
         "get.partitions": "Keras keeps a variable in one piece; `keras.distribution` lays it out over devices on JAX.",
-        "scope.init": "Keras layers hand no initializer down to what is made inside: each `add_weight` says its own.",
-        "scope.penalty": "Keras layers hand no regularizer down to what is made inside: each `add_weight` says its own.",
-        "scope.auxiliary_name_scope": "A Keras layer always opens the name scope of its name when it makes variables.",
-        "reenter.init": "Keras layers hand no initializer down to what is made inside: each `add_weight` says its own.",
         "reenter.dtype": "The dtype of a Keras layer is fixed when it is made, not when it is used again.",
-        "reenter.penalty": "Keras layers hand no regularizer down to what is made inside: each `add_weight` says its own.",
-        "reenter.auxiliary_name_scope": "A Keras layer always opens the name scope of its name when it makes variables.",
         "save.only": "Keras saves the weights of a whole object: save those of the layer or submodel that is wanted.",
         "function.template": "Keras has no templates: a layer makes its variables once, and each call of it uses them again.",
         "intercept": "Keras has no getter that could be exchanged: a layer computes with what its `call` reads.",
+        **{f"{verb}.{option}": reason for verb in ("scope", "reenter") for option, reason in NO_DEFAULTS.items()},
     }
+    array_words, data_words = "keras.ops.array($x)", "keras.ops.convert_to_numpy($x).tolist()"
+    package, everything = "keras", "root"
+    fences = {
+        "cpu": "on JAX: jax.block_until_ready; on TensorFlow and PyTorch a call returns when it is done",
+        "gpu": "on TensorFlow: tf.test.experimental.sync_devices; on JAX: jax.block_until_ready; on PyTorch: torch.cuda.synchronize",
+    }
+    layers = layers.LAYERS
+    fates = dict.fromkeys(("cast/module", "materialize", "quantize"), Fate.SAME)
+    words, notes, effects, lacks, reads = WORDS, NOTES, EFFECTS, LACKS, measuring.READS
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        #: how each module is worded, by its step
+        self.styles: dict[int, str] = {}
+        #: names of layers that are worded as a class of the script's own, since a variable of theirs is replaced later
+        self.replaced: frozenset[str] = frozenset()
+        #: paths of the scopes that have a layer
+        self.standing: set[tuple[str, ...]] = set()
+        #: list of the variables that have given values where the script stands, none outside of stateless scopes
+        self.carried: ast.expr | None = None
+        #: the measured loop that is being written
+        self.loop: Loop | None = None
+        #: what is called under another name for now, as in a replica
+        self.stand_ins: dict[str, ast.expr] = {}
 
     @classmethod
     def probe(cls, device: str) -> str:
@@ -143,76 +181,147 @@ class Keras(KerasMeasuring):
             "observe('device', str(variable.value.device))\n"
         )
 
+    @classmethod
+    def ways_of(cls, spec: Spec) -> list[dict[str, str]]:
+        """Return the ways that fit the kind of object which the spec copies or saves; one if none does."""
+        ways = super().ways_of(spec)
+        if any("restore" in way for way in ways):  # each way of copying with each of restoring would be many
+            ways = [way for way in ways if way.get("copy", "deepcopy") == "deepcopy"]
+        found: list[dict[str, str]] = []
+        for engine in cls.engines:
+            told = set[str]()
+            of_engine = [way for way in ways if way["engine"] == engine]
+            found += [way for way in of_engine if fits(cls, spec, way, told)] or of_engine[:1]
+        return found
+
+    @property
+    def engine(self) -> str:
+        """The engine that Keras runs on."""
+        return self.way.get("engine", "tensorflow")
+
+    # -- the whole script
+
     def translate(self, spec: Spec) -> Script:
         """Return the script; where a layer's variable is replaced, begin anew with a class of the user's own."""
+        make_layers(self, spec.steps, {})
         try:
             return super().translate(spec)
         except NeedsOwnClass as need:
-            if str(need) in self.own:
+            if str(need) in self.replaced:
                 raise Unsupported("Keras locks the state of a built layer: share the layer itself.") from None
             again = type(self)(self.device, self.way, self.versions)
-            again.own = self.own | {str(need)}
+            again.replaced = self.replaced | {str(need)}
             return again.translate(spec)
 
+    def above(self, body: Body) -> Body:
+        """Put above all steps the root layer, what is said of devices, and between Python's own imports and all others the engine."""
+        if any(isinstance(step, Get) or measuring.asks_root(step) for step in self.facts.steps):
+            body = [*statements("root = keras.Layer(name='root')"), *body]
+        chosen = [CHOSEN, *([ON_TWO] if self.engine == "jax" and self.uses_devices() else [])]
+        told = [
+            line for words in chosen for line in statements(words, engine=self.engine, flags=self.environ["XLA_FLAGS"])
+        ]
+        whole = super().above([*told, *parallel.on_devices(self, body)])
+        start = next(number for number, line in enumerate(whole) if not isinstance(line, ast.Import | ast.ImportFrom))
+        end = start + len(told)
+        first = [line for line in whole[:start] if not is_import_of(line, FRAMEWORKS)]
+        after = [line for line in whole[:start] if line not in first]
+        after.sort(key=lambda line: is_import_of(line, ("keras",)))  # below its engine, as in Keras's guides
+        return [*first, *whole[start:end], *after, *whole[end:]]
+
+    def uses_devices(self) -> bool:
+        """Return whether the CPU is to count as two devices."""
+        return any(step.verb in {"move", "parallel", "shard"} for step in self.facts.steps)
+
+    def traces_usually(self) -> bool:
+        """Return whether the engine compiles: a loop in PyTorch runs eagerly, in Keras as well, unless somebody compiles it."""
+        return self.engine != "torch"
+
+    def start_afresh(self) -> None:
+        """Make a new root."""
+        measuring.start_afresh(self)
+
+    def fence(self, body: Body) -> ast.expr | None:  # asked of the steps
+        """Return what waits until the loop is done."""
+        return measuring.fence(self)
+
+    def step(self, step: Step) -> None:
+        """Word one step, and note what it moves in a measured loop."""
+        super().step(step)
+        measuring.note_moved(self, step)
+
+    # -- what stands at a place
+
+    def at(self, place: str | None) -> Object:
+        """Return what stands at a place, of which nothing may be known."""
+        return self.symbols.at(place or "") or Object("unknown")
+
+    def style(self, found: Object) -> str | None:
+        """Return how a module is worded: holder, functional or subclass; None for what is none."""
+        return self.styles.get(id(found.made)) if found.kind == "module" else None
+
+    def is_tensor(self, place: str) -> bool:
+        """Return whether a tensor stands at a place."""
+        return self.at(place).kind == "tensor"
+
+    def is_abstract(self, step: Step) -> bool:
+        """Return whether a step stands in a function that is called to make layers without memory."""
+        lazy = {one.invoke for one in self.facts.steps if isinstance(one, Invoke) and one.abstract}
+        functions = [one for one in self.facts.steps if isinstance(one, Function) and one.function in lazy]
+        return any(inner is step for inner in walk(functions))
+
+    # -- words for places
+
+    def top(self, first: str) -> ast.expr:
+        """Return the words for a name; a scope is reached from the root."""
+        found = self.symbols.names.get(first)
+        return layer_at(found.path) if found and found.kind == "scope" else name(first)
+
+    def spelled(self, place: str, *, reading: bool = False) -> ast.expr:
+        """Return the words for a place along its own path; a layer whose variables are named before its first call is built."""
+        first, *rest = place.split(".")
+        found, words = self.symbols.names.get(first), self.top(first)
+        for part in rest:
+            if found and found.kind == "layer":
+                build(self, words, found)
+            words = self.kept(words, found.slot(part) if found else Slot(part), reading=reading)
+            found = found.parts.get(part) if found else None
+        return words
+
+    def kept(self, owner: ast.expr, slot: Slot, *, reading: bool) -> ast.expr:
+        """Return the words for what an owner keeps in a slot: a functional model hands out its layers by name, or by where they stand."""
+        if slot.kind == "named":
+            return expr("$owner.get_layer('$name')", owner=owner, name=slot.attribute)
+        if slot.kind == "numbered":
+            return expr("$owner.layers[$number]", owner=owner, number=int(slot.attribute))
+        return super().kept(owner, slot, reading=reading)
+
     @contextmanager
-    def setting(self, spec: Spec) -> Iterator[None]:
-        """Choose the engine, import it where its own words are used, and make the layers that stand for scopes."""
-        self.look(spec)
-        start = len(self.lines)
-        with self.devices():
-            self.opening(spec)
+    def stateless(self, mapping: ast.expr, variables: ast.expr, *, scope: bool = False) -> Iterator[None]:
+        """Write what stands in a scope in which variables have given values."""
+        before = self.carried
+        self.carried = expr("[*$before, *$variables]", before=before, variables=variables) if before else variables
+        with self.apart() as body:
             yield
-        name, line = ENGINE_IMPORTS[self.engine]
-        if any(f"{name}." in written for written in self.lines[start:]):
-            self.lines.insert(0, line)
-        environ = [f"os.environ['KERAS_BACKEND'] = {self.engine!r}"]
-        if self.engine == "jax" and any(isinstance(step, Move | Parallel | Shard) for step in self.spec):
-            environ.append(f"os.environ['XLA_FLAGS'] = {self.environ['XLA_FLAGS']!r}")
-        self.lines[:0] = [*environ, ""]
-        self.import_first("import os")
+        self.carried = before
+        opening = "with keras.StatelessScope(state_mapping=$mapping)" + (" as scope:" if scope else ":")
+        self.emit(f"{opening}\n    $*body", mapping=mapping, body=body)
 
-    def array(self, values: str) -> str:
-        """Return a constant tensor."""
-        return f"keras.ops.array({values})"
+    # -- observations
 
-    def data(self, value: str) -> str:
-        """Read a value at once."""
-        return f"keras.ops.convert_to_numpy({value}).tolist()"
+    def increment(self, place: str) -> None:
+        """Add one at once."""
+        self.emit("$place.assign($place + 1)", place=self.place(place))
 
-    def name_of(self, place: str) -> str:
-        """Return the path of a variable."""
-        if place in self.tensors:
-            raise Unsupported("A tensor of Keras has no name.")
-        return f"{self.place(place)}.path"
+    def note_same_words(self, step: Expect, first: ast.expr, second: ast.expr) -> None:
+        """Refuse to compare a place with itself: a model lists a layer that is used twice once, under its name."""
+        if step.identical and alike(first, second):
+            raise Unsupported(
+                "A Keras model keeps a layer that is used in several places once, under its name: there are no two places to compare."
+            )
+        super().note_same_words(step, first, second)
 
-    def dtype_of(self, place: str) -> str:
-        """Return the name of the dtype."""
-        if place in self.tensors:
-            return f"keras.backend.standardize_dtype({place}.dtype)"
-        return f"{self.place(place)}.dtype"
 
-    def listing(self, inside: str | None, *, only_trainable: bool) -> str:
-        """Return the variables that an object holds, or the root layer."""
-        if inside is None and self.loose:
-            raise Unsupported("Keras keeps no list of all variables: only the layers that hold them can be asked.")
-        return (
-            f"{self.holder_of(inside) if inside else 'root'}.{'trainable_variables' if only_trainable else 'weights'}"
-        )
-
-    def names(self, inside: str | None) -> str:
-        """Return the paths of the variables inside an object, or below the root layer."""
-        return f"sorted(variable.path for variable in {self.listing(inside, only_trainable=False)})"
-
-    def penalties(self, inside: str | None) -> str:
-        """Return the terms that regularizers add."""
-        if inside is None and self.loose:
-            raise Unsupported("Keras keeps no list of all penalties: each layer has its `losses`.")
-        return f"{self.holder_of(inside) if inside else 'root'}.losses"
-
-    def penalty(self, inside: str | None) -> str:
-        """Return the sum of the terms."""
-        return f"sum({self.penalties(inside)})"
-
-    def offered(self, name: str) -> str:
-        """Ask the top-level package, part by part."""
-        return has("keras", name)
+def is_import_of(line: ast.stmt, modules: tuple[str, ...]) -> bool:
+    """Return whether a line imports one of the modules."""
+    return isinstance(line, ast.Import) and line.names[0].name in modules

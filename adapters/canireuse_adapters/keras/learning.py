@@ -1,258 +1,284 @@
 """Gradients and optimizers in Keras, which users word for the engine that Keras runs on."""
 
-from typing import Any
+import ast
+from typing import TYPE_CHECKING
 
+from canireuse.emit import Fill, Unsupported, Words, expr, literal
 from canireuse.step import Block
-from canireuse.translation import Unsupported, turns
 from canireuse.vocabulary import (
     Assign,
     Average,
     Call,
-    Copy,
-    Freeze,
+    Expect,
+    Function,
+    Get,
     Gradient,
     Hook,
     Optimizer,
     Track,
     Train,
-    Unfreeze,
     Update,
+    Variable,
     walk,
 )
-from canireuse_adapters.keras.places import TENSOR, KerasPlaces, Thing
+from canireuse_adapters.keras.checkpoints import copied
+from canireuse_adapters.keras.layers import build_for, of_layer
+from canireuse_adapters.training import training_of
+
+if TYPE_CHECKING:
+    from canireuse_adapters.keras import Keras
 
 KINDS = {"sgd": "SGD", "momentum": "SGD", "adam": "Adam", "adamw": "AdamW"}
 #: how many variables an optimizer keeps for each that it trains
 SLOTS = {"sgd": 0, "momentum": 1, "adam": 2, "adamw": 2}
+TAPE = "with tf.GradientTape() as tape:\n    $*body"
+#: what a loss on JAX says of variables that change by themselves
+CHANGED = "[*zip(params, values), *[(variable, variable.value) for variable in state]]"
+CURRENT = "[scope.get_current_value(variable) for variable in $state]"
+NO_GRADIENTS = "for param in params:\n    param.value.grad = None"
+TORCH_APPLIES = "with torch.no_grad():\n    $optimizer.apply([param.value.grad for param in params], params)"
+ASSIGN_EACH = "for variable, value in zip($variables, $values):\n    variable.assign(value)"
 
 
-class KerasLearning(KerasPlaces):
-    """What Keras says about gradients, optimizers and what they leave out."""
+# -- gradients
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        #: optimizers by the name they are bound to
-        self.optimizers: dict[str, Optimizer] = {}
-        #: averages by the name they are bound to
-        self.averages: dict[str, Average] = {}
-        #: the training step whose optimizer was made before the function around it
-        self.hoisted: Train | None = None
 
-    def copy(self, step: Copy) -> None:
-        """Copy an object; said with the other words for copies."""
-        raise NotImplementedError
+def gradient(keras: "Keras", step: Gradient) -> None:
+    """Bind a gradient, in the words of the engine."""
+    build_for(keras, step, calls_build=keras.engine != "jax" and not step.remat)
+    {"tensorflow": tape_gradient, "jax": jax_gradient, "torch": torch_gradient}[keras.engine](keras, step)
 
-    # -- gradients
 
-    def gradient(self, step: Gradient) -> None:
-        """Bind a gradient, in the words of the engine."""
-        self.build_for(step, calls_build=self.engine != "jax" and not step.remat)
-        {"tensorflow": self.tape_gradient, "jax": self.jax_gradient, "torch": self.torch_gradient}[self.engine](step)
-        self.things[step.gradient] = Thing(TENSOR)
-        self.tensors.add(step.gradient)
+def leading(keras: "Keras", step: Gradient) -> ast.expr:
+    """Write the steps up to the scalar and return its expression; with `remat`, as a function that is run twice."""
+    if not step.remat:
+        keras.steps(step.steps)
+        return keras.expression(step.of)
+    with keras.apart() as body:
+        keras.steps(step.steps)
+        keras.emit("return $of", of=keras.expression(step.of))
+    keras.emit("@keras.remat\ndef forward():\n    $*body", body=body)
+    return expr("forward()")
 
-    def leading(self, step: Gradient) -> str:
-        """Write the steps up to the scalar and return its expression; with `remat`, as a function that is run twice."""
-        if not step.remat:
-            self.steps(step.steps)
-            return self.expression(step.of)
-        forward = self.free("forward")
-        self.write("@keras.remat")
-        with self.block(f"def {forward}():"):
-            self.steps(step.steps)
-            self.write(f"return {self.expression(step.of)}")
-        return f"{forward}()"
 
-    def tape_gradient(self, step: Gradient) -> None:
-        """Record on a tape, which watches trainable variables by itself and all else when told."""
-        made, thing = self.made_by(step.wrt), self.thing(step.wrt)
-        with self.block("with tf.GradientTape() as tape:"):
-            if thing and thing.kind == TENSOR:
-                self.idiom("A tape watches trainable variables only; anything else is watched by a call of its own.")
-                self.write(f"tape.watch({self.place(step.wrt)})")
-            elif made and made.trainable is False:
-                self.idiom("A tape watches trainable variables only; anything else is watched by a call of its own.")
-                self.write(f"tape.watch({self.place(step.wrt)}.value)")
-            self.write(f"loss = {self.leading(step)}")
-        words = f"tape.gradient(loss, {self.place(step.wrt)})"
-        layer = self.of_layer(step.wrt)
-        rows = layer is not None and layer.layer == "embedding"
-        self.write(f"{step.gradient} = {f'tf.convert_to_tensor({words})' if rows else words}")
+def is_untrained(keras: "Keras", place: str) -> bool:
+    """Return whether a variable was made to be left out of training."""
+    made = keras.at(place).made
+    return isinstance(made, Get | Variable) and made.trainable is False
 
-    def jax_gradient(self, step: Gradient) -> None:
-        """Differentiate a function of the value, in a scope where the variable has that value."""
-        wrt, thing = self.place(step.wrt), self.thing(step.wrt)
-        if thing and thing.kind == TENSOR:
-            with self.block(f"def loss({wrt}):"):
-                self.write(f"return {self.leading(step)}")
-            self.write(f"{step.gradient} = jax.grad(loss)({wrt})")
-            return
-        with self.block("def loss(value):"), self.stateless_block(self.mapping(f"({wrt}, value)"), f"[{wrt}]"):
-            self.write(f"return {self.leading(step)}")
-        self.write(f"{step.gradient} = jax.grad(loss)({wrt}.value)")
 
-    def mapping(self, pairs: str) -> str:
-        """Return which values variables have in a scope; those that another scope gave values keep them."""
-        single = pairs.startswith("(")
-        if not self.carried:
-            return f"[{pairs}]" if single else pairs
-        carried = f"*[(variable, variable.value) for variable in {self.carried}]"
-        return f"[{carried}, {'' if single else '*'}{pairs}]"
+def tape_gradient(keras: "Keras", step: Gradient) -> None:
+    """Record on a tape, which watches trainable variables by itself and all else when told."""
+    is_tensor = keras.is_tensor(step.wrt)
+    with keras.apart() as body:
+        if is_tensor or is_untrained(keras, step.wrt):
+            keras.idiom("A tape watches trainable variables only; anything else is watched by a call of its own.")
+            keras.emit("tape.watch($x)" if is_tensor else "tape.watch($x.value)", x=keras.place(step.wrt))
+        keras.emit("loss = $loss", loss=leading(keras, step))
+    keras.emit(TAPE, body=body)
+    made = of_layer(keras, step.wrt)
+    words = "tape.gradient(loss, $wrt)"
+    if made is not None and made.layer == "embedding":  # it comes as rows of the table
+        words = f"tf.convert_to_tensor({words})"
+    keras.bind(step.gradient, expr(words, wrt=keras.place(step.wrt)))
 
-    def torch_gradient(self, step: Gradient) -> None:
-        """Ask autograd for the gradient."""
-        wrt, thing = self.place(step.wrt), self.thing(step.wrt)
-        tensor = thing is not None and thing.kind == TENSOR
-        if tensor:
-            self.write(f"{wrt}.requires_grad_()")
-        elif (made := self.made_by(step.wrt)) and made.trainable is False:
-            self.write(f"{wrt}.value.requires_grad_()")
-        self.write(f"loss = {self.leading(step)}")
-        self.write(
-            f"{step.gradient} = torch.autograd.grad(loss, {wrt if tensor else f'{wrt}.value'}, allow_unused=True)[0]"
+
+def jax_gradient(keras: "Keras", step: Gradient) -> None:
+    """Differentiate a function of the value, in a scope where the variable has that value."""
+    wrt = keras.place(step.wrt)
+    if keras.is_tensor(step.wrt):
+        with keras.apart() as body:
+            keras.emit("return $loss", loss=leading(keras, step))
+        keras.emit("def loss($wrt):\n    $*body\n$to = jax.grad(loss)($wrt)", wrt=step.wrt, body=body, to=step.gradient)
+        return
+    with (
+        keras.apart() as body,
+        keras.stateless(mapping(keras, expr("($wrt, value)", wrt=wrt)), expr("[$wrt]", wrt=wrt)),
+    ):
+        keras.emit("return $loss", loss=leading(keras, step))
+    keras.emit("def loss(value):\n    $*body\n$to = jax.grad(loss)($wrt.value)", wrt=wrt, body=body, to=step.gradient)
+
+
+def mapping(keras: "Keras", pairs: ast.expr) -> ast.expr:
+    """Return which values variables have in a scope, by one pair or several; those that another scope gave values keep them."""
+    is_one = isinstance(pairs, ast.Tuple)
+    if not keras.carried:
+        return expr("[$pairs]", pairs=pairs) if is_one else pairs
+    words = f"[*[(variable, variable.value) for variable in $carried], {'' if is_one else '*'}$pairs]"
+    return expr(words, carried=keras.carried, pairs=pairs)
+
+
+def torch_gradient(keras: "Keras", step: Gradient) -> None:
+    """Ask autograd for the gradient."""
+    wrt, is_tensor = keras.place(step.wrt), keras.is_tensor(step.wrt)
+    value = wrt if is_tensor else expr("$wrt.value", wrt=wrt)
+    if is_tensor or is_untrained(keras, step.wrt):
+        keras.emit("$value.requires_grad_()", value=value)
+    keras.emit("loss = $loss", loss=leading(keras, step))
+    keras.emit("$to = torch.autograd.grad(loss, $value, allow_unused=True)[0]", to=step.gradient, value=value)
+
+
+# -- training
+
+
+def train(keras: "Keras", step: Train) -> None:
+    """Take steps with an optimizer made for them; one that a traced function uses was made before it."""
+    build_for(keras, step, calls_build=keras.engine != "jax")
+    functions = [one for one in keras.facts.steps if isinstance(one, Function) and one.traced]
+    if not any(training_of(function) is step for function in functions):
+        keras.emit("optimizer = $made", made=optimizer_call(step.train, step.rate))
+    learn(keras, step, expr("optimizer"), step.wrt)
+
+
+def optimizer_call(kind: str, rate: float, decay: float | None = None, clip: float | None = None) -> ast.expr:
+    """Return the call that makes an optimizer."""
+    options: dict[str, Fill] = {"momentum": 0.9} if kind == "momentum" else {}
+    options |= {} if decay is None else {"weight_decay": decay}
+    options |= {} if clip is None else {"global_clipnorm": clip}
+    return expr(f"keras.optimizers.{KINDS[kind]}($rate, $**options)", rate=rate, options=options)
+
+
+def owned(keras: "Keras", over: str | list[str]) -> ast.expr:
+    """Return the list of variables that are trained: those named, or all that is trainable in an owner."""
+    if isinstance(over, str) and keras.at(over).is_owner:
+        return expr("$owner.trainable_variables", owner=keras.place(over))
+    return expr("[$*places]", places=[keras.place(place) for place in ([over] if isinstance(over, str) else over)])
+
+
+def optimizer(keras: "Keras", step: Optimizer) -> None:
+    """Make an optimizer and have it make what it keeps for each variable."""
+    build_for(keras, step, calls_build=False)
+    keras.bind(step.optimizer, optimizer_call(step.kind, step.rate, step.decay, step.clip))
+    keras.emit("$optimizer.build($owned)", optimizer=step.optimizer, owned=owned(keras, step.over))
+
+
+def update(keras: "Keras", step: Update) -> None:
+    """Take steps with an optimizer that is there."""
+    build_for(keras, step, calls_build=keras.engine != "jax")
+    learn(keras, step, step.update, made_of(keras, step.update).over)
+
+
+def made_of(keras: "Keras", optimizer: str) -> Optimizer:
+    """Return the step that made an optimizer."""
+    made = keras.at(optimizer).made
+    if not isinstance(made, Optimizer):
+        raise Unsupported("An optimizer that a function made is known inside that function alone.")
+    return made
+
+
+def learn(keras: "Keras", step: Train | Update, optimizer: Fill, over: str | list[str]) -> None:
+    """Write the steps of a loop of the user's own, as the guide for the engine has it."""
+    losses = [step.minimize] if isinstance(step.minimize, str) else step.minimize
+    if len(losses) > 1:
+        keras.idiom(
+            "Gradients are accumulated by adding up: the optimizer's own `gradient_accumulation_steps` takes their mean."
         )
+    words = {"tensorflow": tape_learn, "jax": jax_learn, "torch": torch_learn}[keras.engine]
+    with keras.apart() as body:
+        words(keras, step, optimizer, over, losses)
+    keras.turns(step.times, body)
 
-    # -- training
 
-    def train(self, step: Train) -> None:
-        """Take steps with an optimizer made for them."""
-        self.build_for(step, calls_build=self.engine != "jax")
-        if step is not self.hoisted:
-            self.write(f"optimizer = {self.optimizer_call(step.train, step.rate)}")
-        self.learn("optimizer", step, step.wrt, [step.minimize], step.times)
+def tape_learn(keras: "Keras", step: Block, optimizer: Fill, over: str | list[str], losses: list[str]) -> None:
+    """Record the loss on a tape; the gradient of several losses is that of their sum."""
+    with keras.apart() as body:
+        keras.steps(step.steps)
+        found = [keras.expression(one) for one in losses]
+        keras.emit("loss = $loss", loss=found[0] if len(found) == 1 else expr("[$*found]", found=found))
+    keras.emit(TAPE, body=body)
+    keras.emit("$optimizer.apply(tape.gradient(loss, $owned), $owned)", optimizer=optimizer, owned=owned(keras, over))
 
-    def optimizer_call(self, kind: str, rate: float, decay: float | None = None, clip: float | None = None) -> str:
-        """Return the call that makes an optimizer."""
-        words = [f"{rate}"]
-        words += ["momentum=0.9"] if kind == "momentum" else []
-        words += [] if decay is None else [f"weight_decay={decay}"]
-        words += [] if clip is None else [f"global_clipnorm={clip}"]
-        return f"keras.optimizers.{KINDS[kind]}({', '.join(words)})"
 
-    def optimizer(self, step: Optimizer) -> None:
-        """Make an optimizer and have it make what it keeps for each variable."""
-        self.build_for(step, calls_build=False)
-        self.optimizers[step.optimizer] = step
-        self.write(f"{step.optimizer} = {self.optimizer_call(step.kind, step.rate, step.decay, step.clip)}")
-        self.write(f"{step.optimizer}.build({self.owned(step.over)})")
+def torch_learn(keras: "Keras", step: Block, optimizer: Fill, over: str | list[str], losses: list[str]) -> None:
+    """Run backward and hand on what is in `grad`."""
+    keras.steps(step.steps)
+    found = [keras.expression(one) for one in losses]
+    if len(found) == 1:
+        keras.emit("loss = $loss", loss=found[0])
+    keras.emit(f"params = $owned\n{NO_GRADIENTS}", owned=owned(keras, over))
+    keras.emit("loss.backward()" if len(found) == 1 else "torch.autograd.backward([$*found])", found=found)
+    keras.emit(TORCH_APPLIES, optimizer=optimizer)
 
-    def update(self, step: Update) -> None:
-        """Take steps with an optimizer that is there."""
-        made = self.optimizers[step.update]
-        self.build_for(step, calls_build=self.engine != "jax")
-        minimized = [step.minimize] if isinstance(step.minimize, str) else step.minimize
-        self.learn(step.update, step, made.over, minimized, step.times)
 
-    def learn(self, optimizer: str, step: Block, over: str | list[str], minimized: list[str], times: int) -> None:
-        """Write the steps of a loop of the user's own, as the guide for the engine has it."""
-        words = {"tensorflow": self.tape_learn, "jax": self.jax_learn, "torch": self.torch_learn}[self.engine]
-        if len(minimized) > 1:
-            self.idiom(
-                "Gradients are accumulated by adding up: the optimizer's own `gradient_accumulation_steps` takes their mean."
-            )
-        with turns(self, times):
-            words(optimizer, step, over, minimized)
+def jax_learn(keras: "Keras", step: Block, optimizer: Fill, over: str | list[str], losses: list[str]) -> None:
+    """Differentiate a function of the values, in a scope where the variables have them."""
+    keras.emit("params = $owned", owned=owned(keras, over))
+    changed = changed_in(keras, step)
+    if changed:
+        keras.emit("state = [$*changed]", changed=changed)
+    pairs = mapping(keras, expr(CHANGED if changed else "zip(params, values)"))
+    held = expr("[*params, *state]" if changed else "params")
+    with keras.apart() as body, keras.stateless(pairs, held, scope=bool(changed)):
+        keras.steps(step.steps)
+        total, *more = [keras.expression(one) for one in losses]
+        for one in more:
+            total = ast.BinOp(total, ast.Add(), one)
+        keras.emit(f"return $total, {CURRENT}" if changed else "return $total", total=total, state=expr("state"))
+    keras.emit("def loss(values):\n    $*body", body=body)
+    values = "[param.value for param in params]"
+    if not changed:
+        keras.emit(f"$optimizer.apply(jax.grad(loss)({values}), params)", optimizer=optimizer)
+        return
+    keras.emit(
+        f"slopes, updates = jax.grad(loss, has_aux=True)({values})\n$optimizer.apply(slopes, params)",
+        optimizer=optimizer,
+    )
+    keras.emit(ASSIGN_EACH, variables=expr("state"), values=expr("updates"))
 
-    def tape_learn(self, optimizer: str, step: Block, over: str | list[str], minimized: list[str]) -> None:
-        """Record the loss on a tape; the gradient of several losses is that of their sum."""
-        with self.block("with tf.GradientTape() as tape:"):
-            self.steps(step.steps)
-            losses = [self.expression(text) for text in minimized]
-            self.write(f"loss = {losses[0]}" if len(losses) == 1 else f"loss = [{', '.join(losses)}]")
-        owned = self.owned(over)
-        self.write(f"{optimizer}.apply(tape.gradient(loss, {owned}), {owned})")
 
-    def torch_learn(self, optimizer: str, step: Block, over: str | list[str], minimized: list[str]) -> None:
-        """Run backward and hand on what is in `grad`."""
-        self.steps(step.steps)
-        losses = [self.expression(text) for text in minimized]
-        if len(losses) == 1:
-            self.write(f"loss = {losses[0]}")
-        params = self.free("params")
-        self.write(f"{params} = {self.owned(over)}")
-        with self.block(f"for param in {params}:"):
-            self.write("param.value.grad = None")
-        if len(losses) == 1:
-            self.write("loss.backward()")
-        else:
-            self.write(f"torch.autograd.backward([{', '.join(losses)}])")
-        with self.block("with torch.no_grad():"):
-            self.write(f"{optimizer}.apply([param.value.grad for param in {params}], {params})")
+def changed_in(keras: "Keras", step: Block) -> list[ast.expr]:
+    """Return the variables that the steps change by themselves: running statistics, and what is assigned to."""
+    found: dict[str, ast.expr] = {}
+    for one in walk(step.steps):
+        if isinstance(one, Call) and one.training:
+            found[f"*{one.call}"] = expr("*$owner.non_trainable_variables", owner=keras.place(one.call))
+        elif isinstance(one, Assign):
+            found[one.assign] = keras.place(one.assign)
+    return list(found.values())
 
-    def jax_learn(self, optimizer: str, step: Block, over: str | list[str], minimized: list[str]) -> None:
-        """Differentiate a function of the values, in a scope where the variables have them."""
-        params, state = self.free("params"), self.free("state")
-        self.write(f"{params} = {self.owned(over)}")
-        changed = self.changed_in(step)
-        pairs = f"zip({params}, values)"
-        if changed:
-            self.write(f"{state} = {changed}")
-            pairs = f"[*zip({params}, values), *[(variable, variable.value) for variable in {state}]]"
-        scope = self.free("scope") if changed else ""
-        held = f"[*{params}, *{state}]" if changed else params
-        with self.block("def loss(values):"), self.stateless_block(self.mapping(pairs), held, scope):
-            self.steps(step.steps)
-            total = (
-                " + ".join(f"({self.expression(text)})" for text in minimized)
-                if len(minimized) > 1
-                else self.expression(minimized[0])
-            )
-            changes = f"[{scope}.get_current_value(variable) for variable in {state}]"
-            self.write(f"return {total}, {changes}" if changed else f"return {total}")
-        values = f"[param.value for param in {params}]"
-        if not changed:
-            self.write(f"{optimizer}.apply(jax.grad(loss)({values}), {params})")
-            return
-        updates = self.free("updates")
-        slopes = self.free("slopes")
-        self.write(f"{slopes}, {updates} = jax.grad(loss, has_aux=True)({values})")
-        self.write(f"{optimizer}.apply({slopes}, {params})")
-        self.assign_each(state, updates)
 
-    def changed_in(self, step: Block) -> str:
-        """Return the list of variables that the steps change by themselves: running statistics, and what is assigned to."""
-        found: list[str] = []
-        for one in walk(step.steps):
-            if isinstance(one, Call) and one.training:
-                found.append(f"*{self.place(one.call)}.non_trainable_variables")
-            elif isinstance(one, Assign):
-                found.append(self.place(one.assign))
-        return f"[{', '.join(dict.fromkeys(found))}]" if found else ""
+# -- copies that follow, and hooks
 
-    # -- what is left out, and copies that follow
 
-    def freeze(self, step: Freeze) -> None:
-        """Turn `trainable` off."""
-        self.write(f"{self.place(step.freeze)}.trainable = False")
+def average(keras: "Keras", step: Average) -> None:
+    """Copy what is averaged."""
+    copied(keras, step.as_, step.average)
 
-    def unfreeze(self, step: Unfreeze) -> None:
-        """Turn `trainable` on."""
-        self.write(f"{self.place(step.unfreeze)}.trainable = True")
 
-    def average(self, step: Average) -> None:
-        """Copy what is averaged."""
-        self.idiom(
-            "A copy whose variables follow is moved by hand: Keras's own average lives inside an optimizer, for `fit`."
+def track(keras: "Keras", step: Track) -> None:
+    """Move each variable of the copy."""
+    made = next((one for one in keras.facts.steps if isinstance(one, Average) and one.as_ == step.track), None)
+    if made is None:
+        raise Unsupported("What a function returned is not known to be an average.")
+    keras.emit(
+        "for averaged, variable in zip($averages.weights, $of.weights):\n"
+        "    averaged.assign($decay * averaged + $rest * variable)",
+        averages=step.track, of=keras.place(made.average), decay=made.decay, rest=float(f"{1 - made.decay:g}"),
+    )  # fmt: skip
+
+
+def hook(keras: "Keras", step: Hook) -> None:
+    """Register a hook on PyTorch's parameter; other engines have none."""
+    if keras.engine != "torch":
+        other = "JAX" if keras.engine == "jax" else "TensorFlow"
+        raise Unsupported(
+            f"Keras has no hook on a variable, and {other} has none either: change the gradients before `optimizer.apply`."
         )
-        self.averages[step.as_] = step
-        self.copy(Copy.model_validate({"copy": step.average, "as": step.as_}))
+    keras.fill("$hook.value.register_hook(lambda slope: $times * slope)", step)
 
-    def track(self, step: Track) -> None:
-        """Move each variable of the copy."""
-        made = self.averages[step.track]
-        with self.block(f"for averaged, variable in zip({step.track}.weights, {self.place(made.average)}.weights):"):
-            self.write(f"averaged.assign({made.decay} * averaged + {1 - made.decay:g} * variable)")
 
-    def hook(self, step: Hook) -> None:
-        """Register a hook on PyTorch's parameter; other engines have none."""
-        if self.engine != "torch":
-            raise Unsupported(
-                f"Keras has no hook on a variable, and {'JAX' if self.engine == 'jax' else 'TensorFlow'} has none either: change the gradients before `optimizer.apply`."
-            )
-        self.write(f"{self.place(step.hook)}.value.register_hook(lambda slope: {step.times} * slope)")
+def slot_count(keras: "Keras", step: Expect) -> ast.expr:
+    """Count the variables of the optimizer beside its iteration and its rate."""
+    each = SLOTS[made_of(keras, step.slots or "").kind]
+    words = "(len($x.variables) - 2) // $each" if each > 1 else "len($x.variables) - 2"
+    return expr(words, x=keras.place(step.slots or ""), each=literal(each))
 
-    def slot_count(self, optimizer: str) -> str:
-        """Count the variables of the optimizer beside its iteration and its rate."""
-        each = SLOTS[self.optimizers[optimizer].kind]
-        words = f"len({optimizer}.variables) - 2"
-        return f"({words}) // {each}" if each > 1 else words
+
+WORDS: Words = {
+    "gradient": gradient, "train": train, "optimizer": optimizer, "update": update,
+    "freeze": "$freeze.trainable = False", "unfreeze": "$unfreeze.trainable = True", "average": average,
+    "track": track, "hook": hook,
+}  # fmt: skip
+NOTES = {
+    "average": "A copy whose variables follow is moved by hand: Keras's own average lives inside an optimizer, for `fit`.",
+}

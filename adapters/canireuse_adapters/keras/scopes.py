@@ -1,232 +1,226 @@
 """Scopes and variables in Keras: a scope is a layer that holds variables, a name in it an attribute."""
 
-from typing import Any
+import ast
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
-from canireuse.spec import Spec
-from canireuse.step import Initial, OddFlag, Reuse, Step
-from canireuse.translation import Unsupported
+from canireuse.emit import Fill, Lack, Unsupported, Words, attribute, expr, literal, text
+from canireuse.program import Mode
+from canireuse.step import OddFlag, Step
 from canireuse.vocabulary import (
+    Assign,
     Block,
-    Compute,
     CurrentScope,
-    Expect,
     Get,
     Measure,
-    NameScope,
     Reenter,
     Reinitialize,
     Scope,
     Variable,
     walk,
 )
-from canireuse_adapters.keras.places import TENSOR, KerasPlaces, Thing, attribute
-from canireuse_adapters.tf_text import WritesAtOnce, number
+from canireuse_adapters.keras.classes import initializer
+from canireuse_adapters.keras.layers import attribute_of, of_layer
+from canireuse_adapters.tensorflow import number
+
+if TYPE_CHECKING:
+    from canireuse_adapters.keras import Keras
 
 NO_FLAG = "Keras takes no reuse flag anywhere: an attribute is read or assigned."
-ONE_ATTRIBUTE = "A name in a Keras layer is one attribute: it holds a variable or a layer, and not both."
-SCOPE = "A scope is a layer that holds variables, a name in it an attribute: to assign it makes or replaces, to read it looks up."
-DEFAULTS = "Keras layers hand no {} down to what is made inside: each `add_weight` says its own."
+NO_COLLECTIONS = "Keras has no collections: the layers that hold variables are the lists of them."
+#: path of a scope from the root
+Path = tuple[str, ...]
 
 
-class KerasScopes(WritesAtOnce, KerasPlaces):
-    """What Keras says about named places, and about variables by themselves."""
+# -- scopes
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        #: path of the open scope and its reuse mode (`inherited` from an outer scope), innermost last
-        self.open: list[tuple[str, Reuse | str | None]] = [("root", None)]
-        #: paths of the layers that stand for scopes
-        self.layers: set[str] = set()
-        #: scopes bound by `as`
-        self.bound_scopes: dict[str, tuple[str, Reuse | str | None]] = {}
 
-    # -- scopes
+def made_below(steps: list[Step], path: Path, bound: dict[str, Path]) -> Iterator[tuple[Path, Scope]]:
+    """Yield the path of each scope that something is made in, and the step that opens it."""
+    for step in steps:
+        below = path
+        if isinstance(step, CurrentScope):
+            bound[step.current_scope] = path
+        elif isinstance(step, Scope):
+            below = (*path, step.scope)
+            if step.reuse is not True and any(isinstance(one, Get) for one in walk(step.steps)):
+                yield below, step
+        elif isinstance(step, Reenter):
+            below = bound.get(step.reenter, path)
+        elif isinstance(step, Measure) and step.fresh:
+            continue  # its layers are made in it
+        if isinstance(step, Scope | Reenter) and step.as_:
+            bound[step.as_] = below
+        if isinstance(step, Block):
+            yield from made_below(step.steps, below, bound)
 
-    def opening(self, spec: Spec) -> None:
-        """Write the root layer if variables hang on it, with a layer for each scope that holds some."""
-        asks = {"variables", "trainable", "names", "penalties", "penalty"}
-        counts = any(isinstance(step, Expect) and step.kind in asks and not step.inside for step in self.spec)
-        if counts or any(isinstance(step, Get) for step in self.spec):
-            self.write("root = keras.Layer(name='root')")
-            self.sublayers(spec.steps, "root", set(), {})
 
-    def sublayers(self, steps: list[Step], path: str, known: set[str], bound: dict[str, str]) -> None:
-        """Write a layer for each scope below the path that something is made in."""
-        for step in steps:
-            below = path
-            if isinstance(step, CurrentScope):
-                bound[step.current_scope] = path
-            elif isinstance(step, Scope):
-                below = f"{path}.{attribute(step.scope)}"
-                makes = step.reuse is not True and any(isinstance(one, Get) for one in walk(step.steps))
-                if makes and below not in known:
-                    known.add(below)
-                    self.layers.add(below)
-                    dtype = f", dtype={step.dtype!r}" if step.dtype else ""
-                    self.write(f"{below} = keras.Layer(name={step.scope!r}{dtype})")
-            elif isinstance(step, Reenter):
-                below = bound[step.reenter]
-            elif isinstance(step, Measure) and step.fresh:
-                continue  # its layers are made in it
-            if isinstance(step, Scope | Reenter) and step.as_:
-                bound[step.as_] = below
-            if isinstance(step, Block):
-                self.sublayers(step.steps, below, known, bound)
-
-    def open_scope(self, step: Scope | Reenter, path: str, before: Reuse | str | None) -> None:
-        """Write what stands in a scope; a mode that is not this scope's own counts as inherited."""
-        self.idiom(SCOPE)
-        if isinstance(step.reuse, OddFlag):
-            raise Unsupported(NO_FLAG)
-        if step.dtype and (isinstance(step, Reenter) or any(isinstance(one, Scope) for one in walk(step.steps))):
-            raise Unsupported(DEFAULTS.format("dtype"))
-        own = step.reuse if step.reuse is not None and step.reuse is not False else ("inherited" if before else None)
-        if step.as_:
-            self.bound_scopes[step.as_] = (path, own)
-        self.open.append((path, own))
-        self.steps(step.steps)
-        self.open.pop()
-
-    def scope(self, step: Scope) -> None:
-        """Stand in the layer of that name."""
-        path, mode = self.open[-1]
-        self.open_scope(step, f"{path}.{attribute(step.scope)}", mode)
-
-    def reenter(self, step: Reenter) -> None:
-        """Stand in a layer that was bound before."""
-        self.open_scope(step, *self.bound_scopes[step.reenter])
-
-    def holder_of(self, name: str) -> str:
-        """Return the words for what is looked into: a scope's layer, or an object."""
-        return self.bound_scopes[name][0] if name in self.bound_scopes else self.place(name)
-
-    def current_scope(self, step: CurrentScope) -> None:
-        """Keep where the step stands: the layer is there to be used again."""
-        self.idiom(SCOPE)
-        self.bound_scopes[step.current_scope] = self.open[-1]
-
-    def name_scope(self, step: NameScope) -> None:
-        """Open a name scope, which prefixes the paths of variables too."""
-        with self.block(f"with keras.name_scope({step.name_scope!r}):"):
-            self.steps(step.steps)
-
-    # -- variables
-
-    def get(self, step: Get) -> None:
-        """Add a weight to the layer, or read the attribute where the scope says reuse."""
-        scope, looks_up = self.open[-1][0], self.looks_up(step)
-        path = f"{scope}.{attribute(step.get)}"
-        if path in self.layers:
-            raise Unsupported(ONE_ATTRIBUTE)
-        if not looks_up:
-            self.write(f"{path} = {self.weight(step, scope)}")
-            self.things[path] = Thing("variable", step)
-        if step.as_ and path in self.things:
-            self.things[step.as_] = self.things[path]
-        if step.as_ or looks_up:
-            self.bind(step.as_, path)
-
-    def looks_up(self, step: Get) -> bool:
-        """Return whether the open scope has a name looked up, not made."""
-        mode = self.open[-1][1]
-        if step.reuse is not None:
-            raise Unsupported(NO_FLAG)
-        if mode == "auto":
-            raise Unsupported("A Keras layer has no get-or-create: keep the object and call it again.")
-        if mode == "inherited":
-            raise Unsupported(
-                "Layers hand no reuse mode down: each place says for itself whether it makes or looks up."
+def make_layers(keras: "Keras", steps: list[Step], bound: dict[str, Path]) -> None:
+    """Write a layer for each scope that something is made in."""
+    known: set[Path] = set()
+    for path, step in made_below(steps, (), bound):
+        if path not in known:
+            known.add(path)
+            options: dict[str, Fill] = {"dtype": text(step.dtype)} if step.dtype else {}
+            keras.emit(
+                "$here = keras.Layer(name='$name', $**options)", here=layer_at(path), name=step.scope, options=options
             )
-        return mode is True
+    keras.standing |= known
 
-    def weight(self, step: Get, scope: str) -> str:
-        """Return the call that adds a weight to a layer; the root has no name to put before it."""
-        if step.collection:
-            raise Unsupported(self.missing["collection"])
-        if scope == "root" and step.init is not None and step.penalty is None:
-            return self.variable_call(step.get, step)
-        shape = step.shape if step.shape is not None or not isinstance(step.init, list) else shape_of(step.init)
-        words = [] if shape is None else [f"shape={shape}"]
-        if step.init is not None:
-            words.append(f"initializer={self.initializer(step.init)}")
-        words += self.details(step.dtype, step.trainable)
-        if step.penalty is not None:
-            words.append(f"regularizer=keras.regularizers.L2({step.penalty})")
-        return f"{scope}.add_weight({', '.join([*words, f'name={self.quoted(step.get, step)}'])})"
 
-    def variable(self, step: Variable) -> None:
-        """Construct a variable that nothing but its Python name holds."""
-        if step.collection:
-            raise Unsupported(self.missing["collection"])
-        self.loose = True
-        self.bind(step.as_, self.variable_call(step.variable, step))
-        if step.as_:
-            self.things[step.as_] = Thing("variable", step)
+def layer_at(path: Path) -> ast.expr:
+    """Return the words for the layer of a scope."""
+    return attribute(expr("root"), map(attribute_of, path))
 
-    def variable_call(self, name: str, step: Get | Variable) -> str:
-        """Return the call that constructs a variable."""
-        if isinstance(step, Variable) and step.start is not None:
-            words = [self.expression(step.start)]
-        elif isinstance(step.init, list):
-            words = [repr(step.init)]
-        elif step.shape or step.init == "random":
-            words = [self.initializer(step.init), f"shape={step.shape or []}"]
-        else:
-            assert isinstance(step.init, int | float)  # `add_weight` makes what has no value of its own
-            words = [number(step.init, step.dtype)]
-        words += self.details(step.dtype, step.trainable)
-        return f"keras.Variable({', '.join([*words, f'name={self.quoted(name, step)}'])})"
 
-    def quoted(self, name: str, step: Get | Variable) -> str:
-        """Return a variable's name as a string of Python, with a number to be put in if there are several."""
-        return f"f'{name}_{{number}}'" if isinstance(step, Get) and step.numbered else repr(name)
+def enter(keras: "Keras", step: Scope | Reenter | CurrentScope) -> None:
+    """Write what stands in a scope, whose layer has its place."""
+    keras.steps([] if isinstance(step, CurrentScope) else step.steps)
 
-    def details(self, dtype: str | None, trainable: bool | None) -> list[str]:
-        """Return the words for dtype and trainable; PyTorch gives gradients to floats alone."""
-        if self.engine == "torch" and dtype and not dtype.startswith("float"):
-            trainable = False
-        words = [f"dtype={dtype!r}"] if dtype else []
-        return words if trainable is None else [*words, f"trainable={trainable}"]
 
-    def initializer(self, value: Initial | None) -> str:
-        """Return the words for an initializer."""
-        if value == "random":
-            return "keras.initializers.RandomNormal(stddev=1.0)"
-        if value in (0, 1) and not isinstance(value, list):
-            return "'ones'" if value else "'zeros'"
-        return f"keras.initializers.Constant({value})"
+def hands_down(_: "Keras", step: Scope | Reenter) -> bool:
+    """Return whether a scope says a dtype for what is made in scopes inside, or in a layer that is there."""
+    return step.dtype is not None and (
+        isinstance(step, Reenter) or any(isinstance(one, Scope) for one in walk(step.steps))
+    )
 
-    # -- state
 
-    def increment(self, place: str) -> None:
-        """Add one at once."""
-        self.write(f"{self.place(place)}.assign({self.place(place)} + 1)")
+# -- variables
 
-    def reinitialize(self, step: Reinitialize) -> None:
-        """Assign the initial value once more."""
-        words, made = self.place(step.reinitialize), self.made_by(step.reinitialize)
-        self.idiom("No call puts a variable back; users assign the initial value again.")
-        if self.of_layer(step.reinitialize):
-            owner, _, last = words.rpartition(".")
-            self.write(f"{words}.assign({owner}.{last}_initializer({words}.shape))")
-            return
-        if made is None or made.init is None or made.init == "random" or (isinstance(made, Variable) and made.start):
-            raise Unsupported("A Keras variable keeps no initializer: a random initial value is gone.")
-        if isinstance(made.init, list):
-            self.write(f"{words}.assign({made.init})")
-        elif made.shape:
-            self.write(f"{words}.assign(keras.ops.full({words}.shape, {made.init}))")
-        else:
-            self.write(f"{words}.assign({made.init})")
 
-    def compute(self, step: Compute) -> None:
-        """Bind the value of an expression."""
-        super().compute(step)
-        self.tensors.add(step.binding or "")
-        self.things.pop(step.binding or "", None)
-        self.things[step.binding or ""] = Thing(TENSOR)
+def get(keras: "Keras", step: Get) -> None:
+    """Add a weight to the layer, or read the attribute where the scope says reuse; or one after the other."""
+    scope, makes = keras.symbols.scope.path, keras.symbols.scope.mode is Mode.MAKE
+    here, called = layer_at(scope), called_by(step)
+    fills: dict[str, Fill] = {"here": here, "name": called, "times": step.numbered}
+    if makes and keras.loop:
+        last = step.get if step.numbered is None else f"{step.get}_{step.numbered - 1}"
+        keras.loop.moved = [
+            expr("$x.value", x=attribute(here, [attribute_of(last)]))
+        ]  # JAX does what it is told in order
+    if step.numbered is None and (*scope, step.get) in keras.standing:
+        raise Unsupported("A name in a Keras layer is one attribute: it holds a variable or a layer, and not both.")
+    place = attribute(here, [attribute_of(step.get)])
+    if makes and step.numbered is None:
+        keras.emit("$place = $made", place=place, made=weight(keras, step))
+    elif makes:
+        words = "for number in range($times):\n    setattr($here, $name, $made)"
+        keras.emit(words, **fills, made=weight(keras, step))
+    if step.as_ or not makes:
+        read = expr("[getattr($here, $name) for number in range($times)]", **fills)
+        keras.bind(step.as_, place if step.numbered is None else read)
+
+
+def called_by(step: Get | Variable) -> ast.expr:
+    """Return a variable's name, with a number to be put in if there are several."""
+    if isinstance(step, Variable):
+        return text(step.variable)
+    if step.numbered is None:
+        return text(step.get)
+    return ast.JoinedStr([text(f"{step.get}_"), ast.FormattedValue(ast.Name("number", ast.Load()), -1)])
+
+
+def weight(keras: "Keras", step: Get) -> ast.expr:
+    """Return the call that adds a weight to a layer; the root has no name to put before it."""
+    scope = keras.symbols.scope.path
+    if not scope and step.init is not None and step.penalty is None:
+        return variable_call(keras, step)
+    shape = step.shape if step.shape is not None or not isinstance(step.init, list) else shape_of(step.init)
+    options: dict[str, Fill] = {} if shape is None else {"shape": literal(shape)}
+    if step.init is not None:
+        options["initializer"] = initializer(step.init)
+    options |= details(keras, step)
+    if step.penalty is not None:
+        options["regularizer"] = expr("keras.regularizers.L2($x)", x=step.penalty)
+    return expr("$here.add_weight($**options)", here=layer_at(scope), options={**options, "name": called_by(step)})
+
+
+def variable(keras: "Keras", step: Variable) -> None:
+    """Construct a variable that nothing but its Python name holds."""
+    keras.bind(step.as_, variable_call(keras, step))
+
+
+def variable_call(keras: "Keras", step: Get | Variable) -> ast.expr:
+    """Return the call that constructs a variable."""
+    shape: dict[str, Fill] = {}
+    if isinstance(step, Variable) and step.start is not None:
+        value = keras.expression(step.start)
+    elif isinstance(step.init, list):
+        value = literal(step.init)
+    elif step.shape or step.init == "random":
+        value, shape = initializer(step.init), {"shape": literal(step.shape or [])}
+    else:
+        assert isinstance(step.init, int | float)  # `add_weight` makes what has no value of its own
+        value = number(step.init, step.dtype)
+    options = {**shape, **details(keras, step), "name": called_by(step)}
+    return expr("keras.Variable($value, $**options)", value=value, options=options)
+
+
+def details(keras: "Keras", step: Get | Variable) -> dict[str, Fill]:
+    """Return the words for dtype and trainable; PyTorch gives gradients to floats alone."""
+    trainable = step.trainable
+    if keras.engine == "torch" and step.dtype and not step.dtype.startswith("float"):
+        trainable = False
+    options: dict[str, Fill] = {"dtype": text(step.dtype)} if step.dtype else {}
+    return options if trainable is None else {**options, "trainable": trainable}
 
 
 def shape_of(values: Any) -> list[int]:
     """Return the shape of a nested list of numbers."""
     return [len(values), *shape_of(values[0])] if isinstance(values, list) else []
+
+
+# -- state
+
+
+def assign(keras: "Keras", step: Assign) -> None:
+    """Assign at once."""
+    value = keras.expression(step.to) if isinstance(step.to, str) else literal(step.to)
+    keras.emit("$assign.assign($value)", assign=keras.place(step.assign), value=value)
+
+
+def reinitialize(keras: "Keras", step: Reinitialize) -> None:
+    """Assign the initial value once more."""
+    words, made = keras.place(step.reinitialize), keras.at(step.reinitialize).made
+    if of_layer(keras, step.reinitialize) and isinstance(words, ast.Attribute):
+        keras.emit(
+            "$words.assign($owner.$initializer($words.shape))",
+            words=words, owner=words.value, initializer=f"{words.attr}_initializer",
+        )  # fmt: skip
+        return
+    if not isinstance(made, Get | Variable) or made.init in (None, "random") or getattr(made, "start", None):
+        raise Unsupported("A Keras variable keeps no initializer: a random initial value is gone.")
+    filled = made.shape and not isinstance(made.init, list)
+    again = expr("keras.ops.full($words.shape, $init)" if filled else "$init", words=words, init=literal(made.init))
+    keras.emit("$words.assign($again)", words=words, again=again)
+
+
+WORDS: Words = {
+    "scope": enter, "reenter": enter, "current_scope": enter,
+    "name_scope": "with keras.name_scope('$name_scope'):\n    $*body", "get": get, "variable": variable,
+    "assign": assign, "read": "$read_data", "reinitialize": reinitialize,
+}  # fmt: skip
+NOTES = {
+    **dict.fromkeys(
+        ("scope", "reenter", "current_scope"),
+        "A scope is a layer that holds variables, a name in it an attribute: to assign it makes or replaces, to read it looks up.",
+    ),
+    "reinitialize": "No call puts a variable back; users assign the initial value again.",
+}
+LACKS = (
+    Lack(("scope", "reenter"), lambda _, step: isinstance(step.reuse, OddFlag), NO_FLAG),
+    Lack(
+        ("scope", "reenter"), hands_down,
+        "Keras layers hand no dtype down to what is made inside: each `add_weight` says its own.",
+    ),
+    Lack("get", lambda _, step: step.reuse is not None, NO_FLAG),
+    Lack(
+        "get", lambda keras, _: keras.symbols.scope.mode is Mode.AUTO,
+        "A Keras layer has no get-or-create: keep the object and call it again.",
+    ),
+    Lack(
+        "get", lambda keras, _: keras.symbols.scope.mode is Mode.INHERITED,
+        "Layers hand no reuse mode down: each place says for itself whether it makes or looks up.",
+    ),
+    Lack(("get", "variable"), lambda keras, step: step.collection and keras.symbols.scope.mode is Mode.MAKE, NO_COLLECTIONS),
+)  # fmt: skip

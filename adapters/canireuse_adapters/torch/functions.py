@@ -3,11 +3,12 @@
 import ast
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Body, Emitter, Lack, Words, expr
+from canireuse.emit import Body, Lack, Words, expr
 from canireuse.program import Mode, free_names, is_place
 from canireuse.script import Unsupported
 from canireuse.vocabulary import Function, Get, Invoke, Scan, Thread, walk
 from canireuse_adapters.torch.learning import make_optimizer
+from canireuse_adapters.torch_compile import compiled
 from canireuse_adapters.training import training_of
 
 if TYPE_CHECKING:
@@ -27,30 +28,6 @@ def function(torch: "Torch", step: Function) -> None:
             torch.emit("return $value", value=returned(torch, step.returns))
     words = "@$*decorators\ndef $function($*takes):\n    $*body"
     torch.emit(words, decorators=decorators, function=step.function, takes=step.takes, body=body)
-
-
-def compiled(emitter: Emitter, function: str) -> ast.expr:
-    """Return the decorator that compiles; where traces are counted, with a backend that keeps the graphs."""
-    if function in emitter.facts.counted:
-        emitter.idiom("Traces are counted as the graphs that `torch.compile` hands to a backend of the user's own.")
-        graphs = graphs_of(emitter, function)
-        keep = emitter.own(f"keep_{graphs}")
-        emitter.emit(
-            "$graphs = []\ndef $keep(graph, inputs):\n    $graphs.append(graph)\n    return graph.forward",
-            graphs=graphs, keep=keep,
-        )  # fmt: skip
-        return expr("torch.compile(backend=$keep)", keep=keep)
-    if emitter.facts.timed:
-        return expr("torch.compile")
-    emitter.idiom(
-        "`backend='eager'` runs what was traced as it is: the tracing and its guards are tested, no generated code."
-    )
-    return expr("torch.compile(backend='eager')")
-
-
-def graphs_of(emitter: Emitter, function: str) -> str:
-    """Return what the list of the graphs of a function is called."""
-    return emitter.own(f"graphs_of_{function}")
 
 
 def returned(torch: "Torch", returns: str) -> ast.expr:

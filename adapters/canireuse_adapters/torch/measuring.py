@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from canireuse.emit import Lack, Reads, expr, name
 from canireuse.script import Unsupported
 from canireuse.vocabulary import Expect, Layer
-from canireuse_adapters.torch.functions import graphs_of
+from canireuse_adapters.torch_compile import graphs_of
 
 if TYPE_CHECKING:
     from canireuse_adapters.torch import Torch

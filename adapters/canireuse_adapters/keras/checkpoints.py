@@ -1,0 +1,216 @@
+"""Copies and files in Keras, and what is made anew from a config."""
+
+from typing import TYPE_CHECKING
+
+from canireuse.emit import Effects, Fill, Unsupported, Words, expr
+from canireuse.program import Object
+from canireuse.vocabulary import Cast, Copy, Layer, Restore, Save
+from canireuse_adapters.keras.classes import class_of, is_own, own_classes
+from canireuse_adapters.keras.layers import build, has_variables, kind_of, shape
+from canireuse_adapters.keras.modules import alias
+from canireuse_adapters.kinds import OtherKind
+
+if TYPE_CHECKING:
+    from canireuse_adapters.keras import Keras
+
+NO_CONFIG = "Keras copies and loads an object through its config, which knows nothing of variables that were assigned from outside."
+LOADED = "Loading makes a new object; the script binds the module's name to it."
+#: ways of restoring that leave the object where it is
+IN_PLACE = {"weights", "set-weights"}
+CLASSES = {"dense": "Dense", "embedding": "Embedding", "norm": "BatchNormalization", "cell": "SimpleRNNCell"}
+COPIES = {
+    "deepcopy": "$to = deepcopy($source)",
+    "clone": "$to = keras.models.clone_model($source)\n$to.set_weights($source.get_weights())",
+    "pickle": "$to = pickle.loads(pickle.dumps($source))",
+}
+
+
+# -- copies
+
+
+def copy(keras: "Keras", step: Copy) -> None:
+    """Copy in one of the ways that Keras has."""
+    copied(keras, step.as_, step.copy_, shallow=step.shallow)
+
+
+def copied(keras: "Keras", to: str, of: str, *, shallow: bool = False) -> None:
+    """Write a copy."""
+    found, way, words = keras.at(of), keras.way.get("copy", "deepcopy"), keras.place(of)
+    style = keras.style(found)
+    if way == "clone" and style not in {"functional", "subclass"}:
+        raise OtherKind("`keras.models.clone_model` clones models; a layer is copied through its config.")
+    if shallow and way != "deepcopy":
+        raise OtherKind(
+            "`copy.copy` of a Keras object goes through its config and its file format as a deep copy does."
+        )
+    if shallow:
+        raise Unsupported(
+            "Keras has no shallow copy: `copy.copy` goes through the config and copies the variables too."
+        )
+    if lacks_config(keras, found):
+        raise Unsupported(NO_CONFIG)
+    if way == "pickle" and (style == "subclass" or own_classes(keras, found)):
+        raise OtherKind("Pickle finds a class by the module that it is imported from; a script's own has none.")
+    keras.emit(COPIES[way], to=to, source=words)
+
+
+def lacks_config(keras: "Keras", found: Object) -> bool:
+    """Return whether an object, or one inside, cannot be made again from its config."""
+    if found.kind != "module":
+        return False
+    return keras.style(found) == "holder" or any(
+        not part.is_owner or lacks_config(keras, part) for part in found.parts.values()
+    )
+
+
+def made_anew(keras: "Keras", of: str, new: str, dtype: str | None = None) -> None:
+    """Write a second object made from the config of the first, with another dtype if one is given; the values are handed over."""
+    found, words = keras.at(of), keras.place(of)
+    if found.kind == "unknown" or lacks_config(keras, found):
+        raise Unsupported(NO_CONFIG)
+    build(keras, words, found)
+    fills: dict[str, Fill] = {"new": new, "words": words, "dtype": dtype}
+    if isinstance(found.made, Layer) and found.kind == "layer":
+        config = "{**$words.get_config(), 'dtype': '$dtype'}" if dtype else "$words.get_config()"
+        keras.emit(f"$new = $kind.from_config({config})", kind=class_words(keras, found.made), **fills)
+        if not is_own(keras, found.made):
+            keras.emit("$new.build($shape)", new=new, shape=shape(found))
+    elif keras.style(found) == "functional":
+        options: dict[str, Fill] = {}
+        if dtype:
+            anew = "lambda layer: layer.__class__.from_config({**layer.get_config(), 'dtype': '$dtype'})"
+            options["clone_function"] = expr(anew, dtype=dtype)
+            options |= {"recursive": True} if any(one.kind == "module" for one in found.parts.values()) else {}
+        keras.emit("$new = keras.models.clone_model($words, $**options)", **fills, options=options)
+    elif dtype:
+        raise Unsupported(
+            "A dtype is handed to each layer: Keras makes single layers and functional models anew with another."
+        )
+    else:
+        keras.emit("$new = deepcopy($words)", **fills)
+        return
+    keras.emit("$new.set_weights($words.get_weights())", **fills)
+
+
+def class_words(keras: "Keras", made: Layer) -> str:
+    """Return the class of a single layer."""
+    return class_of(made) if is_own(keras, made) else f"keras.layers.{CLASSES[made.layer]}"
+
+
+def cast(keras: "Keras", step: Cast) -> None:
+    """Make the object anew with another dtype, and hand over the values."""
+    made_anew(keras, step.cast, step.as_, step.to)
+
+
+def cast_module(keras: "Keras", step: Cast) -> None:
+    """Use PyTorch's own cast."""
+    if keras.engine != "torch":
+        raise OtherKind("Keras objects are modules of PyTorch on that engine alone.")
+    build(keras, keras.place(step.cast), keras.at(step.cast))
+    keras.emit("$cast.to(torch.$dtype)", cast=keras.place(step.cast), dtype=step.to)
+    alias(keras, step.as_, step.cast)
+
+
+# -- checkpoints
+
+
+def save(keras: "Keras", step: Save) -> None:
+    """Save in the way that the restore will read."""
+    found, words, way = keras.at(step.save), keras.place(step.save), keras.way.get("restore", "weights")
+    check_way(keras, found, way)
+    style = keras.style(found)
+    if style != "functional":
+        build(keras, words, found)
+    fills: dict[str, Fill] = {"to": step.to, "words": words}
+    match way:
+        case "set-weights":
+            keras.emit("$to = $words.get_weights()", **fills)
+        case "config":
+            keras.emit("$to = $words.get_config(), $words.get_weights()", **fills)
+        case "weights":
+            if style in {"holder", "subclass"}:
+                keras.idiom(
+                    "A model that was not called yet counts as unbuilt, and Keras saves none of those: `built` is set by hand."
+                )
+                keras.emit("$words.built = True", **fills)
+            keras.emit("$to = tempfile.mkdtemp() + '/model.weights.h5'\n$words.save_weights($to)", **fills)
+        case _:
+            keras.emit("$to = tempfile.mkdtemp() + '$file'\n$words.save($to)", file=f"/model.{way}", **fills)
+
+
+def check_way(keras: "Keras", found: Object, way: str) -> None:
+    """Raise Unsupported if an object cannot be saved in a way."""
+    style = keras.style(found)
+    if way == "set-weights":
+        return
+    if style is None and way != "config":
+        raise OtherKind("Only a Keras model saves itself, or its weights, to a file; a single layer does not.")
+    if way == "weights":
+        return
+    if way == "h5" and style != "functional":
+        raise OtherKind("The older HDF5 format holds whole models only if they are functional or sequential.")
+    if lacks_config(keras, found):
+        raise OtherKind(NO_CONFIG)
+
+
+def restore(keras: "Keras", step: Restore) -> None:
+    """Restore in place, or load a new object under the name."""
+    way, words = keras.way.get("restore", "weights"), keras.place(step.restore)
+    if step.partial and way != "weights":
+        raise OtherKind("Only `load_weights` takes `skip_mismatch`, which leaves out what a file lacks.")
+    found = keras.at(step.restore) if way in IN_PLACE else saved(keras, step)
+    fills: dict[str, Fill] = {"words": words, "kept": step.given_by}
+    options: dict[str, Fill] = {}
+    if way in IN_PLACE:
+        build(keras, words, found)
+    match way:
+        case "set-weights":
+            keras.emit("$words.set_weights($kept)", **fills)
+        case "weights":
+            if keras.style(found) in {"holder", "subclass"}:
+                keras.emit("$words.built = True", **fills)
+            options = {"skip_mismatch": True} if step.partial else {}
+            keras.emit("$words.load_weights($kept, $**options)", **fills, options=options)
+        case "config":
+            from_config(keras, step, found)
+        case _:
+            keras.idiom(LOADED)
+            # the older format does not ask the registry
+            named = {one: one for one in sorted(own_classes(keras, found))} if way == "h5" else {}
+            options = {"custom_objects": expr("{$**named}", named=named)} if named else {}
+            keras.emit("$to = keras.saving.load_model($kept, $**options)", to=step.restore, options=options, **fills)
+
+
+def saved(keras: "Keras", step: Restore) -> Object:
+    """Return what was saved, which is what comes back; what stands there if that is not known."""
+    return keras.at(step.given_by).returns or keras.at(step.restore)
+
+
+def from_config(keras: "Keras", step: Restore, found: Object) -> None:
+    """Make an object from its config and set its weights."""
+    keras.idiom(LOADED)
+    fills: dict[str, Fill] = {"to": step.restore, "kept": step.given_by}
+    made = found.made if isinstance(found.made, Layer) and found.kind == "layer" else None
+    kind = class_words(keras, made) if made else expr("$to.__class__", **fills)
+    keras.emit("$to = $kind.from_config($kept[0])", kind=kind, **fills)
+    if kind_of(found) and not is_own(keras, found.made):
+        keras.emit("$to.build($shape)", **fills, shape=shape(found))
+    keras.emit("$to.set_weights($kept[1])", **fills)
+
+
+def restored(keras: "Keras", step: Restore) -> None:
+    """Have another object where loading makes one."""
+    found = saved(keras, step)
+    if keras.way.get("restore", "weights") not in IN_PLACE and found.kind != "unknown":
+        keras.symbols.names[step.restore] = other = found.copied()
+        has_variables(keras, other)
+
+
+WORDS: Words = {
+    "copy": copy, "cast": cast, "cast/module": cast_module, "save": save, "restore": restore,
+}  # fmt: skip
+NOTES = {
+    "cast": "Keras fixes the dtype of a variable when it is made: users make the layers anew from their config.",
+    "cast/module": "On PyTorch a Keras object is an `nn.Module`, whose own cast knows nothing of Keras.",
+}
+EFFECTS: Effects = {"restore": restored}

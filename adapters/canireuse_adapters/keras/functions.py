@@ -1,0 +1,269 @@
+"""Functions and loops in Keras; what is traced is worded for the engine."""
+
+import ast
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from canireuse.emit import Effects, Emitter, Lack, Words, expr, name
+from canireuse.step import Array, Step
+from canireuse.vocabulary import (
+    Assign,
+    Call,
+    Compute,
+    Expect,
+    Function,
+    Get,
+    Gradient,
+    Invoke,
+    Measure,
+    NameScope,
+    Read,
+    Repeat,
+    Scan,
+    Thread,
+    Variable,
+    Vectorize,
+    walk,
+)
+from canireuse_adapters.keras.layers import build_for, names_in
+from canireuse_adapters.keras.learning import ASSIGN_EACH, CURRENT, optimizer_call, owned
+from canireuse_adapters.torch_compile import compiled, graphs_of
+from canireuse_adapters.training import training_of
+
+if TYPE_CHECKING:
+    from canireuse_adapters.keras import Keras
+
+
+#: a function of values that JAX compiles, and one around it that reads the variables and writes what they become
+JITTED = "@jax.jit\ndef $of(values, $*takes):\n    $*body"
+STATEFUL = "def $function($*takes):\n    $*body"
+CALLED = "$of([variable.value for variable in $state], $*takes)"
+#: steps that leave every variable as it is
+READ_ONLY = (Call, Compute, Gradient, NameScope, Read, Repeat, Scan, Vectorize)
+TRACES = {"tensorflow": "$x.experimental_get_tracing_count()", "jax": "$x._cache_size()", "torch": "len($x)"}
+
+
+@dataclass
+class Loop:
+    """A measured loop that is being written."""
+
+    step: Measure
+    #: what JAX is waited for with: values of variables that the loop makes or moves
+    moved: list[ast.expr] = field(default_factory=list)
+
+
+def repeat(keras: "Keras", step: Repeat) -> None:
+    """Write a Python loop."""
+    build_for(keras, step, calls_build=keras.engine != "jax")
+    Emitter.repeat(keras, step)
+
+
+def function(keras: "Keras", step: Function) -> None:
+    """Define a function; the engine traces or compiles it if asked."""
+    build_for(keras, step, calls_build=False)
+    if step.traced and (hoisted := training_of(step)):
+        keras.emit("optimizer = $made", made=optimizer_call(hoisted.train, hoisted.rate))
+        if keras.engine != "torch":
+            keras.emit("optimizer.build($owned)", owned=owned(keras, hoisted.wrt))
+    if step.traced and keras.engine == "jax":
+        jitted(keras, step)
+        return
+    decorators: list[ast.expr] = []
+    if step.traced:
+        decorators = [expr("tf.function") if keras.engine == "tensorflow" else compiled(keras, step.function)]
+    with keras.apart() as body:
+        keras.steps(step.steps)
+        if step.returns:
+            keras.emit("return $value", value=keras.expression(step.returns))
+    words = "@$*decorators\ndef $function($*takes):\n    $*body"
+    keras.emit(words, decorators=decorators, function=step.function, takes=step.takes, body=body)
+
+
+def jitted(keras: "Keras", step: Function) -> None:
+    """Write a function of values that JAX compiles; where the clock runs it returns no value that is what it was."""
+    if not keras.facts.timed:
+        keras.idiom(
+            "JAX compiles a function of values; another around it reads the variables and writes what they become."
+        )
+    state, changes = state_of(keras, step), changes_variables(keras, step)
+    with keras.apart() as body:
+        mapping = expr("zip($state, values)", state=state)
+        with keras.stateless(mapping, expr("$state", state=state), scope=changes):
+            keras.steps(step.steps)
+            if gives(keras, step):
+                returned = keras.expression(step.returns) if step.returns else None
+                words = "keras.ops.convert_to_tensor($x)" if step.returns else "None"
+                keras.emit(f"result = {words}" if changes else f"return {words}", x=returned)
+        if changes:
+            result = "result, " if gives(keras, step) else ""
+            keras.emit(f"return {result}{CURRENT}", state=state)
+    keras.emit(JITTED, of=of_values(keras, step.function), takes=step.takes, body=body)
+    if not keras.facts.timed or called_elsewhere(keras, step):
+        stateful(keras, step, state)
+
+
+def stateful(keras: "Keras", step: Function, state: str) -> None:
+    """Write the function that reads the variables, calls the compiled one, and writes what they become."""
+    called = expr(CALLED, of=of_values(keras, step.function), state=state, takes=step.takes)
+    with keras.apart() as body:
+        if changes_variables(keras, step):
+            keras.emit("$made = $called", made=together(made_by(keras, step, expr("result"))), called=called)
+            keras.emit(ASSIGN_EACH, variables=state, values=expr("values"))
+            if gives(keras, step):
+                keras.emit("return result")
+        else:
+            keras.emit("return $called", called=called)
+    keras.emit(STATEFUL, function=step.function, takes=step.takes, body=body)
+
+
+def gives(keras: "Keras", step: Function) -> bool:
+    """Return whether a function of values gives a result beside them; where the clock runs, not if there is none."""
+    return step.returns is not None or not keras.facts.timed
+
+
+def changes_variables(keras: "Keras", step: Function) -> bool:
+    """Return whether a function hands on what variables become; where the clock runs, only if it may change one."""
+    return not keras.facts.timed or any(
+        not isinstance(one, READ_ONLY) or (isinstance(one, Call) and one.training) for one in walk(step.steps)
+    )
+
+
+def made_by(keras: "Keras", step: Function, result: ast.expr) -> list[ast.expr]:
+    """Return the names that a function of values is bound to: its result, and the values that variables become."""
+    made = [result] if gives(keras, step) else []
+    return [*made, expr("values")] if changes_variables(keras, step) else made
+
+
+def together(made: list[ast.expr]) -> ast.expr:
+    """Return one name, or several as a tuple."""
+    return made[0] if len(made) == 1 else expr("($*made,)", made=made)
+
+
+def of_values(keras: "Keras", function: str) -> str:
+    """Return what the compiled function of values is called."""
+    return keras.own(f"{function}_of")
+
+
+def state_called(keras: "Keras", function: str) -> str:
+    """Return what the list of the variables that a function uses is called."""
+    return keras.own(f"state_of_{function}")
+
+
+def state_of(keras: "Keras", step: Function) -> str:
+    """Write the list of all variables that a function uses, and return its name."""
+    used = held_in(keras, step)
+    used += [expr("*optimizer.variables")] if training_of(step) else []
+    used += [expr("*root.variables")] if any(isinstance(one, Get) for one in walk(step.steps)) else []
+    state = state_called(keras, step.function)
+    keras.emit("$state = [$*used]", state=state, used=used)
+    return state
+
+
+def held_in(keras: "Keras", step: Step) -> list[ast.expr]:
+    """Return the words for the variables of what a step uses, by the names that it has outside; optimizers come last."""
+    mentioned = names_in(step) | {one.binding: None for one in walk([step]) if one.binding}
+    found = {found: name for name, found in reversed(keras.symbols.names.items()) if name in mentioned}
+    held = [(name, one) for one, name in reversed(found.items())]
+    owners = [
+        expr("*$owner.variables" if one.is_owner else "$owner", owner=keras.place(name))
+        for name, one in held
+        if one.is_owner or one.kind == "variable"
+    ]
+    return owners + [expr("*$x.variables", x=name) for name, one in held if one.kind == "optimizer"]
+
+
+def called_elsewhere(keras: "Keras", step: Function) -> bool:
+    """Return whether a function is called outside of the loops that hold the values."""
+    loops = [one for one in keras.facts.steps if isinstance(one, Measure) and called_in(keras, one)]
+    threads = any(isinstance(one, Thread) and one.thread == step.function for one in keras.facts.steps)
+    calls = (one for one in keras.facts.steps if isinstance(one, Invoke) and one.invoke == step.function)
+    return threads or any(not any(one is loop.steps[0] for loop in loops) for one in calls)
+
+
+def called_in(keras: "Keras", loop: Measure) -> Function | None:
+    """Return the compiled function whose call is all there is in a measured loop, so that it holds the values; JAX alone."""
+    called = loop.steps[0] if len(loop.steps) == 1 else None
+    if keras.engine != "jax" or not isinstance(called, Invoke) or called.abstract:
+        return None
+    compiled = {one.function: one for one in keras.facts.steps if isinstance(one, Function) and one.traced}
+    found = compiled.get(called.invoke)
+    return None if found is None or any(isinstance(one, Get) for one in walk(found.steps)) else found
+
+
+def invoke(keras: "Keras", step: Invoke) -> None:
+    """Call a function; a loop that holds the values hands them on."""
+    function = called_in(keras, keras.loop.step) if keras.loop else None
+    if function is None:
+        given = [handed(keras, one) for one in step.given]
+        keras.bind(step.as_, expr("$function($*given)", function=step.invoke, given=given))
+        made = keras.at(step.invoke).made
+        if keras.loop and keras.engine == "jax" and isinstance(made, Function) and made.traced:
+            state = state_called(keras, step.invoke)
+            keras.loop.moved.append(expr("[variable.value for variable in $state]", state=state))
+        return
+    given = [expr("values"), *(handed(keras, one) for one in step.given)]
+    to = together(made_by(keras, function, name(step.as_) if step.as_ else expr("result")))
+    keras.emit("$to = $of($*given)", to=to, of=of_values(keras, step.invoke), given=given)
+
+
+def handed(keras: "Keras", given: str | Array) -> ast.expr:
+    """Return an argument of a call; JAX compiles functions of arrays, and takes no variable of Keras for one."""
+    found = keras.symbols.names.get(given) if isinstance(given, str) else None
+    is_variable = keras.engine == "jax" and found is not None and found.kind == "variable"
+    return expr("$x.value" if is_variable else "$x", x=keras.expression(given))
+
+
+def defined(keras: "Keras", step: Function) -> None:
+    """Have a function, which finds its variables where it was written."""
+    keras.symbols.happen(step)
+    keras.at(step.function).path = keras.symbols.scope.path
+
+
+def stands_elsewhere(keras: "Keras", step: Invoke) -> bool:
+    """Return whether a function that gets variables is called in another scope than its own."""
+    found = keras.at(step.invoke)
+    gets = isinstance(found.made, Function) and any(isinstance(one, Get) for one in walk(found.made.steps))
+    return gets and found.path != keras.symbols.scope.path
+
+
+def has_memory(keras: "Keras", step: Function) -> bool:
+    """Return whether a function that is to make things without memory makes variables."""
+    lazy = any(isinstance(one, Invoke) and one.abstract and one.invoke == step.function for one in keras.facts.steps)
+    return lazy and any(isinstance(one, Get | Variable) for one in walk(step.steps))
+
+
+def scan(keras: "Keras", step: Scan) -> None:
+    """Loop with `keras.ops.fori_loop`, whose body makes the next value from the last."""
+    build_for(keras, step)
+    with keras.apart() as body:
+        keras.steps(step.steps)
+        keras.emit("return $to", to=keras.expression(step.to))
+    keras.emit(
+        "def turn(index, $scan):\n    $*body\n$scan = keras.ops.fori_loop(0, $times, turn, $scan)",
+        scan=step.scan, times=step.times, body=body,
+    )  # fmt: skip
+
+
+def trace_count(keras: "Keras", step: Expect) -> ast.expr:
+    """Ask the engine how often it traced."""
+    function = step.traces or ""
+    asked = {"jax": of_values, "torch": graphs_of}.get(keras.engine)
+    return expr(TRACES[keras.engine], x=asked(keras, function) if asked else function)
+
+
+WORDS: Words = {
+    "repeat": repeat, "function": function, "invoke": invoke, "scan": scan,
+    "vectorize": "$vectorize = keras.ops.vectorized_map(lambda $each: $returns, $over)",
+}  # fmt: skip
+EFFECTS: Effects = {"function": defined}
+LACKS = (
+    Lack(
+        "invoke", stands_elsewhere,
+        "A layer is no ambient scope: a function finds its variables on the object it was written for, wherever it is called.",
+    ),
+    Lack("function", has_memory, "Keras gives a variable its memory at once; layers alone wait until they are built."),
+    Lack(
+        "scan", lambda keras, step: keras.engine == "jax" and any(isinstance(one, Assign) for one in walk(step.steps)),
+        "A loop of JAX hands on what its body returns: a variable that is assigned inside leaves nothing behind.",
+    ),
+)  # fmt: skip

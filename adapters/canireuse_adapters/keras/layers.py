@@ -1,0 +1,210 @@
+"""Layers of Keras: how they are made and wrapped, and when they have their variables."""
+
+import ast
+from typing import TYPE_CHECKING
+
+from canireuse.emit import Effects, Fill, Slot, Unsupported, Words, attribute, expr, literal, text
+from canireuse.program import Object, places_of
+from canireuse.step import Step
+from canireuse.vocabulary import Block, Call, Layer, Wrap, walk
+from canireuse_adapters.keras.classes import initializer, is_own, own_layer
+
+if TYPE_CHECKING:
+    from canireuse_adapters.keras import Keras
+
+#: kind of layer -> what Keras calls its variables, where that is another name
+LAYERS = {
+    "embedding": {"kernel": Slot("embeddings")},
+    "norm": {
+        "kernel": Slot("gamma"), "bias": Slot("beta"), "mean": Slot("moving_mean"), "var": Slot("moving_variance"),
+    },
+    "cell": {"recurrent": Slot("recurrent_kernel")},
+}  # fmt: skip
+#: kind of layer -> how it is made
+MADE = {
+    "dense": "keras.layers.Dense($units, kernel_initializer=$kernel, $**options)",
+    "embedding": "keras.layers.Embedding($inputs, $units, embeddings_initializer=$kernel, $**options)",
+    "norm": "keras.layers.BatchNormalization(momentum=0.9, epsilon=0.001, gamma_initializer=$kernel, $**options)",
+    "cell": "keras.layers.SimpleRNNCell($units, kernel_initializer=$kernel, recurrent_initializer=$recurrent, $**options)",
+}
+WRAPPED = {
+    "rnn": "keras.layers.RNN($inner, return_sequences=True)",
+    "bidirectional": "keras.layers.Bidirectional($inner)",
+    "time_distributed": "keras.layers.TimeDistributed($inner)",
+}
+#: kind of wrapper -> the part that it wraps
+INSIDE = {"rnn": "cell", "time_distributed": "layer", "bidirectional": "forward"}
+
+
+# -- what a layer is
+
+
+def kind_of(found: Object) -> str:
+    """Return the kind of a layer, or of what wraps one; empty of anything else."""
+    if found.kind != "layer":
+        return ""
+    match found.made:
+        case Layer() as made:
+            return made.layer
+        case Wrap() as made:
+            return made.inside
+    return ""
+
+
+def wrapped(found: Object) -> Object | None:
+    """Return the layer that a layer wraps, None if it wraps none."""
+    return found.parts.get(INSIDE[kind_of(found)]) if kind_of(found) in INSIDE else None
+
+
+def innermost(found: Object) -> Layer | None:
+    """Return the step that made a layer, or what it wraps; None if that is not known."""
+    while inner := wrapped(found):
+        found = inner
+    return found.made if found.kind == "layer" and isinstance(found.made, Layer) else None
+
+
+def of_layer(keras: "Keras", place: str) -> Layer | None:
+    """Return the step of the layer that a place is a variable of, None if it is none."""
+    owner, _ = keras.symbols.above(place)
+    return owner.made if owner and owner.kind == "layer" and isinstance(owner.made, Layer) else None
+
+
+# -- how it is made
+
+
+def layer(keras: "Keras", step: Layer) -> None:
+    """Construct a layer; it makes its variables when it is first called."""
+    last: dict[str, Fill] = {} if step.trainable else {"trainable": False}
+    last |= {"name": text(step.name)} if step.name else {}
+    if is_own(keras, step):
+        own_layer(keras, step, last)
+        return
+    options: dict[str, Fill] = {}
+    if step.layer == "norm":
+        options = {"center": False} if step.bias is None else {"beta_initializer": initializer(step.bias)}
+    elif step.layer != "embedding":
+        options = {"use_bias": False} if step.bias is None else {"bias_initializer": initializer(step.bias)}
+    if step.penalty is not None:
+        kept = LAYERS.get(step.layer, {}).get("kernel", Slot("kernel")).attribute
+        options[f"{kept}_regularizer"] = expr("keras.regularizers.L2($x)", x=step.penalty)
+    kernel, recurrent = initializer(step.kernel), initializer(step.recurrent)
+    keras.fill(f"$as = {MADE[step.layer]}", step, kernel=kernel, recurrent=recurrent, options=options | last)
+
+
+def made(keras: "Keras", step: Layer) -> None:
+    """Have a layer; one of the script's own has its variables under their own names."""
+    keras.symbols.happen(step)
+    if is_own(keras, step):
+        keras.at(step.as_).slots = {}
+
+
+def wrap(keras: "Keras", step: Wrap) -> None:
+    """Put a layer into `RNN`, `Bidirectional` or `TimeDistributed`."""
+    inner = keras.place(step.wrap)
+    if step.inside == "bidirectional" and isinstance(keras.at(step.wrap).made, Layer):
+        inner = expr(WRAPPED["rnn"], inner=inner)
+    keras.bind(step.as_, expr(WRAPPED[step.inside], inner=inner))
+
+
+def wrapper(keras: "Keras", step: Wrap) -> None:
+    """Have a layer that wraps another: what is inside stands under the attribute of what is wrapped."""
+    keras.symbols.happen(step)
+    found, inner = keras.at(step.as_), keras.at(step.wrap)
+    if step.inside != "bidirectional":
+        found.slots = through(inner, INSIDE[step.inside])
+        return
+    if isinstance(inner.made, Layer):
+        loop = step.model_copy(update={"inside": "rnn"})
+        inner = Object("layer", {**inner.parts, "cell": inner}, through(inner, "cell"), made=loop)
+    found.parts = {"forward": inner.copied(), "backward": inner.copied()}
+    found.slots = {part: Slot(f"{part}_layer") for part in found.parts}
+
+
+def through(inner: Object, attribute: str) -> dict[str, Slot]:
+    """Return where the parts of what is wrapped stand, from what wraps it."""
+    return {part: Slot(f"{attribute}.{inner.slot(part).attribute}") for part in inner.parts}
+
+
+# -- when it has its variables
+
+
+def waits(keras: "Keras", found: Object) -> bool:
+    """Return whether a variable is still to be made somewhere inside."""
+    if found.kind == "module":
+        return any(waits(keras, part) for part in found.parts.values())
+    return found.kind == "layer" and not found.built and not is_own(keras, found.made)
+
+
+def build(keras: "Keras", words: ast.expr, found: Object) -> None:
+    """Write the building of a layer, or of all layers of a module, that has no variables yet."""
+    if not waits(keras, found):
+        return
+    if found.kind == "module":
+        for name, part in found.parts.items():
+            build(keras, attribute(words, [attribute_of(name)]), part)
+    elif not found.abstract:
+        keras.emit("$layer.build($shape)", layer=words, shape=shape(found))
+        has_variables(keras, found)
+
+
+def shape(found: Object) -> ast.expr:
+    """Return the shape of the input that a layer is built for."""
+    inner = innermost(found)
+    if inner is None:
+        raise Unsupported("Keras builds a layer for the shape of its input, which the spec does not give here.")
+    if kind_of(found) == "embedding":
+        return literal([None])
+    return literal([None, *([None] if wrapped(found) else []), inner.inputs])
+
+
+def has_variables(keras: "Keras", found: Object) -> None:
+    """Note that the layers inside have their variables."""
+    for one in found.walk():
+        if one.kind == "layer" and not is_own(keras, one.made):
+            one.built = True
+            one.abstract = False
+
+
+def names_in(*steps: Step) -> dict[str, None]:
+    """Return the names that steps and anything inside them mention."""
+    return {place.partition(".")[0]: None for step in steps for place in inside(step)}
+
+
+def inside(step: Step) -> list[str]:
+    """Return the places that a step and anything inside it mentions."""
+    return [place for one in walk([step]) for place in places_of(one)]
+
+
+def build_for(keras: "Keras", step: Step, *, calls_build: bool = True) -> None:
+    """Build layers that a step mentions which runs several times or may make no variables.
+
+    With `calls_build`, a call inside is left to build what it calls.
+    """
+    called: set[str] = set()
+    for one in [*walk(step.steps if isinstance(step, Block) else []), step]:
+        places = inside(one)
+        mentioned = names_in(one)
+        for name, found in list(keras.symbols.names.items()):
+            if name not in mentioned or name in called or not waits(keras, found):
+                continue
+            if calls_build and isinstance(one, Call) and one.call == name:
+                called.add(name)
+            elif not calls_build or any(place.startswith(f"{name}.") for place in places):
+                build(keras, keras.place(name), found)
+
+
+#: attributes that every layer or model has already
+PROPERTIES = frozenset({
+    "weights", "variables", "losses", "metrics", "name", "path", "input", "output", "inputs", "outputs", "dtype", "build",
+    "call", "built", "quantize", "trainable", "trainable_weights", "trainable_variables", "compute_dtype", "input_spec",
+    "layers", "loss", "optimizer", "save", "summary", "fit", "evaluate", "predict", "compile",
+})  # fmt: skip
+
+
+def attribute_of(name: str) -> str:
+    """Return the attribute for a name; what layers have as properties themselves gets an underscore behind."""
+    return f"{name}_" if name in PROPERTIES else name
+
+
+WORDS: Words = {"layer": layer, "wrap": wrap}
+EFFECTS: Effects = {"layer": made, "wrap": wrapper}

@@ -1,0 +1,258 @@
+"""Models of Keras: how they are put together, called, tied and replaced, and changed as a whole."""
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from canireuse.emit import Effects, Fill, Lack, Slot, Unsupported, Words, expr, text
+from canireuse.program import Object
+from canireuse.step import Step
+from canireuse.vocabulary import Call, Freeze, Layer, Materialize, Module, Quantize, Replace, Tie
+from canireuse_adapters.keras.classes import OWN, in_turn, is_own, model
+from canireuse_adapters.keras.layers import attribute_of, build, innermost, kind_of, of_layer, waits, wrapped
+
+if TYPE_CHECKING:
+    from canireuse_adapters.keras import Keras
+
+FIXED = "A functional model is fixed once it is made: its layers cannot be exchanged."
+
+
+class NeedsOwnClass(Exception):
+    """A layer's variable is replaced, which only a layer of the user's own allows."""
+
+
+# -- models
+
+
+def module(keras: "Keras", step: Module) -> None:
+    """Put members together: variables in a bare model, layers in a functional model or in one of the user's own class."""
+    members = {name: keras.at(place) for name, place in step.members.items()}
+    style = keras.styles[id(step)] = style_of(keras, step, list(members.values()))
+    places = {attribute_of(name): keras.place(place) for name, place in step.members.items()}
+    if style == "holder":
+        keras.emit("$module = keras.Model(name='$module')", module=step.module)
+        for name, words in places.items():
+            keras.emit("$module.$name = $words", module=step.module, name=name, words=words)
+    elif style == "functional":
+        shape, options = input_of(next(iter(members.values())))
+        outputs = in_turn(list(places.values()), expr("inputs"))
+        keras.emit(
+            "inputs = keras.Input($shape, $**options)\n$module = keras.Model(inputs, $outputs, name='$module')",
+            shape=shape, options=options, module=step.module, outputs=outputs,
+        )  # fmt: skip
+    else:
+        found = members.values()
+        model(keras, step, places, holds_layers=all(one.is_owner for one in found), is_called=all(map(has_call, found)))
+
+
+def style_of(keras: "Keras", step: Module, members: list[Object]) -> str:
+    """Return how a module is worded, as its members and what is done with it later decide: holder, functional or subclass."""
+    if not any(one.is_owner for one in members):
+        return "holder"
+    changed = {
+        (one.tie if isinstance(one, Tie) else one.replace).rpartition(".")[0]
+        for one in keras.facts.steps
+        if isinstance(one, Tie | Replace)
+    }
+    if keras.is_abstract(step) or step.module in changed or not all(chained(keras, one) for one in members):
+        return "subclass"
+    named = [name for one in dict.fromkeys(members) if (name := name_of(one))]
+    if len(set(named)) < len(named):  # a functional model refuses two layers of one name
+        return "subclass"
+    widths = [widths_of(one) for one in members]
+    fit = all(one[1] == other[0] for one, other in pairwise(widths))
+    return "functional" if fit and all(width[0] for width in widths) else "subclass"
+
+
+def name_of(found: Object) -> str | None:
+    """Return the name that a layer or a model was given, None if it was given none."""
+    return found.made.module if isinstance(found.made, Module) else getattr(found.made, "name", None)
+
+
+def has_call(found: Object) -> bool:
+    """Return whether something can be called: a layer, or a module of such."""
+    return found.kind == "layer" or (found.kind == "module" and all(map(has_call, found.parts.values())))
+
+
+def chained(keras: "Keras", found: Object) -> bool:
+    """Return whether something can stand in a functional model."""
+    if found.kind == "module":
+        return keras.style(found) == "functional"
+    return found.kind == "layer" and kind_of(found) != "cell"
+
+
+def widths_of(found: Object) -> tuple[Any, Any]:
+    """Return what goes into a layer or functional model and what comes out: a kind of input and its width."""
+    if found.kind == "module":
+        members = list(found.parts.values())
+        return (widths_of(members[0])[0], widths_of(members[-1])[1]) if members else (None, None)
+    layer = innermost(found)
+    if layer is None:
+        return None, None
+    if wrapped(found):
+        doubled = 2 if kind_of(found) == "bidirectional" else 1
+        return ("steps", layer.inputs), ("steps", layer.units * doubled)
+    if layer.layer == "embedding":
+        return ("ids", 0), ("vector", layer.units)
+    return ("vector", layer.inputs), ("vector", layer.inputs if layer.layer == "norm" else layer.units)
+
+
+def input_of(first: Object) -> tuple[list[int | None], dict[str, Fill]]:
+    """Return the shape, and where it matters the dtype, of the input of a functional model."""
+    kind, width = widths_of(first)[0]
+    if kind == "ids":
+        return [], {"dtype": text("int32")}
+    return [None, width] if kind == "steps" else [width], {}
+
+
+def held(keras: "Keras", step: Module) -> None:
+    """Have a module; the layers of a functional model have been called, and stand under their names or numbers."""
+    keras.symbols.happen(step)
+    found = keras.at(step.module)
+    if keras.style(found) != "functional":
+        found.slots = {part: Slot(attribute_of(part)) for part in found.parts}
+        return
+    for one in found.walk():
+        one.built, one.abstract = True, False
+    numbers = {one: str(number) for number, one in enumerate(dict.fromkeys(found.parts.values()), 1)}
+    found.slots = {
+        part: Slot(name, kind="named") if (name := name_of(one)) else Slot(numbers[one], kind="numbered")
+        for part, one in found.parts.items()
+    }
+
+
+# -- calls
+
+
+def call(keras: "Keras", step: Call) -> None:
+    """Call a layer or a model."""
+    options: dict[str, Fill] = {"training": True} if step.training else {}
+    to = step.as_
+    if step.given:
+        call_with(keras, step, to, options)
+        return
+    on = keras.expression(step.on)
+    callee = keras.stand_ins.get(step.call) or keras.place(step.call)
+    keras.bind(to, expr("$callee($on, $**options)", callee=callee, on=on, options=options))
+
+
+def call_with(keras: "Keras", step: Call, to: str | None, options: dict[str, Fill]) -> None:
+    """Call with other values in place of variables, which keep their own."""
+    words = keras.place(step.call)
+    build(keras, words, keras.at(step.call))
+    on = keras.expression(step.on)
+    given = {path: (keras.place(f"{step.call}.{path}"), keras.expression(value)) for path, value in step.given.items()}
+    fills: dict[str, Fill] = {"words": words, "on": on, "options": options}
+    if parts := all_parts(keras, step):
+        fills["values"] = [
+            given[part][1] if part in given else expr("$place.value", place=keras.place(f"{step.call}.{part}"))
+            for part in parts
+        ]
+        keras.emit("$to, _ = $words.stateless_call([$*values], [], $on, $**options)", to=to or "_", **fills)
+        return
+    pairs = [expr("($place, $value)", place=place, value=value) for place, value in given.values()]
+    if keras.carried:  # a scope inside another knows nothing of the values that hold there
+        pairs.insert(0, expr("*[(variable, variable.value) for variable in $words.variables]", words=words))
+    with keras.stateless(expr("[$*pairs]", pairs=pairs), expr("$words.variables", words=words)):
+        keras.bind(to, expr("$words($on, $**options)", **fills))
+
+
+def all_parts(keras: "Keras", step: Call) -> list[str]:
+    """Return the variables of a layer in its own order if `stateless_call` can be given them; none if not."""
+    found = keras.at(step.call)
+    made = found.made if found.kind == "layer" else None
+    if not isinstance(made, Layer) or made.layer not in OWN or not made.trainable:
+        return []
+    parts = ["kernel", "bias"] if made.bias is not None and made.layer == "dense" else ["kernel"]
+    if not set(step.given) <= set(parts) or any(isinstance(one, Freeze) for one in keras.facts.steps):
+        return []
+    return parts
+
+
+# -- ties
+
+
+def tie(keras: "Keras", step: Tie) -> None:
+    """Take the old variable out of its owner, and assign the other to the attribute."""
+    holder = keras.at(step.tie.rpartition(".")[0])
+    made = of_layer(keras, step.tie)
+    if made is not None and not is_own(keras, made):
+        if made.layer not in OWN:
+            raise Unsupported(
+                "Keras locks the state of a built layer: none of its variables can be put in another's place. Share the layer itself."
+            )
+        raise NeedsOwnClass(made.as_)
+    check_lock(keras, holder)
+    to = keras.place(step.to)
+    keras.idiom(
+        "An attribute that is only assigned anew leaves the old variable in the list of its owner: it is deleted first."
+    )
+    keras.emit("del $tie\n$tie = $to", tie=keras.place(step.tie), to=to)
+
+
+def replace(keras: "Keras", step: Replace) -> None:
+    """Assign the attribute."""
+    holder = keras.at(step.replace.rpartition(".")[0])
+    if of_layer(keras, step.replace):
+        raise Unsupported("Keras locks the state of a built layer: none of its variables can be exchanged.")
+    check_lock(keras, holder)
+    keras.fill("$replace = $by", step)
+
+
+def check_lock(keras: "Keras", holder: Object) -> None:
+    """Raise Unsupported if an object is fixed, or was called already, and so takes nothing in another's place."""
+    if keras.style(holder) == "functional":
+        raise Unsupported(FIXED)
+    if holder.built:
+        raise Unsupported(
+            "Keras locks what a layer or model holds once it was called: tie or exchange before the first call, or share the layer."
+        )
+
+
+# -- modules as a whole
+
+
+def materialize(keras: "Keras", step: Materialize) -> None:
+    """Build what waits for its variables."""
+    found = keras.at(step.materialize)
+    if not waits(keras, found):
+        raise Unsupported(
+            "A Keras layer that has variables has their memory too: only one that was not built waits for it."
+        )
+    for one in found.walk():
+        one.abstract = False
+    build(keras, keras.place(step.materialize), found)
+    alias(keras, step.as_, step.materialize)
+
+
+def alias(keras: "Keras", to: str, place: str) -> None:
+    """Bind a second name to what was changed in place."""
+    if to != place:
+        keras.bind(to, keras.place(place))
+
+
+def quantize(keras: "Keras", step: Quantize) -> None:
+    """Quantize in place."""
+    words = keras.place(step.quantize)
+    build(keras, words, keras.at(step.quantize))
+    keras.emit("$words.quantize('int8')", words=words)
+    alias(keras, step.as_, step.quantize)
+
+
+def is_uncalled(keras: "Keras", step: Step) -> bool:
+    """Return whether what is called is known and has no call of its own."""
+    assert isinstance(step, Call)
+    found = keras.at(step.call)
+    return found.kind != "unknown" and not has_call(found)
+
+
+WORDS: Words = {
+    "module": module, "call": call, "tie": tie, "replace": replace, "materialize": materialize, "quantize": quantize,
+}  # fmt: skip
+EFFECTS: Effects = {"module": held}
+LACKS = (
+    Lack("call", is_uncalled, "A Keras model of bare variables has no `call` of its own."),
+    Lack(
+        "tie", lambda _, step: "." not in step.tie,
+        "A Python name is no place in a layer: bind the name to the other variable.",
+    ),
+)  # fmt: skip
