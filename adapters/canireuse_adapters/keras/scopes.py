@@ -106,9 +106,9 @@ def get(keras: "Keras", step: Get) -> None:
     elif makes:
         words = "for number in range($times):\n    setattr($here, $name, $made)"
         keras.emit(words, **fills, made=weight(keras, step))
-    if step.as_ or not makes:
+    if step.as_ or not makes:  # a look-up that nothing binds shows whether there is something: it binds the name itself
         read = expr("[getattr($here, $name) for number in range($times)]", **fills)
-        keras.bind(step.as_, place if step.numbered is None else read)
+        keras.bind(step.as_ or keras.own(step.get), place if step.numbered is None else read)
 
 
 def called_by(step: Get | Variable) -> ast.expr:
