@@ -126,7 +126,7 @@ def held(keras: "Keras", step: Module) -> None:
 def call(keras: "Keras", step: Call) -> None:
     """Call a layer or a model."""
     options: dict[str, Fill] = {"training": True} if step.training else {}
-    to = step.as_
+    to = step.as_ if step.as_ in keras.facts.read else None  # what nobody reads was called for its variables
     if step.given:
         call_with(keras, step, to, options)
         return
