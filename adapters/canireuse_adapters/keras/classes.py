@@ -38,7 +38,7 @@ def get_config(self):
 """
 MODEL = """\
 @$*decorators
-class $kind(keras.Model):
+class $kind($base):
     def __init__(self, $*members, **$options):
         super().__init__(**$options)
         $*assigned
@@ -149,8 +149,10 @@ def in_turn(called: list[ast.expr], outputs: ast.expr) -> ast.expr:
     return outputs
 
 
-def model(keras: "Keras", step: Module, places: dict[str, ast.expr], *, holds_layers: bool, is_called: bool) -> None:
-    """Write a model class that holds its members as attributes, and calls them in turn if it is called; make one of it."""
+def model(
+    keras: "Keras", step: Module, places: dict[str, ast.expr], *, base: str, holds_layers: bool, is_called: bool
+) -> None:
+    """Write a class that holds the members as attributes, and calls them in turn if it is called; make one of it."""
     serialized = serializes(keras) and holds_layers
     with keras.apart() as assigned:
         for name in places:
@@ -162,7 +164,7 @@ def model(keras: "Keras", step: Module, places: dict[str, ast.expr], *, holds_la
         members = {name: expr("keras.saving.serialize_keras_object(self.$name)", name=name) for name in places}
         keras.emit(MODEL_CONFIG, members=members, names=[text(name) for name in places], **LOCAL)
     keras.emit(
-        MODEL, decorators=registered(serialized=serialized), kind=step.module.title().replace("_", ""),
+        MODEL, decorators=registered(serialized=serialized), base=expr(base), kind=step.module.title().replace("_", ""),
         members=list(places), assigned=assigned, call=call if is_called else [], configured=configured if serialized else [],
         module=step.module, places=list(places.values()), **LOCAL,
     )  # fmt: skip

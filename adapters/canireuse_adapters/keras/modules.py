@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from canireuse.emit import Effects, Fill, Lack, Slot, Unsupported, Words, expr, text
 from canireuse.program import Object
 from canireuse.step import Step
-from canireuse.vocabulary import Call, Freeze, Layer, Materialize, Module, Quantize, Replace, Tie
+from canireuse.vocabulary import Call, Freeze, Layer, Materialize, Module, Quantize, Replace, Save, Tie
 from canireuse_adapters.keras.classes import OWN, in_turn, is_own, model
 from canireuse_adapters.keras.layers import attribute_of, build, innermost, kind_of, of_layer, waits, wrapped
 
@@ -24,24 +24,28 @@ class NeedsOwnClass(Exception):
 
 
 def module(keras: "Keras", step: Module) -> None:
-    """Put members together: variables in a bare model, layers in a functional model or in one of the user's own class."""
+    """Put members together: layers in a functional model, anything in a layer or model of the user's own class."""
     members = {name: keras.at(place) for name, place in step.members.items()}
     style = keras.styles[id(step)] = style_of(keras, step, list(members.values()))
     places = {attribute_of(name): keras.place(place) for name, place in step.members.items()}
-    if style == "holder":
-        keras.emit("$module = keras.Model(name='$module')", module=step.module)
-        for name, words in places.items():
-            keras.emit("$module.$name = $words", module=step.module, name=name, words=words)
-    elif style == "functional":
+    if style == "functional":
         shape, options = input_of(next(iter(members.values())))
         outputs = in_turn(list(places.values()), expr("inputs"))
         keras.emit(
             "inputs = keras.Input($shape, $**options)\n$module = keras.Model(inputs, $outputs, name='$module')",
             shape=shape, options=options, module=step.module, outputs=outputs,
         )  # fmt: skip
-    else:
-        found = members.values()
-        model(keras, step, places, holds_layers=all(one.is_owner for one in found), is_called=all(map(has_call, found)))
+        return
+    found = members.values()
+    is_called = all(map(has_call, found))
+    base = "keras.Layer" if style == "holder" and not is_kept(keras) else "keras.Model"
+    model(keras, step, places, base=base, holds_layers=all(one.is_owner for one in found), is_called=is_called)
+
+
+def is_kept(keras: "Keras") -> bool:
+    """Return whether weights are saved to a file, as models alone can."""
+    kept = any(isinstance(one, Save) for one in keras.facts.steps)
+    return kept and keras.way.get("restore", "weights") == "weights"
 
 
 def style_of(keras: "Keras", step: Module, members: list[Object]) -> str:
