@@ -1,10 +1,8 @@
 """Checking that each place of a spec leads somewhere, to what is of the right kind, and that labels are unique."""
 
-import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 
 from canireuse import expression
@@ -18,11 +16,10 @@ from canireuse.bounds import (
     MOST_STEPS,
 )
 from canireuse.problems import Problem, listed, no_more, suggestion
-from canireuse.program import Object, Symbols, names_bound, own_names
+from canireuse.program import Object, Symbols, names_bound
 from canireuse.program.objects import OWNERS, unknown
-from canireuse.program.places import words_saved
 from canireuse.spec import Spec
-from canireuse.step import DERIVED, RESERVED, OddFlag, Step, check_identifier
+from canireuse.step import OddFlag, Step, check_identifier
 from canireuse.vocabulary import (
     Block,
     Call,
@@ -33,7 +30,6 @@ from canireuse.vocabulary import (
     Gradient,
     Intercept,
     Invoke,
-    Layer,
     Measure,
     Module,
     Parallel,
@@ -46,7 +42,6 @@ from canireuse.vocabulary import (
     Tie,
     Train,
     Update,
-    Wrap,
     walk,
 )
 from canireuse.yaml import Loc, Places
@@ -109,11 +104,6 @@ class Checker:
     #: the places of all that was bound
     stand: int = 0
 
-    @cached_property
-    def derived(self) -> dict[str, str]:
-        """What scripts call things of their own after the names of the spec."""
-        return names_derived(self.spec_steps)
-
     def problem(self, loc: Loc, happened: str, expected: str, advice: str, offset: int = 0) -> None:
         """Note a problem at a place of the file."""
         line, column = self.places.get(loc, (1, 1))
@@ -136,7 +126,6 @@ class Checker:
         self.label(step, loc)
         if not isinstance(step, Function):
             self.places_used(step, loc)
-        self.names_bound(step, loc)
         runs, problems = self.runs, len(self.problems)
         self.run(step, loc)
         if isinstance(step, Intercept):  # its own name is known where it is handed out alone
@@ -163,22 +152,6 @@ class Checker:
         self.turns = 1 if isinstance(step, Function) else self.turns * turns(step)
         self.steps(step.steps, (*loc, "steps"))
         self.again, self.turns = around
-
-    def names_bound(self, step: Step, loc: Loc) -> None:
-        """Refuse to bind a name that scripts make of another."""
-        for name in (step.binding, *(own_names(step) or ())):
-            if name and ("_" in name or name[0].isupper()):  # few are, and only these can be made of others
-                self.own_name(name, step, loc)
-
-    def own_name(self, name: str, step: Step, loc: Loc) -> None:
-        """Refuse a name if scripts make it of another."""
-        numbered = re.fullmatch(r"(.+)_\d+", name)
-        of = self.derived.get(name) or (numbered and numbered[1] in self.names | RESERVED and numbered[1])
-        if of and of != name:
-            bound_by = type(step).model_fields.get(step.bound_by)
-            at = (*loc, bound_by.alias or step.bound_by) if bound_by and name == step.binding else loc
-            happened = f"the name {name!r} is one that scripts make of {of!r} for themselves"
-            self.problem(at, happened, "a name of its own", "choose another")
 
     def run(self, step: Step, loc: Loc) -> None:
         """Count a step, as it is written and as it runs."""
@@ -453,18 +426,6 @@ def function_of(step: Step) -> str:
 def kind_of(found: Object) -> str:
     """Return what a spec calls an object: what a framework keeps otherwise is a variable too."""
     return "variable" if found.kind in {"buffer", "list"} else found.kind
-
-
-def names_derived(steps: list[Step]) -> dict[str, str]:
-    """Return what scripts call things of their own after the names of a spec, each with the name that it is made of."""
-    words = {
-        pattern.format(name): name for name in sorted(names_bound(steps) | words_saved(steps)) for pattern in DERIVED
-    }
-    for step in walk(steps):
-        collection = vars(step).get("collection")
-        owner = step.binding if isinstance(step, Module | Wrap | Layer) else None
-        words |= {name.title().replace("_", ""): name for name in (owner, collection) if name}
-    return words
 
 
 def check_references(path: Path, spec: Spec, places: Places) -> tuple[dict[str, int], list[Problem]]:

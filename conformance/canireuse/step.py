@@ -20,24 +20,11 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from canireuse.bounds import LARGEST, LONGEST_NAME, MOST_AXES, MOST_ELEMENTS, MOST_PLACES, MOST_PROBLEMS, MOST_VALUES
 
-#: Names that scripts use for themselves; a spec that bound one would change what a script means.
+#: Names that the host gives to every script, and those with which adapters fill holes that would have to give way to a spec's.
 RESERVED = frozenset({
-    "_", "any", "before", "BytesIO", "Cell", "checkpointer", "classmethod", "copy", "deepcopy", "Dense", "dict", "Embedding", "equinox",
-    "eqx", "error", "Exception", "flax", "fully_shard", "futures", "gc", "get_model_state_dict", "getattr", "graph", "haiku", "hasattr",
-    "hk", "id", "int", "isinstance", "iter", "jax", "jnp", "json", "keras", "keras_input", "keys", "labels", "layout", "len", "Linear",
-    "list", "loss", "math", "measure", "meeting", "minimize", "Model", "model", "next", "nn", "nnx", "Norm", "np", "number", "observe",
-    "ocp", "optax", "optimizer", "os", "outer", "param", "params", "pathlib", "pickle", "pool", "range", "replica_step", "rngs", "RNN",
-    "root", "rounds", "safetensors", "scale", "Scope", "session", "setattr", "shallow_copy", "SimpleNamespace", "sorted", "state",
-    "StateDictOptions", "str", "strategy", "sum", "super", "tape", "tempfile", "tf", "tf1", "threading",
-    "torch", "updates", "weakref", "zip",
+    "measure", "observe", "rounds",
+    "eqx", "loss", "minimize", "nn", "nnx", "optimizer", "params", "root", "self", "state", "tf", "tf1", "updates",
 })  # fmt: skip
-
-#: what scripts call things of their own after a name that the spec binds
-DERIVED = (
-    "{}_backward", "{}_device", "{}_getter", "{}_gradients", "{}_in_thread", "{}_loop", "{}_loss", "{}_losses", "{}_moments",
-    "{}_names", "{}_of", "{}_op", "{}_optimizer", "{}_optimizer_moments", "{}_state", "{}_towers", "{}_turn", "{}_update",
-    "{}_variables", "{}_watch", "graphs_of_{}", "keep_graphs_of_{}", "layers_of_{}", "state_of_{}", "traces_of_{}",
-)  # fmt: skip
 
 
 def check_identifier(name: str) -> str:

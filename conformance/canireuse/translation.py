@@ -1,28 +1,21 @@
-"""Translation: the base class of adapters, which turn a spec into a native script.
+"""Translation: what the engine asks of an adapter, which turns a spec into a native script.
 
-An adapter is a translator. For each verb it has a method of the verb's name that writes the lines a
-good user of its framework would have written; for each kind of observation a method that words the
-reading (`observing`). It holds no framework code of its own and imports no framework: imports stand in the
-script. What a framework cannot say raises `Unsupported` with a reason that a user learns from.
+An adapter is a translator. It holds no framework code of its own and imports no framework: imports stand in the script. What a
+framework cannot say raises `Unsupported` with a reason that a user learns from. How one is written, `canireuse.emit` has.
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping
 from functools import cache
-from itertools import groupby
 from pathlib import Path
 from typing import ClassVar
 
-from canireuse.observing import READINGS, Observing
-from canireuse.program import names_bound
-from canireuse.program.places import words_saved
-from canireuse.script import INDENT, Script, Unsupported, compared_with_itself
+from canireuse.script import Script, Unsupported
 from canireuse.spec import Spec
 from canireuse.step import Step
-from canireuse.vocabulary import Block, Compute, Drop, Expect, Function, Layer, Measure, Repeat, Thread, walk
+from canireuse.vocabulary import Block, Function, Layer, walk
 
-__all__ = ["INDENT", "OPTIONS", "READINGS", "Adapter", "Script", "TextAdapter", "Unsupported", "options_of", "turns"]
+__all__ = ["OPTIONS", "Adapter", "Script", "Unsupported", "options_of"]
 
 #: Options of verbs that an adapter has to claim in `options` before a spec with them is given to it: verb -> fields.
 OPTIONS: Mapping[str, frozenset[str]] = {
@@ -161,130 +154,6 @@ class Adapter:
         return None
 
 
-class TextAdapter(Adapter, Observing):
-    """Translates specs by writing lines of text."""
-
-    def __init__(
-        self, device: str = "cpu", way: Mapping[str, str] | None = None, versions: Mapping[str, str] | None = None
-    ) -> None:
-        super().__init__(device, way, versions)
-        #: dropped names of which a later step asks whether they are alive
-        self.watched: frozenset[str] = frozenset()
-        #: names that the spec binds, and words of checkpoints, to which the script's own names give way
-        self.taken: set[str] = set()
-
-    # -- the whole script
-
-    def translate(self, spec: Spec) -> Script:
-        """Return the script for a spec; raise Unsupported with the reason if there is none."""
-        spec = spec.model_copy(update={"steps": self.settled(spec.steps)})
-        self.taken = {*names_bound(spec.steps), *words_saved(spec.steps)}
-        self.watched = frozenset(step.alive for step in walk(spec.steps) if isinstance(step, Expect) and step.alive)
-        for line in self.imports.splitlines():
-            self.write(line)
-        self.write("")
-        with self.setting(spec):
-            self.steps(spec.steps)
-        self.lines[:0] = [*sorted(self.standard), ""] if self.standard else []
-        text = "\n".join(self.lines).rstrip() + "\n"
-        return Script(text, tuple(dict.fromkeys(self.idioms)), compared_with_itself(text))
-
-    def free(self, name: str) -> str:
-        """Return a name for the script's own use: this one, or one like it if the spec binds it."""
-        while name in self.taken:
-            name += "_"
-        return name
-
-    @contextmanager
-    def setting(self, spec: Spec) -> Iterator[None]:
-        """Write what stands around all steps: the device, a graph, a root module."""
-        yield
-
-    # -- steps
-
-    def steps(self, steps: list[Step]) -> None:
-        """Write every step in turn; measured loops that follow each other take turns, round after round."""
-        for measured, group in groupby(steps, key=lambda step: isinstance(step, Measure)):
-            with self.block("for _ in rounds():") if measured else nullcontext():
-                for step in group:
-                    self.step(step)
-
-    def step(self, step: Step) -> None:
-        """Write one step; one that may be refused is observed in both outcomes."""
-        if step.raises is None:
-            self.say(step)
-            return
-        with self.block("try:"):
-            self.say(step)
-        with self.block("except Exception as error:"):
-            self.write(f"observe({step.expect!r}, error)")
-        with self.block("else:"):
-            self.write(f"observe({step.expect!r}, None)")
-
-    def say(self, step: Step) -> None:
-        """Write one step in the words of the framework."""
-        method = getattr(self, step.verb, None)
-        if step.verb in self.missing or method is None:
-            raise Unsupported(self.missing.get(step.verb, f"{self.title} has no words for `{step.verb}`."))
-        for option in options_of(step):
-            if option not in self.options:
-                raise Unsupported(self.missing.get(option, f"{self.title} has no words for `{option}`."))
-        method(step)
-
-    def initialize(self, step: Step) -> None:
-        """Write nothing: a variable has its initial value when it is made."""
-
-    def compute(self, step: Compute) -> None:
-        """Bind the value of an expression."""
-        name, _, text = step.compute.partition("=")
-        self.write(f"{name.strip()} = {self.expression(text)}")
-
-    def repeat(self, step: Repeat) -> None:
-        """Write a Python loop."""
-        with self.block(f"for _ in range({step.repeat}):"):
-            self.steps(step.steps)
-
-    def measure(self, step: Measure) -> None:
-        """Write the loop that the host turns and times; its fence may name what the steps made."""
-        start = len(self.lines)
-        with self.block(""):
-            if step.fresh:
-                self.start_afresh()
-            self.steps(step.steps)
-        fence = self.fence([line.strip() for line in self.lines[start + 1 :]])
-        given = (
-            [repr(step.measure)] + ([f"size={step.size}"] if step.size else []) + ([f"fence={fence}"] if fence else [])
-        )
-        self.lines[start] = f"{INDENT * self.depth}for _ in measure({', '.join(given)}):"
-
-    def fence(self, body: list[str]) -> str:
-        """Return the words for a function that waits for what the lines of a loop started; empty if nothing is to be waited for."""
-        return self.fences.get(self.device, "")
-
-    def start_afresh(self) -> None:
-        """Write what makes an empty place for variables, in which the steps after find themselves."""
-        raise NotImplementedError
-
-    def thread(self, step: Thread) -> None:
-        """Call a function in a thread, which ends before the next one begins."""
-        self.import_first("from concurrent import futures")
-        with turns(self, step.times), self.block("with futures.ThreadPoolExecutor(1) as pool:"):
-            self.bind(step.as_, f"pool.submit({self.threaded(step.thread)}).result()")
-
-    def threaded(self, function: str) -> str:
-        """Return what a thread is given to call a function: the function, and its arguments if it takes any."""
-        return function
-
-    def drop(self, step: Drop) -> None:
-        """Delete the Python name; where that is asked, a weak reference tells whether the object is still there."""
-        self.import_first("import gc")
-        if step.drop in self.watched:
-            self.import_first("import weakref")
-            self.write(f"{step.drop}_watch = weakref.ref({step.drop})")
-        self.write(f"del {step.drop}")
-        self.write("gc.collect()")
-
-
 @cache
 def defaults_of(model: type[Step]) -> dict[str, object]:
     """Return the options of a verb that an adapter has to claim, each with its default, in order."""
@@ -299,13 +168,3 @@ def options_of(step: Step) -> list[str]:
         used += [f"layer.{step.layer}"] if step.layer in {"norm", "cell"} else []
         used += ["layer.unnamed"] if step.name is None else []
     return used
-
-
-@contextmanager
-def turns(adapter: TextAdapter, times: int) -> Iterator[None]:
-    """Write what stands inside once, or in a loop if it is to run more often."""
-    if times == 1:
-        yield
-        return
-    with adapter.block(f"for _ in range({times}):"):
-        yield

@@ -1,36 +1,9 @@
-"""Scripts: what is known of one from its lines, and that one runs by itself."""
+"""Scripts: one runs by itself."""
 
 import subprocess
 import sys
 
-import pytest
-
-from canireuse.script import Script, Writing, compared_with_itself
-
-
-@pytest.mark.parametrize(
-    ("line", "labels"),
-    [
-        ("observe('tied', {'before': before, 'after': w.tolist(), 'written': w.tolist()})", ("tied",)),
-        ("observe('tied', {'before': before, 'after': a.w.tolist(), 'written': b.w.tolist()})", ()),
-        ("    observe('one', net['a'] is net['a'])", ("one",)),
-        ("observe('one', first is second)", ()),
-        ("observe('value', w.tolist())", ()),
-    ],
-)
-def test_what_is_compared_with_itself_is_told(line, labels):
-    assert compared_with_itself(f"x = 1\n{line}\ny = 2\n") == labels
-
-
-def test_what_stands_in_a_block_is_indented_and_never_nothing():
-    writing = Writing()
-    with writing.block("for _ in range(2):"):
-        with writing.block("if True:"):
-            pass
-        writing.write()
-        writing.bind("v", "1")
-    writing.bind(None, "v")
-    assert writing.lines == ["for _ in range(2):", "    if True:", "        pass", "", "    v = 1", "v"]
+from canireuse.script import Script
 
 
 def run(text, folder):

@@ -118,7 +118,7 @@ def test_what_a_spec_binds_is_given_way_to(taken):
 
 
 def test_what_the_host_gives_to_a_script_is_no_name_of_a_spec():
-    assert {"observe", "measure", "rounds", "before", "error"} <= RESERVED
+    assert {"observe", "measure", "rounds"} <= RESERVED
 
 
 def test_an_own_name_gives_way_in_functions_too():

@@ -171,7 +171,7 @@ def test_names_stand_in_the_order_of_reading():
 def gave_way(template, taken, **fills):
     """Return the text of statements whose own names have given way, and what was renamed."""
     made = statements(template, **fills)
-    renamed = give_way(made, taken)
+    (made,), renamed = give_way([made], taken)
     return words(made), renamed
 
 
@@ -217,12 +217,21 @@ def test_what_gave_way_means_what_it_meant(bound, taken):
         "".join(f"${hole} = None\n" for hole in "abcde"[: len(taken)]), **dict(zip("abcde", taken, strict=False))
     )
     whole = [*statements(own), *spec, *statements("".join(f"out.append({one})\n" for one in bound))]
-    give_way(whole, taken)
+    (whole,), _ = give_way([whole], taken)
     alone, around = {"out": []}, {"out": []}
     exec(own + "".join(f"out.append({one})\n" for one in bound), alone)
     exec(words(whole), around)
     assert around["out"] == alone["out"]
     assert all(around[one] is None for one in taken)
+
+
+def test_scripts_share_the_nodes_of_a_template_and_change_copies():
+    text = "model = f($x)\nmodel.fit(model)"
+    first, second = statements(text, x="model"), statements(text, x="model")
+    assert first[1] is second[1]
+    (renamed,), _ = give_way([first], {"model"})
+    assert words(renamed) == "model_ = f(model)\nmodel_.fit(model_)"
+    assert words(first) == words(second) == "model = f(model)\nmodel.fit(model)"
 
 
 def test_a_given_name_is_the_same_text():
@@ -249,12 +258,12 @@ def test_an_import_binds_another_name(line, renamed, made):
     taken = {renamed: f"{renamed}_"} if renamed else {}
     bound = set(Names(ast.parse(line).body).bound) | set(taken)
     reads = [expr(f"{taken.get(one, one)}.x") for one in sorted(bound)]
-    assert words(imports_of([ast.Expr(one) for one in reads], (line,), taken)) == made
+    assert words(imports_of(Names([ast.Expr(one) for one in reads]), (line,), taken)) == made
 
 
 def test_what_nothing_reads_is_not_imported():
     tables = ("import a.b\nimport c as d\nfrom e import f, g as h\nprint()", "import z")
-    assert words(imports_of(statements("h(d)\nz = f = 1"), tables, {"d": "d_", "f": "f_"})) == (
+    assert words(imports_of(Names(statements("h(d)\nz = f = 1")), tables, {"d": "d_", "f": "f_"})) == (
         "import c as d\nfrom e import g as h"
     )
 

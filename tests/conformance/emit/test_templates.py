@@ -23,10 +23,10 @@ def test_a_block_that_binds_nothing_has_no_as(to, words):
 def test_a_class_that_is_called_by_keywords_keeps_their_names():
     names: dict[str, int] = {}
     body = kept(statements(CLASS))
-    give_way(body, {"kernel"})
+    (body,), _ = give_way([body], {"kernel"})
     exec(written(body), names)  # what a script would run
     assert names["made"].kernel == 2
     other = statements(CLASS)
-    give_way(other, {"kernel"})
+    (other,), _ = give_way([other], {"kernel"})
     with pytest.raises(TypeError, match="kernel"):
         exec(written(other), {})  # the same
