@@ -200,8 +200,17 @@ steps:
   - {expect: both, value: second, is: [1.9]}
   - {expect: listed, names: [net/tower/v, tower/v]}
 """
+LOCAL = """
+steps:
+  - {variable: w, init: [2.0], as: w}
+  - {variable: v, init: [3.0], as: v}
+  - {function: step, steps: [{train: sgd, minimize: sum(w * v), wrt: [w, v]}]}
+  - {invoke: step}
+  - {train: sgd, minimize: sum(w * v), wrt: [w, v]}
+  - {expect: stepped-inside-and-outside, value: w, is: [1.42]}
+"""
 SCENARIOS = {
-    "functions": FUNCTIONS, "freezing": FREEZING, "names": NAMES, "scoped": SCOPED, "reuse": REUSE, "tied": TIED, "learning": LEARNING, "devices": DEVICES, "loops": LOOPS, "owners": OWNERS,
+    "local": LOCAL, "functions": FUNCTIONS, "freezing": FREEZING, "names": NAMES, "scoped": SCOPED, "reuse": REUSE, "tied": TIED, "learning": LEARNING, "devices": DEVICES, "loops": LOOPS, "owners": OWNERS,
     "memory": MEMORY, "cast": CAST,
 }  # fmt: skip
 #: scenario and ways -> what becomes of a tie in ways that lose or refuse it
