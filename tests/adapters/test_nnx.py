@@ -263,11 +263,34 @@ def test_what_is_missing_is_said_in_a_sentence(verb):
     assert reason.endswith(".")
 
 
+TWO = "{variable: w, as: w}, {variable: v, as: v}, {module: a, members: {x: w}}"
+
+
 @pytest.mark.parametrize(
     ("steps", "reason"),
     [
         (
             "[{variable: w, as: w}, {module: a, members: {w: w}}, {optimizer: o, over: a}, {module: b, members: {w: w}}, {update: o, minimize: a.w * b.w}]",
+            "make the optimizer last",
+        ),
+        (
+            f"[{TWO}, {{function: f, steps: [{{gradient: g, of: a.x + v, wrt: v}}]}}, {{tie: a.x, to: v}}, {{invoke: f}}]",
+            "written before",
+        ),
+        (
+            f"[{TWO}, {{function: f, steps: [{{train: sgd, minimize: a.x + v, wrt: [v]}}]}}, {{tie: a.x, to: v}}, {{invoke: f}}]",
+            "written before",
+        ),
+        (
+            f"[{TWO}, {{repeat: 2, steps: [{{gradient: g, of: 2 * a.x + v, wrt: a.x}}, {{tie: a.x, to: v}}]}}]",
+            "written before",
+        ),
+        (
+            f"[{TWO}, {{module: b, members: {{a: a, y: w}}}}, {{optimizer: o, over: a}}, {{tie: b.y, to: v}}, {{update: o, minimize: b.a.x * b.y}}]",
+            "make the optimizer last",
+        ),
+        (
+            f"[{TWO}, {{optimizer: o, over: v}}, {{function: f, steps: [{{update: o, minimize: a.x + v}}]}}, {{tie: a.x, to: v}}, {{invoke: f}}]",
             "make the optimizer last",
         ),
         ("[{layer: dense, inputs: 1, units: 1, as: a}, {materialize: a, as: b}]", "has its memory already"),

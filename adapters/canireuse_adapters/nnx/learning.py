@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 Variables = dict[Object, None]
 #: verb -> the fields with places that it writes, or puts something else in
 WRITING = {"assign": ("assign",), "tie": ("tie", "to"), "replace": ("replace", "by")}
+MOVED = (
+    "What a loss captures is a constant to it, and this one was written before what it is differentiated by came to stand "
+    "in another of its places, or left one: write the function after that."
+)
+OTHERS = (
+    "What was put into the owner that an `nnx.Optimizer` was made of would be trained too, and here it was made of more than "
+    "it is to train: make the optimizer last."
+)
 FORWARD = "A loss that is mapped over devices is pure: each would write values of its own into one variable."
 PARALLEL = """\
 @nnx.jit
@@ -49,8 +57,22 @@ class Trained:
     variables: Variables
     filter: ast.expr | None
     kind: str
+    #: the filter as it was chosen, before it had a name
+    chosen: str | None
     #: whether something was frozen or unfrozen since it was made
     stale: bool = False
+
+
+@dataclass
+class Loss:
+    """What a loss was written for: what it takes, whether its variable stands there more than once, and the optimizer's filter."""
+
+    argument: str
+    owner: Object
+    tied: bool = False
+    filter: str | None = None
+    #: the optimizer that was made before the function around, and what it trains
+    hoisted: Trained | None = None
 
 
 # -- what a loss takes
@@ -130,13 +152,47 @@ def gradient(nnx: "NNX", step: Gradient) -> None:
     grads = expr("nnx.grad($loss)($*takes)", loss=expr("nnx.remat(loss)" if step.remat else "loss"), takes=takes)
     first, *rest = step.wrt.split(".")
     route = tuple(rest) if first == argument else through(nnx.symbols, owner, step.wrt) or ()
-    if len({owner.spelled(one) for one in owner.routes(found)}) > 1 and found.trainable:
+    nnx.losses[id(step)] = Loss(argument, owner, is_tied(owner, found))
+    if is_tied(owner, found):
         nnx.idiom(
             "`nnx.grad` lists a shared variable under one of its paths; merging puts the gradient under all of them."
         )
         nnx.emit("graph, _, rest = nnx.split($owner, nnx.Param, ...)", owner=takes[0])
         grads = expr("nnx.merge(graph, $grads, rest)", grads=grads)
     nnx.emit("$to = $at[...]", to=step.gradient, at=attribute(grads, owner.spelled(route)))
+
+
+def is_tied(owner: Object, found: Object) -> bool:
+    """Return whether a parameter stands in an owner more than once, so that its gradient is listed under one of its paths."""
+    return len({owner.spelled(one) for one in owner.routes(found)}) > 1 and found.trainable
+
+
+def learned(nnx: "NNX", step: Gradient | Train) -> None:
+    """Have the effects of a step; refuse a further run for which its loss would have been written otherwise."""
+    known, symbols = nnx.losses.get(id(step)), nnx.symbols
+    symbols.happen(step)
+    if known is None:
+        return
+    owner = known.owner
+    if known.hoisted is None:
+        parts = {one: symbols.names.get(one, part) for one, part in owner.parts.items()}
+        owner = symbols.names.get(known.argument) or Object("module", parts)
+    if isinstance(step, Gradient):
+        found = symbols.at(step.wrt)
+        wanted, texts = {step.wrt: found} if found else {}, [step.of, step.wrt]
+    else:
+        wanted, texts = trained_by(nnx, step.wrt), [step.minimize]
+    variables = dict.fromkeys(wanted.values())
+    touched = touching(symbols, places_inside(nnx, step.steps, texts), variables)
+    same = variables.keys() <= owner.variables().keys() and holds(symbols, known.argument, owner, touched)
+    if same and isinstance(step, Gradient):
+        same = all(is_tied(owner, one) == known.tied for one in variables)
+    elif same:
+        notes = len(nnx.idioms)
+        same = dumped(filter_of(nnx, known.argument, owner, wanted)) == known.filter
+        del nnx.idioms[notes:]
+    if not same:
+        raise Unsupported(MOVED)
 
 
 # -- optimizers
@@ -180,26 +236,38 @@ def filter_of(nnx: "NNX", argument: str, owner: Object, places: Mapping[str, Obj
     return expr(filtered, owner=nnx.place(argument), test=test)
 
 
+def dumped(words: ast.expr | None) -> str | None:
+    """Return what two alike filters have in common."""
+    return None if words is None else ast.dump(words)
+
+
+def trained_by(nnx: "NNX", over: str | list[str]) -> dict[str, Object]:
+    """Return what an optimizer trains, by places: a place that was named itself, and what is trainable in owners."""
+    wanted: dict[str, Object] = {}
+    for place in listed(over):
+        stands = at(nnx, place, "variable", "layer", "module")
+        found = (one for one in stands.variables() if not one.frozen and (one.trainable or one is stands))
+        wanted |= {".".join((place, *route)): one for one in found for route in stands.routes(one)}
+    return wanted
+
+
 def make(
     nnx: "NNX", to: str, over: str | list[str], kind: str, optax: ast.expr, steps: Sequence[Step], texts: Sequence[str]
 ) -> Trained:
     """Make an optimizer of what holds all that it trains, and all places where its losses touch that."""
-    wanted: dict[str, Object] = {}
-    for place in listed(over):  # a place that was named itself, and what is trainable in owners
-        stands = at(nnx, place, "variable", "layer", "module")
-        found = (one for one in stands.variables() if not one.frozen and (one.trainable or one is stands))
-        wanted |= {".".join((place, *route)): one for one in found for route in stands.routes(one)}
+    wanted = trained_by(nnx, over)
     trained = dict.fromkeys(wanted.values())
     argument, owner = held(nnx, trained, listed(over), steps, texts)
     words = nnx.place(argument)
     chosen = filter_of(nnx, argument, owner, wanted)
+    as_chosen = dumped(chosen)
     if chosen is not None:
         filtered = nnx.fresh("trained" if to == "optimizer" else f"trained_by_{to}")
         nnx.bind(filtered, chosen)
         chosen = name(filtered)
     wrt = chosen or expr("nnx.Param")
     nnx.emit("$to = nnx.Optimizer($owner, $optax, wrt=$wrt)", to=to, owner=words, optax=optax, wrt=wrt)
-    return Trained(argument, owner, trained, chosen, kind)
+    return Trained(argument, owner, trained, chosen, kind, as_chosen)
 
 
 def grads(trained: Trained, word: str, takes: Sequence[ast.expr]) -> ast.expr:
@@ -215,7 +283,9 @@ def made_for(nnx: "NNX", step: Train) -> Trained:
 
 def train(nnx: "NNX", step: Train) -> None:
     """Make an optimizer, unless that was done before the function around, and take its steps."""
-    trained = nnx.hoisted.get(id(step)) or made_for(nnx, step)
+    hoisted = nnx.hoisted.get(id(step))
+    trained = hoisted or made_for(nnx, step)
+    nnx.losses[id(step)] = Loss(trained.holder, trained.owner, filter=trained.chosen, hoisted=hoisted)
     takes = [nnx.place(one) for one in loss(nnx, step.steps, step.minimize, trained.holder, trained.owner)]
     with nnx.apart() as body:
         nnx.emit("optimizer.update($owner, $grads)", owner=takes[0], grads=grads(trained, "loss", takes))
@@ -231,17 +301,30 @@ def optimizer(nnx: "NNX", step: Optimizer) -> None:
     nnx.optimizers[to] = make(nnx, to, step.over, step.kind, nnx.optax(step), inner, texts)
 
 
-def update(nnx: "NNX", step: Update) -> None:
-    """Take steps with an optimizer, on the sum of the gradients of several losses if there are."""
+def updated(nnx: "NNX", step: Update) -> None:
+    """Refuse a step of an optimizer whose losses, as they are written, would not see as one what it trains now."""
     trained, scalars = nnx.optimizers[step.update], listed(step.minimize)
     if trained.stale:
         raise Unsupported(TOO_LATE)
-    touched = touching(nnx.symbols, places_inside(nnx, step.steps, scalars), trained.variables)
+    variables = dict(trained.variables)
+    if trained.filter is None:
+        variables |= {one: None for one in trained.owner.variables() if one.trainable}
+        made = nnx.symbols.names[step.update].made
+        own = isinstance(made, Optimizer) and listed(made.over) == [trained.holder]
+        if not own and variables != trained.variables:
+            raise Unsupported(OTHERS)
+    touched = touching(nnx.symbols, places_inside(nnx, step.steps, scalars), variables)
     if not holds(nnx.symbols, trained.holder, trained.owner, touched):
         raise Unsupported(
             "A module that was put together after the optimizer holds a variable that it trains, and `nnx.Optimizer` steps "
             "on the owner that it was made of: make the optimizer last."
         )
+
+
+def update(nnx: "NNX", step: Update) -> None:
+    """Take steps with an optimizer, on the sum of the gradients of several losses if there are."""
+    updated(nnx, step)
+    trained, scalars = nnx.optimizers[step.update], listed(step.minimize)
     found: list[ast.expr] = []
     for number, scalar in enumerate(scalars, 1):
         word = "loss" if number == 1 else nnx.own(f"loss_{number}")
@@ -321,7 +404,7 @@ LACKS = (
     Lack("parallel", lambda nnx, step: nnx.way["parallel"] == "shard-map" and any(kind_of(one) == "rnn" for one in at(nnx, step.parallel).walk()),
         "An `nnx.RNN` starts from a state that is alike on all devices, and `jax.shard_map` refuses the loop that makes it differ."),
 )  # fmt: skip
-EFFECTS: Effects = {"average": averaged}
+EFFECTS: Effects = {"average": averaged, "gradient": learned, "train": learned, "update": updated}
 WORDS: Words = {
     "gradient": gradient, "train": train, "optimizer": optimizer, "update": update, "freeze": freeze, "unfreeze": freeze,
     "parallel": parallel, "average": average, "track": track,
