@@ -68,6 +68,10 @@ def test_each_verb_has_the_words_that_users_write(name: str) -> None:
     assert words in Torch("cpu", way).translate(spec(*steps)).text
 
 
+def test_a_layer_is_not_called_to_be_built() -> None:
+    assert "net(" not in script(*TIED, {**CALL, "as": None})
+
+
 def test_names_of_the_script_make_way_for_those_of_the_spec() -> None:
     steps = [{"variable": "folder", "as": "folder"}, {**PARALLEL, "steps": [{**CALL, "on": "x"}]}]
     assert "folder_ = tempfile.mkdtemp()" in script(*TIED, *steps)
