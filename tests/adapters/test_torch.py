@@ -266,6 +266,17 @@ def test_a_default_dtype_and_the_ways_of_conversion_do_not_outlive_a_script(host
     assert run(host, *TIED, cast, {"expect": "count", "inside": "c", "variables": 1}).observations == {"count": 1}
 
 
+@pytest.mark.parametrize("traced", [False, True])
+def test_a_function_binds_anew_what_it_read_of_the_script(host: Host, traced: bool) -> None:
+    more = {"function": "more", "traced": traced, "steps": [{"compute": "h = h + a"}], "returns": "h"}
+    call = {"invoke": "more", "as": "y"}
+    seen = run(
+        host, A, {"compute": "h = 2 * a"}, more, call, call, {"expect": "more", "value": "y", "is": [3.0, 3.0]},
+        {"expect": "as-before", "value": "h", "is": [2.0, 2.0]},
+    )  # fmt: skip
+    assert seen.observations == {"more": [3.0, 3.0], "as-before": [2.0, 2.0]}
+
+
 def test_a_compiled_function_is_traced_once_for_equal_shapes(host: Host) -> None:
     double = {"function": "double", "traced": True, "takes": ["x"], "returns": "x * a", "steps": []}
     calls = [{"invoke": "double", "given": [[1.0, 2.0]], "as": "y"}] * 2

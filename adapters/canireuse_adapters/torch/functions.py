@@ -3,7 +3,7 @@
 import ast
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Body, Lack, Words, expr
+from canireuse.emit import Body, Lack, Names, Words, expr, name
 from canireuse.program import Mode, free_names, is_place
 from canireuse.script import Unsupported
 from canireuse.vocabulary import Function, Get, Invoke, Scan, Thread, walk
@@ -22,12 +22,16 @@ def function(torch: "Torch", step: Function) -> None:
         if hoisted := training_of(step):
             make_optimizer(torch, hoisted)
         decorators = [compiled(torch, step.function)]
+    before = set(torch.symbols.names)
     with torch.apart() as body:
         torch.steps(step.steps)
         if step.returns:
             torch.emit("return $value", value=returned(torch, step.returns))
+    # what the body reads before it binds it anew is handed in: to Python it would be a name of the function's own
+    bound = Names(body).bound
+    anew = [(one, name(one)) for one in free_names(step.steps, step.takes) if one in bound and one in before]
     words = "@$*decorators\ndef $function($*takes):\n    $*body"
-    torch.emit(words, decorators=decorators, function=step.function, takes=step.takes, body=body)
+    torch.emit(words, decorators=decorators, function=step.function, takes=[*step.takes, *anew], body=body)
 
 
 def returned(torch: "Torch", returns: str) -> ast.expr:
