@@ -106,6 +106,14 @@ def test_what_cannot_be_said_of_layers_is_refused_with_a_sentence(step: dict[str
         Torch("cpu", way).translate(spec(*TIED, step))
 
 
+def test_a_compiled_step_is_not_called_for_a_parameter_that_its_optimizer_was_not_given() -> None:
+    step = {"train": "sgd", "minimize": "sum(two.kernel)", "wrt": "two.kernel"}
+    function = {"function": "step", "traced": True, "steps": [step]}
+    assert "SGD([two.weight]" in script(DENSE, TWO, function, {"invoke": "step"})
+    with pytest.raises(Unsupported, match="another parameter"):
+        script(DENSE, TWO, function, {"tie": "two.kernel", "to": "one.kernel"}, {"invoke": "step"})
+
+
 def test_a_quantized_weight_is_read_and_not_written() -> None:
     quantized = [*TIED, {"quantize": "net.a", "as": "q"}]
     assert script(*quantized, {"read": "net.a.kernel"}).endswith("net.a.weight().dequantize().T.tolist()\n")

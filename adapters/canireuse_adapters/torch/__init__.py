@@ -24,7 +24,7 @@ WORDS: Words = {
     **scopes.WORDS, **variables.WORDS, **layers.WORDS, **modules.WORDS, **checkpoints.WORDS, **learning.WORDS,
     **functions.WORDS, **parallel.WORDS,
 }  # fmt: skip
-EFFECTS: Effects = {**modules.EFFECTS, **checkpoints.EFFECTS}
+EFFECTS: Effects = {**modules.EFFECTS, **checkpoints.EFFECTS, **functions.EFFECTS}
 LACKS = (
     *scopes.LACKS, *variables.LACKS, *modules.LACKS, *checkpoints.LACKS, *functions.LACKS,
     *parallel.LACKS, UNLISTED,
@@ -131,6 +131,8 @@ class Torch(Emitter):
         super().__init__(*arguments, **options)
         #: the steps that are being written, the innermost last
         self.around: list[Step] = []
+        #: a training step whose optimizer is made before the function around -> what that trains
+        self.hoisted: dict[int, set[Object]] = {}
 
     def step(self, step: Step) -> None:
         """Word one step, knowing which stand around it."""

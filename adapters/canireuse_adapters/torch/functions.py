@@ -3,16 +3,21 @@
 import ast
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Body, Lack, Names, Words, expr, name
-from canireuse.program import Mode, free_names, is_place
+from canireuse.emit import Body, Effects, Lack, Names, Words, expr, name
+from canireuse.program import Mode, Object, free_names, is_place
 from canireuse.script import Unsupported
-from canireuse.vocabulary import Function, Get, Invoke, Scan, Thread, walk
+from canireuse.vocabulary import Function, Get, Invoke, Scan, Thread, Train, walk
 from canireuse_adapters.torch.learning import make_optimizer
 from canireuse_adapters.torch_compile import compiled
 from canireuse_adapters.training import training_of
 
 if TYPE_CHECKING:
     from canireuse_adapters.torch import Torch
+
+MADE_BEFORE = (
+    "The optimizer of a compiled training step is made before the function, and here another parameter has come to stand "
+    "at the place that it trains since: make the optimizer, and the function, after that."
+)
 
 
 def function(torch: "Torch", step: Function) -> None:
@@ -21,6 +26,7 @@ def function(torch: "Torch", step: Function) -> None:
     if step.traced:
         if hoisted := training_of(step):
             make_optimizer(torch, hoisted)
+            torch.hoisted[id(hoisted)] = trained_by(torch, hoisted)
         decorators = [compiled(torch, step.function)]
     before = set(torch.symbols.names)
     with torch.apart() as body:
@@ -32,6 +38,19 @@ def function(torch: "Torch", step: Function) -> None:
     anew = [(one, name(one)) for one in free_names(step.steps, step.takes) if one in bound and one in before]
     words = "@$*decorators\ndef $function($*takes):\n    $*body"
     torch.emit(words, decorators=decorators, function=step.function, takes=[*step.takes, *anew], body=body)
+
+
+def trained_by(torch: "Torch", step: Train) -> set[Object]:
+    """Return what stands at the places that a training step is with respect to."""
+    places = [step.wrt] if isinstance(step.wrt, str) else step.wrt
+    return {one for place in places if (found := torch.symbols.at(place)) for one in found.variables()}
+
+
+def trained(torch: "Torch", step: Train) -> None:
+    """Refuse a step whose optimizer, which was made before the compiled function, would not train what it says now."""
+    known = torch.hoisted.get(id(step))
+    if known is not None and known != trained_by(torch, step):
+        raise Unsupported(MADE_BEFORE)
 
 
 def returned(torch: "Torch", returns: str) -> ast.expr:
@@ -95,6 +114,7 @@ WORDS: Words = {
     "scan": scan,
     "vectorize": "$vectorize = torch.vmap(lambda $each: $returns)($over)",
 }
+EFFECTS: Effects = {"train": trained}
 LACKS = tuple(
     Lack(
         verb, gets_in_another_mode,
