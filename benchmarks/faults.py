@@ -197,7 +197,9 @@ def not_passed(backend: str, python: Path) -> Iterator[dict[str, Any]]:
         if isinstance(script, BaseException):
             continue
         outcome = host.run(script, f"<{case.located.id}>")
-        judged = judge(case.located.spec, backend, case.adapter, case.way, outcome, host.environment["packages"])
+        judged = judge(
+            case.located.spec, backend, case.adapter, case.way, outcome, host.environment["packages"], script.one_entry
+        )
         if judged.verdict not in {"conforms", "differs"}:
             seen = [raw["error"] for raw in outcome.observations.values() if isinstance(raw, dict) and "error" in raw]
             error = outcome.error or next(iter(seen), None)

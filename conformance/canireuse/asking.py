@@ -16,6 +16,7 @@ from canireuse.script import Script, Unsupported
 from canireuse.since import lacking
 from canireuse.spec import Spec
 from canireuse.translation import Adapter
+from canireuse.vocabulary import Expect, walk
 
 WAYS: TypeAdapter[list[dict[str, str]]] = TypeAdapter(list[dict[str, str]], config=ConfigDict(strict=True))
 
@@ -88,14 +89,22 @@ def script_of(
         raise wrong("translate", script, "a Script")
     with asked("translate"):
         script.text.encode()
-        script = Script(formatted(script.text), tuple(map(str, script.idioms)), tuple(map(str, script.by_construction)))
-        "".join((*script.idioms, *script.by_construction)).encode()
+        labels = [tuple(map(str, one)) for one in (script.idioms, script.by_construction, script.one_entry)]
+        script = Script(formatted(script.text), *labels)
+        "".join(sum(labels, ())).encode()
         try:
             late = lacking(script.text, adapter.since, packages)
         except (SyntaxError, ValueError):  # it will say so when it runs
             late = None
     if late:
         raise Unsupported(late)
+    may_be = {one.expect for one in walk(spec.steps) if isinstance(one, Expect) and one.identical and one.is_ is True}
+    if script.one_entry and (
+        not may_be.issuperset(script.one_entry) or spec.expectations.keys() <= {*script.one_entry}
+    ):
+        raise wrong(
+            "translate", script.one_entry, "a `one_entry` of labels of `identical` with `is: true`, not of all labels,"
+        )
     return script
 
 

@@ -97,7 +97,9 @@ def run_case(
     timed, outcome = outcome is not None, outcome or host.run(script, f"<{record.id}>", meanwhile)
     packages = host.environment["packages"]
     try:
-        judgement: Judgement = judge(case.located.spec, case.backend, case.adapter, case.way, outcome, packages)
+        judgement: Judgement = judge(
+            case.located.spec, case.backend, case.adapter, case.way, outcome, packages, script.one_entry
+        )
     except AdapterFault as fault:
         return record.model_copy(update={**faulty(fault), "script": script.text, "script_digest": digest(script.text)})
     return record.model_copy(
@@ -107,6 +109,7 @@ def run_case(
             "script_digest": digest(script.text),
             "idioms": list(script.idioms),
             "by_construction": list(script.by_construction),
+            "one_entry": list(script.one_entry),
             "error": outcome.error,
             "output": outcome.output,
             "again": outcome.again,

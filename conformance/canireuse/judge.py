@@ -4,7 +4,7 @@ Only the judge compares. It compares strictly: a missing observation, one nobody
 of another type, and a divergence that is no longer observed all fail.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
 from packaging.specifiers import SpecifierSet
@@ -82,9 +82,11 @@ def judge(
     way: Mapping[str, str],
     outcome: Outcome,
     packages: Mapping[str, str],
+    one_entry: Collection[str] = (),
 ) -> Judgement:
     """Return the verdict on what a script did, given what the contract and the divergences say.
 
+    What the script lists as `one_entry` neither holds nor is missing, unless a divergence declares an answer to it.
     Raises AdapterFault if the adapter cannot tell the kind of an error.
     """
     declared = declared_answers(spec, backend, way, packages)
@@ -92,6 +94,7 @@ def judge(
     expectations = [
         judge_one(label, contract, declared, outcome, adapter, tolerances.get(label, TOLERANCE))
         for label, contract in spec.expectations.items()
+        if label not in one_entry or label in declared
     ]
     judgement = Judgement(verdict="conforms", expectations=expectations, other_warnings=outcome.warnings)
     if fault := environments_fault(outcome, adapter, packages):
@@ -100,9 +103,10 @@ def judge(
         return judgement.model_copy(update=ended(outcome))
     if outcome.error and not (UNOBSERVED in declared.values() and may_stop(outcome)):
         return judgement.model_copy(update=script_error(outcome.error))
-    stray = [label for label in outcome.observations if label not in spec.expectations]
+    judged = {one.label for one in expectations}
+    stray = [label for label in outcome.observations if label not in judged]
     if stray or outcome.repeated:
-        reason = f"observed what the spec does not ask for, or twice: {', '.join(stray + outcome.repeated)}"
+        reason = f"observed what the spec does not ask for, what the script says it leaves out, or twice: {', '.join(stray + outcome.repeated)}"
         return judgement.model_copy(update={"verdict": "fails", "blame": "adapter", "reason": reason})
     departs = [
         one for one in expectations if not agrees(one.contract, one.observed, tolerances.get(one.label, TOLERANCE))

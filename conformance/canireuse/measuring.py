@@ -55,6 +55,7 @@ class Run:
 
     entrant: Entrant
     case: Plan
+    script: Script
     outcome: Outcome
     loops: dict[tuple[str, int | None], dict[str, Any]] = field(default_factory=dict)
 
@@ -262,7 +263,7 @@ class Measuring:
         assert isinstance(script, Script)  # `can_say` found it
         entrant.host.core = core = free.get()
         try:
-            run = Run(entrant, case, entrant.host.begin(script, name, settings))
+            run = Run(entrant, case, script, entrant.host.begin(script, name, settings))
         finally:
             free.put(core)
             entrant.host.core = self.core
@@ -276,7 +277,9 @@ class Measuring:
             self.outcomes[case.located.id, case.name] = run.outcome
         packages = host.environment["packages"]
         try:
-            verdict = judge(case.located.spec, case.backend, case.adapter, case.way, run.outcome, packages)
+            verdict = judge(
+                case.located.spec, case.backend, case.adapter, case.way, run.outcome, packages, run.script.one_entry
+            )
             why_not = "" if verdict.verdict in PASSED else f"{verdict.verdict} when it was measured: {verdict.reason}"
         except AdapterFault as fault:
             why_not = str(fault)

@@ -110,6 +110,8 @@ class Case(Line):
     idioms: list[str] = []
     #: labels of what the script compares with itself: the answer could not be another
     by_construction: list[str] = []
+    #: labels that the script does not observe: both places are one entry, and there is nothing to compare
+    one_entry: list[str] = []
     #: the warnings about the departure, and the others
     warnings: list[dict[str, Any]] = []
     other_warnings: list[dict[str, Any]] = []

@@ -12,6 +12,8 @@ from canireuse.wording import in_words
 MARKS = {
     "conforms": "✓", "differs": "≠", "fails": "✗", "error": "!", "crash": "‼", "timeout": "…", "unsupported": "–", "skipped": "○",
 }  # fmt: skip
+#: what stands where a script had nothing to compare
+ONE_ENTRY = "one entry: there are no two places"
 CONTRACTS = {"sharing": "One variable, many uses", "by-name": "Reuse by name"}
 
 
@@ -77,7 +79,7 @@ def answers_of(case: Case) -> dict[str, Answer]:
         if one.observed == UNKNOWN_ERROR and error:
             text = f"an error ({error['type']}: {error['message'].splitlines()[0][:120] if error['message'] else ''})"
         answers[one.label] = Answer(text, departs(one), one.holds, one.label in case.by_construction)
-    return answers
+    return answers | {label: Answer(ONE_ENTRY, departs=False, holds=True) for label in case.one_entry}
 
 
 def departs(one: Judged) -> bool:

@@ -33,7 +33,7 @@ def differences(old: Case, new: Case) -> list[tuple[str, str, str]]:
     return [
         (label, str(one.observed), str(answers[1][label].observed))
         for label, one in answers[0].items()
-        if not same(one, answers[1][label])
+        if label in answers[1] and not same(one, answers[1][label])
     ]
 
 

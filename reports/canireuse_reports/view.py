@@ -199,6 +199,7 @@ def spec_view(line: SpecLine, cases: list[Case], backends: Iterable[str], result
         loudness = case.loudness if line.contract in CONTRACTS else None
         views.append(CaseView(case, environment, way, MARKS[case.verdict], answers_of(case), why, loudness))
     contract = {one.label: in_words(one.contract) for case in cases for one in case.expectations}
+    contract |= dict.fromkeys((label for case in cases for label in case.one_entry), "yes")
     labels = [(label, contract.get(label, "")) for label in line.lines]
     return SpecView(line, facet, slug, views, labels, divergences)
 

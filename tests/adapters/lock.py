@@ -48,6 +48,7 @@ def sealed(made: Mapping[str, Any]) -> str:
     if "refusal" in made:
         return f"refusal {digest(made['refusal'])[:DIGITS]}"
     facts = [ast.unparse(ast.parse(made["script"])), made["way"], made["idioms"], made["by_construction"]]
+    facts += [made["one_entry"]] if made.get("one_entry") else []
     return f"script {digest(json.dumps(facts, sort_keys=True))[:DIGITS]}"
 
 
@@ -146,6 +147,7 @@ def shown(made: Mapping[str, Any] | None) -> list[str]:
         return [f"refused: {made['refusal']}"]
     notes = [f"# idiom: {note}" for note in made["idioms"]]
     notes += [f"# compared with itself: {label}" for label in made["by_construction"]]
+    notes += [f"# one entry, not observed: {label}" for label in made.get("one_entry", ())]
     return [*made["script"].splitlines(), *notes]
 
 

@@ -146,8 +146,8 @@ def test_what_is_missing_is_said_in_a_sentence(verb):
 def test_scripts_run_and_conform(load_spec, host, steps):
     spec = load_spec(steps).spec
     for way in Haiku.ways_of(spec):
-        outcome = host.run(Haiku("cpu", way).translate(spec), "facet/spec")
-        judgement = judge(spec, "haiku", Haiku, way, outcome, {})
+        script = Haiku("cpu", way).translate(spec)
+        judgement = judge(spec, "haiku", Haiku, way, host.run(script, "facet/spec"), {}, script.one_entry)
         assert judgement.verdict == "conforms", judgement
 
 

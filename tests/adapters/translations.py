@@ -62,7 +62,12 @@ def translation(
     except Exception as error:
         error.add_note(f"raised while {case['backend']} translated {case['spec']}, {case['way']}, {case['device']}")
         raise
-    return {"script": script.text, "idioms": list(script.idioms), "by_construction": list(script.by_construction)}
+    return {
+        "script": script.text,
+        "idioms": list(script.idioms),
+        "by_construction": list(script.by_construction),
+        "one_entry": list(script.one_entry),
+    }
 
 
 if __name__ == "__main__":

@@ -63,3 +63,20 @@ def test_a_call_that_came_later_is_refused_with_its_version(load_spec):
     with pytest.raises(Unsupported, match=re.escape(f"since framework 2 (here is 1.5): `{name}`")):
         asking.script_of(late, "cpu", {}, {"framework": "1.5"}, spec)
     assert asking.script_of(late, "cpu", {}, {"framework": "2.0"}, spec) == usual
+
+
+@pytest.mark.parametrize(
+    ("listed", "is_", "taken"), [(["one"], True, True), (["one"], False, False), (["value"], True, False), (["one", "value"], True, False)]
+)  # fmt: skip
+def test_only_the_identity_of_what_is_one_entry_may_be_left_out(load_spec, listed, is_, taken):
+    spec = load_spec(
+        "steps:\n  - {variable: v, init: 1.0, as: v}\n  - {expect: value, value: v, is: 1.0}\n"
+        f"  - {{expect: one, identical: [v, v], is: {str(is_).lower()}}}\n"
+    ).spec
+    words = Script("x = 1\n", one_entry=tuple(listed))
+    odd = type("Odd", (Reference,), {"translate": lambda _self, _spec: words})
+    if taken:
+        assert asking.script_of(odd, "cpu", {}, {}, spec) == words
+    else:
+        with pytest.raises(AdapterFault, match="a `one_entry` of labels of `identical` with `is: true`"):
+            asking.script_of(odd, "cpu", {}, {}, spec)

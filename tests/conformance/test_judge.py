@@ -107,6 +107,41 @@ def test_an_observation_nobody_asked_for_fails():
     assert verdict(outcome(extra=1)).blame == "adapter"
 
 
+ALIKE = {"steps": [
+    {"variable": "v", "as": "a"},
+    {"expect": "value", "value": "a", "is": [1.0]},
+    {"expect": "one-object", "identical": ["a", "a"], "is": True},
+]}  # fmt: skip
+
+
+def without(label, *listed, **more):
+    result = Outcome("finished", observations={"value": [1.0], "one-object": True})
+    result.observations.pop(label, None)
+    return judge(spec(**ALIKE, **more), "backend", Backend, {}, result, {}, listed)
+
+
+def test_what_is_one_entry_is_neither_held_nor_missing():
+    judged = without("one-object", "one-object")
+    assert (judged.verdict, [one.label for one in judged.expectations]) == ("conforms", ["value"])
+
+
+def test_what_is_left_out_and_not_listed_fails():
+    judged = without("one-object")
+    assert (judged.verdict, judged.blame, judged.reason) == (
+        "fails", "adapter", "one-object: the script never observed it",
+    )  # fmt: skip
+    assert without("value", "one-object").verdict == "fails"
+
+
+def test_what_is_listed_as_left_out_and_observed_fails():
+    assert (without("nothing", "one-object").verdict, without("nothing").verdict) == ("fails", "conforms")
+
+
+def test_a_declared_answer_is_asked_for_though_it_is_listed():
+    judged = without("one-object", "one-object", divergences=divergence({"one-object": False}))
+    assert (judged.verdict, judged.blame) == ("fails", "adapter")
+
+
 def test_an_observation_made_twice_fails():
     result = outcome()
     result.repeated.append("value")

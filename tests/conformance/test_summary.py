@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from rich.console import Console
 
 from canireuse.progress import Display
-from canireuse.summary import holes, printable, some
+from canireuse.summary import explain, holes, printable, some
 from tests.conformance.test_records import case
 
 
@@ -51,3 +51,9 @@ def test_a_terminal_is_not_told_what_to_do():
 def test_names_are_counted_and_the_first_are_told():
     assert some(["a"], "case") == "1 case (a)"
     assert some(list("abcdefghijkl"), "case") == "12 cases (a, b, c, d, e, f, g, h, i, j and 2 more)"
+
+
+def test_what_is_one_entry_is_explained():
+    told = explain(failed(1).model_copy(update={"one_entry": ["one"]}))
+    assert "\n    one: not observed: one entry, there are no two places\n" in told
+    assert "one entry" not in explain(failed(1))

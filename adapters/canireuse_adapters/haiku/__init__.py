@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from canireuse.emit import Body, Fill, Names, Words, expr, literal, name, statements
-from canireuse.emit.fragments import alike
 from canireuse.program import Object, places_of
 from canireuse.program.symbols import Path
 from canireuse.script import Script, Unsupported
@@ -103,6 +102,7 @@ class Haiku(Jax):
     modules = ("haiku",)
     imports = "import haiku as hk\nimport jax\nimport jax.numpy as jnp\nimport optax"
     package, library = "hk", "hk"
+    keeps_once = True
     errors = {
         "not_found": (
             ("ValueError", r"^Unable to retrieve parameter|^No value for "),
@@ -496,11 +496,3 @@ class Haiku(Jax):
         """Return an initializer of Haiku."""
         words = "hk.initializers.RandomNormal()" if init == "random" else "hk.initializers.Constant($x)"
         return expr(words, x=None if init == "random" else self.expression(init))
-
-    def expect(self, step: Expect) -> None:
-        """Write one observation; what is one entry of the tree is at no two places that could be compared."""
-        if step.identical and alike(*map(self.place, step.identical)):
-            raise Unsupported(
-                "A tie is one entry of Haiku's tree: there are no two places of which could be asked whether they hold one object."
-            )
-        super().expect(step)

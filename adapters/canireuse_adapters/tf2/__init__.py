@@ -7,12 +7,10 @@ from itertools import groupby
 from typing import Any
 
 from canireuse.emit import Body, Emitter, Fate, Lack, Names, Slot, attribute, expr, name, statements
-from canireuse.emit.fragments import alike
 from canireuse.program import Object, places_of
-from canireuse.script import Unsupported
 from canireuse.spec import Spec
 from canireuse.step import Step
-from canireuse.vocabulary import Average, Expect, Get, Layer, Module, Update, Variable, Wrap, walk
+from canireuse.vocabulary import Average, Get, Layer, Module, Update, Variable, Wrap, walk
 from canireuse_adapters.kinds import fits
 from canireuse_adapters.tensorflow import FUNCTIONS, TWO_DEVICES
 from canireuse_adapters.tf2 import (
@@ -150,6 +148,8 @@ class TF2(Emitter):
     }
     array_words, data_words = "tf.constant($x)", "$x.numpy().tolist()"
     package, everything = "tf", "root"
+    #: a Keras model lists a layer that is used in several places once, under its name
+    keeps_once = True
     # on a CPU, TensorFlow returns from a call once it has run, unless a program asks for asynchronous execution
     fences = {"gpu": "tf.test.experimental.sync_devices"}
     layers = layers.LAYERS
@@ -296,11 +296,3 @@ class TF2(Emitter):
     def increment(self, place: str) -> None:
         """Add one at once."""
         self.emit("$place.assign_add(tf.ones_like($place))", place=self.place(place))
-
-    def note_same_words(self, step: Expect, first: ast.expr, second: ast.expr) -> None:
-        """Refuse to compare a place with itself: a model lists a layer that is used twice once, under its name."""
-        if step.identical and alike(first, second):
-            raise Unsupported(
-                "A Keras model keeps a layer that is used in several places once, under its name: there are no two places to compare."
-            )
-        super().note_same_words(step, first, second)

@@ -152,6 +152,8 @@ class Emitter(Adapter):
     fates: ClassVar[Mapping[str, Fate]] = {}
     #: verb -> what its steps do to the symbols, where that is the framework's own matter
     effects: ClassVar[Effects] = {}
+    #: whether what is used in several places is kept once, so that two places of a spec may be no two objects
+    keeps_once: ClassVar[bool] = False
     #: the package that `offers` asks
     package: ClassVar[str] = ""
     #: what holds all variables, where names and lists are asked of everything there is
@@ -168,6 +170,8 @@ class Emitter(Adapter):
         self.idioms: list[str] = []
         #: the labels of what is compared with itself: two places of the spec are one in these words
         self.same_words: list[str] = []
+        #: the labels of what is not observed, as both places are one entry
+        self.one_entry: list[str] = []
         self.symbols = Symbols(
             self.layers, {verb: self.said(self.fates, verb, Fate.ANEW) for verb in self.verbs(self.fates)}, self.effect
         )
@@ -189,10 +193,10 @@ class Emitter(Adapter):
         self.facts = Facts(spec)
         self.taken = set(self.facts.bound)
         self.steps(spec.steps)
-        whole = self.above(self.body)
-        return Script(
-            "\n".join(map(ast.unparse, whole)) + "\n", tuple(dict.fromkeys(self.idioms)), tuple(self.same_words)
-        )
+        if self.one_entry and spec.expectations.keys() <= {*self.one_entry}:
+            raise Unsupported(f"{self.title} keeps both places as one entry: there are no two objects to compare.")
+        text = "\n".join(map(ast.unparse, self.above(self.body))) + "\n"
+        return Script(text, tuple(dict.fromkeys(self.idioms)), tuple(self.same_words), tuple(self.one_entry))
 
     def above(self, body: Body) -> Body:
         """Return the statements with what they need above them: imports, lines of the head, and the preamble."""
@@ -465,6 +469,9 @@ class Emitter(Adapter):
             return
         if step.kind == "identical":
             first, second = map(self.place, step.identical or [])
+            if self.keeps_once and step.is_ is True and alike(first, second):
+                self.one_entry.append(step.expect)
+                return
             self.note_same_words(step, first, second)
             self.observe(step, expr("$first is $second", first=first, second=second))
             return
