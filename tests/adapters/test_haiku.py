@@ -4,6 +4,7 @@ import pytest
 
 from canireuse.hosts import Host
 from canireuse.judge import judge
+from canireuse.translation import Unsupported
 from canireuse_adapters.haiku import Haiku
 from tests.adapters.reuse import REUSE
 
@@ -139,6 +140,24 @@ def test_what_is_missing_is_said_in_a_sentence(verb):
     reason = Haiku.missing[verb]
     assert reason[0].isupper() or reason.startswith("`")
     assert reason.endswith(".")
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        "function: make, steps: [{variable: v, init: 1.0, as: v}, {module: net, members: {w: v}}], returns: net",
+        "function: make, steps: [{layer: dense, inputs: 1, units: 1, as: one}], returns: one.kernel",
+    ],
+)
+def test_what_haiku_could_say_is_refused_as_words_that_this_project_lacks(load_spec, steps):
+    with pytest.raises(Unsupported, match=r"project words a Haiku function .* has no words yet"):
+        Haiku().translate(load_spec(f"steps: [{{{steps}}}, {{invoke: make, as: made}}]").spec)
+
+
+def test_a_norm_that_is_trained_in_a_loss_lacks_words_and_no_framework(load_spec):
+    steps = "{layer: norm, inputs: 1, units: 1, name: n, as: n}, {train: sgd, minimize: sum(y), wrt: n, rate: 1.0, steps: [{call: n, on: [[1.0]], training: true, as: y}]}"
+    with pytest.raises(Unsupported, match="this project has no words yet"):
+        Haiku().translate(load_spec(f"steps: [{steps}]").spec)
 
 
 @needs_haiku

@@ -151,7 +151,7 @@ def builder(haiku: "Haiku", step: Function) -> None:
     """Write a function that makes a model: a transformed one, of which each `init` makes another tree."""
     if step.traced or step.takes or not all(isinstance(one, Layer | Module | Wrap | Tie) for one in step.steps):
         raise Unsupported(
-            "A Haiku function that makes a model only says what there is: layers, variables, and modules of them."
+            "This project words a Haiku function that makes a model only of layers, wraps, ties and modules, and has no words yet for one with more in it."
         )
     with haiku.function_frame("builder") as frame:
         for one in step.steps:
@@ -163,7 +163,7 @@ def builder(haiku: "Haiku", step: Function) -> None:
         layers.declare(haiku)
     if model is None or model not in haiku.nets or frame.init is None:
         raise Unsupported(
-            "A Haiku function that makes a model returns nothing but what it computes; its parameters are what `init` returns."
+            "This project words a Haiku function that makes a model only where it returns a layer or a module, and has no words yet for one of bare variables."
         )
     made, stateful = frame.init
     haiku.defined[step.function] = Known(step.function, "builder", step, stateful, made, model=model)
@@ -181,7 +181,7 @@ def tie_noted(haiku: "Haiku", step: Tie) -> None:
         or len(owner.parts) > 1
     ):
         raise Unsupported(
-            "Haiku shares a whole layer by calling one object twice; a part of one is handed over by a getter."
+            "This project words a tie in a Haiku function that makes a model only between layers with one parameter, one object for both, and has no words yet for a getter there."
         )
     for top in haiku.symbols.names.values():
         for one in top.walk():
@@ -226,7 +226,9 @@ def results(haiku: "Haiku", known: Known, to: str | None, words: ast.expr) -> No
         haiku.bind_here(to, words)
         return
     if haiku.in_function:
-        raise Unsupported("A training step returns new parameters; inside another function they would be lost.")
+        raise Unsupported(
+            "A training step returns new parameters, which a function that does more has to return as well; this project has no words for that yet."
+        )
     names = [name(one) for one in (*known.changed, *([to] if to else []))]
     haiku.emit("$names = $words", names=ast.Tuple(names, ast.Load()), words=words)
 
@@ -236,7 +238,7 @@ def apply(haiku: "Haiku", step: Invoke, known: Known, given: list[ast.expr]) -> 
     assert known.step is not None
     if known.kind == "body" and known.step.template:
         raise Unsupported(
-            "A Haiku module lives while a transformed function runs: this template is called outside of one."
+            "A Haiku module lives while a transformed function runs, and this project has no words yet for a template that is called outside of one."
         )
     if known.kind == "transformed" and not known.ready and not haiku.in_function and not looks_up(known.step):
         known.ready = True

@@ -317,7 +317,7 @@ def call(haiku: "Haiku", step: Call) -> None:
         return
     if haiku.in_function:
         raise Unsupported(
-            "Under `jax.jit` and `jax.grad` the new state is a result of its own, which the user takes out."
+            "Under `jax.jit` and `jax.grad` a norm's new state is a result of its own; this project has no words yet that take it out."
         )
     haiku.emit("$to, $state = $words", to=step.as_ or "_", state=net.trees[1], words=words)
 

@@ -117,7 +117,7 @@ def alone(haiku: "Haiku") -> None:
     """Refuse a training step inside of a function."""
     if haiku.in_function or haiku.frame.is_body:
         raise Unsupported(
-            "A training step returns new parameters; inside a function that does more they would be lost."
+            "A training step returns new parameters, which a function that does more has to return as well; this project has no words for that yet."
         )
 
 
