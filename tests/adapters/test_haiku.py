@@ -160,6 +160,12 @@ def test_a_norm_that_is_trained_in_a_loss_lacks_words_and_no_framework(load_spec
         Haiku().translate(load_spec(f"steps: [{steps}]").spec)
 
 
+def test_how_a_parameter_starts_and_how_its_shape_is_handed_over(load_spec):
+    got = "{get: w, shape: [2, 3], shape_as: tuple, uniform: [2.0, 4.0], as: w}"
+    made = Haiku().translate(load_spec(f"steps: [{got}, {{expect: shape, shape: w, is: [2, 3]}}]").spec).text
+    assert "hk.get_parameter('w', (2, 3), init=hk.initializers.RandomUniform(2.0, 4.0))" in made
+
+
 @needs_haiku
 @pytest.mark.parametrize("steps", [REUSE, NAMES, OWNERS, LEARNING, MODELS])
 def test_scripts_run_and_conform(load_spec, host, steps):

@@ -332,6 +332,10 @@ def test_a_layer_beside_a_variable_is_held_by_keras_or_by_a_module(load_spec):
     [
         (f"{PAIR}, {{variable: turn, as: turn}}, {{scan: w, to: w * 2, times: 3}}", "def turn_(w):"),
         (f"{LAYER}, {{quantize: one, as: small}}", "one.quantize('int8')"),
+        (
+            "{get: w, shape: [2, 3], shape_as: tuple, uniform: [2.0, 4.0]}",
+            "root.w = tf.Variable(tf.random.uniform((2, 3), 2.0, 4.0), name='w')",
+        ),
     ],
 )
 def test_words(load_spec, steps, line):

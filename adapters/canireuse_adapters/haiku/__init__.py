@@ -119,7 +119,7 @@ class Haiku(Jax):
     options = frozenset({
         *(f"{verb}.{option}" for verb in ("scope", "default_scope", "reenter") for option in ("init", "dtype")),
         "call.given", "call.training", "copy.shallow", "save.only", "restore.partial", "gradient.remat", "function.template", "invoke.abstract",
-        "layer.norm", "layer.cell", "layer.unnamed", "get.numbered", "measure.fresh",
+        "layer.norm", "layer.cell", "layer.unnamed", "get.numbered", "get.shape_as", "get.uniform", "measure.fresh",
     })  # fmt: skip
     missing = {
         **MISSING,

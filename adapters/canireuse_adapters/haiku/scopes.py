@@ -283,9 +283,12 @@ def getting(haiku: "Haiku", step: Get | Variable, entry: Path) -> ast.expr:
     else:
         if step.shape is None and not isinstance(step.init, list):
             raise Unsupported("`hk.get_parameter` takes the shape at each call, also where it finds the parameter.")
-        asked = [literal(shape_of(step.init) if step.shape is None else step.shape)]
+        shape = shape_of(step.init) if step.shape is None else step.shape
+        asked = [literal(tuple(shape) if isinstance(step, Get) and step.shape_as == "tuple" else shape)]
         asked += [text(step.dtype)] if step.dtype else []
         start = {} if step.init is None else {"init": haiku.initializer(step.init)}
+        if isinstance(step, Get) and step.uniform:
+            start["init"] = expr("hk.initializers.RandomUniform($*bounds)", bounds=step.uniform)
     kind = "state" if entry[0] == "state" else "parameter"
     return expr(f"hk.get_{kind}($word, $*asked, $**start)", word=word, asked=asked, start=start)
 

@@ -66,14 +66,17 @@ def new(tf: "TF2", step: Get | Variable, called: ast.expr) -> ast.expr:
 
 def initial(tf: "TF2", step: Get | Variable) -> list[Fill]:
     """Return the words for an initial value; none where the spec gives neither value nor shape."""
-    fills: dict[str, Fill] = {"shape": step.shape or [], "dtype": {}}
+    shape = step.shape or []
+    as_tuple = isinstance(step, Get) and step.shape_as == "tuple"
+    fills: dict[str, Fill] = {"shape": literal(tuple(shape) if as_tuple else shape), "dtype": {}}
     if step.dtype:
         fills["dtype"] = {"dtype": expr("tf.$dtype", dtype=step.dtype)}
     match step.init:
         case _ if isinstance(step, Variable) and step.start is not None:
             return [tf.expression(step.start)]
         case None:
-            return []
+            bounds = step.uniform if isinstance(step, Get) else None
+            return [expr("tf.random.uniform($shape, $*bounds, $**dtype)", bounds=bounds, **fills)] if bounds else []
         case "random":
             return [expr("tf.random.normal($shape, $**dtype)", **fills)]
         case list() as values:
@@ -127,7 +130,8 @@ LACKS = (
     ),
     Lack(("get", "variable"), lambda tf, step: step.collection and tf.symbols.scope.mode is Mode.MAKE, NO_COLLECTIONS),
     Lack(
-        "get", lambda tf, step: tf.symbols.scope.mode is Mode.MAKE and step.init is None and step.shape is not None,
+        "get",
+        lambda tf, step: tf.symbols.scope.mode is Mode.MAKE and step.init is step.uniform is None and step.shape is not None,
         "A `tf.Variable` is made from its initial value: TensorFlow 2 has none that would be taken when nothing is said.",
     ),
 )  # fmt: skip
