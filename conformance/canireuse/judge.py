@@ -111,10 +111,10 @@ def judge(
     departs = [
         one for one in expectations if not agrees(one.contract, one.observed, tolerances.get(one.label, TOLERANCE))
     ]
+    broken = [one for one in expectations if not one.holds]
     if not departs:
-        broken = [one for one in expectations if not one.holds]
         return judgement.model_copy(update={"verdict": "fails", **why_it_fails(broken)}) if broken else judgement
-    return judgement.model_copy(update=departure(spec, backend, way, packages, outcome, departs))
+    return judgement.model_copy(update=departure(spec, backend, way, packages, outcome, departs, broken))
 
 
 def departure(
@@ -124,6 +124,7 @@ def departure(
     packages: Mapping[str, str],
     outcome: Outcome,
     departs: list[Judged],
+    broken: list[Judged],
 ) -> dict[str, Any]:
     """Return what a record says of a departure: verdict, loudness, and which warnings are about it."""
     declared: set[str] = set()
@@ -138,7 +139,6 @@ def departure(
         "warnings": about,
         "other_warnings": [warning for warning in outcome.warnings if warning not in about],
     }
-    broken = [one for one in departs if not one.holds]
     if broken:
         return {"verdict": "fails", **told, **why_it_fails(broken)}
     for text in sorted(declared):

@@ -107,6 +107,14 @@ def test_an_observation_nobody_asked_for_fails():
     assert verdict(outcome(extra=1)).blame == "adapter"
 
 
+def test_a_divergence_of_which_a_part_is_stale_fails():
+    declared = divergence({"value": [2.0], "refused": "nothing"})
+    judged = verdict(outcome(value=[2.0]), divergences=declared)
+    assert (judged.verdict, judged.blame) == ("fails", "spec")
+    assert judged.reason == "refused: the declared divergence is stale; the contract's answer was observed"
+    assert verdict(outcome(value=[2.0], refused=None), divergences=declared).verdict == "differs"
+
+
 ALIKE = {"steps": [
     {"variable": "v", "as": "a"},
     {"expect": "value", "value": "a", "is": [1.0]},
