@@ -1,6 +1,10 @@
 """What the adapters of TensorFlow and Keras say alike."""
 
+from collections.abc import Sequence
+
 from canireuse.emit import Fill, literal
+from canireuse.step import Step
+from canireuse.vocabulary import Restore, Save
 
 FUNCTIONS = {
     "tanh": "tf.tanh($x)", "relu": "tf.nn.relu($x)", "sigmoid": "tf.sigmoid($x)", "exp": "tf.exp($x)",
@@ -18,3 +22,12 @@ def number(value: float, dtype: str | None) -> Fill:
     """Return a number as the dtype writes it; a variable is made of floats if none is given."""
     kind = {"int": int, "boo": bool}.get((dtype or "float")[:3], float)
     return literal(kind(value))
+
+
+def asks_what_matched(steps: Sequence[Step]) -> bool:
+    """Return whether a checkpoint may lack something here, so that users differ who ask and who do not."""
+    named = {step.to: step.save for step in steps if isinstance(step, Save)}
+    return any(isinstance(step, Save) and step.only for step in steps) or any(
+        isinstance(step, Restore) and (step.raises is not None or named.get(step.given_by) != step.restore)
+        for step in steps
+    )

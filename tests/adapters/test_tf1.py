@@ -314,6 +314,17 @@ def test_the_wording(load_spec, adapter, way, steps, words):
 def test_what_saves_an_object_whole_is_no_way_to_leave_something_out(load_spec):
     whole = "steps: [{variable: v, as: v}, {module: m, members: {v: v}}, {save: m, to: kept}, {restore: m, from: kept}]"
     assert [way["restore"] for way in TF1.ways_of(load_spec(whole).spec)] == ["saver", "checkpoint"]
+    missed = whole.replace("from: kept}]", "from: kept, raises: not_found, expect: missed}]")
+    assert [way["restore"] for way in TF1.ways_of(load_spec(missed).spec)] == [
+        "saver",
+        "checkpoint",
+        "checkpoint-matched",
+    ]
+    usual, asked = (
+        TF1("cpu", {"restore": f"checkpoint{way}"}).translate(load_spec(missed).spec).text for way in ("", "-matched")
+    )
+    assert ".restore(kept).run_restore_ops(session)" in usual
+    assert ".restore(kept).assert_existing_objects_matched().run_restore_ops(session)" in asked
     part = whole.replace("to: kept}, {restore", "only: [v], to: kept}, {restore")
     assert [way["restore"] for way in TF1.ways_of(load_spec(part).spec)] == ["saver"]
 

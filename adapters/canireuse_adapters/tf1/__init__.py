@@ -15,8 +15,8 @@ from canireuse.program import Object, free_names
 from canireuse.script import Unsupported
 from canireuse.spec import Spec
 from canireuse.step import Step
-from canireuse.vocabulary import Average, Block, Expect, Function, Get, Layer, Measure, Save, Scan, walk
-from canireuse_adapters.tensorflow import FUNCTIONS, TWO_DEVICES
+from canireuse.vocabulary import Average, Block, Expect, Function, Get, Layer, Measure, Restore, Save, Scan, walk
+from canireuse_adapters.tensorflow import FUNCTIONS, TWO_DEVICES, asks_what_matched
 from canireuse_adapters.tf1 import checkpoints, functions, layers, learning, measuring, modules, scopes
 
 NO_LIST = "`trainable` is fixed when a variable is made, and eager variables are in no collection that could be changed; leave them out of `var_list`."
@@ -147,7 +147,7 @@ class TensorFlow1(Emitter):
     environ_on = {"cpu": {"CUDA_VISIBLE_DEVICES": "-1"}}
     package, functions, array_words = "tf", FUNCTIONS, "tf.constant($x)"
     effects: ClassVar[Effects] = {"average": keep_shadows}
-    ways = {"restore": ("saver", "checkpoint")}
+    ways = {"restore": ("saver", "checkpoint", "checkpoint-matched")}
     fates = {"materialize": Fate.SAME}
     options = frozenset({
         *(f"{verb}.{option}" for verb in ("scope", "default_scope", "reenter") for option in scopes.SCOPE[1:]),
@@ -192,10 +192,14 @@ class TensorFlow1(Emitter):
 
     @classmethod
     def ways_of(cls, spec: Spec) -> list[dict[str, str]]:
-        """Return the ways; what saves an object whole leaves nothing out."""
-        ways = super().ways_of(spec)
-        only = any(isinstance(step, Save) and step.only for step in walk(spec.steps))
-        return [way for way in ways if not only or way.get("restore") != "checkpoint"] or ways
+        """Return the ways; what saves an object whole leaves nothing out, and is asked what it matched where that may be less."""
+        ways, steps = super().ways_of(spec), list(walk(spec.steps))
+        idle = set()
+        if any(isinstance(step, Save) and step.only for step in steps):
+            idle = {"checkpoint", "checkpoint-matched"}
+        elif any(isinstance(step, Restore) and step.partial for step in steps) or not asks_what_matched(steps):
+            idle = {"checkpoint-matched"}
+        return [way for way in ways if way.get("restore") not in idle] or ways
 
     def traces_usually(self) -> bool:
         """Return false: TF1 code has no `tf.function`; a graph is run as often as it is to."""

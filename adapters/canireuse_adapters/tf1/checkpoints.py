@@ -36,7 +36,7 @@ def save(tf1: "TensorFlow1", step: Save) -> None:
 def restore(tf1: "TensorFlow1", step: Restore) -> None:
     """Restore by name, or the object."""
     if tf1.way["restore"] != "saver":
-        matched = "" if step.partial else ".assert_existing_objects_matched()"
+        matched = ".assert_existing_objects_matched()" if tf1.way["restore"] == "checkpoint-matched" else ""
         run = "" if tf1.eager else ".run_restore_ops(session)"
         tf1.fill(f"tf1.train.Checkpoint(root=$restore).restore($from){matched}{run}", step)
         return

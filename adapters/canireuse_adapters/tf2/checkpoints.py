@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 from canireuse.emit import Effects, Lack, Words, expr
 from canireuse.program import Object
 from canireuse.script import Unsupported
-from canireuse.step import Step
 from canireuse.vocabulary import Cast, Copy, Restore, Save
 from canireuse_adapters.kinds import OtherKind
+from canireuse_adapters.tensorflow import asks_what_matched
 from canireuse_adapters.tf2.layers import CLASSES, build, inside, kind_of, shape, wrapped
 
 if TYPE_CHECKING:
@@ -134,15 +134,6 @@ def restore(tf: "TF2", step: Restore) -> None:
         tf.idiom("Loading makes a new object; the script binds the module's name to it.")
     partial = ".expect_partial()" if step.partial and way == "checkpoint" else ""
     tf.fill(RESTORES[way] + partial, step, lenient={"skip_mismatch": True} if step.partial else {})
-
-
-def asks_what_matched(steps: list[Step]) -> bool:
-    """Return whether a checkpoint may lack something here, so that users differ who ask and who do not."""
-    named = {step.to: step.save for step in steps if isinstance(step, Save)}
-    return any(isinstance(step, Save) and step.only for step in steps) or any(
-        isinstance(step, Restore) and (step.raises is not None or named.get(step.given_by) != step.restore)
-        for step in steps
-    )
 
 
 def restored(tf: "TF2", step: Restore) -> None:
