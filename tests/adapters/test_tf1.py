@@ -334,3 +334,14 @@ def test_two_uses_of_a_norm_in_one_training_step_are_refused(load_spec):
     steps = f"[{{layer: norm, inputs: 1, units: 1, as: n}}, {{train: sgd, minimize: sum(y), wrt: n, steps: [{calls}, {calls}]}}]"
     with pytest.raises(Unsupported, match="have no order"):
         TF1().translate(load_spec(f"steps: {steps}").spec)
+
+
+def test_a_session_stands_where_something_runs_in_it(load_spec):
+    got = "{get: v, init: 1.0, as: v}"
+    counted = TF1().translate(load_spec(f"steps: [{got}, {{expect: one, variables: 1}}]").spec).text
+    assert counted.splitlines()[2] == "with tf.Graph().as_default():"
+    again = f"{got}, {{initialize: null}}, {{session: other, steps: [{{initialize: null}}, {{read: v}}]}}"
+    last, followed = (
+        TF1().translate(load_spec(f"steps: [{steps}]").spec).text for steps in (again, f"{again}, {{read: v}}")
+    )
+    assert ("outer" in last, followed.count("outer")) == (False, 2)

@@ -401,8 +401,8 @@ class TF1(TensorFlow1):
         return super().above(self.in_graph(body))
 
     def in_graph(self, body: Body) -> Body:
-        """Return statements in a graph of their own, with a session unless the building is measured."""
-        session = "" if self.within("measure") else f", {self.new_session} as session"
+        """Return statements in a graph of their own, with a session where one is used."""
+        session = f", {self.new_session} as session" if "session" in Names(body).read else ""
         words = f"with tf.Graph().as_default(){self.on_device}{session}:\n    $*body"
         return statements(words, body=[*self.resources(), *body])
 

@@ -3,9 +3,9 @@
 import ast
 from typing import TYPE_CHECKING, Any
 
-from canireuse.emit import expr, literal, name, node, text
+from canireuse.emit import Body, Names, expr, literal, name, node, statements, text
 from canireuse.step import Initial, OddFlag, Step
-from canireuse.vocabulary import Assign, Get, Graph, Intercept, Reinitialize, Session, Variable
+from canireuse.vocabulary import Assign, Get, Graph, Intercept, Reinitialize, Session, Variable, walk
 from canireuse_adapters.tensorflow import number
 
 if TYPE_CHECKING:
@@ -124,13 +124,21 @@ def graph(tf1: "TF1", step: Graph) -> None:
     """Open another graph with a session of its own; the first session's name is taken meanwhile."""
     with tf1.apart() as body:
         tf1.steps(step.steps)
-    inner = tf1.in_graph(body)
-    tf1.emit("$*graph" if tf1.within("measure") else "outer = session\n$*graph\nsession = outer", graph=inner)
+    kept(tf1, step, tf1.in_graph(body))
 
 
 def session(tf1: "TF1", step: Session) -> None:
     """Open another session over the same graph."""
-    tf1.fill(f"outer = session\nwith {tf1.new_session} as session:\n    $*body\nsession = outer", step)
+    with tf1.apart() as body:
+        tf1.steps(step.steps)
+    kept(tf1, step, statements(f"with {tf1.new_session} as session:\n    $*body", body=body))
+
+
+def kept(tf1: "TF1", step: Graph | Session, inner: Body) -> None:
+    """Write what may open another session, and have the name stand for the first one again where something follows."""
+    last = any(one is tf1.facts.steps[-1] for one in walk(step.steps))
+    again = not last and "session" in Names(inner).bound
+    tf1.emit("outer = session\n$*inner\nsession = outer" if again else "$*inner", inner=inner)
 
 
 def initialize(tf1: "TensorFlow1", _: Step) -> None:
