@@ -183,3 +183,12 @@ def host():
     assert made.device_name.startswith("cpu:0")
     yield made
     made.stop()
+
+
+def test_layers_of_one_name_stand_in_one_function_or_in_two(load_spec):
+    two = "steps: [{{layer: dense, name: a, inputs: 1, units: 1, as: one}}, {{layer: dense, name: {}, inputs: 1, units: 1, as: two}}, {{call: one, on: [[1.0]]}}]"
+    assert [way.get("layer") for way in Haiku.ways_of(load_spec(two.format("b")).spec)] == [None]
+    same = load_spec(two.format("a")).spec
+    assert [way["layer"] for way in Haiku.ways_of(same)] == ["one-transform", "transforms-apart"]
+    together, apart = (Haiku("cpu", way).translate(same).text for way in Haiku.ways_of(same))
+    assert (together.count("transform\n"), apart.count("hk.transform\n")) == (1, 2)

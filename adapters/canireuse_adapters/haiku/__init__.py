@@ -154,9 +154,10 @@ class Haiku(Jax):
 
     @classmethod
     def ways_of(cls, spec: Spec) -> list[dict[str, str]]:
-        """Return the ways of a spec: default names depend on which layers stand in one function."""
+        """Return the ways of a spec: what layers of one name, or of none, are called depends on which of them stand in one function."""
         ways = super().ways_of(spec)
-        if sum(isinstance(step, Layer) and step.name is None for step in walk(spec.steps)) > 1:
+        names = [step.name for step in walk(spec.steps) if isinstance(step, Layer)]
+        if len({*names}) < len(names):
             ways = [{**way, "layer": one} for way in ways for one in ("one-transform", "transforms-apart")]
         return ways
 
