@@ -177,3 +177,19 @@ def test_scripts_run_and_conform(load_spec):
                 assert judgement.verdict == "conforms", (way, judgement)
     finally:
         host.stop()
+
+
+@pytest.mark.parametrize("way", ["same-array", "shared"])
+def test_a_write_through_the_place_that_shares_a_leaf_is_an_idiom(load_spec, way):
+    steps = "{variable: v, init: 1.0, as: v}, {module: m, members: {one: v, two: v}}, {assign: m.two, to: 5.0}"
+    made = Equinox("cpu", {"module": way}).translate(load_spec(f"steps: [{steps}]").spec)
+    assert any("keeps one leaf for both places" in note for note in made.idioms) == (way == "shared")
+
+
+def test_one_leaf_is_saved_as_itself_and_several_as_a_tuple(load_spec):
+    steps = "{variable: v, init: 1.0, as: v}, {variable: w, init: 1.0, as: w}, {module: m, members: {v: v, w: w}}"
+    kept = "{save: m, only: [%s], to: kept}, {restore: m, from: kept, partial: true}"
+    one, two = (Equinox().translate(load_spec(f"steps: [{steps}, {kept % only}]").spec).text for only in ("v", "v, w"))
+    assert "eqx.tree_serialise_leaves(kept, m.v)" in one
+    assert "eqx.tree_at(lambda m: m.v, m, eqx.tree_deserialise_leaves(kept, m.v))" in one
+    assert "eqx.tree_serialise_leaves(kept, (m.v, m.w))" in two

@@ -225,6 +225,10 @@ class Equinox(Jax):
             both[STATISTICS.index(spot.route[-1])] = value
             self.emit("$state = $state.set($key, ($*both,))", both=both, **fills)
         elif spot.route:
+            if spot.leaf != spot:
+                self.idiom(
+                    "`eqx.nn.Shared` keeps one leaf for both places: what is written is that one, whichever is meant."
+                )
             where = spelled(spot.name, spot.leaf.path, leaf=True)
             words = "$tree = eqx.tree_at(lambda $tree: $where, $tree, $value)"
             self.emit(words, tree=spot.name, where=where, value=value)

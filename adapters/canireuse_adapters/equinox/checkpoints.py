@@ -7,7 +7,7 @@ from canireuse.program import Object
 from canireuse.script import Unsupported
 from canireuse.step import Step
 from canireuse.vocabulary import Average, Copy, Move, Restore, Save, Shard
-from canireuse_adapters.equinox.places import buffers, spelled, value_of
+from canireuse_adapters.equinox.places import buffers, spelled, together, value_of
 
 if TYPE_CHECKING:
     from canireuse_adapters.equinox import Equinox
@@ -76,8 +76,10 @@ def save(eqx: "Equinox", step: Save) -> None:
     outside_traces(eqx)
     tree, state = eqx.whole(step.save), eqx.state_of(eqx.tree(step.save))
     if step.only:
-        eqx.idiom("Leaves are written one after another without names; what is saved alone is a tuple of them.")
-        tree = expr("($*leaves,)", leaves=[eqx.place(f"{step.save}.{one}") for one in step.only])
+        eqx.idiom(
+            "Leaves are written one after another without names; what is saved alone is restored to its places by `eqx.tree_at`."
+        )
+        tree = together([eqx.place(f"{step.save}.{one}") for one in step.only])
     elif state:
         tree = expr("($tree, $state)", tree=tree, state=state)
     eqx.fill("$to = BytesIO()\neqx.tree_serialise_leaves($to, $tree)", step, tree=tree)
@@ -98,10 +100,10 @@ def restore(eqx: "Equinox", step: Restore) -> None:
     if step.partial:
         inner = [eqx.locate(f"{step.restore}.{one}") for one in only]
         where = [spelled(spot.name, one.leaf.path, leaf=True) for one in inner]
-        like = expr("($*leaves,)", leaves=[one.words for one in inner])
+        like = together([one.words for one in inner])
         eqx.writing()
-        words = f"$tree = eqx.tree_at(lambda $tree: ($*where,), $tree, {words})"
-        eqx.emit(words, tree=spot.name, where=where, kept=step.given_by, like=like)
+        words = f"$tree = eqx.tree_at(lambda $tree: $where, $tree, {words})"
+        eqx.emit(words, tree=spot.name, where=together(where), kept=step.given_by, like=like)
         return
     if found and any(len([*spot.tree.routes(one)]) > len([*found.routes(one)]) for one in found.variables()):
         raise Unsupported("A part of a tree that `eqx.nn.Shared` ties to another part is restored with the whole tree.")
