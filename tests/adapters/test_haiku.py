@@ -192,3 +192,10 @@ def test_layers_of_one_name_stand_in_one_function_or_in_two(load_spec):
     assert [way["layer"] for way in Haiku.ways_of(same)] == ["one-transform", "transforms-apart"]
     together, apart = (Haiku("cpu", way).translate(same).text for way in Haiku.ways_of(same))
     assert (together.count("transform\n"), apart.count("hk.transform\n")) == (1, 2)
+
+
+def test_a_module_that_may_be_refused_is_made_where_that_is_observed(load_spec):
+    layer = "{layer: dense, name: a, inputs: 1, units: 1, as: one}"
+    module = "{module: m, members: {a: one}, raises: nothing, expect: accepted}"
+    made = Haiku().translate(load_spec(f"steps: [{layer}, {module}, {{call: m, on: [[1.0]]}}]").spec).text
+    assert "try:\n\n    @hk.transform\n    def m(inputs):" in made

@@ -328,14 +328,17 @@ class Haiku(Jax):
             self.show(step, there)
 
     def attempt(self, body: Body, step: Step | None) -> None:
-        """Add statements; those of a step that may be refused are observed in both outcomes, the functions that they need stand before."""
+        """Add statements; those of a step that may be refused are observed in both outcomes, the functions that they need stand before.
+
+        A step that is nothing but functions is tried as these.
+        """
         body = [one for one in body if not isinstance(one, ast.Pass)]
         if step is None or step.raises is None:
             self.body += body
             return
         defined = [one for one in body if isinstance(one, ast.FunctionDef)]
-        tried = [one for one in body if one not in defined]
-        self.body += defined
+        tried = [one for one in body if one not in defined] or defined
+        self.body += [one for one in defined if one not in tried]
         self.emit(
             "try:\n    $*tried\nexcept Exception as error:\n    observe('$label', error)\nelse:\n    observe('$label', None)",
             tried=tried or [ast.Pass()], label=step.expect,
