@@ -7,6 +7,7 @@ stand for before it runs.
 import ast
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, ClassVar, NamedTuple
 
@@ -93,6 +94,16 @@ class Lack(NamedTuple):
     reason: str
 
 
+@dataclass
+class Compared:
+    """The labels of two places that are compared and are one in the words of the framework."""
+
+    #: both are spelled alike, so that the comparison cannot fail
+    one_place: list[str] = field(default_factory=list)
+    #: both are one entry of a tree, of which nothing can say whether it is one object: it is not observed
+    one_entry: list[str] = field(default_factory=list)
+
+
 class Holes(Mapping[str, Fill]):
     """Fills the holes of a template from the fields of a step.
 
@@ -168,10 +179,7 @@ class Emitter(Adapter):
         super().__init__(device, way, versions)
         self.body: Body = []
         self.idioms: list[str] = []
-        #: the labels of what is compared with itself: two places of the spec are one in these words
-        self.same_words: list[str] = []
-        #: the labels of what is not observed, as both places are one entry
-        self.one_entry: list[str] = []
+        self.compared = Compared()
         self.symbols = Symbols(
             self.layers, {verb: self.said(self.fates, verb, Fate.ANEW) for verb in self.verbs(self.fates)}, self.effect
         )
@@ -193,10 +201,12 @@ class Emitter(Adapter):
         self.facts = Facts(spec)
         self.taken = set(self.facts.bound)
         self.steps(spec.steps)
-        if self.one_entry and spec.expectations.keys() <= {*self.one_entry}:
+        if self.compared.one_entry and spec.expectations.keys() <= {*self.compared.one_entry}:
             raise Unsupported(f"{self.title} keeps both places as one entry: there are no two objects to compare.")
         text = "\n".join(map(ast.unparse, self.above(self.body))) + "\n"
-        return Script(text, tuple(dict.fromkeys(self.idioms)), tuple(self.same_words), tuple(self.one_entry))
+        return Script(
+            text, tuple(dict.fromkeys(self.idioms)), tuple(self.compared.one_place), tuple(self.compared.one_entry)
+        )
 
     def above(self, body: Body) -> Body:
         """Return the statements with what they need above them: imports, lines of the head, and the preamble."""
@@ -470,7 +480,7 @@ class Emitter(Adapter):
         if step.kind == "identical":
             first, second = map(self.place, step.identical or [])
             if self.keeps_once and step.is_ is True and alike(first, second):
-                self.one_entry.append(step.expect)
+                self.compared.one_entry.append(step.expect)
                 return
             self.note_same_words(step, first, second)
             self.observe(step, expr("$first is $second", first=first, second=second))
@@ -484,7 +494,7 @@ class Emitter(Adapter):
     def note_same_words(self, step: Expect, first: ast.expr, second: ast.expr) -> None:
         """Note that what is compared is one place in these words, where it is."""
         if alike(first, second):
-            self.same_words.append(step.expect)
+            self.compared.one_place.append(step.expect)
 
     def observe_write(self, step: Expect) -> None:
         """Observe whether a write to the second place is read through the first."""
