@@ -23,7 +23,7 @@ def turn(_, carried):
     $owner, $scanned = carried
     $*body
     return $owner, $result
-*_, $scanned = nnx.fori_loop(0, $times, turn, ($given, $scanned))"""
+_, $scanned = nnx.fori_loop(0, $times, turn, ($given, $scanned))"""
 
 
 @dataclass
