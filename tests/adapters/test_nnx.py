@@ -293,6 +293,14 @@ TWO = "{variable: w, as: w}, {variable: v, as: v}, {module: a, members: {x: w}}"
             f"[{TWO}, {{optimizer: o, over: v}}, {{function: f, steps: [{{update: o, minimize: a.x + v}}]}}, {{tie: a.x, to: v}}, {{invoke: f}}]",
             "make the optimizer last",
         ),
+        (
+            f"[{TWO}, {{function: f, steps: [{{train: sgd, minimize: v, wrt: a}}]}}, {{tie: a.x, to: v}}, {{invoke: f}}]",
+            "written before",
+        ),
+        (
+            f"[{TWO}, {{optimizer: o, over: a}}, {{function: f, steps: [{{update: o, minimize: v}}]}}, {{tie: a.x, to: v}}, {{invoke: f}}]",
+            "written before",
+        ),
         ("[{layer: dense, inputs: 1, units: 1, as: a}, {materialize: a, as: b}]", "has its memory already"),
         ("[{layer: cell, inputs: 1, units: 1, as: a}, {call: a, on: [[1.0]]}]", "state before"),
         (

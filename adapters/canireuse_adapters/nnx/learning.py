@@ -65,10 +65,14 @@ class Trained:
 
 @dataclass
 class Loss:
-    """What a loss was written for: what it takes, whether its variable stands there more than once, and the optimizer's filter."""
+    """What a loss was written for: what it takes, and the way there from it to what each name stands for, if there is one.
+
+    And whether its variable stands there more than once, and the filter of its optimizer.
+    """
 
     argument: str
     owner: Object
+    ways: dict[str, tuple[str, ...] | None]
     tied: bool = False
     filter: str | None = None
     #: the optimizer that was made before the function around, and what it trains
@@ -152,7 +156,8 @@ def gradient(nnx: "NNX", step: Gradient) -> None:
     grads = expr("nnx.grad($loss)($*takes)", loss=expr("nnx.remat(loss)" if step.remat else "loss"), takes=takes)
     first, *rest = step.wrt.split(".")
     route = tuple(rest) if first == argument else through(nnx.symbols, owner, step.wrt) or ()
-    nnx.losses[id(step)] = Loss(argument, owner, is_tied(owner, found))
+    seen = ways(nnx, argument, owner, places_inside(nnx, step.steps, [step.of, step.wrt]))
+    nnx.losses[id(step)] = Loss(argument, owner, seen, is_tied(owner, found))
     if is_tied(owner, found):
         nnx.idiom(
             "`nnx.grad` lists a shared variable under one of its paths; merging puts the gradient under all of them."
@@ -160,6 +165,12 @@ def gradient(nnx: "NNX", step: Gradient) -> None:
         nnx.emit("graph, _, rest = nnx.split($owner, nnx.Param, ...)", owner=takes[0])
         grads = expr("nnx.merge(graph, $grads, rest)", grads=grads)
     nnx.emit("$to = $at[...]", to=step.gradient, at=attribute(grads, owner.spelled(route)))
+
+
+def ways(nnx: "NNX", argument: str, owner: Object, places: Sequence[str]) -> dict[str, tuple[str, ...] | None]:
+    """Return the way from what a loss takes to what each name stands for with which a place begins; None if it is captured."""
+    tops = dict.fromkeys(place.partition(".")[0] for place in places)
+    return {top: () if top == argument else through(nnx.symbols, owner, top) for top in tops}
 
 
 def is_tied(owner: Object, found: Object) -> bool:
@@ -185,6 +196,8 @@ def learned(nnx: "NNX", step: Gradient | Train) -> None:
     variables = dict.fromkeys(wanted.values())
     touched = touching(symbols, places_inside(nnx, step.steps, texts), variables)
     same = variables.keys() <= owner.variables().keys() and holds(symbols, known.argument, owner, touched)
+    now = ways(nnx, known.argument, owner, touched)
+    same = same and all(known.ways.get(top) == way for top, way in now.items())
     if same and isinstance(step, Gradient):
         same = all(is_tied(owner, one) == known.tied for one in variables)
     elif same:
@@ -285,7 +298,8 @@ def train(nnx: "NNX", step: Train) -> None:
     """Make an optimizer, unless that was done before the function around, and take its steps."""
     hoisted = nnx.hoisted.get(id(step))
     trained = hoisted or made_for(nnx, step)
-    nnx.losses[id(step)] = Loss(trained.holder, trained.owner, filter=trained.chosen, hoisted=hoisted)
+    seen = ways(nnx, trained.holder, trained.owner, places_inside(nnx, step.steps, [step.minimize]))
+    nnx.losses[id(step)] = Loss(trained.holder, trained.owner, seen, filter=trained.chosen, hoisted=hoisted)
     takes = [nnx.place(one) for one in loss(nnx, step.steps, step.minimize, trained.holder, trained.owner)]
     with nnx.apart() as body:
         nnx.emit("optimizer.update($owner, $grads)", owner=takes[0], grads=grads(trained, "loss", takes))
@@ -319,12 +333,17 @@ def updated(nnx: "NNX", step: Update) -> None:
             "A module that was put together after the optimizer holds a variable that it trains, and `nnx.Optimizer` steps "
             "on the owner that it was made of: make the optimizer last."
         )
+    known, now = nnx.losses.get(id(step)), ways(nnx, trained.holder, trained.owner, touched)
+    if known is not None and any(known.ways.get(top) != way for top, way in now.items()):
+        raise Unsupported(MOVED)
 
 
 def update(nnx: "NNX", step: Update) -> None:
     """Take steps with an optimizer, on the sum of the gradients of several losses if there are."""
     updated(nnx, step)
     trained, scalars = nnx.optimizers[step.update], listed(step.minimize)
+    seen = ways(nnx, trained.holder, trained.owner, places_inside(nnx, step.steps, scalars))
+    nnx.losses[id(step)] = Loss(trained.holder, trained.owner, seen)
     found: list[ast.expr] = []
     for number, scalar in enumerate(scalars, 1):
         word = "loss" if number == 1 else nnx.own(f"loss_{number}")
