@@ -274,6 +274,18 @@ def test_a_default_dtype_and_the_ways_of_conversion_do_not_outlive_a_script(host
     assert run(host, *TIED, cast, {"expect": "count", "inside": "c", "variables": 1}).observations == {"count": 1}
 
 
+def test_each_compiled_step_has_an_optimizer_of_its_own(host: Host) -> None:
+    def step(place: str) -> dict[str, Any]:
+        return {"train": "sgd", "minimize": f"sum({place})", "wrt": place, "rate": 1.0}
+
+    other = {"variable": "b", "init": [1.0], "as": "b"}
+    functions = [{"function": f"step_{place}", "traced": True, "steps": [step(place)]} for place in "ab"]
+    called = [{"invoke": f"step_{place}"} for place in "ab"]
+    values = [{"expect": place, "value": place, "is": [0.0]} for place in "ab"]
+    seen = run(host, A, other, *functions, step("b"), *called, *values)
+    assert seen.observations == {"a": [0.0, 0.0], "b": [-1.0]}
+
+
 @pytest.mark.parametrize("traced", [False, True])
 def test_a_function_binds_anew_what_it_read_of_the_script(host: Host, traced: bool) -> None:
     more = {"function": "more", "traced": traced, "steps": [{"compute": "h = h + a"}], "returns": "h"}

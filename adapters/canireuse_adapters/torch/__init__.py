@@ -131,8 +131,8 @@ class Torch(Emitter):
         super().__init__(*arguments, **options)
         #: the steps that are being written, the innermost last
         self.around: list[Step] = []
-        #: a training step whose optimizer is made before the function around -> what that trains
-        self.hoisted: dict[int, set[Object]] = {}
+        #: a training step whose optimizer is made before the function around -> what that is called, and what it trains
+        self.hoisted: dict[int, tuple[str, set[Object]]] = {}
 
     def step(self, step: Step) -> None:
         """Word one step, knowing which stand around it."""

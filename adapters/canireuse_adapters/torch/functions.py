@@ -25,8 +25,9 @@ def function(torch: "Torch", step: Function) -> None:
     decorators: list[ast.expr] = []
     if step.traced:
         if hoisted := training_of(step):
-            make_optimizer(torch, hoisted)
-            torch.hoisted[id(hoisted)] = trained_by(torch, hoisted)
+            to = torch.fresh("optimizer")  # that of another function goes on under its own name
+            make_optimizer(torch, hoisted, to)
+            torch.hoisted[id(hoisted)] = to, trained_by(torch, hoisted)
         decorators = [compiled(torch, step.function)]
     before = set(torch.symbols.names)
     with torch.apart() as body:
@@ -49,7 +50,7 @@ def trained_by(torch: "Torch", step: Train) -> set[Object]:
 def trained(torch: "Torch", step: Train) -> None:
     """Refuse a step whose optimizer, which was made before the compiled function, would not train what it says now."""
     known = torch.hoisted.get(id(step))
-    if known is not None and known != trained_by(torch, step):
+    if known is not None and known[1] != trained_by(torch, step):
         raise Unsupported(MADE_BEFORE)
 
 

@@ -33,19 +33,24 @@ def gradient(torch: "Torch", step: Gradient) -> None:
 
 def train(torch: "Torch", step: Train) -> None:
     """Write the training loop; inside a compiled function the optimizer was made before it."""
-    if not any(isinstance(one, Function) and one.traced and training_of(one) is step for one in torch.around):
-        make_optimizer(torch, step)
+    if any(isinstance(one, Function) and one.traced and training_of(one) is step for one in torch.around):
+        to, _ = torch.hoisted[id(step)]
+    else:
+        to, kept = "optimizer", {one for one, _ in torch.hoisted.values()}
+        while to in kept:
+            to += "_"
+        make_optimizer(torch, step, to)
     with torch.apart() as body:
         torch.steps(step.steps)
-        words = "loss = $loss\noptimizer.zero_grad()\nloss.backward()\noptimizer.step()"
-        torch.emit(words, loss=torch.expression(step.minimize))
+        words = "loss = $loss\n$to.zero_grad()\nloss.backward()\n$to.step()"
+        torch.emit(words, loss=torch.expression(step.minimize), to=to)
     torch.turns(step.times, body)
 
 
-def make_optimizer(torch: "Torch", step: Train) -> None:
+def make_optimizer(torch: "Torch", step: Train, to: str) -> None:
     """Make the optimizer of a training loop."""
-    words = f"optimizer = torch.optim.{KINDS[step.train]}($owned, lr=$rate)"
-    torch.emit(words, owned=owned(torch, step.wrt), rate=step.rate)
+    words = f"$to = torch.optim.{KINDS[step.train]}($owned, lr=$rate)"
+    torch.emit(words, to=to, owned=owned(torch, step.wrt), rate=step.rate)
 
 
 def optimizer(torch: "Torch", step: Optimizer) -> None:
