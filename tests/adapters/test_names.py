@@ -39,7 +39,7 @@ FINDS = """
 NAMES = (
     "sum", "len", "list", "sorted", "next", "isinstance", "model", "grads", "step", "session", "tape", "rngs", "graph", "layer", "before",
     "error", "keras", "jax", "jnp", "hk", "optax", "torch", "np", "tape_", "Model", "tree", "bound", "forward", "transformed",
-    "trained", "x", "inputs", "getattr", "hasattr",
+    "trained", "x", "inputs", "getattr", "hasattr", "pickle",
 )  # fmt: skip
 PLAIN = ("first", "second", "third", "fourth", "fifth")
 

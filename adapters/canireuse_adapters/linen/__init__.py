@@ -337,7 +337,7 @@ class Linen(Jax):
         found = self.symbols.at(self.member(place))
         tree = self.found(found)
         if found is None or tree is None:  # a name that nothing was bound to, after a refusal
-            self.emit("$place + 1", place=self.value(place))
+            self.emit("$place = $place + 1", place=self.value(place))
             return
         entry = tree.entries[found]
         self.write_entry(tree, entry, expr("$entry + 1", entry=tree.entry(entry)))

@@ -75,6 +75,8 @@ def body_of(
         bound = one.bound() if isinstance(one, parts.Part) else [one.name] if one.name else []
         if len(part.items) == 1 and returns and (bound or not isinstance(one, parts.Part)):
             return statements("return $words", words=words)
+        if not bound and isinstance(words, ast.Attribute):  # a variable is made, and its value is not asked for
+            words = words.value
         body += statements("$to = $words" if bound else "$words", to=together(bound), words=words)
     if returns and part.bound():
         body += statements("return $names", names=together(part.bound()))

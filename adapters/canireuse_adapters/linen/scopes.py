@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from canireuse.emit import Body, expr, literal, name, statements
+from canireuse.emit import Body, expr, literal, name, node, statements
 from canireuse.emit.fragments import alike
-from canireuse.program import Object
+from canireuse.program import Object, names_bound
 from canireuse.script import Unsupported
 from canireuse.step import OddFlag, Step
 from canireuse.vocabulary import (
@@ -537,7 +537,14 @@ def refused(linen: "Linen", found: Register, step: Step, here: Place) -> None:
     found.tree.entries.update(entries)
     word = [item.entry[1][-1] for item in other.root.uses()][-1]
     written = class_of(linen, other.root, f"{camel(word)}Again")
-    observe(linen, statements("$name().init(jax.random.key(0))", name=written), [step.expect])
+    new, given = names_bound([step]), [one for one in other.root.bound() if one not in {None, ""}]
+    if not new.isdisjoint(given):  # what nothing refuses is bound
+        targets = [name(one if one in new else "_") for one in given]
+        to = targets[0] if len(targets) == 1 else node(tuple(targets))
+        made = statements("$to, _ = $name().init_with_output(jax.random.key(0))", to=to, name=written)
+    else:
+        made = statements("$name().init(jax.random.key(0))", name=written)
+    observe(linen, made, [step.expect])
 
 
 # -- observations
