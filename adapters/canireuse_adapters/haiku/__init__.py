@@ -480,7 +480,7 @@ class Haiku(Jax):
         return self.row(place, self.place(place), "$value[0]")
 
     def row(self, place: str, value: ast.expr, words: str) -> ast.expr:
-        """Return a value as it is, or in other words where Haiku keeps it with a further axis in front: in a norm."""
+        """Return a value as it is, or without the further axis that a norm of Haiku keeps in front."""
         found = self.symbols.at(place)
         made = found.made if found and found.part else None
         return expr(words, value=value) if isinstance(made, Layer) and made.layer == "norm" else value
