@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from canireuse.emit import Body, Lack, Slot, attribute, expr, name, text
+from canireuse.emit.fragments import alike
 from canireuse.program import Object
 from canireuse.script import Script, Unsupported
 from canireuse.spec import Spec
@@ -344,22 +345,11 @@ class Linen(Jax):
 
     # -- observations
 
-    def observe_write(self, step: Expect) -> None:
-        """Observe a write to the second place through the first: each use answers for itself."""
-        first, second = step.same or step.distinct or []
-        self.emit("before = $before", before=self.data(self.value(first)))
-        self.increment(second)
-        after, written = (self.data(self.value(place)) for place in (first, second))
-        self.note_same_words(step, after, written)
-        self.observe(
-            step, expr("{'before': before, 'after': $after, 'written': $written}", after=after, written=written)
-        )
-
     def expect(self, step: Expect) -> None:
         """Write one observation; what one entry of a tree is, is not compared with itself."""
         if step.kind == "identical":
             first, second = (self.value(place) for place in step.identical or [])
-            if ast.dump(first) == ast.dump(second):
+            if alike(first, second):
                 raise Unsupported(structure.NO_TWO_PLACES)
             self.observe(step, expr("$first is $second", first=first, second=second))
             return
