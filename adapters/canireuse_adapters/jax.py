@@ -104,7 +104,7 @@ class Jax(Emitter):
         kind = [text(dtype)] if dtype else []
         if init is None:
             raise Unsupported(
-                "An array is made from numbers: JAX has no value that a variable would start from when nothing is said."
+                "An array is made from numbers: JAX has no value that a variable would start from when none is given."
             )
         if isinstance(init, list):
             return expr("jnp.array($init, $*kind)", init=init, kind=kind)

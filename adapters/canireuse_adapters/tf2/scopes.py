@@ -132,6 +132,6 @@ LACKS = (
     Lack(
         "get",
         lambda tf, step: tf.symbols.scope.mode is Mode.MAKE and step.init is step.uniform is None and step.shape is not None,
-        "A `tf.Variable` is made from its initial value: TensorFlow 2 has none that would be taken when nothing is said.",
+        "A `tf.Variable` is made from its initial value: TensorFlow 2 has none that would be taken when none is given.",
     ),
 )  # fmt: skip

@@ -54,7 +54,7 @@ def make_optimizer(torch: "Torch", step: Train, to: str) -> None:
 
 
 def optimizer(torch: "Torch", step: Optimizer) -> None:
-    """Make an optimizer; AdamW decays by 0.01 where nothing is said."""
+    """Make an optimizer; AdamW decays by 0.01 by default."""
     options: dict[str, Fill] = {"lr": step.rate}
     if step.kind == "momentum":
         options["momentum"] = 0.9

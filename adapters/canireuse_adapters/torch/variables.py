@@ -88,7 +88,7 @@ def initial(torch: "Torch", step: Get | Variable) -> ast.expr:
         )
     if init is None:
         raise Unsupported(
-            "A parameter is made from a tensor: PyTorch has no value that it would start from when nothing is said."
+            "A parameter is made from a tensor: PyTorch has no value that it would start from when none is given."
         )
     return expr("torch.full($shape, $init, $**options)", shape=step.shape, init=init, options=options)
 
