@@ -24,8 +24,6 @@ MISSING = {
     "session": "JAX has no sessions: an array holds its value itself.",
     "placeholder": "JAX has no placeholders: what is given later is an argument of a function.",
     "reuse_variables": "Flax has no reuse mode that an open scope could be switched to.",
-    "hook": "JAX has no hooks on variables: a gradient is a value that `jax.grad` returns, and the user scales it before the update.",
-    "quantize": "JAX and its module libraries have no call that quantizes a module: libraries beside them, such as Qwix, do.",
     "penalties": "JAX's module libraries collect no regularization terms: a loss adds them up itself.",
     "penalty": "JAX's module libraries collect no regularization terms: a loss adds them up itself.",
     "get.penalty": "No module library of JAX takes a regularizer with a variable: a loss adds its terms up itself.",
@@ -61,6 +59,7 @@ def asks_what_survives(spec: Spec) -> bool:
 class Jax(Emitter):
     """The words of JAX; an adapter of a module library adds how variables are kept."""
 
+    family = "jax"
     packages: ClassVar[tuple[str, ...]] = ("flax", "jax", "jaxlib", "optax")
     install = "pip install flax optax"
     functions = {

@@ -63,7 +63,6 @@ class Reference(Emitter):
         "layer.cell": "The contract does not cover what a framework's layers do with a cell.",
         "wrap": "The contract does not cover what a framework's layers do with a layer that is put into them.",
         "reparametrize": "The contract does not cover places that give a function of the variable they hold.",
-        "quantize": "The contract does not cover numbers of 8 bits.",
         "offers": "The contract does not cover what a framework's package offers.",
         "checkpoint_bytes": "The contract does not cover how many bytes a checkpoint takes: files have heads and forms of their own.",
         "traces": "The contract does not cover how often a function is traced: a traced function behaves as the Python function.",
@@ -102,7 +101,6 @@ class Reference(Emitter):
         "restore": "model.restore($restore, $from, $**given)",
         "average": "$as = model.average($average, $decay)",
         "track": "model.track($track)",
-        "hook": "model.hook($hook, $times)",
         "vectorize": "$vectorize = model.vectorize($over, lambda $each: $returns)",
     }
     keywords = {

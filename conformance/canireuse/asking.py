@@ -93,7 +93,7 @@ def script_of(
         script = Script(formatted(script.text), *labels)
         "".join(sum(labels, ())).encode()
         try:
-            late = lacking(script.text, adapter.since, packages)
+            late = lacking(script.text, adapter.table("since"), packages)
         except (SyntaxError, ValueError):  # it will say so when it runs
             late = None
     if late:

@@ -11,7 +11,7 @@ import canireuse_adapters
 from canireuse.problems import Problem
 from canireuse.spec import Located, package_of
 from canireuse.translation import Adapter
-from canireuse.vocabulary import Assign, Call, Expect, Parallel, Train, Update, walk
+from canireuse.vocabulary import Call, Expect, walk
 
 MODELINE = "# yaml-language-server: $schema="
 SCHEMA = Path(__file__).parent / "schemas" / "spec.schema.json"
@@ -100,17 +100,10 @@ def judged(located: Located) -> Found:
         yield line_of(located, "steps"), "nothing is expected", "at least one expectation", "add an `expect` step"
 
 
-#: steps after which a value tells what was shared
-WRITES = (Assign, Train, Update, Parallel)
-WRITING = frozenset({"gradient", "restore", "reinitialize", "track", "reparametrize"})
-
-
 def probing(located: Located) -> Found:
     """Find expectations of equal values where nothing was written: equal values prove nothing."""
     steps = list(walk(located.spec.steps))
-    wrote = any(
-        isinstance(step, WRITES) or step.verb in WRITING or (isinstance(step, Call) and step.given) for step in steps
-    )
+    wrote = any(step.writes or (isinstance(step, Call) and step.given) for step in steps)
     kinds = {step.kind for step in steps if isinstance(step, Expect)}
     reads = [step for step in steps if isinstance(step, Expect) and step.kind == "value"]
     if located.spec.contract == "sharing" and len(reads) > 1 and not wrote and kinds == {"value"}:

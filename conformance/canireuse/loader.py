@@ -14,7 +14,7 @@ from canireuse.problems import InputError, Problem, listed, no_more, suggestion
 from canireuse.references import check_references
 from canireuse.spec import TOLERANCE, Divergence, Located, Spec
 from canireuse.step import OddFlag
-from canireuse.vocabulary import VERBS
+from canireuse.vocabulary import verbs
 
 #: words that other versions of YAML take for booleans
 BOOLEANS = {"no": "false", "off": "false", "n": "false", "yes": "true", "on": "true", "y": "true"}
@@ -145,19 +145,19 @@ def model_at(loc: yaml.Loc, verb: str | None) -> tuple[type[BaseModel], str]:
     if len(loc) > 1 and loc[-2] == "reuse":
         return OddFlag, "a reuse flag"
     if verb:
-        return VERBS[verb], f"a `{verb}` step"
+        return verbs()[verb], f"a `{verb}` step"
     return (Divergence, "a divergence") if loc[:1] == ("divergences",) else (Spec, "a spec")
 
 
 def no_step(path: Path, step: Any, place: tuple[int, int]) -> Problem:
     """Return the problem of what stands in a list of steps and is none."""
-    expected = f"a mapping whose first key is one of {', '.join(VERBS)}"
-    if isinstance(step, str) and step in VERBS:
+    expected = f"a mapping whose first key is one of {', '.join(verbs())}"
+    if isinstance(step, str) and step in verbs():
         return Problem(path, *place, f"{step!r} stands here without a colon", expected, f"write `- {step}:`")
     if not isinstance(step, dict):
         return Problem(path, *place, f"{step!r} is no step", expected, "write a verb, a colon and what it takes")
     word = str(next(iter(step), ""))
-    advice = suggestion(word, VERBS, "write the verb first; `docs/vocabulary.md` explains each")
+    advice = suggestion(word, verbs(), "write the verb first; `docs/vocabulary.md` explains each")
     return Problem(path, *place, f"{word!r} is no verb", expected, advice)
 
 
@@ -166,7 +166,7 @@ def explain(path: Path, error: Any, loc: yaml.Loc, owner: Any, places: yaml.Plac
     line, column = places.get((*loc, "key"), places[loc])
     key = str(error["loc"][-1]) if error["loc"] else ""
     verb = (
-        next((word for word in owner if word in VERBS), None)
+        next((word for word in owner if word in verbs()), None)
         if isinstance(owner, dict) and loc and "steps" in loc
         else None
     )

@@ -17,9 +17,9 @@ from canireuse.bounds import (
 )
 from canireuse.problems import Problem, listed, no_more, suggestion
 from canireuse.program import Object, Symbols, names_bound
-from canireuse.program.objects import OWNERS, unknown
+from canireuse.program.objects import unknown
 from canireuse.spec import Spec
-from canireuse.step import OddFlag, Step, check_identifier
+from canireuse.step import VALUES, VARIABLES, OddFlag, Step, check_identifier
 from canireuse.vocabulary import (
     Block,
     Call,
@@ -27,12 +27,10 @@ from canireuse.vocabulary import (
     Expect,
     Function,
     Get,
-    Gradient,
     Intercept,
     Invoke,
     Measure,
     Module,
-    Parallel,
     Repeat,
     Replace,
     Restore,
@@ -45,32 +43,6 @@ from canireuse.vocabulary import (
     walk,
 )
 from canireuse.yaml import Loc, Places
-
-#: What has a value, and is no owner of what has one.
-VARIABLES = frozenset({"variable", "tensor"})
-VALUES = OWNERS | VARIABLES
-#: What kind of object a field must lead to; a field that is not here takes any kind but scopes and functions.
-KINDS: dict[tuple[str, str], frozenset[str]] = {
-    ("reenter", "reenter"): frozenset({"scope"}),
-    ("reuse_variables", "reuse_variables"): frozenset({"scope"}),
-    ("invoke", "invoke"): frozenset({"function"}),
-    ("thread", "thread"): frozenset({"function"}),
-    ("update", "update"): frozenset({"optimizer"}),
-    ("wrap", "wrap"): frozenset({"layer"}),
-    ("tie", "tie"): frozenset({"variable"}),
-    ("tie", "to"): frozenset({"variable"}),
-    ("expect", "inside"): OWNERS | {"scope"},
-    ("expect", "traces"): frozenset({"function"}),
-    ("expect", "slots"): frozenset({"optimizer"}),
-    ("expect", "alive"): frozenset({"dropped"}),
-    ("expect", "elements"): OWNERS,
-    ("expect", "parameter_bytes"): OWNERS,
-    ("expect", "slot_bytes"): frozenset({"optimizer"}),
-    **dict.fromkeys((("assign", "assign"), ("reinitialize", "reinitialize"), ("read", "read"), ("reparametrize", "reparametrize"), ("gradient", "wrt"), ("hook", "hook"), ("shard", "shard"), ("expect", "same"), ("expect", "distinct"), ("expect", "name"), ("expect", "shape"), ("expect", "dtype"), ("expect", "paths")), VARIABLES),
-    **dict.fromkeys((("call", "call"), ("copy", "copy_"), ("save", "save"), ("restore", "restore"), ("average", "average"), ("track", "track"), ("cast", "cast"), ("move", "move"), ("materialize", "materialize"), ("parallel", "parallel"), ("quantize", "quantize")), OWNERS),
-}  # fmt: skip
-#: Blocks whose inside may run again, or be traced: no place for a stopwatch.
-AGAIN = (Repeat, Function, Gradient, Train, Update, Scan, Parallel)
 
 
 class Enough(Exception):
@@ -148,7 +120,8 @@ class Checker:
     def block(self, step: Block, loc: Loc) -> None:
         """Check the steps inside a step."""
         around = self.again, self.turns
-        self.again = step.verb if isinstance(step, AGAIN) else self.again
+        again = step.transforms or isinstance(step, Repeat | Function)
+        self.again = step.verb if again else self.again
         self.turns = 1 if isinstance(step, Function) else self.turns * turns(step)
         self.steps(step.steps, (*loc, "steps"))
         self.again, self.turns = around
@@ -274,11 +247,10 @@ class Checker:
         """Check each place that the step's own fields name; one that is to be refused as not found need not be there."""
         self.missing = step.raises == "not_found"
         fields = vars(step)
-        for name in (*step.uses, "members") if isinstance(step, Module) else step.uses:
+        for name, kinds in step.uses.items():
             value = fields[name]
             if value is None:
                 continue
-            kinds = KINDS.get((step.verb, name), VALUES)
             alias = type(step).model_fields[name].alias or name
             if isinstance(value, str):
                 self.place(value, (*loc, alias), kinds)

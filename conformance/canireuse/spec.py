@@ -7,8 +7,8 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from canireuse.bounds import MOST_DIVERGENCES, MOST_NAMED
-from canireuse.step import Answer, Label
-from canireuse.vocabulary import AnyStep, Expect, walk
+from canireuse.step import Answer, AnyStep, Label
+from canireuse.vocabulary import Expect, walk
 
 #: The answer of an expectation that a backend never gets to, because its script stopped before.
 UNOBSERVED = "unobserved"
@@ -55,7 +55,7 @@ class Divergence(BaseModel):
 class Spec(BaseModel):
     """One scenario: steps, and what the contract says is observed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
     title: str = Field(min_length=10, max_length=100, description="A statement in the present tense; unique.")
     about: str = Field(min_length=40, description="Why it matters to users; one short paragraph.")
     symptom: str | None = Field(
@@ -89,7 +89,7 @@ class Spec(BaseModel):
 class Located(BaseModel):
     """A spec together with its id and where it was read from."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
     id: str
     path: Path
     spec: Spec

@@ -3,23 +3,31 @@
 import keyword
 import math
 import re
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Union
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
+    GetCoreSchemaHandler,
     StrictBool,
+    Tag,
     ValidationError,
     WithJsonSchema,
     model_validator,
 )
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError
 
 from canireuse.bounds import LARGEST, LONGEST_NAME, MOST_AXES, MOST_ELEMENTS, MOST_PLACES, MOST_PROBLEMS, MOST_VALUES
 
+#: kinds of what holds variables, of what has a value and holds none, and of both
+OWNERS = frozenset({"layer", "module"})
+VARIABLES = frozenset({"variable", "tensor"})
+VALUES = OWNERS | VARIABLES
 #: Names that the host gives to every script, and those with which adapters fill holes that would have to give way to a spec's.
 RESERVED = frozenset({
     "measure", "observe", "rounds",
@@ -178,12 +186,17 @@ class Step(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, strict=True, defer_build=True)
     verb: ClassVar[str]
-    #: which fields hold places that must be bound already, and which expressions
-    uses: ClassVar[tuple[str, ...]] = ()
+    #: field that holds places which must be bound already -> the kinds of object that may stand there
+    uses: ClassVar[Mapping[str, frozenset[str]]] = {}
+    #: which fields hold expressions
     expressions: ClassVar[tuple[str, ...]] = ()
     #: what kind of thing the step binds, and under which field
     binds: ClassVar[str] = "variable"
     bound_by: ClassVar[str] = "as_"
+    #: the field of which the object, or a copy of it, has what the step binds as a further name; empty if there is none
+    renames: ClassVar[str] = ""
+    #: whether it writes variables, so that what is read afterwards shows which of them are one
+    writes: ClassVar[bool] = False
 
     raises: RaiseKind | None = Field(None, description="The kind of error the step is answered with, or `nothing`.")
     expect: Label | None = Field(None, description="The label of the expectation that `raises` states.")
@@ -202,12 +215,35 @@ class Step(BaseModel):
         """The name that the step binds, if any."""
         return vars(self).get(self.bound_by)  # asking a model for what it lacks is slow
 
+    @property
+    def own_names(self) -> list[str] | None:
+        """The names that only the step's inside sees; None if what is bound inside is bound outside too."""
+        return None
 
-if TYPE_CHECKING:
-    AnyStep = Step
+
+def first_key(step: Any) -> str | None:
+    """Return the verb of a step: its first key."""
+    if isinstance(step, Step):
+        return step.verb
+    return next(iter(step), None) if isinstance(step, dict) else None
+
+
+class ByVerb:
+    """Reads a step by the model of its verb; which verbs there are is asked when the first spec is read."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        from canireuse.vocabulary import verbs  # the models of verbs are made of this module's
+
+        models = tuple(Annotated[model, Tag(verb)] for verb, model in verbs().items())
+        return handler.generate_schema(Annotated[Union[models], Discriminator(first_key)])  # noqa: UP007  # not spelled out
+
+
+AnyStep = Annotated[Step, ByVerb()]
 
 
 class Block(Step):
     """A step that holds further steps."""
 
-    steps: "list[AnyStep]" = Field(description="The steps inside.")
+    #: whether frameworks differentiate, trace or loop over what is inside
+    transforms: ClassVar[bool] = False
+    steps: list[AnyStep] = Field(description="The steps inside.")

@@ -5,11 +5,12 @@ framework cannot say raises `Unsupported` with a reason that a user learns from.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from canireuse.features import features
 from canireuse.script import Script, Unsupported
 from canireuse.spec import Spec
 from canireuse.step import Step
@@ -44,6 +45,8 @@ class Adapter:
 
     #: the backend's name on the command line
     name: ClassVar[str]
+    #: what it shares words with that features say of several backends at once
+    family: ClassVar[str] = ""
     #: the backend's title in the report
     title: ClassVar[str]
     #: one sentence: which part of which framework this is
@@ -97,6 +100,29 @@ class Adapter:
         self.way = dict(way or {})
         self.versions = dict(versions or {})
 
+    # -- tables
+
+    @classmethod
+    @cache
+    def table(cls, name: str) -> Any:
+        """Return a table of this adapter, with what features say of its verbs where it does not say them itself.
+
+        Of a feature the words of the nearest count: those of the backend, of one that it is derived from, or of its family.
+        """
+        table: Any = getattr(cls, name)
+        for feature in features():
+            if tables := next((feature.said[one] for one in cls.called() if one in feature.said), None):
+                more = getattr(tables, name)
+                both = "\n".join(filter(None, [table, more])) if isinstance(table, str) else None
+                table = both or ({**more, **table} if isinstance(table, Mapping) else table + more)
+        return table
+
+    @classmethod
+    def called(cls) -> Iterator[str]:
+        """Yield what features may call this adapter: its name, those of the adapters that it is derived from, and families."""
+        for one in cls.__mro__:
+            yield from (vars(one)[key] for key in ("name", "family") if isinstance(vars(one).get(key), str))
+
     # -- the whole script
 
     def translate(self, spec: Spec) -> Script:
@@ -131,15 +157,16 @@ class Adapter:
     def ways_of(cls, spec: Spec) -> list[dict[str, str]]:
         """Return the ways in which this backend can say the spec: the first of every verb, and each further one beside the first of the others."""
         verbs = cls.verbs_with_ways(spec)
-        usual = {verb: cls.ways[verb][0] for verb in verbs}
-        ways = [usual, *({**usual, verb: way} for verb in verbs for way in cls.ways[verb][1:])]
+        said = cls.table("ways")
+        usual = {verb: said[verb][0] for verb in verbs}
+        ways = [usual, *({**usual, verb: way} for verb in verbs for way in said[verb][1:])]
         engines = [{"engine": name} for name in cls.engines] or [{}]
         return [{**engine, **way} for engine in engines for way in ways]
 
     @classmethod
     def verbs_with_ways(cls, spec: Spec) -> list[str]:
         """Return the verbs of the spec that this backend says in several ways."""
-        return [verb for verb in dict.fromkeys(step.verb for step in walk(spec.steps)) if verb in cls.ways]
+        return [verb for verb in dict.fromkeys(step.verb for step in walk(spec.steps)) if verb in cls.table("ways")]
 
     # -- refusals
 

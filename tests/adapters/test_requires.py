@@ -38,13 +38,13 @@ def test_what_is_required_is_what_the_extra_asks_for(backend):
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_versions_of_what_is_required_are_recorded(backend):
     adapter = canireuse_adapters.adapter(backend)
-    named = {Requirement(text).name for text in (*adapter.requires, *adapter.since.values())}
+    named = {Requirement(text).name for text in (*adapter.requires, *adapter.table("since").values())}
     assert named | set(adapter.distributions.values()) <= set(adapter.packages)
 
 
-@pytest.mark.parametrize("backend", [name for name in BACKENDS if canireuse_adapters.adapter(name).since])
+@pytest.mark.parametrize("backend", [name for name in BACKENDS if canireuse_adapters.adapter(name).table("since")])
 def test_each_entry_is_what_some_script_says(backend):
-    stale = set(canireuse_adapters.adapter(backend).since)
+    stale = set(canireuse_adapters.adapter(backend).table("since"))
     for case in plan(specs(), [backend]):
         if not stale:
             break

@@ -37,7 +37,7 @@ def told(fault):
         outcome.environment = {"packages": packages}
         return "skipped", "environment", why_not_imported(adapter, fault["way"].get("engine"), 60, outcome)
     try:
-        if late := lacking(fault["script"], adapter.since, packages):
+        if late := lacking(fault["script"], adapter.table("since"), packages):
             return "unsupported", None, late
     except SyntaxError:
         pass

@@ -19,7 +19,7 @@ from canireuse.loader import load
 from canireuse.problems import InputError
 from canireuse.step import OddFlag, check_identifier
 from canireuse.translation import Unsupported
-from canireuse.vocabulary import VERBS, walk
+from canireuse.vocabulary import verbs, walk
 
 #: what steps of the examples find made
 VARIABLE = "{variable: weight, shape: [1], init: 1.0, as: v}"
@@ -162,13 +162,13 @@ def cases():
         *before, step = data_of(example)
         for path in texts(step):
             field = path[0]
-            if VERBS[next(iter(step))].model_fields.get(name_of(step, field)) is not None:
+            if verbs()[next(iter(step))].model_fields.get(name_of(step, field)) is not None:
                 yield pytest.param(before, step, path, id=f"{next(iter(step))}-{'.'.join(map(str, path))}")
 
 
 def name_of(step, key):
     """Return the field that a key of a step is."""
-    fields = VERBS[next(iter(step))].model_fields
+    fields = verbs()[next(iter(step))].model_fields
     return next(name for name, field in fields.items() if (field.alias or name) == key)
 
 
@@ -185,7 +185,7 @@ def test_every_text_of_every_verb_has_an_example():
     shown = {
         (case.values[1] and next(iter(case.values[1])), name_of(case.values[1], case.values[2][0])) for case in cases()
     }
-    for verb, model in VERBS.items():
+    for verb, model in verbs().items():
         for name, field in model.model_fields.items():
             if holds_text(field.annotation) and name != "expect":
                 assert (verb, name) in shown, f"write an example in which `{verb}` has a text in `{name}`"

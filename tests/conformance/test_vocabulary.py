@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from canireuse.vocabulary import VERBS
+from canireuse.vocabulary import verbs
 
 USED_FIRST = """
 from canireuse.vocabulary import Repeat
@@ -13,9 +13,9 @@ assert Repeat(repeat=2, steps=[{"get": "k"}]).steps[0].get == "k"
 """
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", verbs())
 def test_every_model_has_a_schema_of_its_own(verb):
-    name, schema = VERBS[verb].__name__, VERBS[verb].model_json_schema()
+    name, schema = verbs()[verb].__name__, verbs()[verb].model_json_schema()
     assert schema.get("$defs", {}).get(name, schema)["title"] == name
 
 

@@ -27,7 +27,11 @@ DERIVED = {
 
 def derive(eqx: "Equinox", step: Step) -> None:
     """Bind a name to a tree that is made of another, and one to a state that is made of its state."""
-    source, words, more = getattr(step, step.uses[0]), eqx.said(DERIVED, step.verb), dict[str, Fill]()
+    source, words, more = (
+        vars(step)[step.renames],
+        DERIVED.get(f"{step.verb}/{eqx.way.get(step.verb)}", DERIVED.get(step.verb, "")),
+        dict[str, Fill](),
+    )
     found, spread = eqx.tree(source), eqx.locate(source).name in eqx.spread
     if found is None:
         raise Unsupported("This name stands for no tree.")

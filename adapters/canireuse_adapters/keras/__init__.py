@@ -153,7 +153,7 @@ class Keras(Emitter):
         "gpu": "on TensorFlow: tf.test.experimental.sync_devices; on JAX: jax.block_until_ready; on PyTorch: torch.cuda.synchronize",
     }
     layers = layers.LAYERS
-    fates = dict.fromkeys(("cast/module", "materialize", "quantize"), Fate.SAME)
+    fates = dict.fromkeys(("cast/module", "materialize"), Fate.SAME)
     words, notes, effects, lacks, reads = WORDS, NOTES, EFFECTS, LACKS, measuring.READS
 
     def __init__(self, *arguments: Any, **options: Any) -> None:

@@ -13,7 +13,6 @@ from canireuse.vocabulary import (
     Function,
     Get,
     Gradient,
-    Hook,
     Optimizer,
     Track,
     Train,
@@ -257,16 +256,6 @@ def track(keras: "Keras", step: Track) -> None:
     )  # fmt: skip
 
 
-def hook(keras: "Keras", step: Hook) -> None:
-    """Register a hook on PyTorch's parameter; other engines have none."""
-    if keras.engine != "torch":
-        other = "JAX" if keras.engine == "jax" else "TensorFlow"
-        raise Unsupported(
-            f"Keras has no hook on a variable, and {other} has none either: change the gradients before `optimizer.apply`."
-        )
-    keras.fill("$hook.value.register_hook(lambda slope: $times * slope)", step)
-
-
 def slot_count(keras: "Keras", step: Expect) -> ast.expr:
     """Count the variables of the optimizer beside its iteration and its rate."""
     each = SLOTS[made_of(keras, step.slots or "").kind]
@@ -277,7 +266,7 @@ def slot_count(keras: "Keras", step: Expect) -> ast.expr:
 WORDS: Words = {
     "gradient": gradient, "train": train, "optimizer": optimizer, "update": update,
     "freeze": "$freeze.trainable = False", "unfreeze": "$unfreeze.trainable = True", "average": average,
-    "track": track, "hook": hook,
+    "track": track,
 }  # fmt: skip
 NOTES = {
     "average": "A copy whose variables follow is moved by hand: Keras's own average lives inside an optimizer, for `fit`.",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from canireuse.emit import Effects, Fill, Lack, Slot, Unsupported, Words, expr, text
 from canireuse.program import Object
 from canireuse.step import Step
-from canireuse.vocabulary import Call, Freeze, Layer, Materialize, Module, Quantize, Replace, Save, Tie
+from canireuse.vocabulary import Call, Freeze, Layer, Materialize, Module, Replace, Save, Tie
 from canireuse_adapters.keras.classes import OWN, in_turn, is_own, model
 from canireuse_adapters.keras.layers import attribute_of, build, innermost, kind_of, of_layer, waits, wrapped
 
@@ -234,14 +234,6 @@ def alias(keras: "Keras", to: str, place: str) -> None:
         keras.bind(to, keras.place(place))
 
 
-def quantize(keras: "Keras", step: Quantize) -> None:
-    """Quantize in place."""
-    words = keras.place(step.quantize)
-    build(keras, words, keras.at(step.quantize))
-    keras.emit("$words.quantize('int8')", words=words)
-    alias(keras, step.as_, step.quantize)
-
-
 def is_uncalled(keras: "Keras", step: Step) -> bool:
     """Return whether what is called is known and has no call of its own."""
     assert isinstance(step, Call)
@@ -250,7 +242,7 @@ def is_uncalled(keras: "Keras", step: Step) -> bool:
 
 
 WORDS: Words = {
-    "module": module, "call": call, "tie": tie, "replace": replace, "materialize": materialize, "quantize": quantize,
+    "module": module, "call": call, "tie": tie, "replace": replace, "materialize": materialize,
 }  # fmt: skip
 EFFECTS: Effects = {"module": held}
 LACKS = (

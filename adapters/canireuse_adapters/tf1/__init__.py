@@ -59,8 +59,6 @@ MISSING = {
     "move": "A variable of TensorFlow stays on the device it was made on: users open `tf.device` around what makes it.",
     "call.given": "A network of TF1 reads the variables that were got when it was built; a custom getter can hand out other values there (`intercept`), a call cannot.",
     "reparametrize": "TF1 has no word that changes how a variable is read once a layer has it; a custom getter does so when it is got (`intercept`).",
-    "quantize": "TensorFlow quantizes when it converts a saved model for TensorFlow Lite; `tf.compat.v1` has no call that quantizes the weights of a network in place.",
-    "hook": "A variable of TensorFlow has no hooks: gradients are values that `compute_gradients` hands out, and users change them before `apply_gradients`.",
     "shard": "TF1 cuts a variable by a partitioner when it is got (`partitions`), and never afterwards.",
     "paths": "A `tf.Module` lists each variable once, and has no public call for the other paths to it.",
 }
@@ -137,6 +135,7 @@ gpu = ' ' + ' '.join(device.physical_device_desc for device in device_lib.list_l
 class TensorFlow1(Emitter):
     """What graph mode and eager mode of `tf.compat.v1` say alike."""
 
+    family = "tensorflow1"
     packages = ("tensorflow",)
     install = "pip install tensorflow"
     requires: ClassVar[tuple[str, ...]] = ("tensorflow>=1.15",)

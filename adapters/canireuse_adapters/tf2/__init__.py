@@ -131,7 +131,6 @@ class TF2(Emitter):
         "collection": NO_COLLECTIONS,
         "default_scope": "TensorFlow 2 makes no scope names unique: a module is told apart by the attribute that holds it.",
         "intercept": "Nothing of TensorFlow 2 stands between a name and its variable: `tf.variable_creator_scope` steps in where a variable is made, not where it is read.",
-        "hook": "A `tf.Variable` takes no hook: a gradient is changed by `tf.custom_gradient` around the value, or between the tape and the optimizer.",
         "reparametrize": "A place of a Keras layer or of a `tf.Module` holds a variable or a property, and TensorFlow 2 has no call that puts a function of the variable there.",
         "shard": "A DTensor variable has its layout from the start: `tf.experimental.dtensor` lays none out that is there already.",
         "function.template": "`make_template` works on variable scopes and is a word of `tf.compat.v1`; in TensorFlow 2 an object keeps what its method made in the first call.",
@@ -153,7 +152,7 @@ class TF2(Emitter):
     # on a CPU, TensorFlow returns from a call once it has run, unless a program asks for asynchronous execution
     fences = {"gpu": "tf.test.experimental.sync_devices"}
     layers = layers.LAYERS
-    fates = dict.fromkeys(("quantize", "materialize"), Fate.SAME)
+    fates = {"materialize": Fate.SAME}
     words, effects, lacks, reads = WORDS, EFFECTS, LACKS, measuring.READS
 
     def __init__(self, *arguments: Any, **options: Any) -> None:

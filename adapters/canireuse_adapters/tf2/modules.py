@@ -8,7 +8,7 @@ from canireuse.emit import Effects, Fill, Lack, Slot, Words, expr, literal, text
 from canireuse.program import Object
 from canireuse.script import Unsupported
 from canireuse.step import Step
-from canireuse.vocabulary import Call, Layer, Materialize, Module, Quantize, Replace, Tie, Wrap
+from canireuse.vocabulary import Call, Layer, Materialize, Module, Replace, Tie, Wrap
 from canireuse_adapters.tf2.classes import changed
 from canireuse_adapters.tf2.functions import is_lazy
 from canireuse_adapters.tf2.layers import (
@@ -205,20 +205,8 @@ def materialize(tf: "TF2", step: Materialize) -> None:
     tf.fill("$as = $materialize", step)
 
 
-def quantize(tf: "TF2", step: Quantize) -> None:
-    """Quantize a Keras object in place."""
-    found = tf.at(step.quantize)
-    if not tf.is_model(found):
-        raise Unsupported("Keras quantizes its layers and models; a `tf.Variable` or a `tf.Module` has no such call.")
-    can = [kind_of(one) in {"dense", "embedding"} for _, one in found.layers()]
-    if not any(can):
-        raise Unsupported("Of the layers here, Keras quantizes `Dense` and `Embedding` only.")
-    build(tf, inside(tf, step.quantize))
-    tf.fill("$quantize.quantize('int8')" + ("\n$as = $quantize" if step.as_ != step.quantize else ""), step)
-
-
 WORDS: Words = {
-    "module": module, "call": call, "tie": tie, "replace": replace, "materialize": materialize, "quantize": quantize,
+    "module": module, "call": call, "tie": tie, "replace": replace, "materialize": materialize,
 }  # fmt: skip
 EFFECTS: Effects = {"module": held}
 LACKS = (

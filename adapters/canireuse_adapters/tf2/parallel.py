@@ -82,7 +82,7 @@ def parallel(tf: "TF2", step: Parallel) -> None:
 
 def is_mirrored(tf: "TF2", step: Step) -> bool:
     """Return whether what is to be trained or averaged has a copy on each device."""
-    over = getattr(step, step.uses[0])
+    over = vars(step)[next(iter(step.uses))]
     names = {place.partition(".")[0] for place in ([over] if isinstance(over, str) else over)}
     return not names.isdisjoint(mirrored(tf))
 

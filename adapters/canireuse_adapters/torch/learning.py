@@ -104,5 +104,4 @@ WORDS: Words = {
     "update": update,
     "freeze": "$freeze.requires_grad_(False)",
     "unfreeze": "$unfreeze.requires_grad_(True)",
-    "hook": "$hook.register_hook(lambda grad: $times * grad)",
 }

@@ -1,13 +1,10 @@
 """What is done to a PyTorch module as a whole: another dtype, device or memory, a parametrization, quantization, an average."""
 
-import dataclasses
 from typing import TYPE_CHECKING
 
 from canireuse.emit import Effects, Lack, Slot, Words, expr, text
-from canireuse.program import Object
 from canireuse.script import Unsupported
-from canireuse.vocabulary import Average, Materialize, Quantize, Reparametrize, Track
-from canireuse_adapters.torch.layers import LAYERS
+from canireuse.vocabulary import Average, Materialize, Reparametrize, Track
 
 if TYPE_CHECKING:
     from canireuse_adapters.torch import Torch
@@ -65,51 +62,6 @@ def reparametrized(torch: "Torch", step: Reparametrize) -> None:
         owner.slots[part] = slot._replace(attribute=moved, reads=slot.attribute)
 
 
-# -- quantization
-
-
-def quantize(torch: "Torch", step: Quantize) -> None:
-    """Quantize the linear layers of a copy, or one linear layer in its place."""
-    found = torch.symbols.at(step.quantize)
-    if found is None or not found.is_owner or not any(map(is_linear, found.walk())):
-        raise Unsupported("Dynamic quantization has words for `nn.Linear` layers and the modules that hold them.")
-    owner, _, path = step.quantize.partition(".")
-    if path:
-        words = "torch.ao.quantization.quantize_dynamic($owner, {'$path'}, inplace=True)\n$as = $quantize"
-    elif found.kind == "layer":
-        words = "$as = torch.ao.nn.quantized.dynamic.Linear.from_float($quantize)"
-    else:
-        words = "$as = torch.ao.quantization.quantize_dynamic($quantize, {nn.Linear})"
-    torch.fill(words, step, owner=owner, path=text(torch.key(owner, path)))
-
-
-def quantized(torch: "Torch", step: Quantize) -> None:
-    """Have packed weights in the copy, or in the place of the layer."""
-    found, (owner, part) = torch.symbols.at(step.quantize), torch.symbols.above(step.quantize)
-    if found:
-        torch.symbols.names[step.as_] = made = packed(found)
-        if owner:
-            owner.parts[part] = made
-
-
-def is_linear(found: Object) -> bool:
-    """Return whether an object is a linear layer that holds a parameter."""
-    return found.kind == "layer" and found.slots.get("kernel") == LAYERS["dense"]["kernel"]
-
-
-def packed(found: Object) -> Object:
-    """Return the quantized copy; of a layer under two names in one module the first is quantized."""
-    if is_linear(found):
-        made = found.again({part: dataclasses.replace(one, kind="packed") for part, one in found.parts.items()})
-        made.slots = {part: found.slot(part)._replace(kind="packed") for part in found.parts}
-        return made
-    parts: dict[str, Object] = {}
-    for part, one in found.parts.items():
-        seen = any(one is other for other, _ in zip(found.parts.values(), parts, strict=False))
-        parts[part] = packed(one) if one.is_owner and not seen else one.again(dict(one.parts))
-    return found.again(parts)
-
-
 # -- averages
 
 
@@ -138,11 +90,10 @@ WORDS: Words = {
     "move": "$as = $move.to('cuda:0')",
     "materialize": materialize,
     "reparametrize": reparametrize,
-    "quantize": quantize,
     "average": f"$as = {SWA}.AveragedModel($average, multi_avg_fn={SWA}.get_ema_multi_avg_fn($decay))",
     "track": track,
 }  # fmt: skip
-EFFECTS: Effects = {"reparametrize": reparametrized, "quantize": quantized, "average": averaged}
+EFFECTS: Effects = {"reparametrize": reparametrized, "average": averaged}
 LACKS = (
     Lack(
         "move", lambda torch, _: torch.device == "cpu",
@@ -151,10 +102,6 @@ LACKS = (
     Lack(
         "move", lambda _, step: step.device,
         "A run on the GPU counts on one, and PyTorch makes no virtual ones of it.",
-    ),
-    Lack(
-        "quantize", lambda torch, _: torch.device == "gpu",
-        "PyTorch's dynamic quantization computes on the CPU alone.",
     ),
     Lack(
         "average", lambda torch, step: not (found := torch.symbols.at(step.average)) or not found.is_owner,

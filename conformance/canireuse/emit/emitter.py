@@ -5,11 +5,11 @@ stand for before it runs.
 """
 
 import ast
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 from canireuse import expression
 from canireuse.emit.fragments import (
@@ -28,6 +28,7 @@ from canireuse.emit.fragments import (
     node,
     statements,
 )
+from canireuse.emit.tables import Effects, Lack, Reads, Words
 from canireuse.program import Facts, Fate, Slot, Symbols
 from canireuse.script import Script, Unsupported
 from canireuse.spec import Spec
@@ -80,20 +81,6 @@ ALIKE = {
 }  # fmt: skip
 
 
-#: tables of an adapter: of what is written, of what is read, and of what it does to the symbols
-Words = Mapping[str, str | Callable[[Any, Any], None]]
-Reads = Mapping[str, str | Callable[[Any, Any], ast.expr]]
-Effects = Mapping[str, Callable[[Any, Any], None]]
-
-
-class Lack(NamedTuple):
-    """What a framework has no words for in some cases of a verb, of `verb/way`, or of several."""
-
-    verb: str | tuple[str, ...]
-    when: Callable[[Any, Any], object]
-    reason: str
-
-
 @dataclass
 class Compared:
     """The labels of two places that are compared and are one in the words of the framework."""
@@ -117,7 +104,7 @@ class Holes(Mapping[str, Fill]):
     def __getitem__(self, key: str) -> Fill:
         if key in self.more:
             return self.more[key]
-        if key == "given" and self.step.verb in self.emitter.keywords:
+        if key == "given" and self.step.verb in self.emitter.table("keywords"):
             return self.emitter.given(self.step)
         field = ALIASES.get(key, key)
         of, _, asked = key.rpartition("_")
@@ -126,10 +113,16 @@ class Holes(Mapping[str, Fill]):
             return value if asked == "value" else self.emitter.data(value)
         value = getattr(self.step, field)
         if field in self.step.uses and value is not None:
-            return [self.emitter.place(one) for one in value] if isinstance(value, list) else self.emitter.place(value)
+            return self.places(value)
         if field in self.step.expressions or field == "returns":
             return self.emitter.expression(value)
         return value
+
+    def places(self, given: str | list[str] | dict[str, str]) -> Fill:
+        """Return the words for a place, for each of several, or for each by its name."""
+        if isinstance(given, dict):
+            return {name: self.emitter.place(place) for name, place in given.items()}
+        return self.emitter.place(given) if isinstance(given, str) else [self.emitter.place(place) for place in given]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.more)
@@ -141,6 +134,7 @@ class Holes(Mapping[str, Fill]):
 class Emitter(Adapter):
     """Translates specs into nodes; text appears once, at the end."""
 
+    family = "python"
     #: import lines of which each stands in a script where something reads what it binds
     also: ClassVar[str] = ""
     #: lines above all others
@@ -181,17 +175,18 @@ class Emitter(Adapter):
         self.idioms: list[str] = []
         self.compared = Compared()
         self.symbols = Symbols(
-            self.layers, {verb: self.said(self.fates, verb, Fate.ANEW) for verb in self.verbs(self.fates)}, self.effect
+            self.layers, {verb: self.said("fates", verb, Fate.ANEW) for verb in self.verbs("fates")}, self.effect
         )
 
-    @staticmethod
-    def verbs(table: Mapping[str, Any]) -> set[str]:
+    @classmethod
+    def verbs(cls, table: str) -> set[str]:
         """Return the verbs that a table is about."""
-        return {key.partition("/")[0] for key in table}
+        return {key.partition("/")[0] for key in cls.table(table)}
 
-    def said(self, table: Mapping[str, Any], verb: str, otherwise: Any = None) -> Any:
+    def said(self, table: str, verb: str, otherwise: Any = None) -> Any:
         """Return what a table says of a verb in the way of this script."""
-        return table.get(f"{verb}/{self.way.get(verb)}", table.get(verb, otherwise))
+        found = self.table(table)
+        return found.get(f"{verb}/{self.way.get(verb)}", found.get(verb, otherwise))
 
     # -- the whole script
 
@@ -220,7 +215,9 @@ class Emitter(Adapter):
                 for line in lines:
                     names.see(line)
         whole = [*head, *body]
-        own = sorted(f"{self.imports}\n{self.also}".splitlines(), key=lambda line: (line.startswith("from"), line))
+        own = sorted(
+            f"{self.imports}\n{self.table('also')}".splitlines(), key=lambda line: (line.startswith("from"), line)
+        )
         return [*imports_of(names, (STANDARD, "\n".join(own)), renamed), *whole]
 
     def own(self, word: str) -> str:
@@ -327,7 +324,7 @@ class Emitter(Adapter):
     def given(self, step: Step) -> dict[str, ast.expr]:
         """Return the keyword arguments of a step: the fields of `keywords` that say something."""
         fields = type(step).model_fields
-        said = {field: getattr(step, field) for field in self.keywords[step.verb]}
+        said = {field: getattr(step, field) for field in self.table("keywords")[step.verb]}
         return {
             field: self.argument(step, field, value)
             for field, value in said.items()
@@ -370,28 +367,29 @@ class Emitter(Adapter):
 
     def effect(self, step: Step) -> None:
         """Have the effect of a step that has run: now, and once more at each call and turn."""
-        if step.verb in self.effects:
-            self.effects[step.verb](self, step)
+        if effect := self.table("effects").get(step.verb):
+            effect(self, step)
         else:
             self.symbols.happen(step)
 
     def refuse(self, step: Step) -> None:
         """Raise Unsupported if the framework has no words for a step."""
-        known = self.said(self.words, step.verb) is not None or hasattr(self, step.verb)
-        if step.verb in self.missing or not known:
-            raise Unsupported(self.missing.get(step.verb, f"{self.title} has no words for `{step.verb}`."))
+        known = self.said("words", step.verb) is not None or hasattr(self, step.verb)
+        missing = self.table("missing")
+        if step.verb in missing or not known:
+            raise Unsupported(missing.get(step.verb, f"{self.title} has no words for `{step.verb}`."))
         for option in options_of(step):
             if option not in self.options:
-                raise Unsupported(self.missing.get(option, f"{self.title} has no words for `{option}`."))
+                raise Unsupported(missing.get(option, f"{self.title} has no words for `{option}`."))
         said = {step.verb, f"{step.verb}/{self.way.get(step.verb)}"}
-        for lack in self.lacks:
+        for lack in self.table("lacks"):
             verbs = (lack.verb,) if isinstance(lack.verb, str) else lack.verb
             if not said.isdisjoint(verbs) and lack.when(self, step):
                 raise Unsupported(lack.reason)
 
     def say(self, step: Step) -> None:
         """Word one step by its template, by the function of the table, or by the method of the verb's name."""
-        words, note = self.said(self.words, step.verb), self.said(self.notes, step.verb)
+        words, note = self.said("words", step.verb), self.said("notes", step.verb)
         if note:
             self.idiom(note)
         if isinstance(words, str):
@@ -472,8 +470,8 @@ class Emitter(Adapter):
 
     def expect(self, step: Expect) -> None:
         """Write one observation."""
-        if step.kind in self.missing:
-            raise Unsupported(self.missing[step.kind])
+        if refused := self.table("missing").get(step.kind):
+            raise Unsupported(refused)
         if step.kind in {"same", "distinct"}:
             self.observe_write(step)
             return

@@ -7,10 +7,10 @@
 from canireuse.program.facts import Facts
 from canireuse.program.holders import holder, holds, through, touching
 from canireuse.program.objects import Fate, Mode, Object, Opened, Slot
-from canireuse.program.places import free_names, is_place, names_bound, own_names, places_in, places_of, texts_of
+from canireuse.program.places import free_names, is_place, names_bound, places_in, places_of, texts_of
 from canireuse.program.symbols import Symbols
 
 __all__ = [
     "Facts", "Fate", "Mode", "Object", "Opened", "Slot", "Symbols", "free_names", "holder", "holds", "is_place",
-    "names_bound", "own_names", "places_in", "places_of", "texts_of", "through", "touching",
+    "names_bound", "places_in", "places_of", "texts_of", "through", "touching",
 ]  # fmt: skip

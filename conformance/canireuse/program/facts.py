@@ -6,32 +6,18 @@ from canireuse.program.places import names_bound, places_of, words_saved
 from canireuse.spec import Spec
 from canireuse.step import Step
 from canireuse.vocabulary import (
-    Average,
     Block,
     Call,
-    Cast,
-    Copy,
     Drop,
     Expect,
     Function,
-    Gradient,
     Invoke,
-    Materialize,
     Measure,
     Module,
-    Move,
-    Parallel,
-    Quantize,
     Replace,
-    Scan,
-    Thread,
-    Train,
     Update,
     walk,
 )
-
-#: steps that give an object another name
-RENAMING = (Copy, Cast, Move, Materialize, Average, Quantize, Invoke, Thread)
 
 
 class Facts:
@@ -50,8 +36,8 @@ class Facts:
         while len(called) > before:
             before = len(called)
             for step in self.steps:
-                if isinstance(step, RENAMING) and step.binding in called:
-                    called |= set(getattr(step, "copy_" if isinstance(step, Copy) else step.verb).split("."))
+                if step.renames and step.binding in called:
+                    called |= set(vars(step)[step.renames].split("."))
                 if isinstance(step, Function) and step.function in called:
                     called |= set((step.returns or "").split("."))
                 if isinstance(step, Replace) and set(step.replace.split(".")) <= called:
@@ -105,7 +91,7 @@ class Facts:
             for step in self.steps:
                 if isinstance(step, Function) and not (step.traced or step.function in found):
                     continue
-                if isinstance(step, Function | Gradient | Train | Update | Scan | Parallel):
+                if isinstance(step, Block) and (step.transforms or isinstance(step, Function)):
                     found |= {one.invoke for one in walk(step.steps) if isinstance(one, Invoke)}
         return frozenset(found)
 

@@ -6,10 +6,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
-from canireuse.step import Dtype, Initial, Number, Step
+from canireuse.step import OWNERS, Dtype, Initial, Number, Step
 
-#: kinds of what holds variables
-OWNERS = frozenset({"layer", "module"})
 #: kind of layer -> its variables; with `bias:` there is a bias too
 PARTS: Mapping[str, tuple[str, ...]] = {
     "dense": ("kernel",), "embedding": ("kernel",), "norm": ("kernel", "mean", "var"), "cell": ("kernel", "recurrent"),

@@ -5,20 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from canireuse import expression
 from canireuse.step import OddFlag, Step
-from canireuse.vocabulary import (
-    Compute,
-    Function,
-    Gradient,
-    Intercept,
-    Measure,
-    Parallel,
-    Save,
-    Scan,
-    Train,
-    Update,
-    Vectorize,
-    walk,
-)
+from canireuse.vocabulary import Compute, Save, walk
 
 
 def texts_of(step: Step) -> Iterator[str]:
@@ -40,7 +27,7 @@ def places_in(text: str) -> list[str]:
 def places_of(step: Step) -> list[str]:
     """Return the places that a step itself uses; those of what stands inside it are not among them."""
     places = [place for text in texts_of(step) for place in places_in(text)]
-    for field in (*step.uses, "members"):
+    for field in step.uses:
         value = vars(step).get(field)
         places += [value] if isinstance(value, str) else value.values() if isinstance(value, dict) else value or []
     flag = vars(step).get("reuse")
@@ -67,25 +54,9 @@ def is_place(text: str) -> bool:
         return False
 
 
-def own_names(step: Step) -> list[str] | None:
-    """Return the names that only the step's inside sees; None if what is bound inside is bound outside too."""
-    match step:
-        case Function():
-            return step.takes
-        case Parallel():
-            return list(step.split)
-        case Vectorize():
-            return [step.each]
-        case Intercept():
-            return [step.intercept]
-        case Gradient() | Train() | Update() | Scan() | Measure():
-            return []
-    return None
-
-
 def names_bound(steps: Sequence[Step]) -> frozenset[str]:
     """Return every name that steps bind anywhere."""
-    return frozenset(name for step in walk(steps) for name in (step.binding, *(own_names(step) or ())) if name)
+    return frozenset(name for step in walk(steps) for name in (step.binding, *(step.own_names or ())) if name)
 
 
 def words_saved(steps: Sequence[Step]) -> frozenset[str]:

@@ -8,11 +8,13 @@ then.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from canireuse.bounds import MOST_PLACES, MOST_RUNS
+from canireuse.features import features
 from canireuse.program.objects import PARTS, Fate, Mode, Object, Opened, Slot, unknown
-from canireuse.program.places import free_names, is_place, own_names, places_of
+from canireuse.program.places import free_names, is_place, places_of
 from canireuse.step import OddFlag, Reuse, Step
 from canireuse.vocabulary import (
     Block,
@@ -22,7 +24,6 @@ from canireuse.vocabulary import (
     DefaultScope,
     Function,
     Get,
-    Gradient,
     Graph,
     Invoke,
     Layer,
@@ -136,7 +137,7 @@ class Symbols:
     @contextmanager
     def inside(self, step: Step) -> Iterator[None]:
         """Be inside a step: its scope is open, and what it keeps to itself is bound."""
-        own = own_names(step)
+        own = step.own_names
         if isinstance(step, Measure) and step.fresh:
             self.found, self.there, self.taken = {}, set(), set()
         if isinstance(step, Scope | DefaultScope | Reenter):
@@ -164,7 +165,8 @@ class Symbols:
             self.names |= {name: Object("tensor") for name in own}
             yield
             bound = {name: found for name, found in self.names.items() if name not in own}
-            self.names = names if own_block(step) else {**{name: names[name] for name in own if name in names}, **bound}
+            closed = isinstance(step, Measure) or (isinstance(step, Block) and step.transforms)
+            self.names = names if closed else {**{name: names[name] for name in own if name in names}, **bound}
         else:
             yield
 
@@ -244,7 +246,7 @@ class Symbols:
 
     def happen(self, step: Step) -> None:
         """Have the effect of one step that has run, what stands inside it apart."""
-        if effect := EFFECTS.get(step.verb):
+        if effect := effects().get(step.verb):
             effect(self, step)
         elif step.binding or step.verb in {"get", "invoke", "thread"}:
             made = self.made(step)
@@ -253,8 +255,9 @@ class Symbols:
 
     def made(self, step: Step) -> Object:
         """Return what a step binds."""
-        make = MADE.get(step.verb)
-        return make(self, step) if make else Object(step.binds, made=step)
+        if make := made().get(step.verb):
+            return make(self, step)
+        return self.copied(step) if step.binds == "copy" else Object(step.binds, made=step)
 
     def turn(self, step: Repeat) -> None:
         """Have the effects of all turns but the first, where a turn can change what stands somewhere."""
@@ -304,7 +307,7 @@ class Symbols:
 
     def copied(self, step: Any) -> Object:
         """Return another object for what has a name already."""
-        found = self.there_or_unknown(getattr(step, "copy_" if isinstance(step, Copy) else step.verb))
+        found = self.there_or_unknown(vars(step)[step.renames])
         return found.copied(self.fate(step), shallow=isinstance(step, Copy) and step.shallow)
 
     def cast(self, step: Cast) -> Object:
@@ -400,7 +403,7 @@ MADE: Mapping[str, Callable[[Symbols, Any], Object]] = {
     "wrap": lambda symbols, step: wrapper(step, symbols.there_or_unknown(step.wrap)),
     "module": Symbols.module,
     "cast": Symbols.cast,
-    **dict.fromkeys(("copy", "move", "average", "quantize"), Symbols.copied),
+    **dict.fromkeys(("copy", "move", "average"), Symbols.copied),
     "materialize": Symbols.materialized,
     "function": lambda symbols, step: Object("function", made=step, returns=symbols.returned.get(id(step))),
     "invoke": Symbols.invoked,
@@ -410,11 +413,16 @@ MADE: Mapping[str, Callable[[Symbols, Any], Object]] = {
 }
 
 
-def own_block(step: Step) -> bool:
-    """Return whether all that is bound inside a step stays inside."""
-    return isinstance(step, Gradient | Measure) or (
-        isinstance(step, Block) and step.verb in {"train", "update", "scan", "parallel"}
-    )
+@cache
+def effects() -> Mapping[str, Callable[[Symbols, Any], None]]:
+    """Return the effect of each verb that has one other than to bind a name, those of features too."""
+    return {**EFFECTS, **{verb: effect for feature in features() for verb, effect in feature.effects.items()}}
+
+
+@cache
+def made() -> Mapping[str, Callable[[Symbols, Any], Object]]:
+    """Return what each verb binds, where that is not an object of its own, those of features too."""
+    return {**MADE, **{verb: make for feature in features() for verb, make in feature.makes.items()}}
 
 
 def mode_of(reuse: Reuse | None, around: Mode) -> Mode:

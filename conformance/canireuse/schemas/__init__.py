@@ -14,7 +14,7 @@ from canireuse.records import LINE
 from canireuse.scenarios import Scenarios
 from canireuse.spec import Spec
 from canireuse.step import Step
-from canireuse.vocabulary import VERBS, Expect
+from canireuse.vocabulary import Expect, verbs
 
 FOLDER = Path(__file__).parent
 PAGE = FOLDER.parent.parent.parent / "docs" / "vocabulary.md"
@@ -58,7 +58,7 @@ def vocabulary_page() -> str:
         "",
         "## Verbs",
     ]
-    for verb, model in VERBS.items():
+    for verb, model in verbs().items():
         lines += ["", f"### `{verb}`", "", first_sentence(model), ""]
         lines += [
             key_line(name, field)

@@ -1,23 +1,22 @@
 """Learning: gradients, optimizers, and what is left out of training."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from canireuse.bounds import MOST_PLACES, MOST_TURNS
-from canireuse.step import Block, Name, Number, Place, Places, Real, Step
-
-if TYPE_CHECKING:
-    from canireuse.step import AnyStep
+from canireuse.step import OWNERS, VALUES, VARIABLES, AnyStep, Block, Name, Place, Places, Real, Step
 
 
 class Gradient(Block):
     """Bind the gradient of a scalar with respect to a variable; `steps` lead up to the scalar."""
 
     verb = "gradient"
+    transforms = True
+    writes = True
     binds = "tensor"
     bound_by = "gradient"
-    uses = ("wrt",)
+    uses = {"wrt": VARIABLES}
     expressions = ("of",)
     gradient: Name
     of: str = Field(description="The scalar expression that is differentiated.")
@@ -25,21 +24,33 @@ class Gradient(Block):
     remat: bool = Field(
         default=False, description="Compute what leads up to the scalar again in the backward pass, to save memory."
     )
-    steps: "list[AnyStep]" = []
+    steps: list[AnyStep] = []
+
+    @property
+    def own_names(self) -> list[str]:
+        """Nothing, and what is bound inside stays there."""
+        return []
 
 
 class Train(Block):
     """Take steps of plain gradient descent (or Adam) on a scalar."""
 
     verb = "train"
-    uses = ("wrt",)
+    transforms = True
+    writes = True
+    uses = {"wrt": VALUES}
     expressions = ("minimize",)
     train: Literal["sgd", "adam"] = Field(description="The optimizer.")
     minimize: str = Field(description="The scalar expression that is minimized.")
     wrt: Place | Places = Field(description="Variables; or a layer or module: all that is trainable in it.")
     rate: Real = 0.1
     times: int = Field(1, ge=1, le=MOST_TURNS)
-    steps: "list[AnyStep]" = []
+    steps: list[AnyStep] = []
+
+    @property
+    def own_names(self) -> list[str]:
+        """Nothing, and what is bound inside stays there."""
+        return []
 
 
 class Optimizer(Step):
@@ -48,7 +59,7 @@ class Optimizer(Step):
     verb = "optimizer"
     binds = "optimizer"
     bound_by = "optimizer"
-    uses = ("over",)
+    uses = {"over": VALUES}
     optimizer: Name = Field(description="Bind the optimizer.")
     kind: Literal["sgd", "momentum", "adam", "adamw"] = Field("sgd", description="momentum: SGD with momentum 0.9.")
     over: Place | Places = Field(description="Variables; or a layer or module: all that is trainable in it now.")
@@ -61,21 +72,28 @@ class Update(Block):
     """Take steps with an optimizer made before; `steps` lead up to the scalar."""
 
     verb = "update"
-    uses = ("update",)
+    transforms = True
+    writes = True
+    uses = {"update": frozenset({"optimizer"})}
     expressions = ("minimize",)
     update: Name = Field(description="An optimizer bound before.")
     minimize: str | Annotated[list[str], Field(min_length=1, max_length=MOST_PLACES)] = Field(
         description="The scalar that is minimized; of a list, gradients are accumulated before the one update."
     )
     times: int = Field(1, ge=1, le=MOST_TURNS)
-    steps: "list[AnyStep]" = []
+    steps: list[AnyStep] = []
+
+    @property
+    def own_names(self) -> list[str]:
+        """Nothing, and what is bound inside stays there."""
+        return []
 
 
 class Freeze(Step):
     """Exclude a variable, a layer or a module from training from here on."""
 
     verb = "freeze"
-    uses = ("freeze",)
+    uses = {"freeze": VALUES}
     freeze: Place
 
 
@@ -83,7 +101,7 @@ class Unfreeze(Step):
     """Include a variable, a layer or a module in training again."""
 
     verb = "unfreeze"
-    uses = ("unfreeze",)
+    uses = {"unfreeze": VALUES}
     unfreeze: Place
 
 
@@ -91,8 +109,9 @@ class Average(Step):
     """Make a copy of a module that keeps an exponential moving average of its variables."""
 
     verb = "average"
+    renames = "average"
     binds = "copy"
-    uses = ("average",)
+    uses = {"average": OWNERS}
     average: Name = Field(description="A layer or module.")
     decay: float = Field(0.5, ge=0, le=1, description="What is kept of the average at each `track`.")
     as_: Name = Field(alias="as")
@@ -102,14 +121,6 @@ class Track(Step):
     """Move an average once towards what the module's variables hold now."""
 
     verb = "track"
-    uses = ("track",)
+    writes = True
+    uses = {"track": OWNERS}
     track: Name = Field(description="An average bound before.")
-
-
-class Hook(Step):
-    """Have the gradient of a variable multiplied on its way, by a hook on the variable."""
-
-    verb = "hook"
-    uses = ("hook",)
-    hook: Place
-    times: Number = Field(description="What the gradient is multiplied by each time the hook runs.")

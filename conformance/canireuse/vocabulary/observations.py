@@ -4,29 +4,29 @@ from typing import ClassVar
 
 from pydantic import Field, model_validator
 
-from canireuse.step import Answer, Label, Name, Number, Path, Place, Step
+from canireuse.step import OWNERS, VALUES, VARIABLES, Answer, Label, Name, Number, Path, Place, Step
 
 
 class Expect(Step):
     """Observe one thing; the contract's answer stands beside it."""
 
     verb = "expect"
-    uses = (
-        "same",
-        "distinct",
-        "identical",
-        "name",
-        "shape",
-        "dtype",
-        "inside",
-        "traces",
-        "alive",
-        "paths",
-        "slots",
-        "elements",
-        "parameter_bytes",
-        "slot_bytes",
-    )
+    uses = {
+        "same": VARIABLES,
+        "distinct": VARIABLES,
+        "identical": VALUES,
+        "name": VARIABLES,
+        "shape": VARIABLES,
+        "dtype": VARIABLES,
+        "inside": OWNERS | {"scope"},
+        "traces": frozenset({"function"}),
+        "alive": frozenset({"dropped"}),
+        "paths": VARIABLES,
+        "slots": frozenset({"optimizer"}),
+        "elements": OWNERS,
+        "parameter_bytes": OWNERS,
+        "slot_bytes": frozenset({"optimizer"}),
+    }
     expressions = ("value",)
     kinds: ClassVar[tuple[str, ...]] = (
         "value", "same", "distinct", "identical", "name", "shape", "dtype", "variables", "trainable",

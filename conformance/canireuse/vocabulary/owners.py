@@ -4,7 +4,21 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from canireuse.step import Initial, Member, Name, Number, Path, Place, Size, Step, Value, check_elements
+from canireuse.step import (
+    OWNERS,
+    VALUES,
+    VARIABLES,
+    Initial,
+    Member,
+    Name,
+    Number,
+    Path,
+    Place,
+    Size,
+    Step,
+    Value,
+    check_elements,
+)
 
 
 class Layer(Step):
@@ -46,7 +60,7 @@ class Call(Step):
 
     verb = "call"
     binds = "tensor"
-    uses = ("call",)
+    uses = {"call": OWNERS}
     expressions = ("on",)
     call: Place
     on: Value = Field(description="The input: an expression, or its values.")
@@ -67,7 +81,7 @@ class Wrap(Step):
 
     verb = "wrap"
     binds = "layer"
-    uses = ("wrap",)
+    uses = {"wrap": frozenset({"layer"})}
     wrap: Name = Field(description="A layer, which stays usable by itself.")
     inside: Literal["rnn", "bidirectional", "time_distributed"] = Field(
         alias="in",
@@ -82,6 +96,7 @@ class Module(Step):
     verb = "module"
     binds = "module"
     bound_by = "module"
+    uses = {"members": VALUES}
     module: Name
     members: Annotated[dict[Member, Place], Field(min_length=1)]
 
@@ -90,7 +105,7 @@ class Tie(Step):
     """Make a place hold the variable that another place holds."""
 
     verb = "tie"
-    uses = ("tie", "to")
+    uses = {"tie": frozenset({"variable"}), "to": frozenset({"variable"})}
     tie: Place = Field(description="The place that gives up its own variable: `layer.kernel`, `module.member`.")
     to: Place = Field(description="The variable it holds afterwards.")
 
@@ -99,7 +114,7 @@ class Replace(Step):
     """Put another variable, layer or module in a member's place, as by assigning the attribute."""
 
     verb = "replace"
-    uses = ("replace", "by")
+    uses = {"replace": VALUES, "by": VALUES}
     replace: Place = Field(description="A member of a module, `module.member`.")
     by: Place = Field(description="What stands there afterwards.")
 
@@ -108,8 +123,9 @@ class Copy(Step):
     """Copy a module or layer: what is inside too, or with `shallow` the outermost object alone."""
 
     verb = "copy"
+    renames = "copy_"
     binds = "copy"
-    uses = ("copy_",)
+    uses = {"copy_": OWNERS}
     copy_: Name = Field(alias="copy")
     shallow: bool = Field(False, description="Copy the outermost object alone.")  # noqa: FBT003
     as_: Name = Field(alias="as")
@@ -119,7 +135,7 @@ class Save(Step):
     """Save the values of a module (or, without one, of all variables) under a word."""
 
     verb = "save"
-    uses = ("save",)
+    uses = {"save": OWNERS}
     save: Name
     only: list[Path] = Field([], description="Paths inside the module that are saved; all of them if left out.")
     to: Name = Field(description="A word for the checkpoint.")
@@ -129,7 +145,8 @@ class Restore(Step):
     """Restore a module from a checkpoint."""
 
     verb = "restore"
-    uses = ("restore",)
+    writes = True
+    uses = {"restore": OWNERS}
     restore: Name
     given_by: Name = Field(alias="from", description="The word it was saved under.")
     partial: bool = Field(False, description="Accept a checkpoint that lacks variables of the module.")  # noqa: FBT003
@@ -139,18 +156,7 @@ class Reparametrize(Step):
     """Have a place of a layer or module give a function of the variable it holds."""
 
     verb = "reparametrize"
-    uses = ("reparametrize",)
+    writes = True
+    uses = {"reparametrize": VARIABLES}
     reparametrize: Place = Field(description="A variable of a layer or module, such as `layer.kernel`.")
     times: Number = Field(description="What is read there is the variable times this number.")
-
-
-class Quantize(Step):
-    """Quantize a layer's or module's weights to 8 bits with the framework's own call."""
-
-    verb = "quantize"
-    uses = ("quantize",)
-    binds = "copy"
-    quantize: Place
-    as_: Name = Field(
-        alias="as", description="Bind what is quantized; where the framework works in place, the same object."
-    )

@@ -1,14 +1,27 @@
 """Running: loops, functions and what frameworks make of them, threads, and devices."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from canireuse.bounds import MOST_DEVICES, MOST_TURNS
-from canireuse.step import Block, Dtype, Label, Name, Place, Real, Size, Step, Value, Values, check_array
-
-if TYPE_CHECKING:
-    from canireuse.step import AnyStep
+from canireuse.step import (
+    OWNERS,
+    VALUES,
+    VARIABLES,
+    AnyStep,
+    Block,
+    Dtype,
+    Label,
+    Name,
+    Place,
+    Real,
+    Size,
+    Step,
+    Value,
+    Values,
+    check_array,
+)
 
 #: a value on each device
 Parts = Annotated[Values, BeforeValidator(check_array), Field(max_length=MOST_DEVICES)]
@@ -43,13 +56,19 @@ class Function(Block):
             raise ValueError("a function takes each name once")
         return self
 
+    @property
+    def own_names(self) -> list[str]:
+        """What it takes."""
+        return self.takes
+
 
 class Invoke(Step):
     """Call a function defined earlier; bind what it returns."""
 
     verb = "invoke"
+    renames = "invoke"
     binds = "result"
-    uses = ("invoke",)
+    uses = {"invoke": frozenset({"function"})}
     invoke: Name
     given: list[Value] = []
     abstract: bool = Field(
@@ -63,8 +82,9 @@ class Thread(Step):
     """Call a function in threads of its own, one after the other; an error in one is raised here."""
 
     verb = "thread"
+    renames = "thread"
     binds = "result"
-    uses = ("thread",)
+    uses = {"thread": frozenset({"function"})}
     thread: Name = Field(description="A function without arguments, defined before.")
     times: int = Field(1, ge=1, le=MOST_TURNS, description="How many threads.")
     as_: Name | None = Field(None, alias="as", description="Bind what the last of them returned.")
@@ -74,14 +94,20 @@ class Scan(Block):
     """Run the steps in a loop of the framework's own; a name is carried from turn to turn."""
 
     verb = "scan"
+    transforms = True
     binds = "tensor"
     bound_by = "scan"
-    uses = ("scan",)
+    uses = {"scan": VALUES}
     expressions = ("to",)
     scan: Name = Field(description="A tensor bound before; it is bound to what the last turn made of it.")
     to: str = Field(description="What a turn makes of it; its shape and dtype stay the same.")
     times: int = Field(ge=1, le=MOST_TURNS)
-    steps: "list[AnyStep]" = []
+    steps: list[AnyStep] = []
+
+    @property
+    def own_names(self) -> list[str]:
+        """Nothing, and what is bound inside stays there."""
+        return []
 
 
 class Vectorize(Step):
@@ -96,13 +122,19 @@ class Vectorize(Step):
     each: Name = Field(description="The name of one element in `returns`.")
     returns: str = Field(description="The expression of one element.")
 
+    @property
+    def own_names(self) -> list[str]:
+        """One element."""
+        return [self.each]
+
 
 class Cast(Step):
     """Change the dtype of all variables of a layer or module."""
 
     verb = "cast"
+    renames = "cast"
     binds = "copy"
-    uses = ("cast",)
+    uses = {"cast": OWNERS}
     cast: Name
     to: Dtype
     as_: Name = Field(alias="as", description="Bind what is cast; where the framework works in place, the same object.")
@@ -112,8 +144,9 @@ class Move(Step):
     """Move all variables of a layer or module to another device of the same kind."""
 
     verb = "move"
+    renames = "move"
     binds = "copy"
-    uses = ("move",)
+    uses = {"move": OWNERS}
     move: Name
     device: int = Field(
         1, ge=0, lt=MOST_DEVICES, description="Which device, counted from 0; the CPU counts as several virtual ones."
@@ -127,8 +160,9 @@ class Materialize(Step):
     """Give a module that was made without memory its memory; what the values are then is not said."""
 
     verb = "materialize"
+    renames = "materialize"
     binds = "copy"
-    uses = ("materialize",)
+    uses = {"materialize": OWNERS}
     materialize: Name
     as_: Name = Field(
         alias="as", description="Bind what has memory; where the framework works in place, the same object."
@@ -139,13 +173,15 @@ class Parallel(Block):
     """Take one step of gradient descent on several devices, each with its part of the data, on the mean loss."""
 
     verb = "parallel"
-    uses = ("parallel",)
+    transforms = True
+    writes = True
+    uses = {"parallel": OWNERS}
     expressions = ("minimize",)
     parallel: Name = Field(description="A layer or module, replicated over the devices.")
     split: dict[Name, Parts] = Field(min_length=1, description="Names inside, each with its value on each device.")
     minimize: str = Field(description="The scalar, on each device of its own part.")
     rate: Real = 0.1
-    steps: "list[AnyStep]" = []
+    steps: list[AnyStep] = []
 
     @model_validator(mode="after")
     def check_parts(self) -> "Parallel":
@@ -154,12 +190,17 @@ class Parallel(Block):
             raise ValueError("`split` gives each name as many values as there are devices: the same number for all")
         return self
 
+    @property
+    def own_names(self) -> list[str]:
+        """What each device has its part of; what is bound inside stays there."""
+        return [*self.split]
+
 
 class Shard(Step):
     """Lay a variable out over two devices, cut along its first axis."""
 
     verb = "shard"
-    uses = ("shard",)
+    uses = {"shard": VARIABLES}
     shard: Place
 
 
@@ -183,3 +224,8 @@ class Measure(Block):
         if self.raises is not None:
             raise ValueError("what is measured is not refused: leave out `raises` and `expect`")
         return self
+
+    @property
+    def own_names(self) -> list[str]:
+        """Nothing, and what is bound inside stays there."""
+        return []

@@ -41,7 +41,7 @@ class Reenter(ScopeOptions):
 
     verb = "reenter"
     binds = "scope"
-    uses = ("reenter",)
+    uses = {"reenter": frozenset({"scope"})}
     reenter: Name = Field(description="A scope bound by `as`.")
 
 
@@ -65,7 +65,7 @@ class ReuseVariables(Step):
     """Switch an open scope to reuse from here on."""
 
     verb = "reuse_variables"
-    uses = ("reuse_variables",)
+    uses = {"reuse_variables": frozenset({"scope"})}
     reuse_variables: Name = Field(description="A scope bound by `as`, still open.")
 
 
@@ -75,6 +75,11 @@ class Intercept(Block):
     verb = "intercept"
     intercept: Name = Field(description="The name of the variable in `returns`; nothing outside sees it.")
     returns: str = Field(description="What is handed out in place of the variable, such as `2 * raw`.")
+
+    @property
+    def own_names(self) -> list[str]:
+        """The variable as it is kept."""
+        return [self.intercept]
 
 
 class Graph(Block):

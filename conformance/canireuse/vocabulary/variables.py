@@ -5,7 +5,20 @@ from typing import Literal
 from pydantic import Field, StrictBool, model_validator
 
 from canireuse.bounds import MOST_PARTS, MOST_VARIABLES
-from canireuse.step import Dtype, Initial, Name, Number, Place, Reuse, Shape, Step, Value, check_elements
+from canireuse.step import (
+    VALUES,
+    VARIABLES,
+    Dtype,
+    Initial,
+    Name,
+    Number,
+    Place,
+    Reuse,
+    Shape,
+    Step,
+    Value,
+    check_elements,
+)
 
 
 class Get(Step):
@@ -105,7 +118,8 @@ class Assign(Step):
     """Write a value into a variable."""
 
     verb = "assign"
-    uses = ("assign",)
+    writes = True
+    uses = {"assign": VARIABLES}
     expressions = ("to",)
     assign: Place
     to: Value = Field(description="The new values, or an expression.")
@@ -122,7 +136,8 @@ class Reinitialize(Step):
     """Set one variable back to what it was made with."""
 
     verb = "reinitialize"
-    uses = ("reinitialize",)
+    writes = True
+    uses = {"reinitialize": VARIABLES}
     reinitialize: Place
 
 
@@ -130,7 +145,7 @@ class Drop(Step):
     """Drop the Python name of a variable, layer or module, and collect garbage."""
 
     verb = "drop"
-    uses = ("drop",)
+    uses = {"drop": VALUES}
     drop: Name = Field(description="A name bound before; `alive` may still ask after what it stood for.")
 
 
@@ -138,5 +153,5 @@ class Read(Step):
     """Read a variable's value; of use where the reading itself may be refused."""
 
     verb = "read"
-    uses = ("read",)
+    uses = {"read": VARIABLES}
     read: Place

@@ -12,11 +12,11 @@ from canireuse.spec import Spec
 from canireuse.step import RESERVED
 from canireuse.stopwatch import Untimed
 from canireuse.translation import Unsupported
-from canireuse.vocabulary import VERBS, Expect
+from canireuse.vocabulary import Expect, verbs
 
 
 def step(verb, value=None, /, **fields):
-    return VERBS[verb].model_validate({verb: value, **fields}, by_alias=True)
+    return verbs()[verb].model_validate({verb: value, **fields}, by_alias=True)
 
 
 def spec_of(*steps):

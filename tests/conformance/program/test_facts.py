@@ -4,11 +4,11 @@ import pytest
 
 from canireuse.program import Facts
 from canireuse.spec import Spec
-from canireuse.vocabulary import VERBS
+from canireuse.vocabulary import verbs
 
 
 def step(verb, value=None, /, **fields):
-    return VERBS[verb].model_validate({verb: value, **fields}, by_alias=True)
+    return verbs()[verb].model_validate({verb: value, **fields}, by_alias=True)
 
 
 def facts(*steps):

@@ -2,13 +2,13 @@
 
 import pytest
 
-from canireuse.program import free_names, is_place, names_bound, own_names, places_of, texts_of
+from canireuse.program import free_names, is_place, names_bound, places_of, texts_of
 from canireuse.program.places import places_in, words_saved
-from canireuse.vocabulary import VERBS
+from canireuse.vocabulary import verbs
 
 
 def step(verb, value=None, /, **fields):
-    return VERBS[verb].model_validate({verb: value, **fields}, by_alias=True)
+    return verbs()[verb].model_validate({verb: value, **fields}, by_alias=True)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ BLOCK = {"steps": [step("variable", "inside", **{"as": "inside"})]}
     ],
 )
 def test_what_a_step_keeps_to_itself(made, own):
-    assert own_names(made) == own
+    assert made.own_names == own
 
 
 def test_all_that_is_bound_anywhere_is_known():

@@ -7,12 +7,12 @@ import pytest
 from canireuse.bounds import MOST_RUNS
 from canireuse.program import Fate, Mode, Slot, Symbols
 from canireuse.spec import Spec
-from canireuse.vocabulary import VERBS
+from canireuse.vocabulary import verbs
 from canireuse_adapters.reference import Reference
 
 
 def step(verb, value=None, /, **fields):
-    return VERBS[verb].model_validate({verb: value, **fields}, by_alias=True)
+    return verbs()[verb].model_validate({verb: value, **fields}, by_alias=True)
 
 
 def variable(name):

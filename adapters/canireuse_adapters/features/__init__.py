@@ -1,0 +1,1 @@
+"""Rare verbs, one file each: what it means, and how every framework says it."""
