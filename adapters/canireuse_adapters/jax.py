@@ -21,7 +21,6 @@ ERRORS = {
 }
 MISSING = {
     "graph": "JAX has no graph to build in: arithmetic runs at once, or is traced by a transformation.",
-    "session": "JAX has no sessions: an array holds its value itself.",
     "placeholder": "JAX has no placeholders: what is given later is an argument of a function.",
     "reuse_variables": "Flax has no reuse mode that an open scope could be switched to.",
     "penalties": "JAX's module libraries collect no regularization terms: a loss adds them up itself.",
@@ -76,7 +75,6 @@ class Jax(Emitter):
     words: ClassVar[Words] = {
         "read": "$read_data",
         "name_scope": "with jax.named_scope('$name_scope'):\n    $*body",
-        "vectorize": "$vectorize = jax.vmap(lambda $each: $returns)($over)",
     }
     package = "flax"
     #: the module that has initializers

@@ -62,7 +62,6 @@ class Reference(Emitter):
         "layer.norm": "The contract does not cover normalization: what a layer keeps besides its weights is a matter of each framework.",
         "layer.cell": "The contract does not cover what a framework's layers do with a cell.",
         "wrap": "The contract does not cover what a framework's layers do with a layer that is put into them.",
-        "reparametrize": "The contract does not cover places that give a function of the variable they hold.",
         "offers": "The contract does not cover what a framework's package offers.",
         "checkpoint_bytes": "The contract does not cover how many bytes a checkpoint takes: files have heads and forms of their own.",
         "traces": "The contract does not cover how often a function is traced: a traced function behaves as the Python function.",
@@ -84,9 +83,7 @@ class Reference(Emitter):
         "intercept": "with model.intercept(lambda $intercept: $returns):\n    $*body",
         "placeholder": "$placeholder = model.placeholder('$placeholder', $shape, '$dtype')",
         "graph": "with model.graph():\n    $*body",
-        "session": "with model.session():\n    $*body",
         "initialize": "model.initialize()",
-        "reinitialize": "$reinitialize.initialize()",
         "read": "model.value($read)",
         "layer": "$as = model.layer('$layer', '$name', inputs=$inputs, units=$units, kernel='$kernel', $**given)",
         "tie": "$tie = $to",
@@ -101,7 +98,6 @@ class Reference(Emitter):
         "restore": "model.restore($restore, $from, $**given)",
         "average": "$as = model.average($average, $decay)",
         "track": "model.track($track)",
-        "vectorize": "$vectorize = model.vectorize($over, lambda $each: $returns)",
     }
     keywords = {
         **dict.fromkeys(

@@ -103,7 +103,7 @@ def judged(located: Located) -> Found:
 def probing(located: Located) -> Found:
     """Find expectations of equal values where nothing was written: equal values prove nothing."""
     steps = list(walk(located.spec.steps))
-    wrote = any(step.writes or (isinstance(step, Call) and step.given) for step in steps)
+    wrote = any(step.probes or (isinstance(step, Call) and step.given) for step in steps)
     kinds = {step.kind for step in steps if isinstance(step, Expect)}
     reads = [step for step in steps if isinstance(step, Expect) and step.kind == "value"]
     if located.spec.contract == "sharing" and len(reads) > 1 and not wrote and kinds == {"value"}:

@@ -195,8 +195,8 @@ class Step(BaseModel):
     bound_by: ClassVar[str] = "as_"
     #: the field of which the object, or a copy of it, has what the step binds as a further name; empty if there is none
     renames: ClassVar[str] = ""
-    #: whether it writes variables, so that what is read afterwards shows which of them are one
-    writes: ClassVar[bool] = False
+    #: whether what is read after it shows which variables are one, as after a write
+    probes: ClassVar[bool] = False
 
     raises: RaiseKind | None = Field(None, description="The kind of error the step is answered with, or `nothing`.")
     expect: Label | None = Field(None, description="The label of the expectation that `raises` states.")

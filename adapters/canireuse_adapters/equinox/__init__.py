@@ -11,7 +11,7 @@ from canireuse.program import Object, Slot, free_names
 from canireuse.script import Unsupported
 from canireuse.spec import Spec
 from canireuse.step import Array, Step
-from canireuse.vocabulary import Assign, Call, Drop, Expect, Function, Layer, Module, Scan, Tie, Variable, walk
+from canireuse.vocabulary import Assign, Call, Expect, Function, Layer, Module, Scan, Tie, Variable, walk
 from canireuse_adapters.equinox import checkpoints, functions, layers, learning, measuring, modules
 from canireuse_adapters.equinox.places import (
     STATISTICS,
@@ -88,11 +88,9 @@ class Equinox(Jax):
         **dict.fromkeys(("scope", "default_scope", "reenter", "current_scope", "get"), BY_NAME),
         "reuse_variables": "Equinox has no reuse mode: what has a module uses its variables again, and what has none makes its own.",
         "intercept": "Equinox has no getter that something could be put before: an attribute of a module is what the field holds.",
-        "reparametrize": "What is read in a field is what the field holds: to compute it from something else is code of the layer, as in `eqx.nn.WeightNorm`.",
         "wrap": "Equinox has no layers that call another over time: users write `jax.lax.scan` over a cell, or `jax.vmap` over steps.",
         "layer.cell": "Equinox has `GRUCell` and `LSTMCell`, and no plain recurrent cell.",
         "function.template": "Equinox has no templates: what a function made is kept by who called it, and handed to the next call.",
-        "reinitialize": "An array keeps no initializer; a tree is made anew, or an earlier one is kept.",
     }
     words: ClassVar[Words] = WORDS
     layers = {
@@ -251,14 +249,6 @@ class Equinox(Jax):
         """Write one more."""
         spot = self.locate(place)
         self.put(spot, expr("$x + 1", x=self.turned(self.place(place), spot.transposed != spot.slot.transposed)))
-
-    def drop(self, step: Drop) -> None:
-        """Delete the name of a tree."""
-        if self.tree(step.drop) is None or self.outer(step.drop):
-            raise Unsupported(
-                "What this name stands for is a place in a tree, which still holds it: there is no name to drop."
-            )
-        super().drop(step)
 
     # -- functions that are being written
 

@@ -36,7 +36,6 @@ from canireuse_adapters.jax import ERRORS, MISSING, SINCE_OF_OPTAX, SINCE_ON_DEV
 
 PENALTY = "Haiku collects no regularization terms: a loss adds them up from the tree of parameters itself."
 NAMES = "`hk.name_scope` names parameters, and operations with them: it opens no second scope that could be left out."
-IN_THE_TREE = "No Python object stands for a Haiku parameter: it is in the tree until its entry is deleted."
 VALUE = "An array in JAX is a value: it has no name, and nothing can be written into it."
 #: functions that are applied, differentiated or compiled
 APPLIED = frozenset({"plain", "traced", "loss", "scan"})
@@ -124,8 +123,6 @@ class Haiku(Jax):
     missing = {
         **MISSING,
         "reuse_variables": "Haiku has no reuse mode that an open scope could be switched to: a whole function is run by `init` or by `apply`.",
-        "drop": IN_THE_TREE,
-        "alive": IN_THE_TREE,
         **dict.fromkeys(("scope.penalty", "default_scope.penalty", "reenter.penalty"), PENALTY),
         **dict.fromkeys((f"{verb}.auxiliary_name_scope" for verb in ("scope", "default_scope", "reenter")), NAMES),
         "collection": "Haiku has no collections but two: the parameters, and the state, which is not trained.",

@@ -9,7 +9,7 @@ from canireuse.emit import Fill, Words, expr, name
 from canireuse.program import Fate, Object
 from canireuse.program.symbols import Path
 from canireuse.script import Unsupported
-from canireuse.vocabulary import Average, Cast, Copy, Materialize, Move, Reinitialize, Restore, Save, Shard, Track
+from canireuse.vocabulary import Average, Cast, Copy, Materialize, Move, Restore, Save, Shard, Track
 from canireuse_adapters.haiku import layers
 from canireuse_adapters.haiku.scopes import Known
 
@@ -188,17 +188,6 @@ def tupled(words: Sequence[ast.expr]) -> ast.expr:
 # -- what is made anew
 
 
-def reinitialize(haiku: "Haiku", step: Reinitialize) -> None:
-    """Run `init` again and take one entry of what it makes."""
-    entry = haiku.spot(step.reinitialize).path
-    made = next((one.init for one in haiku.defined.values() if entry[1:] in one.makes), None)
-    if not made or entry[0] != "params":
-        raise Unsupported("Haiku keeps no initializer beside a parameter: `init` makes a whole tree anew.")
-    haiku.idiom("`init` runs once more, and one entry is taken from what it makes.")
-    words = "$entry = $made['$module']['$word']"
-    haiku.emit(words, entry=haiku.entry_words(entry), made=made, module=entry[1], word=entry[2])
-
-
 def materialize(haiku: "Haiku", step: Materialize) -> None:
     """Give shapes their memory: by `init`, or by arrays of zeros."""
     known = haiku.nets[haiku.owner(step.materialize)].builder
@@ -222,5 +211,5 @@ def made(haiku: "Haiku", to: str, known: Known, words: ast.expr | None) -> None:
 
 WORDS: Words = {
     **dict.fromkeys(COPIES, copy), "shard": shard, "track": track, "save": save, "restore": restore,
-    "reinitialize": reinitialize, "materialize": materialize,
+    "materialize": materialize,
 }  # fmt: skip

@@ -19,7 +19,6 @@ from canireuse.vocabulary import (
     NameScope,
     Optimizer,
     Reenter,
-    Reinitialize,
     Repeat,
     Scope,
     Variable,
@@ -136,7 +135,7 @@ def of_one_tree(step: Step) -> bool:
     """Return whether a step is worded for one tree of everything: by name, in the state, or as a list of all."""
     if isinstance(step, Expect):
         return step.kind in {"variables", "trainable", "names"} and step.inside is None
-    return isinstance(step, Get | Variable | Reinitialize) or (isinstance(step, Layer) and step.layer == "norm")
+    return step.verb in {"get", "variable", "reinitialize"} or (isinstance(step, Layer) and step.layer == "norm")
 
 
 # -- observations

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from canireuse.emit import Words, expr
 from canireuse.program import Object
 from canireuse.script import Unsupported
-from canireuse.vocabulary import Get, Reparametrize, Replace, Tie, Variable
+from canireuse.vocabulary import Get, Replace, Tie, Variable
 from canireuse_adapters.haiku.layers import kind_of, layers_of, write
 from canireuse_adapters.haiku.scopes import getting
 from canireuse_adapters.training import TIED_IN_CODE
@@ -129,20 +129,4 @@ def find_tied(haiku: "Haiku", owner: Object, parts: Iterable[str]) -> None:
             haiku.readers[owner, part] = haiku.finder(f"{haiku.nets[owner].word}_{part}", found.path, words)
 
 
-def reparametrize(haiku: "Haiku", step: Reparametrize) -> None:
-    """Have a getter around the layer's calls hand out a multiple of its parameter."""
-    owner, _ = haiku.symbols.above(step.reparametrize)
-    known, scaled = haiku.spot(step.reparametrize), haiku.function_name("scaled")
-    if owner is None or not haiku.nets[owner].make:
-        raise Unsupported("A getter stands around the calls of a layer; this is a parameter by itself.")
-    haiku.emit(
-        "def $scaled(next_getter, value, context):\n"
-        "    return next_getter($times * value if context.full_name == '$path' else value)",
-        scaled=scaled, times=step.times, path="/".join(known.path[1:]),
-    )  # fmt: skip
-    net = haiku.nets[owner]
-    net.around = (*net.around, expr("hk.custom_getter($scaled)", scaled=scaled))
-    redo(haiku, owner)
-
-
-WORDS: Words = {"tie": tie, "replace": replace, "reparametrize": reparametrize}
+WORDS: Words = {"tie": tie, "replace": replace}

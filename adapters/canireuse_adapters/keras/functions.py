@@ -9,11 +9,9 @@ from canireuse.step import Array, Step
 from canireuse.vocabulary import (
     Assign,
     Call,
-    Compute,
     Expect,
     Function,
     Get,
-    Gradient,
     Invoke,
     Measure,
     NameScope,
@@ -22,7 +20,6 @@ from canireuse.vocabulary import (
     Scan,
     Thread,
     Variable,
-    Vectorize,
     walk,
 )
 from canireuse_adapters.keras.layers import build_for, names_in
@@ -38,8 +35,8 @@ if TYPE_CHECKING:
 JITTED = "@jax.jit\ndef $of(values, $*takes):\n    $*body"
 STATEFUL = "def $function($*takes):\n    $*body"
 CALLED = "$of([variable.value for variable in $state], $*takes)"
-#: steps that leave every variable as it is
-READ_ONLY = (Call, Compute, Gradient, NameScope, Read, Repeat, Scan, Vectorize)
+#: steps that leave every variable as it is, beside those that bind a tensor
+READ_ONLY = (NameScope, Read, Repeat)
 TRACES = {"tensorflow": "$x.experimental_get_tracing_count()", "jax": "$x._cache_size()", "torch": "len($x)"}
 
 
@@ -124,7 +121,8 @@ def gives(keras: "Keras", step: Function) -> bool:
 def changes_variables(keras: "Keras", step: Function) -> bool:
     """Return whether a function hands on what variables become; where the clock runs, only if it may change one."""
     return not keras.facts.timed or any(
-        not isinstance(one, READ_ONLY) or (isinstance(one, Call) and one.training) for one in walk(step.steps)
+        (one.binds != "tensor" and not isinstance(one, READ_ONLY)) or (isinstance(one, Call) and one.training)
+        for one in walk(step.steps)
     )
 
 
@@ -253,7 +251,6 @@ def trace_count(keras: "Keras", step: Expect) -> ast.expr:
 
 WORDS: Words = {
     "repeat": repeat, "function": function, "invoke": invoke, "scan": scan,
-    "vectorize": "$vectorize = keras.ops.vectorized_map(lambda $each: $returns, $over)",
 }  # fmt: skip
 EFFECTS: Effects = {"function": defined}
 LACKS = (

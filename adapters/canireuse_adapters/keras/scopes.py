@@ -14,13 +14,12 @@ from canireuse.vocabulary import (
     Get,
     Measure,
     Reenter,
-    Reinitialize,
     Scope,
     Variable,
     walk,
 )
 from canireuse_adapters.keras.classes import initializer
-from canireuse_adapters.keras.layers import attribute_of, of_layer
+from canireuse_adapters.keras.layers import attribute_of
 from canireuse_adapters.tensorflow import number
 
 if TYPE_CHECKING:
@@ -179,33 +178,16 @@ def assign(keras: "Keras", step: Assign) -> None:
     keras.emit("$assign.assign($value)", assign=keras.place(step.assign), value=value)
 
 
-def reinitialize(keras: "Keras", step: Reinitialize) -> None:
-    """Assign the initial value once more."""
-    words, made = keras.place(step.reinitialize), keras.at(step.reinitialize).made
-    if of_layer(keras, step.reinitialize) and isinstance(words, ast.Attribute):
-        keras.emit(
-            "$words.assign($owner.$initializer($words.shape))",
-            words=words, owner=words.value, initializer=f"{words.attr}_initializer",
-        )  # fmt: skip
-        return
-    if not isinstance(made, Get | Variable) or made.init in (None, "random") or getattr(made, "start", None):
-        raise Unsupported("A Keras variable keeps no initializer: a random initial value is gone.")
-    filled = made.shape and not isinstance(made.init, list)
-    again = expr("keras.ops.full($words.shape, $init)" if filled else "$init", words=words, init=literal(made.init))
-    keras.emit("$words.assign($again)", words=words, again=again)
-
-
 WORDS: Words = {
     "scope": enter, "reenter": enter, "current_scope": enter,
     "name_scope": "with keras.name_scope('$name_scope'):\n    $*body", "get": get, "variable": variable,
-    "assign": assign, "read": "$read_data", "reinitialize": reinitialize,
+    "assign": assign, "read": "$read_data",
 }  # fmt: skip
 NOTES = {
     **dict.fromkeys(
         ("scope", "reenter", "current_scope"),
         "A scope is a layer that holds variables, a name in it an attribute: to assign it makes or replaces, to read it looks up.",
     ),
-    "reinitialize": "No call puts a variable back; users assign the initial value again.",
 }
 LACKS = (
     Lack(("scope", "reenter"), lambda _, step: isinstance(step.reuse, OddFlag), NO_FLAG),

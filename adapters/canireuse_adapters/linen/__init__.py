@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from canireuse.emit import Body, Lack, Slot, attribute, expr, name, text
+from canireuse.emit import Body, Lack, attribute, expr, name, text
 from canireuse.emit.fragments import alike
 from canireuse.program import Object
 from canireuse.script import Script, Unsupported
@@ -15,14 +15,12 @@ from canireuse.vocabulary import (
     Average,
     Cast,
     Copy,
-    Drop,
     Expect,
     Get,
     Layer,
     Materialize,
     Module,
     Move,
-    Reparametrize,
     Variable,
     Wrap,
 )
@@ -95,7 +93,6 @@ class Linen(Jax):
     }
     missing = {
         **{verb: reason for verb, reason in MISSING.items() if verb != "get.local"},
-        "reinitialize": "A Linen variable keeps no initializer; `init` makes a whole new tree.",
         **scopes.MISSING,
     }
     lacks = (Lack("layer", lambda _, step: step.layer == "cell" and step.bias is None, layers.ALWAYS_A_BIAS),)
@@ -215,13 +212,7 @@ class Linen(Jax):
         if structure.is_tried(step) or functions.returned(self, step):
             return
         if not isinstance(step, COPIES) or (isinstance(step, Copy) and step.shallow):
-            if isinstance(step, Drop):
-                self.let_go(step)
-            if isinstance(step, Reparametrize):
-                owner, part = self.symbols.above(step.reparametrize)
-                assert owner is not None
-                owner.slots[part] = Slot(part, reads=self.own("scaled"))
-            self.symbols.happen(step)
+            super().effect(step)
             return
         source = self.symbols.at(step.copy_ if isinstance(step, Copy) else getattr(step, step.verb))
         tree = self.found(source)
@@ -238,13 +229,6 @@ class Linen(Jax):
         paths = {known[one]: path for one, path in tree.paths.items()}
         word, named = self.own(f"bound_{step.as_}"), structure.copy_name(self, step, tree)
         self.trees.append(Tree(step.as_, tree.module, named, tree.collections, plan, plan.shape, entries, paths, word))
-
-    def let_go(self, step: Drop) -> None:
-        """Take what is dropped out of the module that was made for it and others."""
-        one = self.symbols.names[step.drop]
-        for tree in self.trees:
-            if structure.is_made(tree.plan.root):
-                tree.plan.root.parts = {word: part for word, part in tree.plan.root.parts.items() if part is not one}
 
     # -- places
 

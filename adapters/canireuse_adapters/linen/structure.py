@@ -12,7 +12,6 @@ from canireuse.vocabulary import (
     Call,
     Cast,
     Copy,
-    Drop,
     Freeze,
     Function,
     Initialize,
@@ -21,7 +20,6 @@ from canireuse.vocabulary import (
     Materialize,
     Module,
     Move,
-    Reparametrize,
     Replace,
     Tie,
     Track,
@@ -30,7 +28,7 @@ from canireuse.vocabulary import (
     Wrap,
     walk,
 )
-from canireuse_adapters.linen.layers import inner_entry, is_layer, parts_of, trains
+from canireuse_adapters.linen.layers import parts_of, trains
 from canireuse_adapters.linen.trees import Tree
 
 if TYPE_CHECKING:
@@ -93,7 +91,7 @@ def is_read(step: Call, steps: Sequence[Step]) -> bool:
 
 def runs(step: Step, linen: "Linen") -> bool:
     """Return whether a step needs what was made before it to be defined."""
-    if makes(step) or isinstance(step, Tie | Replace | Initialize | Freeze | Unfreeze | Drop):
+    if makes(step) or isinstance(step, Tie | Replace | Initialize | Freeze | Unfreeze) or step.verb == "drop":
         return False
     if isinstance(step, Function):
         return not returns_definition(step)
@@ -227,12 +225,6 @@ def replace(linen: "Linen", step: Replace) -> None:
         raise Unsupported("A Linen module's member is a definition or an array; one cannot stand for the other.")
 
 
-def drop(linen: "Linen", step: Drop) -> None:
-    """Let a module go: what its definition was handed stays where it was made."""
-    if step.drop in linen.facts.watched:
-        raise Unsupported(NO_OBJECT)
-
-
 def wrap(linen: "Linen", step: Wrap) -> None:
     """Write nothing yet: a wrapper is in the definition."""
     inner = linen.symbols.at(step.wrap)
@@ -244,29 +236,7 @@ def wrap(linen: "Linen", step: Wrap) -> None:
         linen.idiom("`nn.vmap` maps a layer over the time axis, with one set of parameters.")
 
 
-# -- what a layer computes with
-
-
-def reparametrize(linen: "Linen", step: Reparametrize) -> None:
-    """Have a layer compute with a function of its parameter, by `nn.map_variables` around its class."""
-    owner, part = linen.symbols.above(step.reparametrize)
-    tree = linen.found(owner)
-    if owner is None or tree is None or not is_layer(owner) or tree.plan.is_opened(owner):
-        raise Unsupported(
-            "`nn.map_variables` changes what a class of layers computes with: it is said where the layer is defined."
-        )
-    collection, keys = inner_entry(owner, part)
-    if len(keys) > 1 or collection != "params":
-        raise Unsupported("`nn.map_variables` over a part of a cell would have to be said inside the cell's class.")
-    linen.idiom("`nn.map_variables` hands the layer a function of its parameters; in the tree they stay what they are.")
-    linen.emit(
-        "def $scaled(variables):\n    params = variables['params']\n    return {'params': {**params, '$key': $times * params['$key']}}",
-        scaled=linen.own("scaled"), key=keys[0], times=step.times,
-    )  # fmt: skip
-
-
 WORDS: dict[str, Any] = {
-    "variable": nothing, "layer": nothing, "module": nothing, "wrap": wrap, "tie": tie, "replace": replace, "drop": drop,
+    "variable": nothing, "layer": nothing, "module": nothing, "wrap": wrap, "tie": tie, "replace": replace,
     "copy": copy, "cast": cast, "move": move, "materialize": materialize, "average": average, "track": track,
-    "reparametrize": reparametrize,
 }  # fmt: skip

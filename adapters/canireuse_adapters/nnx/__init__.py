@@ -100,7 +100,6 @@ class NNX(Jax):
     }  # fmt: skip
     missing = {
         **MISSING,
-        "reinitialize": "An NNX variable keeps its value alone, and no initializer to run again.",
         "default_scope": "NNX makes no name unique: a module that is set as an attribute again replaces the one before.",
         "intercept": "NNX has no getter that could be changed: a variable is read as an attribute of a module.",
         "scope.init": NO_DEFAULTS.format("a start value"),

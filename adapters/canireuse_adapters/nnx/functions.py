@@ -8,7 +8,7 @@ from canireuse.emit import Effects, Fill, Lack, Names, Words, expr, name
 from canireuse.program import Mode, Object
 from canireuse.script import Unsupported
 from canireuse.step import Step
-from canireuse.vocabulary import Drop, Function, Invoke, Scan, Thread, Variable, walk
+from canireuse.vocabulary import Function, Invoke, Scan, Thread, walk
 from canireuse_adapters.jax import Jax
 from canireuse_adapters.nnx import learning, scopes
 from canireuse_adapters.nnx.layers import ONCE, inside_function
@@ -128,33 +128,14 @@ def scan(nnx: "NNX", step: Scan) -> None:
     nnx.emit(LOOP, body=body, result=result, **fills)
 
 
-def drop(nnx: "NNX", step: Drop) -> None:
-    """Delete a name, and the attribute of the root that stands for it, unless a scope registered the variable."""
-    found, root = nnx.symbols.names.get(step.drop) or Object("unknown"), nnx.symbols.names["root"]
-    watched = expr("$dropped", dropped=step.drop)
-    if found.kind == "variable":
-        nnx.idiom("A variable of NNX takes no weak reference: its array is watched in its place.")
-        watched = expr("$dropped[...]", dropped=step.drop)
-    listed = [
-        part for part, one in root.parts.items() if one is found and (one.is_owner or isinstance(one.made, Variable))
-    ]
-    if step.drop in nnx.facts.watched:
-        nnx.emit("$watch = weakref.ref($watched)", watch=nnx.watch(step.drop), watched=watched)
-    nnx.emit("del $*names\ngc.collect()", names=[step.drop, *(f"root.{part}" for part in listed)])
-    for part in listed:
-        del root.parts[part]
-
-
 LACKS = (
     Lack("invoke", lambda nnx, step: step.abstract and inside_function(nnx, step), ONCE),
     Lack("invoke", lambda nnx, step: step.abstract and not nnx.defined[step.invoke].maker,
         "`nnx.eval_shape` gives the shapes of what a function returns, and this one returns no module."),
     Lack("thread", lambda nnx, step: nnx.defined[step.thread].maker,
         "What a thread makes and returns is a module that no function of the script was given."),
-    Lack("drop", lambda nnx, _: nnx.frames,
-        "A name of the script is dropped outside of functions: inside one it would be a name of the function's own."),
 )  # fmt: skip
 EFFECTS: Effects = {"invoke": returned, "thread": returned}
 WORDS: Words = {
-    "function": function, "invoke": invoke, "scan": scan, "drop": drop,
+    "function": function, "invoke": invoke, "scan": scan,
 }  # fmt: skip

@@ -179,13 +179,9 @@ def copy(nnx: "NNX", step: Copy) -> None:
     nnx.bind(step.as_, expr(COPIED[way], source=nnx.place(step.copy_)))
 
 
-LACKS = (
-    *(Lack(verb, inside_function, ONCE) for verb in ("layer", "wrap")),
-    Lack("reparametrize", lambda nnx, _: nnx.inside("loss", "tensor"), PURE.format("change how a variable is read")),
-)
+LACKS = (*(Lack(verb, inside_function, ONCE) for verb in ("layer", "wrap")),)
 EFFECTS: Effects = {"layer": made, "wrap": wrapped}
 WORDS: Words = {
     "layer": layer, "wrap": wrap, "call": call, "module": module, "tie": tie, "copy": copy,
     "replace": lambda nnx, step: put(nnx, step.replace, step.by, whole=True),
-    "reparametrize": "$reparametrize.set_metadata(on_get_value=lambda _, value: $times * value)",
 }  # fmt: skip

@@ -58,7 +58,6 @@ MISSING = {
     "cast": "A variable of TensorFlow keeps the dtype it was made with: users make the network anew in the other dtype and assign the cast values.",
     "move": "A variable of TensorFlow stays on the device it was made on: users open `tf.device` around what makes it.",
     "call.given": "A network of TF1 reads the variables that were got when it was built; a custom getter can hand out other values there (`intercept`), a call cannot.",
-    "reparametrize": "TF1 has no word that changes how a variable is read once a layer has it; a custom getter does so when it is got (`intercept`).",
     "shard": "TF1 cuts a variable by a partitioner when it is got (`partitions`), and never afterwards.",
     "paths": "A `tf.Module` lists each variable once, and has no public call for the other paths to it.",
 }
@@ -495,7 +494,6 @@ class TF1Eager(TensorFlow1):
         "measure.fresh": "In eager mode `tf1.get_variable` keeps no store of variables: each call makes a new one, and there is none that a look-up by name could be timed on; a graph has one.",
         "graph": "Eager mode has no graph of its own: to open one is to leave eager mode, and `tf1` is asked for that.",
         "placeholder": "`tf.placeholder` refuses to run in eager mode.",
-        "reinitialize": "An eager variable keeps no initializer to run again; assign the value instead.",
         **dict.fromkeys(("freeze", "unfreeze"), NO_LIST),
         **dict.fromkeys(("materialize", "invoke.abstract"), NO_ABSTRACT),
     }

@@ -129,6 +129,6 @@ def eager_invoke(tf1: "TF1Eager", step: Invoke) -> None:
     tf1.fill("$as = $invoke($*arguments)", step, arguments=[tf1.expression(one) for one in step.given])
 
 
-WORDS: dict[str, Any] = {"scan": scan, "vectorize": "$vectorize = tf.vectorized_map(lambda $each: $returns, $over)"}
+WORDS: dict[str, Any] = {"scan": scan}
 IN_GRAPH: dict[str, Any] = {"function": function, "invoke": invoke, "thread": thread}
 EAGER: dict[str, Any] = {"function": eager_function, "invoke": eager_invoke}

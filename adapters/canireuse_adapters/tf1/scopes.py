@@ -3,9 +3,9 @@
 import ast
 from typing import TYPE_CHECKING, Any
 
-from canireuse.emit import Body, Names, expr, literal, name, node, statements, text
+from canireuse.emit import Body, Names, expr, literal, name, node, text
 from canireuse.step import Initial, OddFlag, Step
-from canireuse.vocabulary import Assign, Get, Graph, Intercept, Reinitialize, Session, Variable, walk
+from canireuse.vocabulary import Assign, Block, Get, Graph, Intercept, Variable, walk
 from canireuse_adapters.tensorflow import number
 
 if TYPE_CHECKING:
@@ -113,13 +113,6 @@ def assign(tf1: "TensorFlow1", step: Assign) -> None:
     tf1.write(step.assign, "assign", literal(step.to) if plain else tf1.expression(step.to))
 
 
-def reinitialize(tf1: "TF1", step: Reinitialize) -> None:
-    """Run one variable's initializer again."""
-    parts = tf1.in_parts(step.reinitialize)
-    words = "[part.initializer for part in $reinitialize]" if parts else "$reinitialize.initializer"
-    tf1.fill(f"session.run({words})", step)
-
-
 def graph(tf1: "TF1", step: Graph) -> None:
     """Open another graph with a session of its own; the first session's name is taken meanwhile."""
     with tf1.apart() as body:
@@ -127,14 +120,7 @@ def graph(tf1: "TF1", step: Graph) -> None:
     kept(tf1, step, tf1.in_graph(body))
 
 
-def session(tf1: "TF1", step: Session) -> None:
-    """Open another session over the same graph."""
-    with tf1.apart() as body:
-        tf1.steps(step.steps)
-    kept(tf1, step, statements(f"with {tf1.new_session} as session:\n    $*body", body=body))
-
-
-def kept(tf1: "TF1", step: Graph | Session, inner: Body) -> None:
+def kept(tf1: "TF1", step: Block, inner: Body) -> None:
     """Write what may open another session, and have the name stand for the first one again where something follows."""
     last = any(one is tf1.facts.steps[-1] for one in walk(step.steps))
     again = not last and "session" in Names(inner).bound
@@ -160,12 +146,9 @@ WORDS: dict[str, Any] = {
 }  # fmt: skip
 IN_GRAPH: dict[str, Any] = {
     "graph": graph,
-    "session": session,
     "placeholder": "$placeholder = tf1.placeholder(tf.$dtype, $shape)",
     "read": "session.run($read_value)",
-    "reinitialize": reinitialize,
 }
 EAGER: dict[str, Any] = {
-    "session": "with tf1.Session() as session:\n    $*body",
     "read": lambda tf1, step: tf1.fill("session.run($read_value)" if tf1.in_session else "$read_value.numpy()", step),
 }

@@ -75,7 +75,6 @@ def scan(tf: "TF2", step: Scan) -> None:
 
 WORDS: Words = {
     "function": function, "invoke": invoke, "scan": scan,
-    "vectorize": "$vectorize = tf.vectorized_map(lambda $each: $returns, $over)",
 }  # fmt: skip
 EFFECTS: Effects = {"function": defined}
 LACKS = (

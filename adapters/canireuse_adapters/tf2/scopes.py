@@ -5,11 +5,9 @@ from typing import TYPE_CHECKING
 
 from canireuse.emit import Fill, Lack, Words, attribute, expr, literal, statements, text
 from canireuse.program import Mode
-from canireuse.script import Unsupported
 from canireuse.step import OddFlag
-from canireuse.vocabulary import Assign, CurrentScope, Get, Layer, Reenter, Reinitialize, Scope, Variable, walk
+from canireuse.vocabulary import Assign, CurrentScope, Get, Reenter, Scope, Variable, walk
 from canireuse_adapters.tensorflow import number
-from canireuse_adapters.tf2.classes import initial_of
 
 if TYPE_CHECKING:
     from canireuse_adapters.tf2 import TF2
@@ -94,28 +92,11 @@ def assign(tf: "TF2", step: Assign) -> None:
     tf.emit("$assign.assign($value)", assign=tf.place(step.assign), value=value)
 
 
-def reinitialize(tf: "TF2", step: Reinitialize) -> None:
-    """Assign the initial value once more."""
-    words, found = tf.place(step.reinitialize), tf.at(step.reinitialize)
-    tf.idiom("No call puts a variable back; users assign the initial value again.")
-    match found.made:
-        case Layer() if tf.is_keras(found) and isinstance(words, ast.Attribute):
-            initializer = f"{'recurrent' if found.part == 'recurrent' else words.attr}_initializer"
-            value = expr("$owner.$initializer($words.shape)", owner=words.value, initializer=initializer, words=words)
-        case Layer() as made if getattr(made, found.part) != "random":
-            value = initial_of(made, found.part)
-        case Get() | Variable() as made if made.init is not None and made.init != "random":
-            (value,) = initial(tf, made)
-        case _:
-            raise Unsupported("A `tf.Variable` keeps no initializer: a random initial value is gone.")
-    tf.emit("$words.assign($value)", words=words, value=value)
-
-
 WORDS: Words = {
     "scope": scope, "reenter": enter, "current_scope": enter,
     "name_scope": "with tf.name_scope('$name_scope'):\n    $*body", "get": get,
     "variable": lambda tf, step: tf.bind(step.as_, new(tf, step, text(step.variable))), "assign": assign,
-    "read": "$read_data", "reinitialize": reinitialize,
+    "read": "$read_data",
 }  # fmt: skip
 LACKS = (
     Lack(("scope", "reenter"), lambda _, step: isinstance(step.reuse, OddFlag), NO_FLAG),

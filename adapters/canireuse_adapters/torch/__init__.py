@@ -99,7 +99,6 @@ class Torch(Emitter):
         "reuse_variables": "PyTorch modules have no reuse mode that could be switched: `get_parameter` looks up, `register_parameter` makes.",
         "placeholder": "PyTorch runs eagerly and has no placeholders: values are given as arguments.",
         "graph": "PyTorch has no graph that variables live in: a parameter belongs to whatever object holds it.",
-        "session": "PyTorch has no sessions: a parameter holds its value itself.",
         "collection": NO_COLLECTIONS,
         **{f"{verb}.init": NO_DEFAULTS for verb in SCOPES},
         **{f"{verb}.dtype": NO_DTYPE for verb in SCOPES},
@@ -215,7 +214,9 @@ class Torch(Emitter):
     def is_loose(self, made: Layer | Variable) -> bool:
         """Return whether no module holds what is made but its Python name: none need, or it is to be dropped."""
         unnamed = isinstance(made, Layer) and made.name is None
-        return unnamed or not self.has_root() or (made.as_ in self.facts.dropped and not self.facts.lists_all)
+        if unnamed or not self.has_root():
+            return True
+        return not self.facts.lists_all and any(vars(step).get("drop") == made.as_ for step in self.facts.steps)
 
     def key(self, owner: str, path: str) -> str:
         """Return the key in an owner's state dict of what stands at a path inside."""

@@ -113,7 +113,6 @@ WORDS: Words = {
     "function": function,
     "invoke": invoke,
     "scan": scan,
-    "vectorize": "$vectorize = torch.vmap(lambda $each: $returns)($over)",
 }
 EFFECTS: Effects = {"train": trained}
 LACKS = tuple(

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from canireuse.emit import Effects, Lack, Slot, Words, expr, text
 from canireuse.script import Unsupported
-from canireuse.vocabulary import Average, Materialize, Reparametrize, Track
+from canireuse.vocabulary import Average, Materialize, Track
 
 if TYPE_CHECKING:
     from canireuse_adapters.torch import Torch
@@ -28,38 +28,6 @@ def materialize(torch: "Torch", step: Materialize) -> None:
         return
     torch.idiom("A state dict of the module's own keys stands for a checkpoint, which is loaded with `assign=True`.")
     torch.fill(ASSIGNED + ("\n$as = $materialize" if step.as_ != step.materialize else ""), step, where=where)
-
-
-# -- parametrizations
-
-
-def reparametrize(torch: "Torch", step: Reparametrize) -> None:
-    """Register a parametrization: the parameter moves away, and its place gives what the module returns."""
-    owner, part = torch.symbols.above(step.reparametrize)
-    if not owner or part not in owner.parts:
-        raise Unsupported("A parametrization is registered on a module, by the name that a parameter has there.")
-    if owner.slot(part).reads:
-        raise Unsupported("A second parametrization is applied to what the first one gives, not to the parameter.")
-    all_steps = [one for one in torch.facts.steps if isinstance(one, Reparametrize)]
-    number = next(number for number, one in enumerate(all_steps, 1) if one is step)
-    torch.idiom("A parametrization is an `nn.Module` that the user writes.")
-    torch.emit(
-        "class $made(nn.Module):\n"
-        "    def forward(self, parameter):\n"
-        "        return $times * parameter\n"
-        "nn.utils.parametrize.register_parametrization($owner, '$name', $made())",
-        made=torch.own(f"Times{number}"), times=step.times, owner=torch.place(step.reparametrize.rpartition(".")[0]),
-        name=owner.slot(part).attribute,
-    )  # fmt: skip
-
-
-def reparametrized(torch: "Torch", step: Reparametrize) -> None:
-    """Have the parameter stand elsewhere, and its value where it was."""
-    owner, part = torch.symbols.above(step.reparametrize)
-    if owner:
-        slot = owner.slot(part)
-        moved = f"parametrizations.{slot.attribute}.original"
-        owner.slots[part] = slot._replace(attribute=moved, reads=slot.attribute)
 
 
 # -- averages
@@ -89,11 +57,10 @@ WORDS: Words = {
     "cast": CAST, "cast/to-swap": SWAP + CAST, "cast/to-overwrite": OVERWRITE + CAST,
     "move": "$as = $move.to('cuda:0')",
     "materialize": materialize,
-    "reparametrize": reparametrize,
     "average": f"$as = {SWA}.AveragedModel($average, multi_avg_fn={SWA}.get_ema_multi_avg_fn($decay))",
     "track": track,
 }  # fmt: skip
-EFFECTS: Effects = {"reparametrize": reparametrized, "average": averaged}
+EFFECTS: Effects = {"average": averaged}
 LACKS = (
     Lack(
         "move", lambda torch, _: torch.device == "cpu",

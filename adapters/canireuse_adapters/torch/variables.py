@@ -7,7 +7,7 @@ from canireuse.emit import Fill, Lack, Words, expr, literal, text
 from canireuse.program import Mode, Object
 from canireuse.script import Unsupported
 from canireuse.step import Array, Initial, Step
-from canireuse.vocabulary import Assign, Get, Layer, Reinitialize, Variable
+from canireuse.vocabulary import Assign, Get, Layer, Variable
 from canireuse_adapters.torch.scopes import NO_MODE
 
 if TYPE_CHECKING:
@@ -140,16 +140,6 @@ def integers(values: Array) -> bool:
     return all(map(integers, values)) if isinstance(values, list) else isinstance(values, int)
 
 
-def reinitialize(torch: "Torch", step: Reinitialize) -> None:
-    """Write the initial value again."""
-    found = torch.symbols.at(step.reinitialize)
-    init = start_of(found) if found else None
-    if init is None:
-        raise Unsupported("A parameter does not remember how it was made, and here its initial value is not known.")
-    torch.idiom("A parameter does not remember its initializer: its initial value is written out again.")
-    start(torch, torch.place(step.reinitialize), init, transposed=torch.transposed(step.reinitialize))
-
-
 def start_of(found: Object) -> Initial | None:
     """Return what a variable started from, None if that is not known."""
     match found.made:
@@ -179,7 +169,7 @@ def writes_packed(torch: "Torch", step: Step) -> bool:
     return any(map(torch.is_packed, [places] if isinstance(places, str) else places))
 
 
-WORDS: Words = {"get": get, "variable": variable, "assign": assign, "read": "$read_data", "reinitialize": reinitialize}
+WORDS: Words = {"get": get, "variable": variable, "assign": assign, "read": "$read_data"}
 #: verb -> the field that says what is written
 WRITTEN = {
     "assign": "assign", "hook": "hook", "freeze": "freeze", "unfreeze": "unfreeze", "gradient": "wrt", "train": "wrt",

@@ -34,7 +34,7 @@ from canireuse.script import Script, Unsupported
 from canireuse.spec import Spec
 from canireuse.step import Array, Step
 from canireuse.translation import Adapter, options_of
-from canireuse.vocabulary import Block, Compute, Drop, Expect, Measure, Repeat, Thread
+from canireuse.vocabulary import Block, Compute, Expect, Measure, Repeat, Thread
 
 #: what steps call fields whose names are words of Python
 ALIASES = {"as": "as_", "from": "given_by", "copy": "copy_", "is": "is_", "in": "inside"}
@@ -455,12 +455,6 @@ class Emitter(Adapter):
     def threaded(self, function: str) -> list[ast.expr]:
         """Return what a thread is given to call a function: the function, and its arguments if it takes any."""
         return [name(function)]
-
-    def drop(self, step: Drop) -> None:
-        """Delete the Python name; where that is asked, a weak reference tells whether the object is still there."""
-        if step.drop in self.facts.watched:
-            self.emit("$watch = weakref.ref($dropped)", watch=self.watch(step.drop), dropped=step.drop)
-        self.emit("del $dropped\ngc.collect()", dropped=step.drop)
 
     def watch(self, dropped: str) -> str:
         """Return what the weak reference to a dropped object is called."""

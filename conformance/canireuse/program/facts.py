@@ -8,7 +8,6 @@ from canireuse.step import Step
 from canireuse.vocabulary import (
     Block,
     Call,
-    Drop,
     Expect,
     Function,
     Invoke,
@@ -50,11 +49,6 @@ class Facts:
     def read(self) -> frozenset[str]:
         """The names that a step reads; what a step binds under another is for nobody."""
         return frozenset(place.partition(".")[0] for step in self.steps for place in places_of(step))
-
-    @cached_property
-    def dropped(self) -> frozenset[str]:
-        """The names that are dropped."""
-        return frozenset(step.drop for step in self.steps if isinstance(step, Drop))
 
     @cached_property
     def watched(self) -> frozenset[str]:

@@ -386,7 +386,6 @@ class Symbols:
 EFFECTS: Mapping[str, Callable[[Symbols, Any], None]] = {
     "tie": lambda symbols, step: symbols.put(step.tie, step.to),
     "replace": lambda symbols, step: symbols.put(step.replace, step.by),
-    "drop": lambda symbols, step: symbols.names.update({step.drop: Object("dropped")}),
     "freeze": lambda symbols, step: symbols.freeze(step.freeze, frozen=True),
     "unfreeze": lambda symbols, step: symbols.freeze(step.unfreeze, frozen=False),
     "repeat": Symbols.turn,

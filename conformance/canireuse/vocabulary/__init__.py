@@ -17,7 +17,6 @@ from canireuse.vocabulary.owners import (
     Copy,
     Layer,
     Module,
-    Reparametrize,
     Replace,
     Restore,
     Save,
@@ -36,7 +35,6 @@ from canireuse.vocabulary.running import (
     Scan,
     Shard,
     Thread,
-    Vectorize,
 )
 from canireuse.vocabulary.scopes import (
     CurrentScope,
@@ -48,17 +46,14 @@ from canireuse.vocabulary.scopes import (
     ReuseVariables,
     Scope,
     ScopeOptions,
-    Session,
 )
 from canireuse.vocabulary.variables import (
     Assign,
     Compute,
-    Drop,
     Get,
     Initialize,
     Placeholder,
     Read,
-    Reinitialize,
     Variable,
 )
 
@@ -67,10 +62,10 @@ VERBS: dict[str, type[Step]] = {
     model.verb: model
     for model in (
         Scope, DefaultScope, Reenter, CurrentScope, NameScope, ReuseVariables, Intercept,
-        Get, Variable, Placeholder, Compute, Assign, Initialize, Reinitialize, Drop, Read,
-        Layer, Call, Wrap, Module, Tie, Replace, Copy, Save, Restore, Reparametrize,
+        Get, Variable, Placeholder, Compute, Assign, Initialize, Read,
+        Layer, Call, Wrap, Module, Tie, Replace, Copy, Save, Restore,
         Gradient, Train, Optimizer, Update, Freeze, Unfreeze, Average, Track,
-        Repeat, Function, Invoke, Thread, Scan, Vectorize, Graph, Session,
+        Repeat, Function, Invoke, Thread, Scan, Graph,
         Cast, Move, Materialize, Parallel, Shard, Measure, Expect,
     )
 }  # fmt: skip
@@ -91,10 +86,10 @@ def walk(steps: Sequence[Step]) -> Iterator[Step]:
 
 
 __all__ = [
-    "Assign", "Average", "Block", "Call", "Cast", "Compute", "Copy", "CurrentScope", "DefaultScope", "Drop",
+    "Assign", "Average", "Block", "Call", "Cast", "Compute", "Copy", "CurrentScope", "DefaultScope",
     "Expect", "Freeze", "Function", "Get", "Gradient", "Graph", "Initialize", "Intercept", "Invoke", "Layer",
     "Materialize", "Measure", "Module", "Move", "NameScope", "Optimizer", "Parallel", "Placeholder", "Read", "Reenter",
-    "Reinitialize", "Reparametrize", "Repeat", "Replace", "Restore", "ReuseVariables", "Save", "Scan", "Scope",
-    "ScopeOptions", "Session", "Shard", "Step", "Thread", "Tie", "Track", "Train", "Unfreeze", "Update", "Variable",
-    "Vectorize", "Wrap", "verbs", "walk",
+    "Repeat", "Replace", "Restore", "ReuseVariables", "Save", "Scan", "Scope",
+    "ScopeOptions", "Shard", "Step", "Thread", "Tie", "Track", "Train", "Unfreeze", "Update", "Variable",
+    "Wrap", "verbs", "walk",
 ]  # fmt: skip

@@ -13,7 +13,7 @@ class Gradient(Block):
 
     verb = "gradient"
     transforms = True
-    writes = True
+    probes = True
     binds = "tensor"
     bound_by = "gradient"
     uses = {"wrt": VARIABLES}
@@ -37,7 +37,7 @@ class Train(Block):
 
     verb = "train"
     transforms = True
-    writes = True
+    probes = True
     uses = {"wrt": VALUES}
     expressions = ("minimize",)
     train: Literal["sgd", "adam"] = Field(description="The optimizer.")
@@ -73,7 +73,7 @@ class Update(Block):
 
     verb = "update"
     transforms = True
-    writes = True
+    probes = True
     uses = {"update": frozenset({"optimizer"})}
     expressions = ("minimize",)
     update: Name = Field(description="An optimizer bound before.")
@@ -121,6 +121,6 @@ class Track(Step):
     """Move an average once towards what the module's variables hold now."""
 
     verb = "track"
-    writes = True
+    probes = True
     uses = {"track": OWNERS}
     track: Name = Field(description="An average bound before.")

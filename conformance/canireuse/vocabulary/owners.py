@@ -7,7 +7,6 @@ from pydantic import Field, model_validator
 from canireuse.step import (
     OWNERS,
     VALUES,
-    VARIABLES,
     Initial,
     Member,
     Name,
@@ -145,18 +144,8 @@ class Restore(Step):
     """Restore a module from a checkpoint."""
 
     verb = "restore"
-    writes = True
+    probes = True
     uses = {"restore": OWNERS}
     restore: Name
     given_by: Name = Field(alias="from", description="The word it was saved under.")
     partial: bool = Field(False, description="Accept a checkpoint that lacks variables of the module.")  # noqa: FBT003
-
-
-class Reparametrize(Step):
-    """Have a place of a layer or module give a function of the variable it holds."""
-
-    verb = "reparametrize"
-    writes = True
-    uses = {"reparametrize": VARIABLES}
-    reparametrize: Place = Field(description="A variable of a layer or module, such as `layer.kernel`.")
-    times: Number = Field(description="What is read there is the variable times this number.")

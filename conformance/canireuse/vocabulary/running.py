@@ -110,24 +110,6 @@ class Scan(Block):
         return []
 
 
-class Vectorize(Step):
-    """Map an expression of one element over the first axis of a tensor, with the framework's own batching."""
-
-    verb = "vectorize"
-    binds = "tensor"
-    bound_by = "vectorize"
-    expressions = ("over",)
-    vectorize: Name = Field(description="Bind the results, stacked.")
-    over: str = Field(description="The tensor that is mapped over.")
-    each: Name = Field(description="The name of one element in `returns`.")
-    returns: str = Field(description="The expression of one element.")
-
-    @property
-    def own_names(self) -> list[str]:
-        """One element."""
-        return [self.each]
-
-
 class Cast(Step):
     """Change the dtype of all variables of a layer or module."""
 
@@ -174,7 +156,7 @@ class Parallel(Block):
 
     verb = "parallel"
     transforms = True
-    writes = True
+    probes = True
     uses = {"parallel": OWNERS}
     expressions = ("minimize",)
     parallel: Name = Field(description="A layer or module, replicated over the devices.")

@@ -87,10 +87,3 @@ class Graph(Block):
 
     verb = "graph"
     graph: Name = Field(description="A word for the graph; it names nothing in the script.")
-
-
-class Session(Block):
-    """Run in another session over the same graph; values are not carried over."""
-
-    verb = "session"
-    session: Name = Field(description="A word for the session; it names nothing in the script.")

@@ -6,7 +6,6 @@ from pydantic import Field, StrictBool, model_validator
 
 from canireuse.bounds import MOST_PARTS, MOST_VARIABLES
 from canireuse.step import (
-    VALUES,
     VARIABLES,
     Dtype,
     Initial,
@@ -118,7 +117,7 @@ class Assign(Step):
     """Write a value into a variable."""
 
     verb = "assign"
-    writes = True
+    probes = True
     uses = {"assign": VARIABLES}
     expressions = ("to",)
     assign: Place
@@ -130,23 +129,6 @@ class Initialize(Step):
 
     verb = "initialize"
     initialize: None = None
-
-
-class Reinitialize(Step):
-    """Set one variable back to what it was made with."""
-
-    verb = "reinitialize"
-    writes = True
-    uses = {"reinitialize": VARIABLES}
-    reinitialize: Place
-
-
-class Drop(Step):
-    """Drop the Python name of a variable, layer or module, and collect garbage."""
-
-    verb = "drop"
-    uses = {"drop": VALUES}
-    drop: Name = Field(description="A name bound before; `alive` may still ask after what it stood for.")
 
 
 class Read(Step):

@@ -1,0 +1,40 @@
+"""Vectorizing: an expression of one element, mapped over the first axis by the framework's own batching."""
+
+from pydantic import Field
+
+from canireuse.emit import Tables
+from canireuse.features import Feature
+from canireuse.step import Name, Step
+
+
+class Vectorize(Step):
+    """Map an expression of one element over the first axis of a tensor, with the framework's own batching."""
+
+    verb = "vectorize"
+    binds = "tensor"
+    bound_by = "vectorize"
+    expressions = ("over",)
+    vectorize: Name = Field(description="Bind the results, stacked.")
+    over: str = Field(description="The tensor that is mapped over.")
+    each: Name = Field(description="The name of one element in `returns`.")
+    returns: str = Field(description="The expression of one element.")
+
+    @property
+    def own_names(self) -> list[str]:
+        """One element."""
+        return [self.each]
+
+
+IN_TENSORFLOW = Tables(words={"vectorize": "$vectorize = tf.vectorized_map(lambda $each: $returns, $over)"})
+
+FEATURE = Feature(
+    verbs=(Vectorize,),
+    said={
+        "reference": Tables(words={"vectorize": "$vectorize = model.vectorize($over, lambda $each: $returns)"}),
+        "torch": Tables(words={"vectorize": "$vectorize = torch.vmap(lambda $each: $returns)($over)"}),
+        "tensorflow1": IN_TENSORFLOW,
+        "tf2": IN_TENSORFLOW,
+        "keras": Tables(words={"vectorize": "$vectorize = keras.ops.vectorized_map(lambda $each: $returns, $over)"}),
+        "jax": Tables(words={"vectorize": "$vectorize = jax.vmap(lambda $each: $returns)($over)"}),
+    },
+)
