@@ -12,6 +12,7 @@ from importlib.metadata import entry_points
 from pkgutil import iter_modules
 from typing import Any
 
+from canireuse.problems import UsageError
 from canireuse.step import Step
 
 GROUP = "canireuse.features"
@@ -32,7 +33,32 @@ class Feature:
 
 @cache
 def features() -> tuple[Feature, ...]:
-    """Return all features, those of this project first, in the order of their names."""
-    packages = [point.load() for point in sorted(entry_points(group=GROUP), key=lambda point: point.value)]
-    names = [f"{package.__name__}.{module.name}" for package in packages for module in iter_modules(package.__path__)]
-    return tuple(import_module(name).FEATURE for name in names)
+    """Return all features, in the order of their modules' names; raise UsageError if one cannot be loaded."""
+    packages = sorted({point.value for point in entry_points(group=GROUP)})
+    return tuple(feature_in(name) for package in packages for name in modules_of(package))
+
+
+def modules_of(package: str) -> list[str]:
+    """Return the names of the modules in a package; raise UsageError if there is no such package."""
+    try:
+        return [f"{package}.{module.name}" for module in iter_modules(import_module(package).__path__)]
+    except Exception as error:  # a package of somebody else may raise anything
+        raise unloadable(package, error) from error
+
+
+def feature_in(name: str) -> Feature:
+    """Return the feature that a module has; raise UsageError if it has none, or cannot be imported."""
+    try:
+        found: object = import_module(name).FEATURE
+    except Exception as error:  # the same
+        raise unloadable(name, error) from error
+    if not isinstance(found, Feature):
+        raise unloadable(name, TypeError(f"{found!r} is no Feature"))
+    return found
+
+
+def unloadable(name: str, error: Exception) -> UsageError:
+    """Return the error for a module that is no feature."""
+    return UsageError(
+        f"the feature {name!r} cannot be loaded: {type(error).__name__}: {error}\n    expected: a module with a FEATURE, as CONTRIBUTING.md has it\n    to do: mend it, or remove it from the packages that the entry points `{GROUP}` name"
+    )
