@@ -18,6 +18,8 @@ SPECS = Path(__file__).parent.parent.parent / "specs"
 #: what the host gives to a script
 GIVEN = ["observe", "measure", "rounds"]
 RULES = "F,B018,E3,E501"
+#: backend -> the oldest Python that its scripts run on, where that is older than what this project needs
+OLDEST = {"tf1": "py37"}
 #: the backends whose scripts are emitted as nodes
 EMITTED = [name for name in sorted(canireuse_adapters.names()) if issubclass(canireuse_adapters.adapter(name), Emitter)]
 FAULTS = {
@@ -28,29 +30,31 @@ FAULTS = {
     "B018": "root = 1\nroot\n",
     "E302": "x = 1\ndef loss():\n    return x\n\n\nobserve('label', loss())\n",
     "E501": f"observe('label', {list(range(40))})\n",
+    "invalid-syntax": "with (\n    open('one') as one,\n    open('two') as two,\n):\n    observe('label', [one, two])\n",
 }
 
 
-def found_in(texts: dict[str, str], folder: Path) -> dict[str, list[str]]:
-    """Return name of a script -> what the linter finds in it, of those in which it finds something."""
+def found_in(texts: dict[str, str], folder: Path, python: str) -> dict[str, list[str]]:
+    """Return name of a script -> what the linter of a version of Python finds in it, of those in which it finds something."""
     named = {f"{number}.py": name for number, name in enumerate(texts)}
     for number, text in enumerate(texts.values()):
         (folder / f"{number}.py").write_text(text)
     command = [find_ruff_bin(), "check", "--isolated", "--no-cache", "--preview", "--select", RULES]
     command += ["--line-length", str(COLUMNS), "--config", f"builtins={json.dumps(GIVEN)}", "--output-format", "json"]
+    command += ["--target-version", python]
     done = subprocess.run([*command, str(folder)], capture_output=True, text=True, check=False)
     found: dict[str, list[str]] = {}
     for one in json.loads(done.stdout):
         where = one["location"]["row"]
         found.setdefault(named[Path(one["filename"]).name], []).append(
-            f"{one['code']} at line {where}: {one['message']}"
+            f"{one['code'] or one['name']} at line {where}: {one['message']}"
         )
     return found
 
 
 @pytest.mark.parametrize("code", FAULTS)
 def test_a_script_with_a_fault_is_refused(code: str, tmp_path: Path) -> None:
-    (found,) = found_in({"faulty": FAULTS[code]}, tmp_path).values()
+    (found,) = found_in({"faulty": FAULTS[code]}, tmp_path, "py37").values()
     assert any(one.startswith(f"{code} ") for one in found)
 
 
@@ -65,6 +69,8 @@ def test_every_script_passes_the_linter(backend: str, tmp_path: Path) -> None:
             except Unsupported:
                 continue
     assert len(texts) > 100
-    found = found_in(dict(zip(texts, all_formatted(list(texts.values())), strict=True)), tmp_path)
+    found = found_in(
+        dict(zip(texts, all_formatted(list(texts.values())), strict=True)), tmp_path, OLDEST.get(backend, "py311")
+    )
     counts = Counter(line.partition(" ")[0] for lines in found.values() for line in lines)
     assert not found, f"{dict(counts)}; the first: {next(iter(found.items()))}"

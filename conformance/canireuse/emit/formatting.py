@@ -18,6 +18,9 @@ FORMAT = (
     str(COLUMNS),
     "--config",
     "format.quote-style = 'single'",
+    # the oldest Python that a script runs on is that of TensorFlow 1.15: no parentheses around what a `with` opens
+    "--target-version",
+    "py37",
 )
 
 

@@ -17,6 +17,13 @@ def test_lines_are_broken_and_functions_stand_apart() -> None:
     assert ast.dump(ast.parse(laid_out)) == ast.dump(ast.parse(TEXT))
 
 
+def test_the_layout_is_read_by_the_oldest_python_that_scripts_run_on() -> None:
+    opened = ", ".join(f"open('file_{number}') as file_{number}" for number in range(9))
+    laid_out = formatted(f"with {opened}:\n    pass\n")
+    assert max(map(len, laid_out.splitlines())) <= COLUMNS
+    ast.parse(laid_out, feature_version=(3, 7))
+
+
 def test_many_scripts_are_formatted_as_each_alone() -> None:
     assert all_formatted([TEXT, LONG, TEXT]) == [formatted(TEXT), formatted(LONG), formatted(TEXT)]
 
