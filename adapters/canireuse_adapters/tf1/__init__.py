@@ -93,13 +93,6 @@ def slots(tf1: "TensorFlow1", step: Expect) -> ast.expr:
     return expr(words, over=over, optimizer=step.slots, slot={"momentum": "momentum", "adam": "m"}[made.kind])
 
 
-def traces(tf1: "TensorFlow1", step: Expect) -> ast.expr:
-    """Ask a traced function how often it was traced."""
-    if tf1.edition(tf1.versions):
-        raise Unsupported("TensorFlow 1.15 does not say how often it has traced a function.")
-    return expr("$x.experimental_get_tracing_count()", x=step.traces)
-
-
 def penalties(tf1: "TensorFlow1", step: Expect) -> ast.expr:
     """Ask for the collected terms of regularizers, or those named after an owner's variables."""
     found = tf1.symbols.at(step.inside) if step.inside else None
@@ -176,7 +169,7 @@ class TensorFlow1(Emitter):
         "penalty": lambda tf1, step: tf1.data(
             expr("tf.reduce_sum($x)" if step.inside else "tf1.losses.get_regularization_loss()", x=penalties(tf1, step))
         ),
-        "traces": traces,
+        "traces": "$traces.experimental_get_tracing_count()",
     }  # fmt: skip
     #: whether what is written acts at once
     eager: ClassVar[bool]
@@ -356,6 +349,7 @@ class TF1(TensorFlow1):
     name = "tf1"
     title = "TensorFlow 1 graph mode"
     about = "Variable scopes of `tf.compat.v1` in a graph with a session; runs on TensorFlow 1.15 and on TensorFlow 2."
+    since = {"_.experimental_get_tracing_count": "tensorflow>=2.4"}
     modules = ("tensorflow",)
     # as TensorFlow's guide to migration has it
     before_blocks = "import tensorflow.compat.v1 as tf\n\ntf.disable_v2_behavior()"
