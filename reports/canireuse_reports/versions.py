@@ -29,12 +29,17 @@ def differences(old: Case, new: Case) -> list[tuple[str, str, str]]:
     """Return label, old answer and new answer where they differ; a case that was not run is one row."""
     answers = [{one.label: one for one in case.expectations} for case in (old, new)]
     if not all(answers):
-        return [("", old.verdict, new.verdict)] if old.verdict != new.verdict else []
+        return [("", told(old), told(new))] if old.verdict != new.verdict else []
     return [
         (label, str(one.observed), str(answers[1][label].observed))
         for label, one in answers[0].items()
         if label in answers[1] and not same(one, answers[1][label])
     ]
+
+
+def told(case: Case) -> str:
+    """Return what came of a case, with the reason if there is one."""
+    return f"{case.verdict}: {case.reason}" if case.reason else case.verdict
 
 
 def cases_of(backend: str, results: Results) -> dict[tuple[str, ...], Case]:
@@ -47,11 +52,11 @@ def cases_of(backend: str, results: Results) -> dict[tuple[str, ...], Case]:
 
 
 def page(backend: str, old: Results, new: Results) -> str:
-    """Return the page: how many specs ran, how many scripts are the same text, and each difference."""
+    """Return the page: how many cases ran, how many scripts are the same text, and each difference."""
     older, newer = cases_of(backend, old), cases_of(backend, new)
-    pairs = [(older[name], newer[name]) for name in sorted(older.keys() & newer.keys())]
-    ran = [(one, other) for one, other in pairs if one.script and other.script]
-    rows = [(one.spec, *difference) for one, other in pairs for difference in differences(one, other)]
+    pairs = {name: (older[name], newer[name]) for name in sorted(older.keys() & newer.keys())}
+    ran = [(one, other) for one, other in pairs.values() if one.script and other.script]
+    rows = [(name, *row) for name, (one, other) in pairs.items() for row in differences(one, other)]
     lines = [
         "# TensorFlow 1.15 beside `tf.compat.v1`",
         "",
@@ -59,12 +64,12 @@ def page(backend: str, old: Results, new: Results) -> str:
         "",
         f"- old: {environment(old, backend)}",
         f"- new: {environment(new, backend)}",
-        f"- {len(ran)} specs ran on both, {sum(one.script == other.script for one, other in ran)} of them with the same script, byte for byte",
-        f"- {len({row[0] for row in rows})} specs differ, in {len(rows)} expectations",
+        f"- {len(ran)} cases ran on both, {sum(one.script == other.script for one, other in ran)} of them with the same script, byte for byte",
+        f"- {len({row[0] for row in rows})} cases differ, in {len(rows)} answers",
         "",
-        "| spec | expectation | old | new |",
-        "|---|---|---|---|",
-        *(f"| `{spec}` | {label} | {one} | {other} |" for spec, label, one, other in rows),
+        "| spec | way | expectation | old | new |",
+        "|---|---|---|---|---|",
+        *(f"| `{spec}` | {', '.join(way)} | {' | '.join(row)} |" for (spec, *way), *row in rows),
         "",
         "To make the old results:",
         "",
