@@ -129,7 +129,8 @@ def train(tf1: "TF1", step: Train) -> None:
     tf1.fill(words, step, to="optimizer", op=named(tf1), owned=tf1.owned(step.wrt))
     op = train_op(tf1.body[start:])
     if not tf1.inside:
-        tf1.emit("session.run(tf1.variables_initializer(optimizer.variables()))")
+        if step.train != "sgd":  # plain descent keeps no slots
+            tf1.emit("session.run(tf1.variables_initializer(optimizer.variables()))")
         tf1.turns(step.times, statements("session.run($op)", op=op))
 
 
