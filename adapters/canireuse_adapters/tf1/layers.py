@@ -55,7 +55,7 @@ self.var = tf1.get_variable('var', [features], initializer=tf1.ones_initializer(
 """
 METHODS = {
     "dense": "def __call__(self, inputs):\n    return $product",
-    "embedding": "def __call__(self, inputs):\n    return tf.gather(self.kernel, inputs)",
+    "embedding": "def __call__(self, inputs):\n    return tf.nn.embedding_lookup(self.kernel, inputs)",
     "norm": """
 def __call__(self, inputs, training=False):
     mean, var = self.mean, self.var
@@ -164,7 +164,7 @@ def layer(tf1: "TensorFlow1", step: Layer) -> None:
     more: dict[str, Any] = {"trainable": None if step.trainable else False}
     kernel = Get(get="kernel", shape=[step.inputs, step.units], init=step.kernel, penalty=step.penalty, **more)
     bias = Get(get="bias", shape=[step.units], init=step.bias, **more)
-    words = "tf.gather($kernel, $inputs)" if step.layer == "embedding" else "$inputs @ $kernel"
+    words = "tf.nn.embedding_lookup($kernel, $inputs)" if step.layer == "embedding" else "$inputs @ $kernel"
     words += " + $bias" if step.layer == "dense" and step.bias is not None else ""
     tf1.fill(
         f"$as = tf1.make_template('$called', lambda $inputs: {words})",
