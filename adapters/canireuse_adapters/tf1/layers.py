@@ -174,6 +174,8 @@ def layer(tf1: "TensorFlow1", step: Layer) -> None:
 
 def call(tf1: "TensorFlow1", step: Call) -> None:
     """Call a layer, or the layers of a module in turn; a norm that is trained leaves updates, which are run at once or with the training step around."""
+    if (builds := tf1.facts.builds(step)) and tf1.objects:  # they have their variables when they are made
+        return
     found, words, given, norms = tf1.symbols.at(step.call), tf1.place(step.call), tf1.expression(step.on), 0
     module = found is not None and found.kind == "module"
     for route, layer in found.layers() if found and module else [((), found)]:
@@ -182,7 +184,7 @@ def call(tf1: "TensorFlow1", step: Call) -> None:
         given = expr("$called($given, $**trained)", called=attribute(words, route), given=given, trained=trained)
     if module:
         tf1.idiom("A `tf.Module` has no call of its own; its members are called in turn.")
-    tf1.bind(step.as_, given)
+    tf1.bind(None if builds else step.as_, given)
     if norms and not tf1.eager:
         if tf1.inside not in {"", "step"}:
             raise Unsupported("A traced function has no collection of updates that a session could run.")
