@@ -208,14 +208,8 @@ class TensorFlow1(Emitter):
     # -- steps
 
     def above(self, body: Body) -> Body:
-        """Write the classes of layers that are objects above all steps."""
-        kinds = {called: kind for kind, called in layers.NAMES.items()}
-        found = [kinds[called] for called in Names(body).read if called in kinds]
-        made = [step for step in self.facts.steps if isinstance(step, Layer)]
-        classes = [
-            one for kind in found for one in layers.layer_class(kind, [layer for layer in made if layer.layer == kind])
-        ]
-        return super().above([*classes, *body])
+        """Write the classes or functions of layers above all steps."""
+        return super().above([*layers.layers_above(self, body), *body])
 
     def step(self, step: Step) -> None:
         """Word one step, and know of it meanwhile."""

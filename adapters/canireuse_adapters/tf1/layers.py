@@ -1,22 +1,26 @@
 """Layers of TensorFlow 1: templates, which share by name, and classes over `tf.Module` where a layer is to be an object.
 
-`tf.layers` and the cells of `tf.nn.rnn_cell` need Keras 2, which TensorFlow 2.16 and later do not bring.
+`tf1.layers.Dense` and its like are no wording for both versions: they are there in TensorFlow 1.15, and in TensorFlow 2 with Keras 2
+alone (`scopes/v1-shims-are-offered`). On 1.15 they answer as templates do.
 """
 
+import ast
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from canireuse.emit import Body, Fill, Lack, attribute, expr, statements
+from canireuse.emit import Body, Fill, Lack, Names, attribute, expr, statements
 from canireuse.emit.fragments import kept
 from canireuse.program import Object, places_of
 from canireuse.script import Unsupported
 from canireuse.step import Step
-from canireuse.vocabulary import Average, Call, Get, Invoke, Layer
-from canireuse_adapters.tf1.scopes import getting, initializer
+from canireuse.vocabulary import Average, Call, Invoke, Layer
+from canireuse_adapters.tf1.scopes import initializer
 
 if TYPE_CHECKING:
     from canireuse_adapters.tf1 import TensorFlow1
 
+OFFERED = "which TensorFlow 1.15 and 2 have alike: `tf1.layers` and `tf1.nn.rnn_cell` are there in 1.15, and in TensorFlow 2 with Keras 2 (`tf_keras`), but not with Keras 3, which 2.16 and later bring."
 #: verbs that are about objects: where a spec has one, layers are classes over `tf.Module`, else templates
 OBJECT_VERBS = frozenset({
     "module", "tie", "replace", "copy", "wrap", "average", "freeze", "unfreeze", "parallel", "materialize",
@@ -34,6 +38,11 @@ class $called(tf.Module):
             $*variables
     $*methods
 """
+FUNCTION = """
+def $called(inputs, $*takes):
+    $*variables
+    return $returned
+"""
 WRAPPER = """
 class $called(tf.Module):
     def __init__(self, cell):
@@ -44,15 +53,17 @@ class $called(tf.Module):
 """
 #: kind of layer -> part -> its shape
 SHAPES = {
-    "dense": {"kernel": "[inputs, units]", "bias": "[units]"},
-    "embedding": {"kernel": "[inputs, units]"},
+    "dense": {"kernel": "[input_dim, units]", "bias": "[units]"},
+    "embedding": {"kernel": "[input_dim, units]"},
     "norm": {"kernel": "[features]", "bias": "[features]"},
-    "cell": {"kernel": "[inputs, units]", "recurrent": "[units, units]", "bias": "[units]"},
+    "cell": {"kernel": "[input_dim, units]", "recurrent": "[units, units]", "bias": "[units]"},
 }
 STATISTICS = """
 self.mean = tf1.get_variable('mean', [features], initializer=tf1.zeros_initializer(), trainable=False)
 self.var = tf1.get_variable('var', [features], initializer=tf1.ones_initializer(), trainable=False)
 """
+#: kind of layer that may be a template -> what its function returns, without a bias
+RETURNED = {"dense": "inputs @ kernel", "embedding": "tf.nn.embedding_lookup(kernel, inputs)"}
 METHODS = {
     "dense": "def __call__(self, inputs):\n    return $product",
     "embedding": "def __call__(self, inputs):\n    return tf.nn.embedding_lookup(self.kernel, inputs)",
@@ -77,6 +88,11 @@ def __call__(self, inputs, state, scope=None):
 outputs, _ = tf1.nn.bidirectional_dynamic_rnn(self.cell, self.cell, inputs, dtype=inputs.dtype)
 return tf.concat(outputs, axis=-1)
 """,
+}
+#: whether layers are objects -> how they are worded
+NO_LAYERS = {
+    False: "A layer is worded as a template, " + OFFERED,
+    True: "Where a layer is to be an object, users write a class over `tf.Module`, " + OFFERED,
 }
 LACKS = (
     Lack("wrap", lambda _, step: step.inside == "time_distributed",
@@ -114,62 +130,82 @@ def needs_objects(steps: Sequence[Step]) -> bool:
     return False
 
 
-def layer_class(kind: str, layers: Sequence[Layer]) -> Body:
-    """Return the class for a kind of layer, with what the layers of a spec ask for."""
-    if kind not in SHAPES:
-        return kept(statements(WRAPPER, called=NAMES[kind], wrapped=kind, methods=statements(METHODS[kind])))
-    biased = {layer.bias is not None for layer in layers if kind != "embedding"}
+def variables_of(kind: str, layers: Sequence[Layer], owner: str = "") -> tuple[list[Fill], Body]:
+    """Return what is handed to a kind of layer, and the statements that get its variables, with what the layers of a spec ask for."""
     penalty, fixed = any(layer.penalty is not None for layer in layers), any(not layer.trainable for layer in layers)
-    takes: list[Fill] = [*(["features"] if kind == "norm" else ["inputs", "units"])]
-    variables: Body = []
+    takes: list[Fill] = [*(["features"] if kind == "norm" else ["input_dim", "units"])]
+    body: Body = []
     for part, shape in SHAPES[kind].items():
         more = {"regularizer": "regularizer"} if penalty and part == "kernel" else {}
         more |= {"trainable": "trainable"} if fixed else {}
-        words = f"self.{part} = tf1.get_variable('{part}', {shape}, initializer={part}, $**more)"
-        if part != "bias" or biased == {True}:
-            takes, variables = [*takes, part], [*variables, *statements(words, more=more)]
-        elif True in biased:
-            takes = [*takes, ("bias", expr("None"))]
-            variables += statements(f"if bias is not None:\n    {words}", more=more)
-    first = statements("self.state_size = self.output_size = units") if kind == "cell" else []
-    first += statements("self.bias = None") if len(biased) == 2 else []  # noqa: PLR2004
-    variables += statements(STATISTICS) if kind == "norm" else []
+        words = f"{owner}{part} = tf1.get_variable('{part}', {shape}, initializer={part}_initializer, $**more)"
+        if part != "bias" or biased(layers) == {True}:
+            takes, body = [*takes, f"{part}_initializer"], [*body, *statements(words, more=more)]
+        elif True in biased(layers):
+            takes = [*takes, ("bias_initializer", expr("None"))]
+            body += statements(f"{owner}bias = None\nif bias_initializer is not None:\n    {words}", more=more)
     takes += [("regularizer", expr("None"))] if penalty else []
     takes += [("trainable", expr("True"))] if fixed else []
+    return takes, body
+
+
+def biased(layers: Sequence[Layer]) -> set[bool]:
+    """Return whether layers of one kind have a bias: all, none, or some."""
+    return {layer.layer != "embedding" and layer.bias is not None for layer in layers}
+
+
+def with_bias(product: str, bias: str, layers: Sequence[Layer]) -> ast.expr:
+    """Return a product and the bias that is added to it, in all layers of one kind or in those that have one."""
+    if True not in biased(layers):
+        return expr(product)
+    both = f"{product} + {bias}"
+    return expr(f"{product} if {bias} is None else {both}" if False in biased(layers) else both)
+
+
+def layer_class(kind: str, layers: Sequence[Layer]) -> Body:
+    """Return the class for a kind of layer."""
+    if kind not in SHAPES:
+        return kept(statements(WRAPPER, called=NAMES[kind], wrapped=kind, methods=statements(METHODS[kind])))
+    takes, variables = variables_of(kind, layers, "self.")
+    first = statements("self.state_size = self.output_size = units") if kind == "cell" else []
+    variables += statements(STATISTICS) if kind == "norm" else []
     product = "inputs @ self.kernel + state @ self.recurrent" if kind == "cell" else "inputs @ self.kernel"
-    added = {1: "self.bias", 2: "(0.0 if self.bias is None else self.bias)"}[len(biased)] if True in biased else ""
-    methods = statements(
-        METHODS[kind],
-        product=expr(f"{product} + {added}" if added else product),
-        bias=expr("self.bias" if added else "None"),
-    )
+    bias = expr("self.bias" if True in biased(layers) else "None")
+    methods = statements(METHODS[kind], product=with_bias(product, "self.bias", layers), bias=bias)
     made = statements(CLASS, called=NAMES[kind], takes=takes, first=first, variables=variables, methods=methods)
     return kept(made)
 
 
+def layer_function(tf1: "TensorFlow1", kind: str, layers: Sequence[Layer]) -> Body:
+    """Return the function that templates of a kind of layer share."""
+    takes, variables = variables_of(kind, layers)
+    returned = with_bias(RETURNED[kind], "bias", layers)
+    return kept(statements(FUNCTION, called=tf1.own(kind), takes=takes, variables=variables, returned=returned))
+
+
+def layers_above(tf1: "TensorFlow1", body: Body) -> Body:
+    """Return the classes or functions of the layers that statements make."""
+    made = [step for step in tf1.facts.steps if isinstance(step, Layer)]
+    kinds = NAMES if tf1.objects else {kind: tf1.own(kind) for kind in RETURNED}
+    read = Names(body).read
+    found = [kind for called in read for kind in kinds if kinds[kind] == called]
+    write = layer_class if tf1.objects else partial(layer_function, tf1)
+    return [one for kind in found for one in write(kind, [layer for layer in made if layer.layer == kind])]
+
+
 def layer(tf1: "TensorFlow1", step: Layer) -> None:
     """Make an object of a class, or a template: a function whose variables are made at its first call and reused after."""
+    sizes = {"features": step.inputs} if step.layer == "norm" else {"input_dim": step.inputs, "units": step.units}
+    starts = {"kernel": step.kernel, **({"recurrent": step.recurrent} if step.layer == "cell" else {})}
+    given = {f"{part}_initializer": initializer(value) for part, value in starts.items()} | tf1.given(step)
+    called = step.name or step.layer
+    tf1.idiom(NO_LAYERS[tf1.objects])
     if tf1.objects:
-        tf1.idiom(
-            "Where a layer is to be an object, users write a class over `tf.Module`: the layers of TF1 need Keras 2, which TensorFlow 2.16 and later do not bring."
-        )
-        sizes = [step.inputs] if step.layer == "norm" else [step.inputs, step.units]
-        starts = [step.kernel, step.recurrent] if step.layer == "cell" else [step.kernel]
-        words = f"$as = {NAMES[step.layer]}('$called', $*taken, $**given)"
-        tf1.fill(words, step, taken=[*sizes, *map(initializer, starts)], called=step.name or step.layer)
-        return
-    tf1.idiom(
-        "A layer is worded as `tf1.make_template`: `tf.layers` needs Keras 2, which TensorFlow 2.16 and later do not bring."
-    )
-    more: dict[str, Any] = {"trainable": None if step.trainable else False}
-    kernel = Get(get="kernel", shape=[step.inputs, step.units], init=step.kernel, penalty=step.penalty, **more)
-    bias = Get(get="bias", shape=[step.units], init=step.bias, **more)
-    words = "tf.nn.embedding_lookup($kernel, $inputs)" if step.layer == "embedding" else "$inputs @ $kernel"
-    words += " + $bias" if step.layer == "dense" and step.bias is not None else ""
-    tf1.fill(
-        f"$as = tf1.make_template('$called', lambda $inputs: {words})",
-        step, called=step.name or step.layer, inputs="inputs", kernel=getting(tf1, kernel), bias=getting(tf1, bias),
-    )  # fmt: skip
+        words = f"$as = {NAMES[step.layer]}('$called', $*sizes, $**given)"
+        tf1.fill(words, step, called=called, sizes=[*sizes.values()], given=given)
+    else:
+        words = "$as = tf1.make_template('$called', $function, $**given)"
+        tf1.fill(words, step, called=called, function=tf1.own(step.layer), given={**sizes, **given})
 
 
 def call(tf1: "TensorFlow1", step: Call) -> None:

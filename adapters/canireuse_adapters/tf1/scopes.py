@@ -20,7 +20,7 @@ KEYWORDS = {
 #: field of a step -> what TensorFlow calls the argument
 CALLED = {
     "init": "initializer", "uniform": "initializer", "penalty": "regularizer", "partitions": "partitioner",
-    "collection": "collections",
+    "collection": "collections", "bias": "bias_initializer",
 }  # fmt: skip
 #: field of a step -> what is given, if that is not the plain value
 GIVEN = {
