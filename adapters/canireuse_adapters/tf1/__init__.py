@@ -4,7 +4,7 @@ The same wording runs on TensorFlow 1.15 and on `tf.compat.v1` of TensorFlow 2.
 """
 
 import ast
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from itertools import takewhile
@@ -15,7 +15,7 @@ from canireuse.program import Object, free_names
 from canireuse.script import Unsupported
 from canireuse.spec import Spec
 from canireuse.step import Step
-from canireuse.vocabulary import Average, Block, Expect, Function, Get, Layer, Measure, Restore, Save, Scan, walk
+from canireuse.vocabulary import Average, Block, Function, Get, Layer, Measure, Restore, Save, Scan, walk
 from canireuse_adapters.tensorflow import FUNCTIONS, TWO_DEVICES, asks_what_matched
 from canireuse_adapters.tf1 import checkpoints, functions, layers, learning, measuring, modules, scopes
 
@@ -71,39 +71,7 @@ EAGER = {**WORDS, **scopes.EAGER, **modules.EAGER, **learning.EAGER, **functions
 LACKS = (*layers.LACKS, *modules.LACKS, *learning.LACKS, *functions.LACKS)
 IN_GRAPH_LACKS = (*LACKS, *modules.IN_GRAPH_LACKS, *learning.IN_GRAPH_LACKS, *functions.IN_GRAPH_LACKS)
 EAGER_LACKS = (*LACKS, *learning.EAGER_LACKS)
-BYTES = "sum(variable.shape.num_elements() * variable.dtype.size for variable in $listed)"
-TERMS = "[term for variable in $x for term in tf1.losses.get_regularization_losses(variable.name.split(':')[0] + '/')]"
 NOT_FROZEN = "[variable for variable in $x if variable in tf1.trainable_variables()]"
-
-
-def listed(
-    words: str, field: str = "inside", *, trainable: bool = False
-) -> Callable[["TensorFlow1", Expect], ast.expr]:
-    """Return what reads the list of variables that the field of an observation asks for."""
-    return lambda tf1, step: expr(words, listed=tf1.listing(getattr(step, field), trainable=trainable))
-
-
-def slots(tf1: "TensorFlow1", step: Expect) -> ast.expr:
-    """Ask an optimizer for the slot of each variable."""
-    made = tf1.made(step.slots or "")
-    if made.kind == "sgd":
-        return expr("len($optimizer.get_slot_names())", optimizer=step.slots)
-    over = tf1.listing(made.over) if isinstance(made.over, str) else tf1.owned(made.over)
-    words = "len({id(variable) for variable in $over if $optimizer.get_slot(variable, '$slot') is not None})"
-    return expr(words, over=over, optimizer=step.slots, slot={"momentum": "momentum", "adam": "m"}[made.kind])
-
-
-def penalties(tf1: "TensorFlow1", step: Expect) -> ast.expr:
-    """Ask for the collected terms of regularizers, or those named after an owner's variables."""
-    found = tf1.symbols.at(step.inside) if step.inside else None
-    if step.inside is None:
-        return expr("tf1.losses.get_regularization_losses()")
-    if tf1.eager:
-        raise Unsupported("Penalties collected in eager mode carry no names by which those of an owner could be told.")
-    if found and found.kind == "scope":
-        return expr("$x.get_collection(tf1.GraphKeys.REGULARIZATION_LOSSES)", x=step.inside)
-    tf1.idiom("Penalties are collected by graph; those of an owner are found by the names of its variables.")
-    return expr(TERMS, x=tf1.listing(step.inside))
 
 
 def keep_shadows(tf1: "TensorFlow1", step: Average) -> None:
@@ -151,26 +119,7 @@ class TensorFlow1(Emitter):
     keywords = {**scopes.KEYWORDS, **layers.KEYWORDS}
     notes = {**modules.NOTES, **learning.NOTES}
     argument = scopes.argument
-    reads = {
-        "name": "$name.name.split(':')[0]",
-        "shape": "$shape.shape.as_list()",
-        "dtype": "$dtype.dtype.base_dtype.name",
-        "variables": listed("len($listed)"),
-        "trainable": listed("len($listed)", trainable=True),
-        "names": listed("sorted(variable.name.split(':')[0] for variable in $listed)"),
-        "collection": "len(tf1.get_collection('$collection'))",
-        "elements": listed("sum(variable.shape.num_elements() for variable in $listed)", "elements", trainable=True),
-        "parameter_bytes": listed(BYTES, "parameter_bytes", trainable=True),
-        "slots": slots,
-        "slot_bytes": lambda _, step: expr(BYTES, listed=expr("$x.variables()", x=step.slot_bytes)),
-        # the graph that a Saver writes beside them is no part of the files with the index and the values
-        "checkpoint_bytes": "sum(tf.io.gfile.stat(file).length for file in tf.io.gfile.glob([$checkpoint_bytes + '.index', $checkpoint_bytes + '.data-*']))",
-        "penalties": lambda tf1, step: expr("len($x)", x=penalties(tf1, step)),
-        "penalty": lambda tf1, step: tf1.data(
-            expr("tf.reduce_sum($x)" if step.inside else "tf1.losses.get_regularization_loss()", x=penalties(tf1, step))
-        ),
-        "traces": "$traces.experimental_get_tracing_count()",
-    }  # fmt: skip
+    reads = measuring.READS
     #: whether what is written acts at once
     eager: ClassVar[bool]
     #: part of a layer -> where a template's list of variables has it

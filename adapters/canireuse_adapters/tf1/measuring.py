@@ -1,24 +1,29 @@
-"""Measured loops in a graph: what a session runs is built once, above the rounds, and a turn is one run of it."""
+"""What is observed in TensorFlow 1, and measured loops in a graph.
+
+What a session runs is built once, above the rounds, and a turn is one run of it.
+"""
 
 import ast
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from canireuse.emit import Body, Fill, Names, expr, name, node, statements
+from canireuse.emit import Body, Fill, Names, Reads, expr, name, node, statements
 from canireuse.emit.fragments import alike
 from canireuse.program import places_of
 from canireuse.script import Unsupported
 from canireuse.step import Step
-from canireuse.vocabulary import Function, Graph, Invoke, Measure, Repeat, Update, walk
+from canireuse.vocabulary import Expect, Function, Graph, Invoke, Measure, Repeat, Update, walk
 from canireuse_adapters.tf1 import learning
 
 if TYPE_CHECKING:
-    from canireuse_adapters.tf1 import TF1
+    from canireuse_adapters.tf1 import TF1, TensorFlow1
 
 MIXED = "A graph is built by Python and run by a session, each with a time of its own: what is measured is one or the other."
 ONE_STEP = "A session runs what was built before, in no order but that of the data: what is measured is one training step that returns nothing, or tensors without a step."
 TRACED_BEFORE = "In a graph a function is traced when its call is built, above what is measured; what the first turn takes longer is the session's, which optimizes the graph."
+BYTES = "sum(variable.shape.num_elements() * variable.dtype.size for variable in $listed)"
+TERMS = "[term for variable in $x for term in tf1.losses.get_regularization_losses(variable.name.split(':')[0] + '/')]"
 #: what finds or makes variables and computes nothing: then the time of Python is asked for
 NAMING = frozenset({"scope", "default_scope", "reenter", "name_scope", "current_scope", "get", "repeat"})
 #: what builds tensors that a session can run
@@ -27,6 +32,39 @@ TENSORS = frozenset({"invoke", "compute", "call", "gradient", "update", "scan", 
 WRITES = frozenset({"assign", "train", "update", "initialize", "reinitialize", "restore", "track", "parallel"})
 #: what leaves alone what was built before it
 HARMLESS = frozenset({"expect", "invoke", "compute", "initialize", "read", "call", "measure"})
+
+
+def listed(
+    words: str, field: str = "inside", *, trainable: bool = False
+) -> Callable[["TensorFlow1", Expect], ast.expr]:
+    """Return what reads the list of variables that the field of an observation asks for."""
+    return lambda tf1, step: expr(words, listed=tf1.listing(getattr(step, field), trainable=trainable))
+
+
+def slots(tf1: "TensorFlow1", step: Expect) -> ast.expr:
+    """Ask an optimizer for the slot of each variable."""
+    made = tf1.made(step.slots or "")
+    if made.kind == "sgd":
+        return expr("len($optimizer.get_slot_names())", optimizer=step.slots)
+    over = tf1.listing(made.over) if isinstance(made.over, str) else tf1.owned(made.over)
+    words = "len({id(variable) for variable in $over if $optimizer.get_slot(variable, '$slot') is not None})"
+    return expr(words, over=over, optimizer=step.slots, slot={"momentum": "momentum", "adam": "m"}[made.kind])
+
+
+def penalties(tf1: "TensorFlow1", step: Expect) -> ast.expr:
+    """Ask for the collected terms of regularizers, or those named after an owner's variables."""
+    found = tf1.symbols.at(step.inside) if step.inside else None
+    if step.inside is None:
+        return expr("tf1.losses.get_regularization_losses()")
+    if tf1.eager:
+        raise Unsupported("Penalties collected in eager mode carry no names by which those of an owner could be told.")
+    if found and found.kind == "scope":
+        return expr("$x.get_collection(tf1.GraphKeys.REGULARIZATION_LOSSES)", x=step.inside)
+    tf1.idiom("Penalties are collected by graph; those of an owner are found by the names of its variables.")
+    return expr(TERMS, x=tf1.listing(step.inside))
+
+
+# -- measured loops in a graph
 
 
 def is_building(loop: Measure) -> bool:
@@ -161,3 +199,25 @@ def built_by(tf1: "TF1", step: Invoke, to: str) -> ast.expr:
             learning.initialize_slots(tf1, update)
         tf1.built.append((call, to))
     return known[0] if known else name(to)
+
+
+READS: Reads = {
+    "name": "$name.name.split(':')[0]",
+    "shape": "$shape.shape.as_list()",
+    "dtype": "$dtype.dtype.base_dtype.name",
+    "variables": listed("len($listed)"),
+    "trainable": listed("len($listed)", trainable=True),
+    "names": listed("sorted(variable.name.split(':')[0] for variable in $listed)"),
+    "collection": "len(tf1.get_collection('$collection'))",
+    "elements": listed("sum(variable.shape.num_elements() for variable in $listed)", "elements", trainable=True),
+    "parameter_bytes": listed(BYTES, "parameter_bytes", trainable=True),
+    "slots": slots,
+    "slot_bytes": lambda _, step: expr(BYTES, listed=expr("$x.variables()", x=step.slot_bytes)),
+    # the graph that a Saver writes beside them is no part of the files with the index and the values
+    "checkpoint_bytes": "sum(tf.io.gfile.stat(file).length for file in tf.io.gfile.glob([$checkpoint_bytes + '.index', $checkpoint_bytes + '.data-*']))",
+    "penalties": lambda tf1, step: expr("len($x)", x=penalties(tf1, step)),
+    "penalty": lambda tf1, step: tf1.data(
+        expr("tf.reduce_sum($x)" if step.inside else "tf1.losses.get_regularization_loss()", x=penalties(tf1, step))
+    ),
+    "traces": "$traces.experimental_get_tracing_count()",
+}  # fmt: skip
