@@ -186,11 +186,12 @@ def layer_function(tf1: "TensorFlow1", kind: str, layers: Sequence[Layer]) -> Bo
 def layers_above(tf1: "TensorFlow1", body: Body) -> Body:
     """Return the classes or functions of the layers that statements make."""
     made = [step for step in tf1.facts.steps if isinstance(step, Layer)]
-    kinds = NAMES if tf1.objects else {kind: tf1.own(kind) for kind in RETURNED}
-    read = Names(body).read
-    found = [kind for called in read for kind in kinds if kinds[kind] == called]
+    kinds = {NAMES[kind] if tf1.objects else tf1.own(kind): kind for kind in (NAMES if tf1.objects else RETURNED)}
+    found = {
+        kinds[one]: [layer for layer in made if layer.layer == kinds[one]] for one in Names(body).read if one in kinds
+    }
     write = layer_class if tf1.objects else partial(layer_function, tf1)
-    return [one for kind in found for one in write(kind, [layer for layer in made if layer.layer == kind])]
+    return [line for kind, layers in found.items() for line in write(kind, layers)]
 
 
 def layer(tf1: "TensorFlow1", step: Layer) -> None:

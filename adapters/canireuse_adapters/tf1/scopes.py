@@ -75,22 +75,16 @@ def intercept(tf1: "TensorFlow1", step: Intercept) -> None:
     tf1.fill(INTERCEPT, step, getter=tf1.own(f"{step.intercept}_getter"))
 
 
-def getting(tf1: "TensorFlow1", step: Get) -> ast.expr:
-    """Return the call that gets a variable."""
-    numbered = ast.JoinedStr([text(f"{step.get}_"), ast.FormattedValue(expr("number"), -1)])
-    called = text(step.get) if step.numbered is None else numbered
-    words = f"tf1.get_{'local_' if step.local else ''}variable($called, $**given)"
-    return expr(words, called=called, given=tf1.given(step))
-
-
 def get(tf1: "TensorFlow1", step: Get) -> None:
     """Get a variable by name, or one after the other."""
+    called: ast.expr = text(step.get)
     words = "$as = $call"
     if step.numbered is not None:
-        words = (
-            "$as = [$call for number in range($numbered)]" if step.as_ else "for number in range($numbered):\n    $call"
-        )
-    tf1.fill(words, step, call=getting(tf1, step))
+        called = ast.JoinedStr([text(f"{step.get}_"), ast.FormattedValue(expr("number"), -1)])
+        loop = "for number in range($numbered)"
+        words = f"$as = [$call {loop}]" if step.as_ else f"{loop}:\n    $call"
+    call = f"tf1.get_{'local_' if step.local else ''}variable($called, $**given)"
+    tf1.fill(words, step, call=expr(call, called=called, given=tf1.given(step)))
 
 
 def variable(tf1: "TensorFlow1", step: Variable) -> None:
