@@ -3,7 +3,7 @@
 import ast
 from typing import ClassVar
 
-from canireuse.emit import Body, Emitter, Fill, Names, Words, attribute, expr, literal, name, node, statements, text
+from canireuse.emit import Body, Emitter, Fill, Words, attribute, expr, literal, name, node, text
 from canireuse.script import Unsupported
 from canireuse.spec import Spec
 from canireuse.step import Array, Initial
@@ -30,10 +30,6 @@ MISSING = {
     "get.partitions": "JAX cuts no variable into parts that are variables: one array may be sharded over devices, see `shard`.",
     "get.local": "JAX has no list of local variables that saving and training leave out: both are given what they are to take.",
 }
-#: what scripts say of devices -> the first version that has it
-SINCE_ON_DEVICES = {
-    "jax.sharding.AxisType": "jax>=0.5.3", "jax.make_mesh(_, _, _)": "jax>=0.7.0", "jax.P": "jax>=0.7.0",
-}  # fmt: skip
 #: what scripts say of the paths of a tree -> the first version that has it
 SINCE_OF_PATHS = {
     "jax.tree.leaves_with_path": "jax>=0.4.38", "jax.tree_util.keystr(simple=_, separator=_)": "jax>=0.5.1",
@@ -46,13 +42,15 @@ TWO_DEVICES = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
 MOMENTS = {"sgd": "trace", "momentum": "trace", "adam": "mu", "adamw": "mu"}
 #: what a tie is to survive: where a spec asks that, ways that share nothing in the first place have no answer
 SURVIVED = frozenset({
-    "copy", "save", "restore", "cast", "move", "materialize", "parallel", "shard", "average", "quantize", "replace", "scan", "optimizer",
+    "copy", "save", "restore", "cast", "move", "materialize", "average", "quantize", "replace", "scan", "optimizer",
 })  # fmt: skip
 
 
 def asks_what_survives(spec: Spec) -> bool:
     """Return whether a spec asks what becomes of a tie, not how one is made."""
-    return any(step.verb in SURVIVED or getattr(step, "abstract", False) for step in walk(spec.steps))
+    return any(
+        step.verb in SURVIVED or step.on_devices or getattr(step, "abstract", False) for step in walk(spec.steps)
+    )
 
 
 class Jax(Emitter):
@@ -152,24 +150,6 @@ class Jax(Emitter):
     def device_words(self, index: int) -> ast.expr:
         """Return the words for a device."""
         return expr("jax.devices('$device')[$index]", device=self.device, index=index)
-
-    def cut(self, value: Fill) -> ast.expr:
-        """Return the words for a value laid out over the mesh of two devices, cut along its first axis."""
-        return expr("jax.device_put($value, jax.NamedSharding(mesh, jax.P('parts')))", value=value)
-
-    def mesh(self) -> Body:
-        """Return the statement that makes the mesh of two devices, for scripts that use it.
-
-        Its axes are automatic: XLA moves data where an operation needs it, also along an axis that is cut.
-        """
-        return statements(
-            "mesh = jax.make_mesh((2,), ('parts',), (jax.sharding.AxisType.Auto,), devices=jax.devices('$device')[:2])",
-            device=self.device,
-        )
-
-    def above(self, body: Body) -> Body:
-        """Make the mesh above all steps where something reads it."""
-        return super().above([*self.mesh(), *body] if "mesh" in Names(body).free else body)
 
     def fence(self, body: Body) -> ast.expr | None:
         """Wait for the arrays that a measured loop binds: a call returns before they are computed.

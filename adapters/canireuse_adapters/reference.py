@@ -19,7 +19,6 @@ from canireuse.vocabulary import (
     Invoke,
     Module,
     Optimizer,
-    Parallel,
     Reenter,
     Replace,
     Scan,
@@ -90,7 +89,6 @@ class Reference(Emitter):
         "copy": "$as = model.copy($copy, $**given)",
         "cast": "$as = model.cast($cast, '$to')",
         "move": "$as = model.move($move, $device)",
-        "shard": "model.shard($shard)",
         "materialize": "$as = $materialize",
         "freeze": "model.freeze($freeze)",
         "unfreeze": "model.unfreeze($unfreeze)",
@@ -282,11 +280,6 @@ class Reference(Emitter):
             losses=names,
             times=several(step.times),
         )
-
-    def parallel(self, step: Parallel) -> None:
-        """Take one step on the mean over the parts."""
-        self.define("loss", step, list(step.split), step.minimize)
-        self.fill("model.parallel($parallel, '$split', loss, rate=$rate)", step)
 
     def scan(self, step: Scan) -> None:
         """Carry a value from turn to turn."""

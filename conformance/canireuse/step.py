@@ -195,6 +195,8 @@ class Step(BaseModel):
     bound_by: ClassVar[str] = "as_"
     #: the field of which the object, or a copy of it, has what the step binds as a further name; empty if there is none
     renames: ClassVar[str] = ""
+    #: whether it is about several devices, so that a CPU has to count as two
+    on_devices: ClassVar[bool] = False
     #: whether what is read after it shows which variables are one, as after a write
     probes: ClassVar[bool] = False
 

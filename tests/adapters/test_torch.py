@@ -24,7 +24,6 @@ TWO: dict[str, Any] = {**DENSE, "name": "two", "as": "two"}
 NET: dict[str, Any] = {"module": "net", "members": {"a": "one", "b": "two"}}
 TIED: list[dict[str, Any]] = [DENSE, TWO, {"tie": "two.kernel", "to": "one.kernel"}, NET]
 CALL: dict[str, Any] = {"call": "net", "on": [[1.0, 2.0]], "as": "y"}
-PARALLEL: dict[str, Any] = {"parallel": "net", "split": {"x": [[[1.0, 2.0]], [[3.0, 4.0]]]}, "minimize": "sum(y)"}
 #: verb -> what no spec of ours brings out
 WORDS: dict[str, tuple[list[dict[str, Any]], dict[str, str], str]] = {
     "cell": ([{"layer": "cell", "inputs": 2, "units": 1, "bias": 0.5, "as": "c"}], {}, "c.bias_hh = None\n"),
@@ -38,12 +37,6 @@ WORDS: dict[str, tuple[list[dict[str, Any]], dict[str, str], str]] = {
         [*TIED, {"optimizer": "o", "kind": "adamw", "over": ["one", "two.kernel"]}],
         {},
         "o = torch.optim.AdamW([*one.parameters(), two.weight], lr=0.1, weight_decay=0.0)\n",
-    ),
-    "data parallel": (
-        [*TIED, {**PARALLEL, "steps": [{**CALL, "on": "x"}]}],
-        {"parallel": "ddp"},
-        ("    replica = nn.parallel.DistributedDataParallel(net)\n"
-        "    optimizer = torch.optim.SGD(replica.parameters(), lr=0.1)\n    y = replica(x)\n"),
     ),
 }  # fmt: skip
 
@@ -72,11 +65,6 @@ def test_a_layer_is_not_called_to_be_built() -> None:
     assert "net(" not in script(*TIED, {**CALL, "as": None})
 
 
-def test_names_of_the_script_make_way_for_those_of_the_spec() -> None:
-    steps = [{"variable": "folder", "as": "folder"}, {**PARALLEL, "steps": [{**CALL, "on": "x"}]}]
-    assert "folder_ = tempfile.mkdtemp()" in script(*TIED, *steps)
-
-
 def test_a_function_is_given_what_its_steps_read_before_they_bind_it() -> None:
     before = {"compute": "h = 2 * a"}
     remat = {"gradient": "g", "of": "sum(h)", "wrt": "a", "remat": True, "steps": [{"compute": "h = h * a"}]}
@@ -93,17 +81,6 @@ def test_a_function_is_given_what_its_steps_read_before_they_bind_it() -> None:
 def test_what_cannot_be_said_is_refused_with_a_sentence(step: dict[str, Any]) -> None:
     with pytest.raises(Unsupported, match=r"^[A-Z`].{30,}\.$"):
         script(step)
-
-
-AFTER_TWO_LAYERS: list[tuple[dict[str, Any], dict[str, str]]] = [
-    ({**PARALLEL, "minimize": "sum(x @ one.kernel)"}, {"parallel": "fsdp-each-layer"}),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("step", "way"), AFTER_TWO_LAYERS, ids=str)
-def test_what_cannot_be_said_of_layers_is_refused_with_a_sentence(step: dict[str, Any], way: dict[str, str]) -> None:
-    with pytest.raises(Unsupported, match=r"^[A-Z`].{30,}\.$"):
-        Torch("cpu", way).translate(spec(*TIED, step))
 
 
 def test_a_compiled_step_is_not_called_for_a_parameter_that_its_optimizer_was_not_given() -> None:
@@ -229,43 +206,6 @@ def test_a_tie_survives_the_end_of_the_meta_device_only_by_swapping(host: Host, 
         materialize=way,
     )
     assert seen.observations == {"tied": same}
-
-
-@pytest.mark.parametrize("way", ["ddp", "ddp-find-unused", "fsdp", "fsdp-each-layer"])
-def test_two_processes_take_a_step_on_the_mean_and_the_script_has_its_result(host: Host, way: str) -> None:
-    seen = run(
-        host,
-        DENSE,
-        {"module": "net", "members": {"a": "one"}},
-        {**PARALLEL, "steps": [{"call": "net", "on": "x", "as": "y"}]},
-        {"expect": "moved", "value": "one.kernel", "is": [[0.8], [1.7]]},
-        parallel=way,
-    )
-    assert [row[0] for row in seen.observations["moved"]] == pytest.approx([0.8, 1.7])
-
-
-@pytest.mark.parametrize(("way", "moved"), [("ddp", -1.0), ("ddp-find-unused", -2.0)])
-def test_an_unused_parameter_keeps_gradients_from_the_other_process_unless_it_is_found(
-    host: Host, way: str, moved: float
-) -> None:
-    seen = run(
-        host,
-        {"variable": "used", "init": [0.0], "as": "used"},
-        {"variable": "spare", "init": [4.0], "as": "spare"},
-        {"module": "net", "members": {"used": "used", "spare": "spare"}},
-        {"parallel": "net", "split": {"x": [[1.0], [3.0]]}, "minimize": "sum(x * net.used)", "rate": 1.0},
-        {"expect": "moved", "value": "used", "is": [-2.0]},
-        parallel=way,
-    )
-    assert seen.observations == {"moved": [moved]}
-
-
-def test_sharding_each_layer_refuses_owners_of_one_parameter(host: Host) -> None:
-    square: dict[str, Any] = {**DENSE, "units": 2, "kernel": 1.0}
-    tied = [square, {**square, "name": "two", "as": "two"}, *TIED[2:]]
-    step = {**PARALLEL, "steps": [{"call": "net", "on": "x", "as": "y"}], "raises": "sharing_refused", "expect": "no"}
-    refused = run(host, *tied, step, parallel="fsdp-each-layer").observations["no"]
-    assert Torch.kind_of(refused["error"]) == "sharing_refused"
 
 
 def test_a_default_dtype_and_the_ways_of_conversion_do_not_outlive_a_script(host: Host) -> None:

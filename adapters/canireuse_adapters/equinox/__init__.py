@@ -31,7 +31,6 @@ from canireuse_adapters.jax import (
     MISSING,
     SINCE_OF_OPTAX,
     SINCE_OF_PATHS,
-    SINCE_ON_DEVICES,
     Jax,
     asks_what_survives,
 )
@@ -60,7 +59,7 @@ class Equinox(Jax):
     about = "Models as trees of arrays, for JAX: an array in two places is two variables, unless `eqx.nn.Shared` keeps one leaf for both."
     packages = ("equinox", "jax", "jaxlib", "optax")
     install = "pip install equinox optax"
-    since = {**SINCE_ON_DEVICES, **SINCE_OF_PATHS, **SINCE_OF_OPTAX}
+    since = {**SINCE_OF_PATHS, **SINCE_OF_OPTAX}
     modules = ("equinox",)
     imports = "import equinox as eqx\nimport jax\nimport jax.numpy as jnp\nimport optax"
     package = "eqx"

@@ -6,7 +6,7 @@ from canireuse.emit import Fill, Words, expr
 from canireuse.program import Object
 from canireuse.script import Unsupported
 from canireuse.step import Step
-from canireuse.vocabulary import Average, Copy, Move, Restore, Save, Shard
+from canireuse.vocabulary import Average, Copy, Move, Restore, Save
 from canireuse_adapters.equinox.places import buffers, spelled, together, value_of
 
 if TYPE_CHECKING:
@@ -61,15 +61,6 @@ def derive(eqx: "Equinox", step: Step) -> None:
 def on_devices(eqx: "Equinox", place: str) -> str:
     """Return the words for a tree on other devices; `eqx.filter_shard` takes no array that was put on some before."""
     return ON_DEVICES if eqx.locate(place).name in eqx.spread else DERIVED["move"]
-
-
-def shard(eqx: "Equinox", step: Shard) -> None:
-    """Put an array in its place that is cut over two devices."""
-    spot = eqx.locate(step.shard)
-    place = eqx.turned(eqx.place(step.shard), spot.transposed != spot.slot.transposed)
-    axes = "jax.P(None, 'parts')" if spot.transposed else "jax.P('parts')"
-    eqx.spread.add(spot.name)
-    eqx.put(spot, expr(f"eqx.filter_shard($place, jax.NamedSharding(mesh, {axes}))", place=place))
 
 
 # -- files
@@ -132,5 +123,5 @@ def outside_traces(eqx: "Equinox") -> None:
 
 WORDS: Words = {
     **dict.fromkeys(("copy", "average", "cast", "move", "materialize"), derive),
-    "shard": shard, "save": save, "restore": restore,
+    "save": save, "restore": restore,
 }  # fmt: skip

@@ -14,18 +14,15 @@ from canireuse.vocabulary import (
     Freeze,
     Gradient,
     Optimizer,
-    Parallel,
     Track,
     Train,
     Unfreeze,
     Update,
 )
-from canireuse_adapters.equinox.checkpoints import on_devices
 from canireuse_adapters.equinox.places import (
     TREES,
     Path,
     Spot,
-    Tensor,
     around,
     has_shared,
     is_floating,
@@ -270,7 +267,7 @@ def take_steps(eqx: "Equinox", made: Optimized, steps: Sequence[Step], scalars: 
     eqx.body += combined(eqx, trained)
 
 
-# -- averages and devices
+# -- averages
 
 
 def track(eqx: "Equinox", step: Track) -> None:
@@ -296,41 +293,7 @@ def track(eqx: "Equinox", step: Track) -> None:
     eqx.emit(words, to=step.track, source=eqx.whole(made.average), **given)
 
 
-def parallel(eqx: "Equinox", step: Parallel) -> None:
-    """Lay the examples out over two devices and the model on both; XLA parts the work."""
-    eqx.pure_only("train")
-    spot, names = eqx.locate(step.parallel), list(step.split)
-    if spot.route:
-        raise Unsupported("What is updated is a tree by itself; this is part of another.")
-    trained = filtered(eqx, trained_at(eqx, step.parallel))
-    chosen = parted(eqx, trained)
-    eqx.symbols.names |= {one: Tensor("tensor", axes=eqx.axes(parts[0])) for one, parts in step.split.items()}
-    word, mean = eqx.fresh("loss"), eqx.fresh("mean_loss")
-    if loss(eqx, trained, step.steps, step.minimize, word=word, takes=names):
-        raise Unsupported(
-            "On several devices a norm takes its statistics over the examples of one, and the states of both would have to be put together."
-        )
-    eqx.writing()
-    given: dict[str, Fill] = {
-        "loss": word, "mean": mean, "grads": eqx.own("grads"), "chosen": chosen, "rate": step.rate,
-        "taken": [eqx.own("trained") if trained.spec else spot.name, *names],
-        "axes": [literal(None), *(literal(0) for _ in names)],
-    }  # fmt: skip
-    eqx.emit("def $mean($*taken):\n    return jnp.mean(eqx.filter_vmap($loss, in_axes=($*axes,))($*taken))", **given)
-    for one, parts in step.split.items():
-        eqx.bind(one, eqx.cut(eqx.array(literal(parts))))
-    where = expr("jax.NamedSharding(mesh, jax.P())")
-    eqx.emit(f"$tree = {on_devices(eqx, step.parallel)}", tree=chosen, where=where)
-    eqx.spread.add(spot.name)
-    eqx.emit(
-        "$grads = eqx.filter_jit(eqx.filter_grad($mean))($*taken)\n"
-        "$chosen = eqx.apply_updates($chosen, jax.tree.map(lambda grad: -$rate * grad, $grads))",
-        **given,
-    )
-    eqx.body += combined(eqx, trained)
-
-
 WORDS: Words = {
     "freeze": mark, "unfreeze": mark, "gradient": gradient, "train": train, "optimizer": optimizer, "update": update,
-    "track": track, "parallel": parallel,
+    "track": track,
 }  # fmt: skip

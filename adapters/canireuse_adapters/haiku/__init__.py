@@ -32,7 +32,7 @@ from canireuse.vocabulary import (
 from canireuse_adapters.haiku import checkpoints, functions, layers, learning, measuring, modules, scopes
 from canireuse_adapters.haiku.layers import CELL, LAYERS, MAKERS, Net
 from canireuse_adapters.haiku.scopes import TOP, Known, Paths, Reader, within
-from canireuse_adapters.jax import ERRORS, MISSING, SINCE_OF_OPTAX, SINCE_ON_DEVICES, Jax
+from canireuse_adapters.jax import ERRORS, MISSING, SINCE_OF_OPTAX, Jax
 
 PENALTY = "Haiku collects no regularization terms: a loss adds them up from the tree of parameters itself."
 NAMES = "`hk.name_scope` names parameters, and operations with them: it opens no second scope that could be left out."
@@ -97,7 +97,7 @@ class Haiku(Jax):
     packages = ("dm-haiku", "jax", "jaxlib", "optax")
     install = "pip install dm-haiku optax"
     distributions = {"haiku": "dm-haiku"}
-    since = {**SINCE_ON_DEVICES, **SINCE_OF_OPTAX}
+    since = SINCE_OF_OPTAX
     modules = ("haiku",)
     imports = "import haiku as hk\nimport jax\nimport jax.numpy as jnp\nimport optax"
     package, library = "hk", "hk"

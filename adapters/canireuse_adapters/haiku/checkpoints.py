@@ -9,7 +9,7 @@ from canireuse.emit import Fill, Words, expr, name
 from canireuse.program import Fate, Object
 from canireuse.program.symbols import Path
 from canireuse.script import Unsupported
-from canireuse.vocabulary import Average, Cast, Copy, Materialize, Move, Restore, Save, Shard, Track
+from canireuse.vocabulary import Average, Cast, Copy, Materialize, Move, Restore, Save, Track
 from canireuse_adapters.haiku import layers
 from canireuse_adapters.haiku.scopes import Known
 
@@ -85,12 +85,6 @@ def adopt(haiku: "Haiku", to: str, owner: Object, trees: tuple[str, str], builde
         if haiku.has_entry(old):
             new.path = (trees[old_trees.index(old.path[0])], *old.path[1:])
     haiku.symbols.names[to] = made
-
-
-def shard(haiku: "Haiku", step: Shard) -> None:
-    """Lay an entry of the tree out over two devices."""
-    entry = haiku.target(step.shard)
-    haiku.emit("$entry = $cut", entry=entry, cut=haiku.cut(entry))
 
 
 def track(haiku: "Haiku", step: Track) -> None:
@@ -210,6 +204,6 @@ def made(haiku: "Haiku", to: str, known: Known, words: ast.expr | None) -> None:
 
 
 WORDS: Words = {
-    **dict.fromkeys(COPIES, copy), "shard": shard, "track": track, "save": save, "restore": restore,
+    **dict.fromkeys(COPIES, copy), "track": track, "save": save, "restore": restore,
     "materialize": materialize,
 }  # fmt: skip

@@ -10,7 +10,7 @@ from canireuse.program import free_names
 from canireuse.program.symbols import Path
 from canireuse.script import Unsupported
 from canireuse.step import Step
-from canireuse.vocabulary import Expect, Freeze, Gradient, Optimizer, Parallel, Train, Unfreeze, Update
+from canireuse.vocabulary import Expect, Freeze, Gradient, Optimizer, Train, Unfreeze, Update
 from canireuse_adapters.training import TOO_LATE
 
 if TYPE_CHECKING:
@@ -176,23 +176,6 @@ def take_steps(haiku: "Haiku", step: Update) -> None:
     move(haiku, name(step.update), moved, words, step.times)
 
 
-def parallel(haiku: "Haiku", step: Parallel) -> None:
-    """Map a step over two devices; each has its part of the data, and gradients are averaged."""
-    tree = haiku.nets[haiku.owner(step.parallel)].trees[0]
-    takes = [tree, *step.split]
-    scalar = haiku.function_name("loss")
-    loss(haiku, step.steps, step.minimize, takes, scalar)
-    haiku.emit(
-        "def take_step($*takes):\n"
-        "    gradients = jax.lax.pmean(jax.grad($scalar)($*takes), 'parts')\n"
-        "    return jax.tree.map(lambda value, slope: value - $rate * slope, $tree, gradients)\n"
-        "stepped = jax.pmap(take_step, 'parts', in_axes=$axes)($tree, $*data)\n"
-        "$tree = jax.tree.map(lambda value: value[0], stepped)",
-        scalar=scalar, takes=takes, rate=step.rate, tree=tree, axes=literal((None, *(0 for _ in step.split))),
-        data=[expr("jnp.array($values)", values=values) for values in step.split.values()],
-    )  # fmt: skip
-
-
 def slots(haiku: "Haiku", step: Expect) -> ast.expr:
     """Return how many variables an optimizer's state holds moments for."""
     moved = haiku.optimizers[step.slots or ""]
@@ -201,5 +184,4 @@ def slots(haiku: "Haiku", step: Expect) -> ast.expr:
 
 WORDS: Words = {
     "freeze": freeze, "unfreeze": freeze, "gradient": gradient, "train": train, "optimizer": optimizer, "update": update,
-    "parallel": parallel,
 }  # fmt: skip

@@ -31,7 +31,7 @@ WORDS = {
 }  # fmt: skip
 EFFECTS = {**layers.EFFECTS, **modules.EFFECTS, **checkpoints.EFFECTS, **functions.EFFECTS}
 NOTES = {**scopes.NOTES, **checkpoints.NOTES, **learning.NOTES, **parallel.NOTES}
-LACKS = (*scopes.LACKS, *modules.LACKS, *functions.LACKS, *parallel.LACKS, *measuring.LACKS)
+LACKS = (*scopes.LACKS, *modules.LACKS, *functions.LACKS, *measuring.LACKS)
 FRAMEWORKS = ("jax", "keras", "tensorflow", "torch")
 CHOSEN = "os.environ['KERAS_BACKEND'] = '$engine'"
 ON_TWO = "os.environ['XLA_FLAGS'] = '$flags'"
@@ -166,8 +166,6 @@ class Keras(Emitter):
         self.carried: ast.expr | None = None
         #: the measured loop that is being written
         self.loop: Loop | None = None
-        #: what is called under another name for now, as in a replica
-        self.stand_ins: dict[str, ast.expr] = {}
 
     @classmethod
     def probe(cls, device: str) -> str:
@@ -215,21 +213,23 @@ class Keras(Emitter):
         """Put above all steps the root layer, what is said of devices, and between Python's own imports and all others the engine."""
         if any(isinstance(step, Get) or measuring.asks_root(step) for step in self.facts.steps):
             body = [*statements("root = keras.Layer(name='root')"), *body]
-        chosen = [CHOSEN, *([ON_TWO] if self.engine == "jax" and self.uses_devices() else [])]
-        told = [
-            line for words in chosen for line in statements(words, engine=self.engine, flags=self.environ["XLA_FLAGS"])
-        ]
-        whole = super().above([*told, *parallel.on_devices(self, body)])
+        whole = super().above(body)
         start = next(number for number, line in enumerate(whole) if not isinstance(line, ast.Import | ast.ImportFrom))
-        end = start + len(told)
+        end = start + len(self.told())
         first = [line for line in whole[:start] if not is_import_of(line, FRAMEWORKS)]
         after = [line for line in whole[:start] if line not in first]
         after.sort(key=lambda line: is_import_of(line, ("keras",)))  # below its engine, as in Keras's guides
         return [*first, *whole[start:end], *after, *whole[end:]]
 
-    def uses_devices(self) -> bool:
-        """Return whether the CPU is to count as two devices."""
-        return any(step.verb in {"move", "parallel", "shard"} for step in self.facts.steps)
+    def set_up(self, body: Body) -> Body:
+        """Say first what is told before an import, and ask TensorFlow for two devices where they are needed."""
+        two = statements(TWO_DEVICES) if self.engine == "tensorflow" and self.facts.on_devices else []
+        return [*self.told(), *two, *super().set_up(body)]
+
+    def told(self) -> Body:
+        """Return what is told by the environment: the engine, and on JAX that a CPU is to count as two devices."""
+        on_two = statements(ON_TWO, flags=self.environ["XLA_FLAGS"]) if self.facts.on_devices else []
+        return [*statements(CHOSEN, engine=self.engine), *(on_two if self.engine == "jax" else [])]
 
     def traces_usually(self) -> bool:
         """Return whether the engine compiles: a loop in PyTorch runs eagerly, in Keras as well, unless somebody compiles it."""

@@ -134,8 +134,7 @@ def call(keras: "Keras", step: Call) -> None:
     if step.given:
         call_with(keras, step, to, options)
         return
-    on = keras.expression(step.on)
-    callee = keras.stand_ins.get(step.call) or keras.place(step.call)
+    callee, on = keras.place(step.call), keras.expression(step.on)
     keras.bind(to, expr("$callee($on, $**options)", callee=callee, on=on, options=options))
 
 

@@ -24,12 +24,11 @@ from canireuse.vocabulary import (
     Variable,
     Wrap,
 )
-from canireuse_adapters.jax import ERRORS, MISSING, SINCE_OF_OPTAX, SINCE_ON_DEVICES, Jax
+from canireuse_adapters.jax import ERRORS, MISSING, SINCE_OF_OPTAX, Jax
 from canireuse_adapters.linen import (
     calls,
     checkpoints,
     definitions,
-    devices,
     functions,
     layers,
     learning,
@@ -61,13 +60,13 @@ class Linen(Jax):
         "import flax\nimport jax\nimport jax.numpy as jnp\nimport optax\nimport orbax.checkpoint as ocp\n"
         "from flax import linen as nn"
     )
-    also = "from flax import jax_utils\nfrom flax import serialization\nfrom flax.traverse_util import flatten_dict\nfrom flax.traverse_util import unflatten_dict"
+    also = "from flax import serialization\nfrom flax.traverse_util import flatten_dict\nfrom flax.traverse_util import unflatten_dict"
     packages = ("flax", "jax", "jaxlib", "optax", "orbax-checkpoint")
     install = "pip install flax optax orbax-checkpoint"
     requires = ("flax>=0.10",)
     distributions = {"orbax": "orbax-checkpoint"}
-    since = {"jax.shard_map": "jax>=0.6.1", **SINCE_ON_DEVICES, **SINCE_OF_OPTAX}
-    ways = {"save": ("msgpack", "orbax"), "parallel": ("pmap", "shard_map")}
+    since = SINCE_OF_OPTAX
+    ways = {"save": ("msgpack", "orbax")}
     options = frozenset({
         "call.given", "call.training", "copy.shallow", "save.only", "restore.partial", "gradient.remat",
         "function.template", "invoke.abstract", "layer.norm", "layer.cell", "layer.unnamed", "get.numbered", "measure.fresh", "get.local",
@@ -97,7 +96,7 @@ class Linen(Jax):
     }
     lacks = (Lack("layer", lambda _, step: step.layer == "cell" and step.bias is None, layers.ALWAYS_A_BIAS),)
     words = {
-        **Jax.words, **structure.WORDS, **calls.WORDS, **learning.WORDS, **checkpoints.WORDS, **functions.WORDS, **devices.WORDS, **scopes.WORDS,
+        **Jax.words, **structure.WORDS, **calls.WORDS, **learning.WORDS, **checkpoints.WORDS, **functions.WORDS, **scopes.WORDS,
     }  # fmt: skip
     reads = {
         **listing.READS, "value": "$value", "shape": "list($shape_value.shape)", "dtype": "str($dtype_value.dtype)", "name": scopes.path_of,

@@ -10,7 +10,7 @@ from canireuse.program import Object, through
 from canireuse.spec import Spec
 from canireuse.step import Step
 from canireuse.vocabulary import Call, Copy, Expect, Wrap, walk
-from canireuse_adapters.jax import ERRORS, MISSING, SINCE_OF_OPTAX, SINCE_OF_PATHS, SINCE_ON_DEVICES, Jax
+from canireuse_adapters.jax import ERRORS, MISSING, SINCE_OF_OPTAX, SINCE_OF_PATHS, Jax
 from canireuse_adapters.nnx import checkpoints, functions, layers, learning, measuring, scopes
 from canireuse_adapters.nnx.functions import Defined
 from canireuse_adapters.nnx.learning import Loss, Trained
@@ -54,18 +54,18 @@ class NNX(Jax):
     since = {
         "nnx.Optimizer(_, _).update(_, _)": "flax>=0.11.0", "_[...] = _": "flax>=0.10.7", "nnx.grad(_)(_)._[...]": "flax>=0.11.0",
         "nnx.grad(_)(_)[...]": "flax>=0.11.0",
-        **dict.fromkeys(("nnx.to_pure_dict", "nnx.to_flat_state", "nnx.merge_state", "nnx.shard_map"), "flax>=0.10.4"),
+        **dict.fromkeys(("nnx.to_pure_dict", "nnx.to_flat_state", "nnx.merge_state"), "flax>=0.10.4"),
         # modules are trees since then: before, one was a leaf
         "jax.tree.map(jnp.copy, _)": "flax>=0.11.0", "_ = jax.tree.map(lambda _: _, _)": "flax>=0.11.0",
         "jax.tree.leaves_with_path(_, is_leaf=_)": "flax>=0.11.0",
         "_.set_metadata": "flax>=0.12.0", "nnx.clone(graph=_)": "flax>=0.12.5", "nnx.EMA": "flax>=0.12.8",
-        **SINCE_ON_DEVICES, **SINCE_OF_PATHS, **SINCE_OF_OPTAX,
+        **SINCE_OF_PATHS, **SINCE_OF_OPTAX,
     }  # fmt: skip
     library = "nnx"
     ways = {
         "average": ("ema", "incremental-update"), "call": ("merge", "clone"),
         "copy": ("clone", "clone-tree-mode", "deepcopy", "split-merge", "tree-map"),
-        "parallel": ("jit", "shard-map"), "save": ("msgpack", "pickle", "orbax"),
+        "save": ("msgpack", "pickle", "orbax"),
         **dict.fromkeys(checkpoints.RECAST, ("update", "split-merge", "module")),
     }  # fmt: skip
     options = frozenset({

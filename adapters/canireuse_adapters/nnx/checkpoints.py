@@ -93,7 +93,7 @@ def recast(nnx: "NNX", step: Cast | Move | Materialize) -> None:
 
 
 LACKS = (
-    *(Lack(verb, inside_function, ONCE) for verb in ("cast", "move", "materialize", "shard")),
+    *(Lack(verb, inside_function, ONCE) for verb in ("cast", "move", "materialize")),
     *(Lack(verb, lambda nnx, _: nnx.inside("traced", "loss", "tensor"),
         "A function that is traced has no values that could be saved: it saves nothing itself.") for verb in ("save", "restore")),
     Lack("save", lambda nnx, step: step.only and nnx.way["save"] == "pickle",
@@ -110,5 +110,4 @@ LACKS = (
 EFFECTS: Effects = {"restore": restored}
 WORDS: Words = {
     "save": save, "restore": restore, "cast": recast, "move": recast, "materialize": recast,
-    "shard": lambda nnx, step: nnx.emit("$at = $cut", at=nnx.value(step.shard), cut=nnx.cut(nnx.value(step.shard))),
 }  # fmt: skip

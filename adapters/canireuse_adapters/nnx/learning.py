@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Body, Effects, Lack, Names, Words, attribute, expr, literal, name
+from canireuse.emit import Body, Effects, Lack, Names, Words, attribute, expr, name
 from canireuse.program import Object, free_names, holder, holds, places_in, places_of, through, touching
 from canireuse.script import Unsupported
 from canireuse.step import Step
-from canireuse.vocabulary import Average, Freeze, Gradient, Optimizer, Parallel, Track, Train, Unfreeze, Update, walk
+from canireuse.vocabulary import Average, Freeze, Gradient, Optimizer, Track, Train, Unfreeze, Update, walk
 from canireuse_adapters.nnx import scopes
-from canireuse_adapters.nnx.layers import FROZEN, ONCE, PURE, at, inside_function, kind_of
+from canireuse_adapters.nnx.layers import FROZEN, ONCE, PURE, at, inside_function
 from canireuse_adapters.training import TOO_LATE
 
 if TYPE_CHECKING:
@@ -28,24 +28,6 @@ OTHERS = (
     "What was put into the owner that an `nnx.Optimizer` was made of would be trained too, and here it was made of more than "
     "it is to train: make the optimizer last."
 )
-FORWARD = "A loss that is mapped over devices is pure: each would write values of its own into one variable."
-PARALLEL = """\
-@nnx.jit
-def parallel_step($*own):
-    $*loss
-    def mean_loss($*takes):
-        return jnp.mean(nnx.vmap(loss, in_axes=$axes)($*takes, $*parts))
-    optimizer.update($owner, $grads)
-parallel_step($*given)"""
-MAPPED = """\
-@nnx.jit
-@nnx.shard_map(mesh=mesh, in_specs=$specs, out_specs=jax.P())
-def parallel_step($*own):
-    $*loss
-    def mean_loss($*takes):
-        return jax.lax.pmean(loss($*takes, $*sliced), 'parts')
-    optimizer.update($owner, $grads)
-parallel_step($*given)"""
 
 
 @dataclass
@@ -361,28 +343,6 @@ def update(nnx: "NNX", step: Update) -> None:
     nnx.turns(step.times, body)
 
 
-def parallel(nnx: "NNX", step: Parallel) -> None:
-    """Take one step on the mean loss over data that are cut over two devices."""
-    if written(nnx, step.steps) or any(one.verb in {"get", "variable", "scope"} for one in walk(step.steps)):
-        raise Unsupported(FORWARD)
-    mapped, parts = nnx.way["parallel"] == "shard-map", list(step.split)
-    if any(one.verb == "move" for one in nnx.facts.steps):
-        put = "nnx.update($owner, jax.device_put(nnx.state($owner), jax.NamedSharding(mesh, jax.P())))"
-        nnx.emit(put, owner=nnx.place(step.parallel))
-    optax = expr("optax.sgd($rate)", rate=step.rate)
-    trained = make(nnx, "optimizer", step.parallel, "sgd", optax, step.steps, [step.minimize])
-    with nnx.apart() as body:
-        takes = loss(nnx, step.steps, step.minimize, trained.holder, trained.owner, parts=parts)
-    state, cut = [*takes, "optimizer"], [nnx.cut(nnx.array(literal(values))) for values in step.split.values()]
-    specs = [*[expr("jax.P()")] * len(state), *[expr("jax.P('parts')")] * len(parts)]
-    nnx.emit(
-        MAPPED if mapped else PARALLEL, own=[*state, *parts], takes=takes, parts=parts, owner=trained.holder, loss=body,
-        sliced=[expr("$part[0]", part=part) for part in parts], axes=literal((*[None] * len(takes), *[0] * len(parts))),
-        grads=grads(trained, "mean_loss", [name(one) for one in takes]), specs=ast.Tuple(specs, ast.Load()),
-        given=[*(nnx.place(one) for one in takes), expr("optimizer"), *cut],
-    )  # fmt: skip
-
-
 # -- averages
 
 
@@ -417,14 +377,12 @@ def track(nnx: "NNX", step: Track) -> None:
 
 
 LACKS = (
-    *(Lack(verb, inside_function, ONCE) for verb in ("average", "parallel")),
+    Lack("average", inside_function, ONCE),
     Lack("optimizer", lambda nnx, _: nnx.inside("loss", "tensor"), PURE.format("make an optimizer")),
     Lack("update", lambda nnx, _: nnx.inside("loss", "tensor"), PURE.format("take a step of an optimizer")),
-    Lack("parallel", lambda nnx, step: nnx.way["parallel"] == "shard-map" and any(kind_of(one) == "rnn" for one in at(nnx, step.parallel).walk()),
-        "An `nnx.RNN` starts from a state that is alike on all devices, and `jax.shard_map` refuses the loop that makes it differ."),
 )  # fmt: skip
 EFFECTS: Effects = {"average": averaged, "gradient": learned, "train": learned, "update": updated}
 WORDS: Words = {
     "gradient": gradient, "train": train, "optimizer": optimizer, "update": update, "freeze": freeze, "unfreeze": freeze,
-    "parallel": parallel, "average": average, "track": track,
+    "average": average, "track": track,
 }  # fmt: skip

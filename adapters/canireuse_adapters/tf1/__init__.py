@@ -58,7 +58,6 @@ MISSING = {
     "cast": "A variable of TensorFlow keeps the dtype it was made with: users make the network anew in the other dtype and assign the cast values.",
     "move": "A variable of TensorFlow stays on the device it was made on: users open `tf.device` around what makes it.",
     "call.given": "A network of TF1 reads the variables that were got when it was built; a custom getter can hand out other values there (`intercept`), a call cannot.",
-    "shard": "TF1 cuts a variable by a partitioner when it is got (`partitions`), and never afterwards.",
     "paths": "A `tf.Module` lists each variable once, and has no public call for the other paths to it.",
 }
 WORDS = {
@@ -117,7 +116,7 @@ class TensorFlow1(Emitter):
     errors = ERRORS
     missing: ClassVar[Mapping[str, str]] = MISSING
     keywords = {**scopes.KEYWORDS, **layers.KEYWORDS}
-    notes = {**modules.NOTES, **learning.NOTES}
+    notes = modules.NOTES
     argument = scopes.argument
     reads = measuring.READS
     #: whether what is written acts at once
@@ -350,7 +349,7 @@ class TF1(TensorFlow1):
     def new_session(self) -> str:
         """The words for a session, with two virtual devices where a spec needs them."""
         two = "config=tf1.ConfigProto(device_count={'CPU': 2})"
-        return f"tf1.Session({two if self.says('parallel') else ''})"
+        return f"tf1.Session({two if self.facts.on_devices else ''})"
 
     def resources(self) -> Body:
         """Make resources in a graph or thread: functions that are traced or recomputed take no others in TensorFlow 1.15."""
@@ -453,4 +452,4 @@ class TF1Eager(TensorFlow1):
     def above(self, body: Body) -> Body:
         """Open the device, and name two where they are needed."""
         opened = statements("with tf.device('/GPU:0'):\n    $*body", body=body) if self.device == "gpu" else body
-        return super().above([*(statements(TWO_DEVICES) if self.says("parallel") else []), *opened])
+        return super().above([*(statements(TWO_DEVICES) if self.facts.on_devices else []), *opened])

@@ -27,7 +27,7 @@ LACKS = (
 )  # fmt: skip
 IN_GRAPH_LACKS = (
     *(Lack(verb, lambda tf1, _: tf1.traced, f"A traced function builds operations: `{verb}` is for the session outside.")
-      for verb in ("expect", "function", "initialize", "parallel", "read", "reinitialize", "restore", "save", "thread", "track")),
+      for verb in ("expect", "function", "initialize", "read", "reinitialize", "restore", "save", "thread", "track")),
     Lack("layer", lambda tf1, _: tf1.traced, NEW),
     Lack("get", lambda tf1, _: tf1.traced and not looks_up(tf1), NEW),
     Lack("call", lambda tf1, step: tf1.traced and is_first(tf1, step), NEW),

@@ -3,11 +3,11 @@
 import ast
 from typing import TYPE_CHECKING, Any
 
-from canireuse.emit import Body, Fill, Lack, expr, literal, node, statements
+from canireuse.emit import Body, Fill, Lack, expr, node, statements
 from canireuse.program import places_of
 from canireuse.script import Unsupported
 from canireuse.step import Step
-from canireuse.vocabulary import Function, Gradient, Parallel, Train, Update, walk
+from canireuse.vocabulary import Function, Gradient, Train, Update, walk
 from canireuse_adapters.training import training_of
 
 if TYPE_CHECKING:
@@ -18,17 +18,7 @@ OPTIMIZERS = {
     "momentum": "$to = tf1.train.MomentumOptimizer($rate, momentum=0.9)",
     "adam": "$to = tf1.train.AdamOptimizer($rate)",
 }
-TOWERS = """
-optimizer = tf1.train.GradientDescentOptimizer($rate)
-$towers = []
-for $device, $*split in zip($devices, $*parts):
-    with tf.device($device):
-        $*tower
-"""
 SLOTS = "In a graph the slots of an optimizer are initialized after they are built, which a traced function leaves no place for."
-NOTES = {
-    "parallel": "Data parallelism by hand: a tower on each device, all over the same variables, and the mean of their gradients.",
-}
 LACKS = (
     Lack("optimizer", lambda _, step: step.kind == "adamw",
          "`tf1.train` has no optimizer with decoupled weight decay: AdamW was in `tf.contrib`, which TensorFlow 2 does not bring."),
@@ -188,36 +178,9 @@ def eager_update(tf1: "TF1Eager", step: Update) -> None:
     tf1.turns(step.times, body)
 
 
-# -- on several devices
-
-
-def parallel(tf1: "TensorFlow1", step: Parallel) -> None:
-    """Write a tower for each device, over the same variables, and apply the mean of their gradients."""
-    count = len(next(iter(step.split.values())))
-    names = {word: tf1.own(f"{step.parallel}_{word}") for word in ("towers", "device")}
-    with tf1.apart() as body:
-        if tf1.eager:
-            with tf1.defining("loss", step):
-                tf1.fill("return $minimize", step)
-        else:
-            tf1.steps(step.steps)
-        scalar = expr("loss") if tf1.eager else tf1.expression(step.minimize)
-        words = "$towers.append(optimizer.compute_gradients($scalar, $owned))"
-        tf1.emit(words, **names, scalar=scalar, owned=tf1.owned(step.parallel))
-    parts = [expr("[$*x]", x=[tf1.array(value) for value in values]) for values in step.split.values()]
-    devices = literal([f"/cpu:{number}" for number in range(count)])
-    tf1.emit(TOWERS, **names, rate=step.rate, split=list(step.split), devices=devices, parts=parts, tower=body)
-    tf1.act(
-        "optimizer.apply_gradients([(tf.add_n([gradient for gradient, _ in pairs]) / $count, pairs[0][1])"
-        " for pairs in zip(*$towers) if pairs[0][0] is not None])",
-        **names, count=float(count),
-    )  # fmt: skip
-
-
 WORDS: dict[str, Any] = {
     "optimizer": lambda tf1, step: tf1.fill(OPTIMIZERS[step.kind], step, to=step.optimizer),
     "gradient": gradient,
-    "parallel": parallel,
 }
 IN_GRAPH: dict[str, Any] = {"train": train, "update": update}
 EAGER: dict[str, Any] = {"train": eager_train, "update": eager_update}

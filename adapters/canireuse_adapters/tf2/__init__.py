@@ -40,7 +40,7 @@ EFFECTS = {**layers.EFFECTS, **modules.EFFECTS, **checkpoints.EFFECTS, **learnin
 MODELS_ALONE = {
     "call": "called", "module": "held by another", "copy": "copied", "cast": "cast", "move": "moved", "quantize": "quantized",
     "save": "saved", "restore": "restored", "train": "trained", "optimizer": "trained", "update": "trained",
-    "average": "averaged", "parallel": "replicated", "expect": "listed",
+    "average": "averaged", "expect": "listed",
 }  # fmt: skip
 NO_MODEL = {
     "average": "A `tf.train.ExponentialMovingAverage` keeps averages of variables, each asked for by its variable; it is no model that could be {}.",
@@ -130,7 +130,6 @@ class TF2(Emitter):
         "collection": NO_COLLECTIONS,
         "default_scope": "TensorFlow 2 makes no scope names unique: a module is told apart by the attribute that holds it.",
         "intercept": "Nothing of TensorFlow 2 stands between a name and its variable: `tf.variable_creator_scope` steps in where a variable is made, not where it is read.",
-        "shard": "A DTensor variable has its layout from the start: `tf.experimental.dtensor` lays none out that is there already.",
         "function.template": "`make_template` works on variable scopes and is a word of `tf.compat.v1`; in TensorFlow 2 an object keeps what its method made in the first call.",
         "get.local": NO_COLLECTIONS,
         "get.partitions": "TensorFlow 2 cuts variables into parts in a `ParameterServerStrategy` alone, which needs servers.",
@@ -192,19 +191,21 @@ class TF2(Emitter):
     # -- the whole script
 
     def above(self, body: Body) -> Body:
-        """Put above all steps what they need: devices, classes, the root with modules for scopes; open the GPU if asked for."""
-        verbs = {step.verb for step in self.facts.steps}
-        head = statements(TWO_DEVICES) if verbs & {"move", "parallel"} else []
-        head += statements(parallel.STRATEGY) if "parallel" in verbs else []
+        """Put above all steps what they need: classes, the root with modules for scopes; open the GPU if asked for."""
+        head: Body = []
         if self.has_own_layers:
             self.idioms.insert(0, classes.OWN)
-            head += classes.written(self)
+            head = classes.written(self)
         body = [*self.scopes, *body]
         if "root" in Names(body).read:
             body = [*statements("root = tf.Module()"), *body]
         if self.device == "gpu":
             body = statements("with tf.device('/GPU:0'):\n    $*body", body=body)
         return super().above([*head, *body])
+
+    def set_up(self, body: Body) -> Body:
+        """Ask for two devices first where they are needed."""
+        return [*(statements(TWO_DEVICES) if self.facts.on_devices else []), *super().set_up(body)]
 
     def start_afresh(self) -> None:
         """Make a new root module; the modules below it are made where their scopes are opened."""

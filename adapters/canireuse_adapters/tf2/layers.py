@@ -200,7 +200,7 @@ def needed(tf: "TF2", step: Step) -> list[str]:
 
 def is_graph(step: Block) -> bool:
     """Return whether TensorFlow runs a block in a graph or a tape of its own, in which no variable may be made."""
-    return step.verb in {"scan", "parallel"} or (isinstance(step, Gradient) and step.remat)
+    return step.verb == "scan" or step.on_devices or (isinstance(step, Gradient) and step.remat)
 
 
 def layer_named(tf: "TF2", place: str) -> str:

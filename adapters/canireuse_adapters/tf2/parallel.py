@@ -1,31 +1,17 @@
-"""Steps on several devices in TensorFlow 2: virtual CPUs, and variables that a strategy mirrors over them."""
+"""Several devices in TensorFlow 2: virtual CPUs, and variables that a strategy mirrors over them."""
 
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Lack, Words, expr, literal, node, statements
+from canireuse.emit import Lack, Words
 from canireuse.program import places_of
 from canireuse.script import Unsupported
 from canireuse.step import Block, Step
-from canireuse.vocabulary import Move, Parallel, Replace, Tie
-from canireuse_adapters.tf2.learning import APPLIED
+from canireuse.vocabulary import Move, Replace, Tie
 
 if TYPE_CHECKING:
     from canireuse_adapters.tf2 import TF2
 
 ONE_GPU = "TensorFlow divides a CPU into virtual devices as it comes; a GPU only with a limit of memory for each."
-#: collective operations of strategies that come one after another in a process would answer each other
-STRATEGY = "strategy = tf.distribute.MirroredStrategy(['CPU:0', 'CPU:1'], cross_device_ops=tf.distribute.ReductionToOneDevice())"
-REPLICATED = """\
-with strategy.scope():
-    optimizer = tf.keras.optimizers.SGD($rate)
-@tf.function
-def replica_step($*taken):
-    $*body
-"""
-PARTS = (
-    "$parts = strategy.experimental_distribute_values_from_function("
-    "lambda context: tf.constant($values[context.replica_id_in_sync_group]))"
-)
 
 
 def move(tf: "TF2", step: Move) -> None:
@@ -38,7 +24,7 @@ def move(tf: "TF2", step: Move) -> None:
 
 def mirrored(tf: "TF2") -> set[str]:
     """Return every name that a replicated object is, or is made of."""
-    names = {step.parallel for step in tf.facts.steps if isinstance(step, Parallel)}
+    names = {vars(step)[step.verb] for step in tf.facts.steps if isinstance(step, Block) and step.on_devices}
     if names and tf.device == "gpu":
         raise Unsupported(ONE_GPU)
     known: set[str] = set()
@@ -65,21 +51,6 @@ def is_constructed(step: Step, names: set[str]) -> bool:
     return not isinstance(step, Block) and step.raises is None and step.binding in names
 
 
-def parallel(tf: "TF2", step: Parallel) -> None:
-    """Run one step on each device with its part of the data; Keras adds the gradients up over the devices."""
-    tf.idiom("Gradients of the replicas are added up, so that each divides its loss by their number.")
-    with tf.apart() as body:
-        tf.steps(step.steps)
-        tf.emit("loss = $loss / strategy.num_replicas_in_sync", loss=tf.expression(step.minimize))
-    owned = expr("$owner.trainable_variables", owner=tf.place(step.parallel))
-    body = statements(APPLIED, body=body, optimizer=expr("optimizer"), owned=owned)
-    parts = {name: tf.own(f"{name}_parts") for name in step.split}
-    tf.emit(REPLICATED, rate=step.rate, taken=list(parts), body=body)
-    for name, values in step.split.items():
-        tf.emit(PARTS, parts=parts[name], values=literal(values))
-    tf.emit("strategy.run(replica_step, args=$parts)", parts=literal(tuple(map(node, parts.values()))))
-
-
 def is_mirrored(tf: "TF2", step: Step) -> bool:
     """Return whether what is to be trained or averaged has a copy on each device."""
     over = vars(step)[next(iter(step.uses))]
@@ -87,7 +58,7 @@ def is_mirrored(tf: "TF2", step: Step) -> bool:
     return not names.isdisjoint(mirrored(tf))
 
 
-WORDS: Words = {"move": move, "parallel": parallel}
+WORDS: Words = {"move": move}
 LACKS = (
     Lack("move", lambda tf, _: tf.device == "gpu", ONE_GPU),
     Lack(

@@ -11,7 +11,7 @@ from canireuse.program import Object
 from canireuse.script import Unsupported
 from canireuse.step import Step
 from canireuse.vocabulary import CurrentScope, Expect, Function, Get, Layer, Measure, Reenter, Repeat, Scope, Variable
-from canireuse_adapters.torch import checkpoints, functions, layers, learning, modules, parallel, scopes, variables
+from canireuse_adapters.torch import checkpoints, functions, layers, learning, modules, scopes, variables
 from canireuse_adapters.torch.measuring import READS, UNLISTED
 from canireuse_adapters.torch.variables import NO_COLLECTIONS, PACKED
 
@@ -22,12 +22,12 @@ NO_PENALTIES = "PyTorch parameters carry no regularizer: a penalty is a term tha
 
 WORDS: Words = {
     **scopes.WORDS, **variables.WORDS, **layers.WORDS, **modules.WORDS, **checkpoints.WORDS, **learning.WORDS,
-    **functions.WORDS, **parallel.WORDS,
+    **functions.WORDS,
 }  # fmt: skip
 EFFECTS: Effects = {**modules.EFFECTS, **checkpoints.EFFECTS, **functions.EFFECTS}
 LACKS = (
     *scopes.LACKS, *variables.LACKS, *modules.LACKS, *checkpoints.LACKS, *functions.LACKS,
-    *parallel.LACKS, UNLISTED,
+    UNLISTED,
 )  # fmt: skip
 
 
@@ -42,16 +42,11 @@ class Torch(Emitter):
     requires = ("torch>=2.4",)
     since = {
         "nn.BatchNorm1d(bias=_)": "torch>=2.12",
-        "torch.distributed.fsdp.fully_shard": "torch>=2.6",
         "torch.while_loop": "torch>=2.5",
     }
     modules = ("torch",)
     imports = "import torch\nfrom torch import nn"
-    also = (
-        "import safetensors.torch\n"
-        "from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict\n"
-        "from torch.distributed.fsdp import fully_shard"
-    )
+    also = "import safetensors.torch"
     # importing Dynamo costs a second; what was never imported has nothing to put back
     reset = (
         "import sys\nimport torch\ntorch.set_default_device(None)\ntorch.set_default_dtype(torch.float32)\n"
@@ -88,7 +83,6 @@ class Torch(Emitter):
         "restore": ("load_state_dict", "load_state_dict-assign", "unpickle", "safetensors-model", "safetensors-file"),
         "cast": ("to", "to-swap", "to-overwrite"),
         "materialize": ("to_empty", "to_empty-swap", "load-assign"),
-        "parallel": ("ddp", "ddp-find-unused", "fsdp", "fsdp-each-layer"),
     }
     options = frozenset({
         "get.local", "layer.norm", "layer.cell", "layer.unnamed", "call.given",
@@ -109,7 +103,6 @@ class Torch(Emitter):
         "get.partitions": "A parameter is one tensor; one in parts is a DTensor, which several processes hold together.",
         "wrap": "No layer of PyTorch takes another to run it over time: `nn.RNN` owns its weights, users write the loop over a cell, and `nn.Linear` works on the last axis as it is.",
         "function.template": "PyTorch has no templates: parameters live on from call to call in a module that the user makes.",
-        "shard": "A DTensor is cut over several processes, each of which runs the whole script: in one process nothing can be laid out over two devices.",
     }  # fmt: skip
     functions = {
         "tanh": "torch.tanh($x)", "relu": "torch.relu($x)", "sigmoid": "torch.sigmoid($x)", "exp": "torch.exp($x)",

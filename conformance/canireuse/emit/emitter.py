@@ -28,7 +28,7 @@ from canireuse.emit.fragments import (
     node,
     statements,
 )
-from canireuse.emit.tables import Effects, Lack, Reads, Words
+from canireuse.emit.tables import Effects, Lack, Reads, Setup, Words
 from canireuse.program import Facts, Fate, Slot, Symbols
 from canireuse.script import Script, Unsupported
 from canireuse.spec import Spec
@@ -141,6 +141,8 @@ class Emitter(Adapter):
     head: ClassVar[Mapping[str, str]] = {}
     #: name of the script's own -> the statement that binds it, above all steps, where something reads it
     preamble: ClassVar[Mapping[str, str]] = {}
+    #: verb, or `verb/way` -> what stands above or around all steps, which are `$*body`, where a spec says it; or a function that returns it
+    setup: ClassVar[Setup] = {}
     #: verb, or `verb/way` -> the template of its statements, or a function that adds them
     words: ClassVar[Words] = {}
     #: kind of observation -> the template of the expression that reads it, or a function that returns it
@@ -204,7 +206,8 @@ class Emitter(Adapter):
         )
 
     def above(self, body: Body) -> Body:
-        """Return the statements with what they need above them: imports, lines of the head, and the preamble."""
+        """Return the statements with what they need above them: imports, lines of the head, the preamble, what verbs set up."""
+        body = self.set_up(body)
         head = statements(self.head[self.device]) if self.head.get(self.device) else []
         made = [statements(words) for words in self.preamble.values()]
         (head, body, *made), renamed = give_way([head, body, *made], self.facts.bound)
@@ -219,6 +222,13 @@ class Emitter(Adapter):
             f"{self.imports}\n{self.table('also')}".splitlines(), key=lambda line: (line.startswith("from"), line)
         )
         return [*imports_of(names, (STANDARD, "\n".join(own)), renamed), *whole]
+
+    def set_up(self, body: Body) -> Body:
+        """Return the statements with what verbs of the spec set up above or around them; what several do stands there once."""
+        said = [self.said("setup", verb, "") for verb in dict.fromkeys(step.verb for step in self.facts.steps)]
+        for words in filter(None, dict.fromkeys(one(self) if callable(one) else one for one in said)):
+            body = statements(words, body=body, device=self.device)
+        return body
 
     def own(self, word: str) -> str:
         """Return a name for the script's own use: this one, or one like it if the spec binds it."""

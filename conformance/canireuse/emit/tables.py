@@ -10,6 +10,7 @@ from canireuse.program import Fate
 Words = Mapping[str, str | Callable[[Any, Any], None]]
 Reads = Mapping[str, str | Callable[[Any, Any], ast.expr]]
 Effects = Mapping[str, Callable[[Any, Any], None]]
+Setup = Mapping[str, str | Callable[[Any], str]]
 
 
 class Lack(NamedTuple):
@@ -29,6 +30,7 @@ class Tables:
     fates: Mapping[str, Fate] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
     keywords: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    setup: Setup = field(default_factory=dict)
     lacks: tuple[Lack, ...] = ()
     missing: Mapping[str, str] = field(default_factory=dict)
     ways: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -66,6 +66,11 @@ class Facts:
         return any(isinstance(step, Measure) for step in self.steps)
 
     @cached_property
+    def on_devices(self) -> bool:
+        """Whether something is about several devices, so that a CPU has to count as two."""
+        return any(step.on_devices for step in self.steps)
+
+    @cached_property
     def lists_all(self) -> bool:
         """Whether names or lists are asked of everything there is, not of one owner."""
         listing = {"variables", "trainable", "names"}

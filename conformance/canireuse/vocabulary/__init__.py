@@ -30,10 +30,8 @@ from canireuse.vocabulary.running import (
     Materialize,
     Measure,
     Move,
-    Parallel,
     Repeat,
     Scan,
-    Shard,
     Thread,
 )
 from canireuse.vocabulary.scopes import (
@@ -66,7 +64,7 @@ VERBS: dict[str, type[Step]] = {
         Layer, Call, Wrap, Module, Tie, Replace, Copy, Save, Restore,
         Gradient, Train, Optimizer, Update, Freeze, Unfreeze, Average, Track,
         Repeat, Function, Invoke, Thread, Scan, Graph,
-        Cast, Move, Materialize, Parallel, Shard, Measure, Expect,
+        Cast, Move, Materialize, Measure, Expect,
     )
 }  # fmt: skip
 
@@ -88,8 +86,8 @@ def walk(steps: Sequence[Step]) -> Iterator[Step]:
 __all__ = [
     "Assign", "Average", "Block", "Call", "Cast", "Compute", "Copy", "CurrentScope", "DefaultScope",
     "Expect", "Freeze", "Function", "Get", "Gradient", "Graph", "Initialize", "Intercept", "Invoke", "Layer",
-    "Materialize", "Measure", "Module", "Move", "NameScope", "Optimizer", "Parallel", "Placeholder", "Read", "Reenter",
+    "Materialize", "Measure", "Module", "Move", "NameScope", "Optimizer", "Placeholder", "Read", "Reenter",
     "Repeat", "Replace", "Restore", "ReuseVariables", "Save", "Scan", "Scope",
-    "ScopeOptions", "Shard", "Step", "Thread", "Tie", "Track", "Train", "Unfreeze", "Update", "Variable",
+    "ScopeOptions", "Step", "Thread", "Tie", "Track", "Train", "Unfreeze", "Update", "Variable",
     "Wrap", "verbs", "walk",
 ]  # fmt: skip

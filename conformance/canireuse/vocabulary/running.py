@@ -1,30 +1,22 @@
 """Running: loops, functions and what frameworks make of them, threads, and devices."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from canireuse.bounds import MOST_DEVICES, MOST_TURNS
 from canireuse.step import (
     OWNERS,
     VALUES,
-    VARIABLES,
     AnyStep,
     Block,
     Dtype,
     Label,
     Name,
-    Place,
-    Real,
     Size,
     Step,
     Value,
-    Values,
-    check_array,
 )
-
-#: a value on each device
-Parts = Annotated[Values, BeforeValidator(check_array), Field(max_length=MOST_DEVICES)]
 
 
 class Repeat(Block):
@@ -126,6 +118,7 @@ class Move(Step):
     """Move all variables of a layer or module to another device of the same kind."""
 
     verb = "move"
+    on_devices = True
     renames = "move"
     binds = "copy"
     uses = {"move": OWNERS}
@@ -149,41 +142,6 @@ class Materialize(Step):
     as_: Name = Field(
         alias="as", description="Bind what has memory; where the framework works in place, the same object."
     )
-
-
-class Parallel(Block):
-    """Take one step of gradient descent on several devices, each with its part of the data, on the mean loss."""
-
-    verb = "parallel"
-    transforms = True
-    probes = True
-    uses = {"parallel": OWNERS}
-    expressions = ("minimize",)
-    parallel: Name = Field(description="A layer or module, replicated over the devices.")
-    split: dict[Name, Parts] = Field(min_length=1, description="Names inside, each with its value on each device.")
-    minimize: str = Field(description="The scalar, on each device of its own part.")
-    rate: Real = 0.1
-    steps: list[AnyStep] = []
-
-    @model_validator(mode="after")
-    def check_parts(self) -> "Parallel":
-        """Refuse names that have values on different devices."""
-        if len({len(values) for values in self.split.values()}) > 1:
-            raise ValueError("`split` gives each name as many values as there are devices: the same number for all")
-        return self
-
-    @property
-    def own_names(self) -> list[str]:
-        """What each device has its part of; what is bound inside stays there."""
-        return [*self.split]
-
-
-class Shard(Step):
-    """Lay a variable out over two devices, cut along its first axis."""
-
-    verb = "shard"
-    uses = {"shard": VARIABLES}
-    shard: Place
 
 
 class Measure(Block):

@@ -160,6 +160,22 @@ def test_lines_of_the_head_stand_above_by_device():
     assert script(V, adapter=Placed).text == script(V).text
 
 
+def test_what_verbs_set_up_stands_around_all_steps_once():
+    class Set(Plain):
+        words: ClassVar = {**Plain.words, "move": "$as = $move", "freeze": "pass"}
+        setup: ClassVar = {
+            "move": "two = '$device'\n$*body", "move/at once": "", "freeze": "two = '$device'\n$*body",
+            "track": lambda plain: f"for {plain.way.get('track', 'one')} in [1]:\n    $*body",
+        }  # fmt: skip
+
+    moved = step("move", "v", **{"as": "w"})
+    assert script(V, adapter=Set).text == script(V).text
+    assert script(V, moved, step("freeze", "v"), adapter=Set).text == "two = 'cpu'\nv = list([1.0, 2.0])\nw = v\npass\n"
+    assert script(V, moved, adapter=Set, move="at once").text == "v = list([1.0, 2.0])\nw = v\n"
+    text = script(V, step("repeat", 1, steps=[step("track", "v")]), adapter=Set, track="each").text
+    assert "for each in [1]:\n    v = list([1.0, 2.0])\n    for _ in range(1):" in text
+
+
 def test_idioms_are_told_once():
     class Marking(Plain):
         def assign(self, step):

@@ -69,6 +69,19 @@ def test_lists_of_all_are_asked_of_no_owner(asked, told):
     assert facts(step("expect", "label", **asked)).lists_all is told
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        step("move", "net", **{"as": "far"}),
+        step("shard", "net.w"),
+        step("parallel", "net", split={"x": [1.0]}, minimize="x"),
+    ],
+)
+def test_several_devices_are_known_wherever_they_are_needed(told):
+    assert not facts(DENSE, CALL).on_devices
+    assert facts(DENSE, step("repeat", 2, steps=[told])).on_devices
+
+
 def test_what_is_measured_is_known_wherever_it_stands():
     assert facts(step("scope", "s", steps=[step("measure", "m", steps=[])])).timed
     assert not facts(DENSE).timed

@@ -3,11 +3,13 @@
 import ast
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Fill, Lack, Words, expr, literal, name
+from canireuse.emit import Fill, Lack, Tables, expr, literal, name
 from canireuse.program import free_names, places_of
-from canireuse.vocabulary import Call, Compute, Parallel, Step, walk
+from canireuse.step import Step
+from canireuse.vocabulary import Call, Compute, walk
 
 if TYPE_CHECKING:
+    from canireuse_adapters.features.parallel import Parallel
     from canireuse_adapters.torch import Torch
 
 #: way -> what replicates or shards a module
@@ -34,7 +36,7 @@ if rank == 0:
 """
 
 
-def parallel(torch: "Torch", step: Parallel) -> None:
+def parallel(torch: "Torch", step: "Parallel") -> None:
     """Fork a process for each part of the data; the first one's state comes back as a checkpoint."""
     torch.idiom("Processes share no parameters: the first saves what it has, and the script loads it.")
     carried = free_names(step.steps, list(step.split))
@@ -53,7 +55,7 @@ def parallel(torch: "Torch", step: Parallel) -> None:
     )  # fmt: skip
 
 
-def calls_the_whole(torch: "Torch", step: Parallel) -> bool:
+def calls_the_whole(torch: "Torch", step: "Parallel") -> bool:
     """Return whether nothing but calls of the module itself uses its parameters."""
     calls = [one for one in step.steps if isinstance(one, Call) and one.call == step.parallel and not one.given]
     others = [one for one in step.steps if one not in calls and not isinstance(one, Compute)]
@@ -63,12 +65,12 @@ def calls_the_whole(torch: "Torch", step: Parallel) -> bool:
     return bool(calls) and not others and read == tensors
 
 
-def used(step: Parallel) -> list[Step]:
+def used(step: "Parallel") -> list[Step]:
     """Return the step and all inside it."""
     return [step, *walk(step.steps)]
 
 
-def loss_module(torch: "Torch", step: Parallel, given: list[str]) -> ast.expr:
+def loss_module(torch: "Torch", step: "Parallel", given: list[str]) -> ast.expr:
     """Write and return a module whose `forward` computes the loss, so that all parameters are used inside a call."""
     torch.idiom("What is replicated is a module whose `forward` is the loss: parameters are used inside its call.")
     with torch.apart() as body:
@@ -79,7 +81,7 @@ def loss_module(torch: "Torch", step: Parallel, given: list[str]) -> ast.expr:
     return expr("$made()", made=made)
 
 
-def work(torch: "Torch", step: Parallel, module: ast.expr, given: list[str], count: int, *, whole: bool) -> None:
+def work(torch: "Torch", step: "Parallel", module: ast.expr, given: list[str], count: int, *, whole: bool) -> None:
     """Write what each process does."""
     torch.emit(
         "torch.distributed.init_process_group('gloo', init_method=f'file://{folder}/meeting', rank=rank, world_size=$count)",
@@ -102,7 +104,7 @@ def work(torch: "Torch", step: Parallel, module: ast.expr, given: list[str], cou
     torch.emit(TRAINED, loss=loss, state=state)
 
 
-def wrapped(torch: "Torch", step: Parallel, module: ast.expr) -> ast.expr:
+def wrapped(torch: "Torch", step: "Parallel", module: ast.expr) -> ast.expr:
     """Return the words that replicate or shard a module; each layer may be a group of its own."""
     way = torch.way.get("parallel", "ddp")
     if way == "fsdp-each-layer":
@@ -113,46 +115,51 @@ def wrapped(torch: "Torch", step: Parallel, module: ast.expr) -> ast.expr:
 # -- what cannot be sharded
 
 
-def reads_a_name(torch: "Torch", step: Parallel) -> bool:
+def reads_a_name(torch: "Torch", step: "Parallel") -> bool:
     """Return whether a parameter is read by a name of its own."""
     names = [place for one in used(step) for place in places_of(one) if "." not in place]
     return any(one.kind == "variable" for one in map(torch.symbols.at, names) if one)
 
 
-def has_no_layers(torch: "Torch", step: Parallel) -> bool:
+def has_no_layers(torch: "Torch", step: "Parallel") -> bool:
     """Return whether there are no layers to be sharded each."""
     found = torch.symbols.at(step.parallel)
     return not found or not any(part.is_owner for part in found.parts.values())
 
 
-def reads_in_a_layer(torch: "Torch", step: Parallel) -> bool:
+def reads_in_a_layer(torch: "Torch", step: "Parallel") -> bool:
     """Return whether a parameter is read outside the call of its layer."""
     read = {place for one in used(step) for place in places_of(one)}
     found = [(torch.symbols.above(place)[0], torch.symbols.at(place)) for place in read]
     return any(owner and owner.kind == "layer" and one and not one.is_owner for owner, one in found)
 
 
-WORDS: Words = {"parallel": parallel}
 EACH = "parallel/fsdp-each-layer"
-LACKS = (
-    Lack(
-        "parallel", lambda torch, _: torch.device == "gpu",
-        "Processes on one GPU are no several devices, and a run on the GPU counts on one.",
+TABLES = Tables(
+    words={"parallel": parallel},
+    ways={"parallel": ("ddp", "ddp-find-unused", "fsdp", "fsdp-each-layer")},
+    since={"torch.distributed.fsdp.fully_shard": "torch>=2.6"},
+    also=(
+        "from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict\n"
+        "from torch.distributed.fsdp import fully_shard"
     ),
-    Lack(
-        "parallel", lambda torch, _: torch.is_compiled(),
-        "`torch.compile` traces one process; what starts others stands outside.",
-    ),
-    *(
+    lacks=(
         Lack(
-            verb, reads_a_name,
+            "parallel", lambda torch, _: torch.device == "gpu",
+            "Processes on one GPU are no several devices, and a run on the GPU counts on one.",
+        ),
+        Lack(
+            "parallel", lambda torch, _: torch.is_compiled(),
+            "`torch.compile` traces one process; what starts others stands outside.",
+        ),
+        Lack(
+            ("parallel/fsdp", EACH), reads_a_name,
             "`fully_shard` replaces the parameters of a module: a name from before keeps the old one, which is not trained.",
-        )
-        for verb in ("parallel/fsdp", EACH)
-    ),
-    Lack(EACH, has_no_layers, "A layer alone is sharded as a whole, as is a module without layers."),
-    Lack(
-        EACH, reads_in_a_layer,
-        "`fully_shard` gathers a layer's parameters only while that layer is called: nothing else can read them.",
+        ),
+        Lack(EACH, has_no_layers, "A layer alone is sharded as a whole, as is a module without layers."),
+        Lack(
+            EACH, reads_in_a_layer,
+            "`fully_shard` gathers a layer's parameters only while that layer is called: nothing else can read them.",
+        ),
     ),
 )  # fmt: skip

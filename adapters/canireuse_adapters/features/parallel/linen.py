@@ -1,24 +1,21 @@
-"""Several devices in Flax Linen: a step on replicas or over a mesh takes a tree and returns one."""
+"""Several devices in Flax Linen: a step on replicas or over a mesh, which takes a tree and returns one."""
 
 import ast
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from canireuse.emit import Fill, expr, literal
+from canireuse.emit import Fill, Tables, expr, literal
 from canireuse.script import Unsupported
 from canireuse.step import Array
-from canireuse.vocabulary import Parallel, Shard, Train
+from canireuse.vocabulary import Train
+from canireuse_adapters.features.shard import MESH, SINCE, cut
 from canireuse_adapters.linen import learning
 
 if TYPE_CHECKING:
+    from canireuse_adapters.features.parallel import Parallel
     from canireuse_adapters.linen import Linen
 
 
-def shard(linen: "Linen", step: Shard) -> None:
-    """Lay an array out over the mesh."""
-    linen.write(step.shard, linen.cut(linen.value(step.shard)))
-
-
-def parallel(linen: "Linen", step: Parallel) -> None:
+def parallel(linen: "Linen", step: "Parallel") -> None:
     """Take a step on replicas, or on one program over a mesh, with the mean of the gradients."""
     if linen.writing:
         raise Unsupported(
@@ -57,7 +54,7 @@ def parallel(linen: "Linen", step: Parallel) -> None:
             parts=parts,
         )
     else:
-        parts = [linen.cut(expr("jnp.array($x)", x=literal(together(values)))) for values in step.split.values()]
+        parts = [cut(expr("jnp.array($x)", x=literal(together(values)))) for values in step.split.values()]
         specs = [expr("jax.P()"), *(expr("jax.P('parts')") for _ in names)]
         linen.emit(
             "$tree = jax.jit(jax.shard_map(step, mesh=mesh, in_specs=$specs, out_specs=jax.P()))(jax.device_put($tree, jax.NamedSharding(mesh, jax.P())), $*parts)",
@@ -73,4 +70,10 @@ def together(values: list[Array]) -> list[object]:
     return list(values)
 
 
-WORDS: dict[str, Any] = {"shard": shard, "parallel": parallel}
+TABLES = Tables(
+    words={"parallel": parallel},
+    setup={"parallel": MESH, "parallel/pmap": ""},
+    ways={"parallel": ("pmap", "shard_map")},
+    since={"jax.shard_map": "jax>=0.6.1", **SINCE},
+    also="from flax import jax_utils",
+)

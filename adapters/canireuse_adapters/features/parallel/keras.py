@@ -1,0 +1,156 @@
+"""Several devices in Keras: one step on two of them, in the words of each engine."""
+
+from typing import TYPE_CHECKING
+
+from canireuse.emit import Lack, Tables, Unsupported, expr, literal, node
+from canireuse.program import places_of
+from canireuse.vocabulary import Call, walk
+from canireuse_adapters.keras.layers import build, build_for
+from canireuse_adapters.keras.learning import NO_GRADIENTS, TAPE, TORCH_APPLIES, changed_in
+
+if TYPE_CHECKING:
+    from canireuse_adapters.features.parallel import Parallel
+    from canireuse_adapters.keras import Keras
+
+#: collectives between virtual CPUs are not needed where one of them can add up
+STRATEGY = "strategy = tf.distribute.MirroredStrategy(['cpu:0', 'cpu:1'], cross_device_ops=tf.distribute.ReductionToOneDevice())"
+SCOPE = f"{STRATEGY}\nwith strategy.scope():\n    $*body"
+DATA_PARALLEL = "keras.distribution.set_distribution(keras.distribution.DataParallel())\n$*body"
+MIRRORED = """\
+optimizer.build(params)
+def replica_step($*split):
+    $*body
+"""
+PARTS = (
+    "parts = [$*values]\n"
+    "$name = strategy.experimental_distribute_values_from_function(lambda context: parts[context.replica_id_in_sync_group])"
+)
+CUT = (
+    "$name = $values\n$name = keras.distribution.distribute_tensor("
+    "$name, keras.distribution.distribution().get_data_layout($name.shape))"
+)
+FORKED = """\
+optimizer.build(params)
+meeting = f'file://{tempfile.mkdtemp()}/meeting'
+def replica_step(rank, queue):
+    torch.distributed.init_process_group('gloo', init_method=meeting, rank=rank, world_size=2)
+    $*body
+    if rank == 0:
+        queue.put($whole.get_weights())
+queue = torch.multiprocessing.get_context('fork').SimpleQueue()
+torch.multiprocessing.start_processes(replica_step, args=(queue,), nprocs=2, start_method='fork')
+$whole.set_weights(queue.get())
+"""
+REDUCED = """\
+for param in params:
+    if param.value.grad is not None:
+        torch.distributed.all_reduce(param.value.grad)
+        param.value.grad /= 2
+"""
+
+
+def setup(keras: "Keras") -> str:
+    """Return what has to be said before anything is made, in the words of the engine."""
+    return {"tensorflow": SCOPE, "jax": DATA_PARALLEL, "torch": ""}[keras.engine]
+
+
+def parallel(keras: "Keras", step: "Parallel") -> None:
+    """Take one data-parallel step, in the words of the engine."""
+    found = keras.at(step.parallel)
+    if changed_in(keras, step):
+        raise Unsupported("How running statistics of replicas are put together is left to each engine.")
+    build(keras, keras.place(step.parallel), found)
+    build_for(keras, step, calls_build=False)
+    keras.emit(
+        "params = $whole.trainable_variables\noptimizer = keras.optimizers.SGD($rate)",
+        whole=keras.place(step.parallel), rate=step.rate,
+    )  # fmt: skip
+    {"tensorflow": mirrored, "jax": batch_sharded, "torch": replicated}[keras.engine](keras, step)
+
+
+def mirrored(keras: "Keras", step: "Parallel") -> None:
+    """Run the step in each replica of a `MirroredStrategy`; the optimizer adds the gradients up."""
+    with keras.apart() as recorded:
+        keras.steps(step.steps)
+        keras.emit("loss = $loss / strategy.num_replicas_in_sync", loss=keras.expression(step.minimize))
+    with keras.apart() as body:
+        keras.emit(f"{TAPE}\noptimizer.apply(tape.gradient(loss, params), params)", body=recorded)
+    keras.emit(MIRRORED, split=list(step.split), body=body)
+    for name, values in step.split.items():
+        keras.emit(PARTS, name=name, values=[keras.expression(one) for one in values])
+    keras.emit("strategy.run(replica_step, args=$parts)", parts=literal(tuple(map(node, step.split))))
+
+
+def batch_sharded(keras: "Keras", step: "Parallel") -> None:
+    """Lay the parts out over the devices, and take the mean of their losses."""
+    for name, values in step.split.items():
+        keras.emit(CUT, name=name, values=keras.expression(values))
+    with keras.apart() as body, keras.stateless(expr("zip(params, values)"), expr("params")):
+        with keras.apart() as part:
+            keras.steps(step.steps)
+            keras.emit("return $loss", loss=keras.expression(step.minimize))
+        keras.emit(
+            "def part($*split):\n    $*part\nreturn keras.ops.mean(jax.vmap(part)($*split))",
+            split=list(step.split), part=part,
+        )  # fmt: skip
+    keras.emit(
+        "def loss(values):\n    $*body\noptimizer.apply(jax.grad(loss)([param.value for param in params]), params)",
+        body=body,
+    )
+
+
+def replicated(keras: "Keras", step: "Parallel") -> None:
+    """Take the step in two processes, in which PyTorch averages the gradients; the first one's weights come back."""
+    keras.idiom("Two processes are forked from one script, where users start one each with `torchrun`.")
+    with keras.apart() as body:
+        for name, values in step.split.items():
+            keras.emit("$name = [$*values][rank]", name=name, values=[keras.expression(one) for one in values])
+        replica_loss(keras, step)
+        keras.emit(TORCH_APPLIES, optimizer=expr("optimizer"))
+    keras.emit(FORKED, body=body, whole=keras.place(step.parallel))
+
+
+def replica_loss(keras: "Keras", step: "Parallel") -> None:
+    """Write the backward pass of one process, with gradients that are averaged over both."""
+    is_one_call, steps = calls_the_whole(keras, step), step.steps
+    if is_one_call:
+        replica, whole = keras.own("replica"), keras.place(step.parallel)
+        keras.emit("$replica = torch.nn.parallel.DistributedDataParallel($whole)", replica=replica, whole=whole)
+        keras.symbols.names[replica] = keras.at(step.parallel)
+        steps = [one.model_copy(update={"call": replica}) if isinstance(one, Call) else one for one in steps]
+    else:
+        keras.idiom(
+            "`DistributedDataParallel` wraps one call of a model; for any other loss gradients are averaged by hand."
+        )
+        keras.emit(NO_GRADIENTS)
+    keras.steps(steps)
+    keras.emit("loss = $loss\nloss.backward()", loss=keras.expression(step.minimize))
+    if not is_one_call:
+        keras.emit(REDUCED)
+
+
+def calls_the_whole(keras: "Keras", step: "Parallel") -> bool:
+    """Return whether one call of the model is all that uses its variables."""
+    calls = [one for one in walk(step.steps) if isinstance(one, Call)]
+    if len(calls) != 1 or calls[0] not in step.steps or calls[0].call != step.parallel or calls[0].given:
+        return False
+    used = [place for one in [step, *walk(step.steps)] for place in places_of(one)]
+    used.remove(step.parallel)  # by the step
+    used.remove(step.parallel)  # by the call
+    found = [keras.symbols.names.get(place.partition(".")[0]) for place in used]
+    return not any(one and (one.is_owner or one.kind == "variable") for one in found)
+
+
+TABLES = Tables(
+    words={"parallel": parallel},
+    setup={"parallel": setup},
+    lacks=(
+        Lack(
+            "parallel", lambda keras, step: not keras.at(step.parallel).is_owner, "Keras replicates layers and models.",
+        ),
+        Lack(
+            "parallel", lambda keras, _: keras.device == "gpu",
+            "Two replicas are worded for the CPU, which counts as two devices.",
+        ),
+    ),
+)  # fmt: skip
