@@ -40,16 +40,16 @@ SINCE_OF_OPTAX = {"optax.tree": "optax>=0.2.5"}
 TWO_DEVICES = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
 #: kind of optimizer -> what Optax calls the state that it keeps for each variable
 MOMENTS = {"sgd": "trace", "momentum": "trace", "adam": "mu", "adamw": "mu"}
-#: what a tie is to survive: where a spec asks that, ways that share nothing in the first place have no answer
-SURVIVED = frozenset({
-    "copy", "save", "restore", "cast", "move", "materialize", "average", "quantize", "replace", "scan", "optimizer",
-})  # fmt: skip
+#: what a tie is to survive, beside copies: where a spec asks that, ways that share nothing in the first place have no answer
+SURVIVED = frozenset({"save", "restore", "replace", "scan", "optimizer"})
 
 
 def asks_what_survives(spec: Spec) -> bool:
     """Return whether a spec asks what becomes of a tie, not how one is made."""
+    steps = walk(spec.steps)
     return any(
-        step.verb in SURVIVED or step.on_devices or getattr(step, "abstract", False) for step in walk(spec.steps)
+        step.verb in SURVIVED or step.on_devices or step.binds == "copy" or getattr(step, "abstract", False)
+        for step in steps
     )
 
 

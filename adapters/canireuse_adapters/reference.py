@@ -87,15 +87,10 @@ class Reference(Emitter):
         "layer": "$as = model.layer('$layer', '$name', inputs=$inputs, units=$units, kernel='$kernel', $**given)",
         "tie": "$tie = $to",
         "copy": "$as = model.copy($copy, $**given)",
-        "cast": "$as = model.cast($cast, '$to')",
-        "move": "$as = model.move($move, $device)",
-        "materialize": "$as = $materialize",
         "freeze": "model.freeze($freeze)",
         "unfreeze": "model.unfreeze($unfreeze)",
         "save": "$to = model.save($save, $**given)",
         "restore": "model.restore($restore, $from, $**given)",
-        "average": "$as = model.average($average, $decay)",
-        "track": "model.track($track)",
     }
     keywords = {
         **dict.fromkeys(

@@ -80,13 +80,6 @@ SAYS = {
   - {optimizer: late, over: pair}
   - {unfreeze: b}
   - {update: late, minimize: sum(y), steps: [{call: pair, on: [[1.0]], as: y}], raises: not_found, expect: unknown}""",
-    "averages": """
-  - {layer: dense, name: a, inputs: 1, units: 1, as: a}
-  - {module: pair, members: {one: a, two: a}}
-  - {average: pair, decay: 0.5, as: mean_of}
-  - {assign: a.kernel, to: [[3.0]]}
-  - {track: mean_of}
-  - {expect: half-way, value: mean_of.two.kernel + 0.0, is: [[2.0]]}""",
     "stateless calls": """
   - {layer: dense, name: a, inputs: 1, units: 1, as: a}
   - {module: pair, members: {one: a, two: a}}
@@ -200,7 +193,6 @@ REFUSED = [
     ("[{variable: w, as: w}, {variable: v, as: v}, {tie: w, to: v}]", "is no place"),
     (f"[{PAIR}, {{call: pair, on: [1.0]}}]", "no `call` of its own"),
     (f"[{LAYER}, {{reparametrize: one.kernel, times: 2}}]", "no reparametrization"),
-    (f"[{LAYER}, {{materialize: one, as: two}}, {{materialize: two, as: three}}]", "has their memory too"),
 ]
 
 
@@ -235,15 +227,6 @@ def test_what_is_said_runs_and_means_the_spec(load_spec, hosts, engine, title):
         script = Keras("cpu", way).translate(spec)
         judgement = judge(spec, "keras", Keras, way, hosts[engine].run(script, "<test>"), {})
         assert judgement.verdict == "conforms", (way, judgement.reason, script.text)
-
-
-def test_pytorchs_own_cast_is_not_seen_by_keras(load_spec, hosts):
-    if "torch" not in hosts or hosts["torch"].ready():
-        pytest.skip("Keras on PyTorch is not installed")
-    steps = f"[{LAYER}, {{cast: one, to: float16, as: half}}, {{expect: dtype, dtype: half.kernel, is: float16}}]"
-    spec, way = load_spec(f"steps: {steps}\n").spec, {"engine": "torch", "cast": "module"}
-    outcome = hosts["torch"].run(Keras("cpu", way).translate(spec), "<test>")
-    assert outcome.observations == {"dtype": "float32"}
 
 
 @pytest.mark.parametrize(

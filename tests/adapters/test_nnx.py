@@ -119,22 +119,6 @@ steps:
   - {drop: lone}
   - {expect: gone, alive: lone, is: false}
 """
-MEMORY = """
-steps:
-  - function: make
-    returns: pair
-    steps:
-      - {layer: embedding, inputs: 3, units: 2, as: embed}
-      - {layer: dense, inputs: 3, units: 2, as: head}
-      - {tie: head.kernel, to: embed.kernel}
-      - {module: pair, members: {embed: embed, head: head}}
-  - {invoke: make, abstract: true, as: blank}
-  - {read: blank.head.kernel, raises: uninitialized, expect: no-values}
-  - {materialize: blank, as: real}
-  - {assign: real.embed.kernel, to: [[1.0, 1.0], [1.0, 1.0], [1.0, 1.0]]}
-  - {expect: tied, same: [real.embed.kernel, real.head.kernel]}
-"""
-CAST = f"steps:{PAIR}  - {{cast: pair, to: float16, as: half}}\n  - {{expect: tied, same: [half.embed.kernel, half.head.kernel]}}"
 
 
 FUNCTIONS = """
@@ -211,7 +195,6 @@ steps:
 """
 SCENARIOS = {
     "local": LOCAL, "functions": FUNCTIONS, "freezing": FREEZING, "names": NAMES, "scoped": SCOPED, "reuse": REUSE, "tied": TIED, "learning": LEARNING, "devices": DEVICES, "loops": LOOPS, "owners": OWNERS,
-    "memory": MEMORY, "cast": CAST,
 }  # fmt: skip
 #: scenario and ways -> what becomes of a tie in ways that lose or refuse it
 LATER = ("copy-is-tied", "still-tied", "trained-through-the-tie")
@@ -220,8 +203,6 @@ UNTIED = {
     ("tied", "split-merge", "msgpack"): {"trained-through-the-tie": [2.0, 2.0]},
     ("tied", "tree-map", "msgpack"): {"copy-is-tied": False},
     ("tied", "clone-tree-mode", "msgpack"): dict.fromkeys(LATER, "unobserved"),
-    ("memory", "module"): {"tied": "inconclusive"},
-    ("cast", "module"): {"tied": False},
 }
 
 
@@ -301,7 +282,6 @@ TWO = "{variable: w, as: w}, {variable: v, as: v}, {module: a, members: {x: w}}"
             f"[{TWO}, {{optimizer: o, over: a}}, {{function: f, steps: [{{update: o, minimize: v}}]}}, {{tie: a.x, to: v}}, {{invoke: f}}]",
             "written before",
         ),
-        ("[{layer: dense, inputs: 1, units: 1, as: a}, {materialize: a, as: b}]", "has its memory already"),
         ("[{layer: cell, inputs: 1, units: 1, as: a}, {call: a, on: [[1.0]]}]", "state before"),
         (
             "[{variable: w, as: w}, {compute: h = 1.0 * w}, {scan: h, to: h, times: 2, steps: [{get: v}]}]",

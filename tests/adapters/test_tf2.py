@@ -100,13 +100,6 @@ BEYOND = {
   - {optimizer: late, over: pair}
   - {unfreeze: b}
   - {update: late, minimize: sum(y), steps: [{call: pair, on: [[1.0]], as: y}], raises: not_found, expect: unknown}""",
-    "averages": """
-  - {layer: dense, name: a, inputs: 1, units: 1, as: a}
-  - {module: pair, members: {one: a, two: a}}
-  - {average: pair, decay: 0.5, as: mean_of}
-  - {assign: a.kernel, to: [[3.0]]}
-  - {track: mean_of}
-  - {expect: half-way, value: mean_of.two.kernel + 0.0, is: [[2.0]]}""",
     "a stateless call": """
   - {layer: dense, name: a, inputs: 1, units: 1, as: a}
   - {call: a, on: [[1.0]], given: {kernel: [[4.0]]}, as: y}
@@ -283,7 +276,6 @@ def test_messages_mean_kinds(kind, name, message):
     [
         ("[{variable: w, as: w}, {variable: v, as: v}, {tie: w, to: v}]", "is no place"),
         (f"[{PAIR}, {{quantize: pair, as: small}}]", "no such call"),
-        (f"[{PAIR}, {{average: pair, as: mean}}, {{copy: mean, as: other}}]", "no model that could be copied"),
         (f"[{PAIR}, {{expect: terms, penalties: 0, inside: pair}}]", "by nothing else"),
         (
             f"[{PAIR}, {{parallel: pair, split: {{x: [1.0]}}, minimize: x * w}}, {{train: sgd, minimize: w, wrt: w}}]",

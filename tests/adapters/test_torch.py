@@ -195,19 +195,6 @@ def test_a_file_of_safetensors_refuses_a_tie(host: Host) -> None:
     assert Torch.kind_of(refused["error"]) == "sharing_refused"
 
 
-@pytest.mark.parametrize(("way", "same"), [("to_empty", False), ("to_empty-swap", True), ("load-assign", False)])
-def test_a_tie_survives_the_end_of_the_meta_device_only_by_swapping(host: Host, way: str, same: bool) -> None:
-    seen = run(
-        host,
-        {"function": "make", "steps": TIED, "returns": "net"},
-        {"invoke": "make", "abstract": True, "as": "made"},
-        {"materialize": "made", "as": "real"},
-        {"expect": "tied", "identical": ["real.a.kernel", "real.b.kernel"], "is": True},
-        materialize=way,
-    )
-    assert seen.observations == {"tied": same}
-
-
 def test_a_default_dtype_and_the_ways_of_conversion_do_not_outlive_a_script(host: Host) -> None:
     run(host, DENSE, {"cast": "one", "to": "float64", "as": "c"}, cast="to-overwrite")
     cast = {"cast": "net", "to": "float64", "as": "c"}

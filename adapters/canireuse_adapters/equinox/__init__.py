@@ -37,11 +37,14 @@ from canireuse_adapters.jax import (
 from canireuse_adapters.training import training_of
 
 BY_NAME = "Equinox has no scopes and no lookup by name: a variable is a field of a module, and is reached as an attribute of it."
-#: steps that put trees into others, or make a tree of one: their words and their effect are one, bit by bit
-MOVING = frozenset({*modules.WORDS, "copy", "average", "cast", "move", "materialize"})
 WORDS: Words = {
     **Jax.words, **layers.WORDS, **modules.WORDS, **checkpoints.WORDS, **learning.WORDS, **functions.WORDS,
 }  # fmt: skip
+
+
+def moves(step: Step) -> bool:
+    """Return whether a step puts a tree into another, or makes a tree of one: its words and its effect are one, bit by bit."""
+    return step.verb in modules.WORDS or step.binds == "copy"
 
 
 class Frame(NamedTuple):
@@ -279,7 +282,7 @@ class Equinox(Jax):
 
     def say(self, step: Step) -> None:
         """Word one step; where its words come with its effect, put all back, since that comes after."""
-        if step.verb not in MOVING:
+        if not moves(step):
             super().say(step)
             return
         before = self.symbols.standing()
@@ -288,7 +291,7 @@ class Equinox(Jax):
 
     def effect(self, step: Step) -> None:
         """Have the effect of a step: what is handed on is a value, and another name for it holds other variables."""
-        if step.verb in MOVING:
+        if moves(step):
             with self.apart():
                 super().say(step)
             return

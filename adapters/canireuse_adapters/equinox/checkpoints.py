@@ -1,4 +1,4 @@
-"""What happens to whole trees in Equinox: copies, files, dtypes, devices, and trees without memory."""
+"""What happens to whole trees in Equinox: copies, files, and arrays that are put on devices."""
 
 from typing import TYPE_CHECKING
 
@@ -6,61 +6,44 @@ from canireuse.emit import Fill, Words, expr
 from canireuse.program import Object
 from canireuse.script import Unsupported
 from canireuse.step import Step
-from canireuse.vocabulary import Average, Copy, Move, Restore, Save
+from canireuse.vocabulary import Copy, Restore, Save
 from canireuse_adapters.equinox.places import buffers, spelled, together, value_of
 
 if TYPE_CHECKING:
     from canireuse_adapters.equinox import Equinox
 
 ON_DEVICES = "jax.tree.map(lambda leaf: jax.device_put(leaf, $where) if eqx.is_array(leaf) else leaf, $tree)"
-#: steps that make another tree of a tree; arrays never change, so that a model as it is now is a copy of it already
-DERIVED = {
-    "copy/tree-map": "jax.tree.map(lambda leaf: leaf, $tree)",
-    "copy/deepcopy": "deepcopy($tree)",
-    "average": "$tree",
-    "cast": "jax.tree.map(lambda leaf: leaf.astype('$to') if eqx.is_array(leaf) else leaf, $tree)",
-    "move": "eqx.filter_shard($tree, $where)",
-    "materialize": "jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype) "
-    "if isinstance(leaf, jax.ShapeDtypeStruct) else leaf, $tree)",
-}
+#: a tree is made of a tree; arrays never change, so that a model as it is now is a copy of it already
+COPIES = {"tree-map": "jax.tree.map(lambda leaf: leaf, $tree)", "deepcopy": "deepcopy($tree)"}
 
 
-def derive(eqx: "Equinox", step: Step) -> None:
+def copy(eqx: "Equinox", step: Copy) -> None:
+    """Copy a tree; a shallow copy is another module around the same members."""
+    derive(eqx, step, "copy($tree)" if step.shallow else COPIES[eqx.way["copy"]])
+
+
+def derive(eqx: "Equinox", step: Step, words: str, *, stateful: bool = True, **more: Fill) -> None:
     """Bind a name to a tree that is made of another, and one to a state that is made of its state."""
-    source, words, more = (
-        vars(step)[step.renames],
-        DERIVED.get(f"{step.verb}/{eqx.way.get(step.verb)}", DERIVED.get(step.verb, "")),
-        dict[str, Fill](),
-    )
+    source, to = vars(step)[step.renames], step.binding or ""
     found, spread = eqx.tree(source), eqx.locate(source).name in eqx.spread
     if found is None:
         raise Unsupported("This name stands for no tree.")
-    match step:
-        case Copy(shallow=True):
-            words = "copy($tree)"
-        case Average():
-            eqx.idiom("Arrays never change, so the model as it is now is a copy of it already.")
-        case Move():
-            words, more = on_devices(eqx, source), {"where": eqx.device_words(step.device)}
-        case _ if step.verb == "cast" and found.kind == "variable":
-            words = "$tree.astype('$to')"
-    if step.binding in eqx.symbols.names:
+    if to in eqx.symbols.names:
         eqx.writing()
-    eqx.spread |= {step.binding or ""} if spread or isinstance(step, Move) else set()
-    state = eqx.state_of(found)
-    eqx.fill(f"$to_tree = {words}", step, to_tree=step.binding, tree=eqx.whole(source), **more)
+    eqx.spread |= {to} if spread else set()
+    state, own_state = eqx.state_of(found) if stateful else None, eqx.own(f"{to}_state")
+    eqx.fill(f"$to_tree = {words}", step, to_tree=to, tree=eqx.whole(source), **more)
     if state:
-        eqx.fill(f"$to_state = {words}", step, to_state=eqx.own(f"{step.binding}_state"), tree=state, **more)
+        eqx.fill(f"$to_state = {words}", step, to_state=own_state, tree=state, **more)
     eqx.symbols.happen(step)
-    made = eqx.symbols.names[step.binding or ""] = value_of(eqx.symbols.names[step.binding or ""], {})
-    if state:  # an average follows the tree alone
-        kept = {} if isinstance(step, Average) else {str(at): one for at, one in enumerate(buffers(made))}
-        eqx.symbols.names[eqx.own(f"{step.binding}_state")] = Object("state", kept)
+    made = eqx.symbols.names[to] = value_of(eqx.symbols.names[to], {})
+    if state:
+        eqx.symbols.names[own_state] = Object("state", {str(at): one for at, one in enumerate(buffers(made))})
 
 
 def on_devices(eqx: "Equinox", place: str) -> str:
     """Return the words for a tree on other devices; `eqx.filter_shard` takes no array that was put on some before."""
-    return ON_DEVICES if eqx.locate(place).name in eqx.spread else DERIVED["move"]
+    return ON_DEVICES if eqx.locate(place).name in eqx.spread else "eqx.filter_shard($tree, $where)"
 
 
 # -- files
@@ -122,6 +105,6 @@ def outside_traces(eqx: "Equinox") -> None:
 
 
 WORDS: Words = {
-    **dict.fromkeys(("copy", "average", "cast", "move", "materialize"), derive),
+    "copy": copy,
     "save": save, "restore": restore,
 }  # fmt: skip

@@ -10,11 +10,9 @@ from canireuse.program import Object
 from canireuse.script import Unsupported
 from canireuse.step import Step
 from canireuse.vocabulary import (
-    Average,
     Freeze,
     Gradient,
     Optimizer,
-    Track,
     Train,
     Unfreeze,
     Update,
@@ -23,8 +21,6 @@ from canireuse_adapters.equinox.places import (
     TREES,
     Path,
     Spot,
-    around,
-    has_shared,
     is_floating,
     spelled,
     together,
@@ -267,33 +263,6 @@ def take_steps(eqx: "Equinox", made: Optimized, steps: Sequence[Step], scalars: 
     eqx.body += combined(eqx, trained)
 
 
-# -- averages
-
-
-def track(eqx: "Equinox", step: Track) -> None:
-    """Move the average by Optax."""
-    made = next((one for one in eqx.facts.steps if isinstance(one, Average) and one.as_ == step.track), None)
-    if made is None:
-        raise Unsupported("Which model an average follows is known where it was made; a function returns a tree alone.")
-    if eqx.locate(step.track).route:
-        raise Unsupported("An average that became part of another tree is tracked with it.")
-    found, source = eqx.tree(step.track), eqx.tree(made.average)
-    if found is None or source is None or around(found) != around(source):
-        raise Unsupported(
-            "`optax.incremental_update` maps over two trees of one structure, and `eqx.nn.Shared` gave the model another since."
-        )
-    eqx.writing()
-    words = "$to = optax.incremental_update($source, $to, $rate)"
-    if any(map(has_shared, found.walk())):  # it has functions among its leaves
-        words = (
-            "$arrays, $rest = eqx.partition($to, eqx.is_array)\n"
-            "$to = eqx.combine(optax.incremental_update(eqx.filter($source, eqx.is_array), $arrays, $rate), $rest)"
-        )
-    given: dict[str, Fill] = {"arrays": eqx.own("arrays"), "rest": eqx.own("static"), "rate": round(1 - made.decay, 10)}
-    eqx.emit(words, to=step.track, source=eqx.whole(made.average), **given)
-
-
 WORDS: Words = {
     "freeze": mark, "unfreeze": mark, "gradient": gradient, "train": train, "optimizer": optimizer, "update": update,
-    "track": track,
 }  # fmt: skip

@@ -18,7 +18,6 @@ from canireuse.vocabulary import (
     Initialize,
     Invoke,
     Layer,
-    Materialize,
     Measure,
     Module,
     Repeat,
@@ -114,7 +113,7 @@ class Haiku(Jax):
         "not_trainable": (("TypeError", r"grad requires real- or complex-valued"),),
         "shape_mismatch": (("ValueError", r"with retrieved shape .* does not match"), *ERRORS["shape_mismatch"]),
     }
-    ways = {"restore": ("replace", "merge"), "materialize": ("init", "zeros")}
+    ways = {"restore": ("replace", "merge")}
     options = frozenset({
         *(f"{verb}.{option}" for verb in ("scope", "default_scope", "reenter") for option in ("init", "dtype")),
         "call.given", "call.training", "copy.shallow", "save.only", "restore.partial", "gradient.remat", "function.template", "invoke.abstract",
@@ -354,7 +353,7 @@ class Haiku(Jax):
     def effect(self, step: Step) -> None:
         """Have the effect of a step that has run; what another tree is made by has had it."""
         known, (reader, self.frame.reader) = self.function_of(step), (self.frame.reader, None)
-        had = isinstance(step, Materialize | Tie | Replace) or step.verb in checkpoints.COPIES
+        had = step.binds == "copy" or isinstance(step, Tie | Replace)
         if had or (known is not None and known.kind == "builder"):
             return
         self.readers.pop(step.binding or "", None)

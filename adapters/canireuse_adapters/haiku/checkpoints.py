@@ -1,4 +1,4 @@
-"""What Haiku users do with the tree of parameters as a whole: copy it, save it, cast it, move it, average it."""
+"""What Haiku users do with the tree of parameters as a whole: copy it, save it, make it anew."""
 
 import ast
 from collections.abc import Sequence
@@ -9,40 +9,34 @@ from canireuse.emit import Fill, Words, expr, name
 from canireuse.program import Fate, Object
 from canireuse.program.symbols import Path
 from canireuse.script import Unsupported
-from canireuse.vocabulary import Average, Cast, Copy, Materialize, Move, Restore, Save, Track
+from canireuse.step import Step
+from canireuse.vocabulary import Copy, Restore, Save
 from canireuse_adapters.haiku import layers
 from canireuse_adapters.haiku.scopes import Known
 
 if TYPE_CHECKING:
     from canireuse_adapters.haiku import Haiku
 
-#: verb -> the words for a tree made of another
-COPIES = {
-    "copy": "jax.tree.map(jnp.copy, $tree)",
-    "average": "jax.tree.map(jnp.copy, $tree)",
-    "cast": "jax.tree.map(lambda value: value.astype('$to'), $tree)",
-    "move": "jax.device_put($tree, $device)",
-}
-
 
 # -- copies: each is a new tree that the same functions are applied to
 
 
-def copy(haiku: "Haiku", step: Copy | Cast | Move | Average) -> None:
+def copy(haiku: "Haiku", step: Copy) -> None:
+    """Bind a copy of a tree."""
+    haiku.idiom(
+        "Haiku's functions hold no values, so what is copied is the tree of parameters that they are applied to."
+    )
+    derive(haiku, step, "dict($tree)" if step.shallow else "jax.tree.map(jnp.copy, $tree)")
+
+
+def derive(haiku: "Haiku", step: Step, words: str, **fills: Fill) -> None:
     """Bind a tree made of another; in its own place what was made replaces it."""
-    if isinstance(step, Copy):
-        haiku.idiom(
-            "Haiku's functions hold no values, so what is copied is the tree of parameters that they are applied to."
-        )
-    source, to = step.copy_ if isinstance(step, Copy) else str(getattr(step, step.verb)), step.binding or ""
+    source, to = vars(step)[step.renames], step.binding or ""
     owner = haiku.owner(source)
     if haiku.in_function or haiku.frame.is_body or haiku.frame.loops:
         raise Unsupported(
             "A copy of Haiku's tree inside a function is a value of its own, which the user has to return."
         )
-    words = "dict($tree)" if isinstance(step, Copy) and step.shallow else COPIES[step.verb]
-    fills: dict[str, Fill] = {"device": haiku.device_words(step.device)} if isinstance(step, Move) else {}
-    fills |= {"to": step.to} if isinstance(step, Cast) else {}
     held, trees = (
         haiku.trees_of(owner),
         trees_for(haiku, to, stateful="state" in {kind(one) for one in haiku.entries_of(owner)}),
@@ -59,7 +53,6 @@ def copy(haiku: "Haiku", step: Copy | Cast | Move | Average) -> None:
         layers.write(haiku, [owner], layers.layers_of(haiku, owner))
     if source != to:
         adopt(haiku, to, owner, trees)
-        haiku.symbols.names[to].made = step if isinstance(step, Average) else owner.made
 
 
 def kind(variable: Object) -> str:
@@ -85,16 +78,6 @@ def adopt(haiku: "Haiku", to: str, owner: Object, trees: tuple[str, str], builde
         if haiku.has_entry(old):
             new.path = (trees[old_trees.index(old.path[0])], *old.path[1:])
     haiku.symbols.names[to] = made
-
-
-def track(haiku: "Haiku", step: Track) -> None:
-    """Move the average by Optax."""
-    source = haiku.symbols.names[step.track].made
-    assert isinstance(source, Average)
-    owner = haiku.owner(source.average)
-    new = haiku.part(haiku.entries_of(owner), haiku.nets[owner].trees[0])
-    words = "$average = optax.incremental_update($new, $average, $rate)"
-    haiku.emit(words, average=step.track, new=new, rate=round(1 - source.decay, 10))
 
 
 # -- checkpoints
@@ -179,22 +162,6 @@ def tupled(words: Sequence[ast.expr]) -> ast.expr:
     return words[0] if len(words) == 1 else ast.Tuple(list(words), ast.Load())
 
 
-# -- what is made anew
-
-
-def materialize(haiku: "Haiku", step: Materialize) -> None:
-    """Give shapes their memory: by `init`, or by arrays of zeros."""
-    known = haiku.nets[haiku.owner(step.materialize)].builder
-    if known is None:
-        raise Unsupported("Only what `jax.eval_shape` gave is without memory in JAX; these parameters have theirs.")
-    words = known.init
-    if haiku.way.get("materialize") == "zeros":
-        trees = trees_for(haiku, step.materialize, stateful=known.stateful)[: 1 + known.stateful]
-        like = "jax.tree.map(lambda like: jnp.zeros(like.shape, like.dtype), $trees)"
-        words = expr(like, trees=tupled([name(one) for one in trees]))
-    made(haiku, step.as_, known, words)
-
-
 def made(haiku: "Haiku", to: str, known: Known, words: ast.expr | None) -> None:
     """Make a model: a tree of its own, and the state beside it if there is any."""
     trees = trees_for(haiku, to, stateful=known.stateful)
@@ -204,6 +171,5 @@ def made(haiku: "Haiku", to: str, known: Known, words: ast.expr | None) -> None:
 
 
 WORDS: Words = {
-    **dict.fromkeys(COPIES, copy), "track": track, "save": save, "restore": restore,
-    "materialize": materialize,
+    "copy": copy, "save": save, "restore": restore,
 }  # fmt: skip

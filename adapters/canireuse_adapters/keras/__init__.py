@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from canireuse.emit import Body, Emitter, Fate, Slot, expr, name, statements
+from canireuse.emit import Body, Emitter, Slot, expr, name, statements
 from canireuse.emit.fragments import alike
 from canireuse.program import Object
 from canireuse.script import Script, Unsupported
 from canireuse.spec import Spec
 from canireuse.step import Step
 from canireuse.vocabulary import Expect, Function, Get, Invoke, walk
-from canireuse_adapters.keras import checkpoints, functions, layers, learning, measuring, modules, parallel, scopes
+from canireuse_adapters.keras import checkpoints, functions, layers, learning, measuring, modules, scopes
 from canireuse_adapters.keras.functions import Loop
 from canireuse_adapters.keras.layers import build
 from canireuse_adapters.keras.modules import NeedsOwnClass
@@ -27,10 +27,9 @@ NO_DEFAULTS = {
 }
 WORDS = {
     **scopes.WORDS, **layers.WORDS, **modules.WORDS, **checkpoints.WORDS, **learning.WORDS, **functions.WORDS,
-    **parallel.WORDS, "measure": measuring.measure,
+    "measure": measuring.measure,
 }  # fmt: skip
 EFFECTS = {**layers.EFFECTS, **modules.EFFECTS, **checkpoints.EFFECTS, **functions.EFFECTS}
-NOTES = {**scopes.NOTES, **checkpoints.NOTES, **learning.NOTES, **parallel.NOTES}
 LACKS = (*scopes.LACKS, *modules.LACKS, *functions.LACKS, *measuring.LACKS)
 FRAMEWORKS = ("jax", "keras", "tensorflow", "torch")
 CHOSEN = "os.environ['KERAS_BACKEND'] = '$engine'"
@@ -118,7 +117,6 @@ class Keras(Emitter):
         ),
     }
     ways = {
-        "cast": ("config", "module"),
         "copy": ("deepcopy", "clone", "pickle"),
         "restore": ("keras", "h5", "weights", "config", "set-weights"),
     }
@@ -151,8 +149,7 @@ class Keras(Emitter):
         "gpu": "on TensorFlow: tf.test.experimental.sync_devices; on JAX: jax.block_until_ready; on PyTorch: torch.cuda.synchronize",
     }
     layers = layers.LAYERS
-    fates = dict.fromkeys(("cast/module", "materialize"), Fate.SAME)
-    words, notes, effects, lacks, reads = WORDS, NOTES, EFFECTS, LACKS, measuring.READS
+    words, notes, effects, lacks, reads = WORDS, scopes.NOTES, EFFECTS, LACKS, measuring.READS
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)

@@ -4,10 +4,9 @@ from typing import TYPE_CHECKING
 
 from canireuse.emit import Effects, Fill, Unsupported, Words, expr
 from canireuse.program import Object
-from canireuse.vocabulary import Cast, Copy, Layer, Restore, Save
+from canireuse.vocabulary import Copy, Layer, Restore, Save
 from canireuse_adapters.keras.classes import class_of, is_own, own_classes
 from canireuse_adapters.keras.layers import build, has_variables, kind_of, shape
-from canireuse_adapters.keras.modules import alias
 from canireuse_adapters.kinds import OtherKind
 
 if TYPE_CHECKING:
@@ -95,20 +94,6 @@ def made_anew(keras: "Keras", of: str, new: str, dtype: str | None = None) -> No
 def class_words(keras: "Keras", made: Layer) -> str:
     """Return the class of a single layer."""
     return class_of(made) if is_own(keras, made) else f"keras.layers.{CLASSES[made.layer]}"
-
-
-def cast(keras: "Keras", step: Cast) -> None:
-    """Make the object anew with another dtype, and hand over the values."""
-    made_anew(keras, step.cast, step.as_, step.to)
-
-
-def cast_module(keras: "Keras", step: Cast) -> None:
-    """Use PyTorch's own cast."""
-    if keras.engine != "torch":
-        raise OtherKind("Keras objects are modules of PyTorch on that engine alone.")
-    build(keras, keras.place(step.cast), keras.at(step.cast))
-    keras.emit("$cast.to(torch.$dtype)", cast=keras.place(step.cast), dtype=step.to)
-    alias(keras, step.as_, step.cast)
 
 
 # -- checkpoints
@@ -207,10 +192,6 @@ def restored(keras: "Keras", step: Restore) -> None:
 
 
 WORDS: Words = {
-    "copy": copy, "cast": cast, "cast/module": cast_module, "save": save, "restore": restore,
+    "copy": copy, "save": save, "restore": restore,
 }  # fmt: skip
-NOTES = {
-    "cast": "Keras fixes the dtype of a variable when it is made: users make the layers anew from their config.",
-    "cast/module": "On PyTorch a Keras object is an `nn.Module`, whose own cast knows nothing of Keras.",
-}
 EFFECTS: Effects = {"restore": restored}

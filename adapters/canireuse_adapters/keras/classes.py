@@ -4,9 +4,9 @@ import ast
 from typing import TYPE_CHECKING, Any
 
 from canireuse.emit import Fill, Unsupported, expr, text
-from canireuse.program import Object
+from canireuse.program import Fate, Object
 from canireuse.step import Step
-from canireuse.vocabulary import Average, Cast, Copy, Layer, Module, Move, Restore
+from canireuse.vocabulary import Layer, Module, Restore
 
 if TYPE_CHECKING:
     from canireuse_adapters.keras import Keras
@@ -87,7 +87,7 @@ def own_classes(keras: "Keras", found: Object) -> set[str]:
 def serializes(keras: "Keras") -> bool:
     """Return whether the spec has something made anew from its config."""
     return any(
-        isinstance(one, Copy | Cast | Move | Average)
+        (one.binds == "copy" and keras.symbols.fate(one) is not Fate.SAME)
         or (isinstance(one, Restore) and keras.way.get("restore") in {"keras", "h5", "config"})
         for one in keras.facts.steps
     )

@@ -7,20 +7,17 @@ from canireuse.emit import Fill, Unsupported, Words, expr, literal
 from canireuse.step import Block
 from canireuse.vocabulary import (
     Assign,
-    Average,
     Call,
     Expect,
     Function,
     Get,
     Gradient,
     Optimizer,
-    Track,
     Train,
     Update,
     Variable,
     walk,
 )
-from canireuse_adapters.keras.checkpoints import copied
 from canireuse_adapters.keras.layers import build_for, of_layer
 from canireuse_adapters.training import training_of
 
@@ -236,26 +233,6 @@ def changed_in(keras: "Keras", step: Block) -> list[ast.expr]:
     return list(found.values())
 
 
-# -- copies that follow, and hooks
-
-
-def average(keras: "Keras", step: Average) -> None:
-    """Copy what is averaged."""
-    copied(keras, step.as_, step.average)
-
-
-def track(keras: "Keras", step: Track) -> None:
-    """Move each variable of the copy."""
-    made = next((one for one in keras.facts.steps if isinstance(one, Average) and one.as_ == step.track), None)
-    if made is None:
-        raise Unsupported("What a function returned is not known to be an average.")
-    keras.emit(
-        "for averaged, variable in zip($averages.weights, $of.weights):\n"
-        "    averaged.assign($decay * averaged + $rest * variable)",
-        averages=step.track, of=keras.place(made.average), decay=made.decay, rest=float(f"{1 - made.decay:g}"),
-    )  # fmt: skip
-
-
 def slot_count(keras: "Keras", step: Expect) -> ast.expr:
     """Count the variables of the optimizer beside its iteration and its rate."""
     each = SLOTS[made_of(keras, step.slots or "").kind]
@@ -265,9 +242,5 @@ def slot_count(keras: "Keras", step: Expect) -> ast.expr:
 
 WORDS: Words = {
     "gradient": gradient, "train": train, "optimizer": optimizer, "update": update,
-    "freeze": "$freeze.trainable = False", "unfreeze": "$unfreeze.trainable = True", "average": average,
-    "track": track,
+    "freeze": "$freeze.trainable = False", "unfreeze": "$unfreeze.trainable = True",
 }  # fmt: skip
-NOTES = {
-    "average": "A copy whose variables follow is moved by hand: Keras's own average lives inside an optimizer, for `fit`.",
-}

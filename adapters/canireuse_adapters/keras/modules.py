@@ -1,4 +1,4 @@
-"""Models of Keras: how they are put together, called, tied and replaced, and changed as a whole."""
+"""Models of Keras: how they are put together, called, tied and replaced."""
 
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 from canireuse.emit import Effects, Fill, Lack, Slot, Unsupported, Words, expr, text
 from canireuse.program import Object
 from canireuse.step import Step
-from canireuse.vocabulary import Call, Freeze, Layer, Materialize, Module, Replace, Save, Tie
+from canireuse.vocabulary import Call, Freeze, Layer, Module, Replace, Save, Tie
 from canireuse_adapters.keras.classes import OWN, in_turn, is_own, model
-from canireuse_adapters.keras.layers import attribute_of, build, innermost, kind_of, of_layer, waits, wrapped
+from canireuse_adapters.keras.layers import attribute_of, build, innermost, kind_of, of_layer, wrapped
 
 if TYPE_CHECKING:
     from canireuse_adapters.keras import Keras
@@ -211,22 +211,6 @@ def check_lock(keras: "Keras", holder: Object) -> None:
         )
 
 
-# -- modules as a whole
-
-
-def materialize(keras: "Keras", step: Materialize) -> None:
-    """Build what waits for its variables."""
-    found = keras.at(step.materialize)
-    if not waits(keras, found):
-        raise Unsupported(
-            "A Keras layer that has variables has their memory too: only one that was not built waits for it."
-        )
-    for one in found.walk():
-        one.abstract = False
-    build(keras, keras.place(step.materialize), found)
-    alias(keras, step.as_, step.materialize)
-
-
 def alias(keras: "Keras", to: str, place: str) -> None:
     """Bind a second name to what was changed in place."""
     if to != place:
@@ -241,7 +225,7 @@ def is_uncalled(keras: "Keras", step: Step) -> bool:
 
 
 WORDS: Words = {
-    "module": module, "call": call, "tie": tie, "replace": replace, "materialize": materialize,
+    "module": module, "call": call, "tie": tie, "replace": replace,
 }  # fmt: skip
 EFFECTS: Effects = {"module": held}
 LACKS = (

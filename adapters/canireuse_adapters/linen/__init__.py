@@ -12,15 +12,11 @@ from canireuse.script import Script, Unsupported
 from canireuse.spec import Spec
 from canireuse.step import Step
 from canireuse.vocabulary import (
-    Average,
-    Cast,
     Copy,
     Expect,
     Get,
     Layer,
-    Materialize,
     Module,
-    Move,
     Variable,
     Wrap,
 )
@@ -39,9 +35,6 @@ from canireuse_adapters.linen import (
 from canireuse_adapters.linen.layers import Entry, inner_entry
 from canireuse_adapters.linen.modules import Plan, Route
 from canireuse_adapters.linen.trees import Tree, keyed, replaced
-
-#: steps that make another tree of the same definition
-COPIES = (Copy, Cast, Move, Materialize, Average)
 
 
 class Linen(Jax):
@@ -210,24 +203,21 @@ class Linen(Jax):
         """Have the effect of a step; a copy is another tree, of the whole that it stands in."""
         if structure.is_tried(step) or functions.returned(self, step):
             return
-        if not isinstance(step, COPIES) or (isinstance(step, Copy) and step.shallow):
+        if step.binds != "copy" or (isinstance(step, Copy) and step.shallow):
             super().effect(step)
             return
-        source = self.symbols.at(step.copy_ if isinstance(step, Copy) else getattr(step, step.verb))
+        source, to = self.symbols.at(vars(step)[step.renames]), step.binding or ""
         tree = self.found(source)
         if source is None or tree is None:
-            raise Unsupported(structure.NO_ENTRY.format(step.as_))
+            raise Unsupported(structure.NO_ENTRY.format(to))
         known: dict[Object, Object] = {}
         root = tree.plan.root.twin(known)
-        if isinstance(step, Cast):
-            for one in known.values():
-                one.dtype = step.to
-        self.symbols.names[step.as_] = known[source]
+        self.symbols.names[to] = known[source]
         plan = Plan(root, self.name_of)
         entries = {known[one]: entry for one, entry in tree.entries.items()}
         paths = {known[one]: path for one, path in tree.paths.items()}
-        word, named = self.own(f"bound_{step.as_}"), structure.copy_name(self, step, tree)
-        self.trees.append(Tree(step.as_, tree.module, named, tree.collections, plan, plan.shape, entries, paths, word))
+        word, named = self.own(f"bound_{to}"), structure.copy_name(self, step, tree)
+        self.trees.append(Tree(to, tree.module, named, tree.collections, plan, plan.shape, entries, paths, word))
 
     # -- places
 

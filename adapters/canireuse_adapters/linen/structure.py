@@ -3,26 +3,21 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from canireuse.emit import Fill, attribute, expr, name
+from canireuse.emit import Fill, expr
 from canireuse.program import Object, places_of
 from canireuse.script import Unsupported
 from canireuse.step import Step
 from canireuse.vocabulary import (
-    Average,
     Call,
-    Cast,
     Copy,
     Freeze,
     Function,
     Initialize,
     Invoke,
     Layer,
-    Materialize,
     Module,
-    Move,
     Replace,
     Tie,
-    Track,
     Unfreeze,
     Variable,
     Wrap,
@@ -145,7 +140,7 @@ def nothing(_linen: "Linen", _step: Step) -> None:
 
 def copied(linen: "Linen", step: Step, words: str, **fills: Fill) -> None:
     """Write another tree, made from that which something stands in."""
-    tree = linen.tree_at(getattr(step, "copy_" if isinstance(step, Copy) else step.verb))
+    tree = linen.tree_at(vars(step)[step.renames])
     made = expr(words, tree=tree.name, **fills)
     linen.emit("$to = $made", to=copy_name(linen, step, tree), made=made)
 
@@ -165,41 +160,6 @@ def copy(linen: "Linen", step: Copy) -> None:
 
 
 COPY_OF_TREE = "A Linen module holds no values, so what is copied is its tree of parameters."
-
-
-def cast(linen: "Linen", step: Cast) -> None:
-    """Cast every leaf into a new tree."""
-    copied(
-        linen, step, "jax.tree.map(lambda leaf: leaf.astype($dtype), $tree)", dtype=attribute(name("jnp"), [step.to])
-    )
-
-
-def move(linen: "Linen", step: Move) -> None:
-    """Put the values on another device, which makes a new tree."""
-    copied(linen, step, "jax.device_put($tree, $device)", device=linen.device_words(step.device))
-
-
-def materialize(linen: "Linen", step: Materialize) -> None:
-    """Give every leaf its memory."""
-    linen.idiom("What has shapes alone gets memory by mapping over the tree; `init` would make all values.")
-    copied(linen, step, "jax.tree.map(lambda leaf: jnp.empty(leaf.shape, leaf.dtype), $tree)")
-
-
-def average(linen: "Linen", step: Average) -> None:
-    """Begin an average with what the module holds."""
-    linen.idiom("The average is a second tree, which `optax.incremental_update` moves.")
-    copied(linen, step, "jax.tree.map(jnp.copy, $tree)")
-
-
-def track(linen: "Linen", step: Track) -> None:
-    """Move the average by Optax."""
-    (made,) = (one for one in linen.facts.steps if isinstance(one, Average) and one.as_ == step.track)
-    kept, now = linen.tree_at(step.track), linen.tree_at(made.average)
-    linen.emit(
-        "$kept = optax.incremental_update($now, $kept, step_size=$rate)",
-        kept=kept.name, now=now.name, rate=round(1 - made.decay, 10),
-    )  # fmt: skip
-    kept.written()
 
 
 # -- ties and members
@@ -238,5 +198,5 @@ def wrap(linen: "Linen", step: Wrap) -> None:
 
 WORDS: dict[str, Any] = {
     "variable": nothing, "layer": nothing, "module": nothing, "wrap": wrap, "tie": tie, "replace": replace,
-    "copy": copy, "cast": cast, "move": move, "materialize": materialize, "average": average, "track": track,
+    "copy": copy,
 }  # fmt: skip

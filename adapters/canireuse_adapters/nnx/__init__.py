@@ -58,15 +58,14 @@ class NNX(Jax):
         # modules are trees since then: before, one was a leaf
         "jax.tree.map(jnp.copy, _)": "flax>=0.11.0", "_ = jax.tree.map(lambda _: _, _)": "flax>=0.11.0",
         "jax.tree.leaves_with_path(_, is_leaf=_)": "flax>=0.11.0",
-        "_.set_metadata": "flax>=0.12.0", "nnx.clone(graph=_)": "flax>=0.12.5", "nnx.EMA": "flax>=0.12.8",
+        "_.set_metadata": "flax>=0.12.0", "nnx.clone(graph=_)": "flax>=0.12.5",
         **SINCE_OF_PATHS, **SINCE_OF_OPTAX,
     }  # fmt: skip
     library = "nnx"
     ways = {
-        "average": ("ema", "incremental-update"), "call": ("merge", "clone"),
+        "call": ("merge", "clone"),
         "copy": ("clone", "clone-tree-mode", "deepcopy", "split-merge", "tree-map"),
         "save": ("msgpack", "pickle", "orbax"),
-        **dict.fromkeys(checkpoints.RECAST, ("update", "split-merge", "module")),
     }  # fmt: skip
     options = frozenset({
         "layer.norm", "layer.cell", "layer.unnamed", "call.given", "call.training", "copy.shallow", "save.only",
@@ -121,11 +120,7 @@ class NNX(Jax):
         "dense": {}, "norm": {"kernel": Slot("scale")}, "embedding": {"kernel": Slot("embedding")},
         "cell": {"kernel": Slot("dense_i.kernel"), "recurrent": Slot("dense_h.kernel"), "bias": Slot("dense_i.bias")},
     }  # fmt: skip
-    fates = {
-        "copy/tree-map": Fate.UNTIED, "copy/split-merge": Fate.KEPT,
-        **dict.fromkeys((f"{verb}/update" for verb in checkpoints.RECAST), Fate.SAME),
-        **dict.fromkeys((f"{verb}/module" for verb in checkpoints.RECAST), Fate.UNTIED),
-    }  # fmt: skip
+    fates = {"copy/tree-map": Fate.UNTIED, "copy/split-merge": Fate.KEPT}
     reads = measuring.READS
     preamble = {"rngs": "rngs = nnx.Rngs(0)"}
 

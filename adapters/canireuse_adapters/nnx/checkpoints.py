@@ -1,10 +1,11 @@
-"""Flax NNX: saving, casting, moving and giving memory, on the state of a module or on the module as a tree."""
+"""Flax NNX: saving, and other arrays for a module, on its state or on the module as a tree."""
 
 import ast
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Effects, Lack, Words, expr, literal, text
-from canireuse.vocabulary import Cast, Materialize, Move, Restore, Save
+from canireuse.emit import Effects, Fill, Lack, Words, expr, literal
+from canireuse.step import Step
+from canireuse.vocabulary import Restore, Save
 from canireuse_adapters.nnx.layers import ONCE, at, inside_function, kind_of
 
 if TYPE_CHECKING:
@@ -24,12 +25,8 @@ RESTORED = {
     "msgpack": "nnx.update($owner, jax.tree.map(jnp.asarray, flax.serialization.msgpack_restore($kept)))",
     "orbax": "nnx.update($owner, checkpointer.restore($kept, $state))",
 }
-#: verb -> what is made of a tree
-RECAST = {
-    "cast": "jax.tree.map(lambda array: array.astype($to), $x)",
-    "move": "jax.device_put($x, $to)",
-    "materialize": "jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), $x)",
-}
+#: ways of putting other arrays into a module
+WAYS = ("update", "split-merge", "module")
 SPLIT = """\
 graphdef, state, $*keys = nnx.split($owner, $*chosen)
 $to = nnx.merge(graphdef, $made, $*keys)"""
@@ -72,28 +69,27 @@ def restored(nnx: "NNX", step: Restore) -> None:
         nnx.symbols.names[step.restore] = saved.copied()
 
 
-# -- dtypes, devices, memory
+# -- other arrays
 
 
-def recast(nnx: "NNX", step: Cast | Move | Materialize) -> None:
+def recast(nnx: "NNX", step: Step, words: str, **fills: Fill) -> None:
     """Put other arrays into a module in place, into one merged from its state, or map over it as a tree."""
-    owner, way, words = getattr(step, step.verb), nnx.way[step.verb], RECAST[step.verb]
+    owner, way, to = vars(step)[step.renames], nnx.way[step.verb], step.binding
     at(nnx, owner)
     found = nnx.place(owner)
-    to = text(step.to) if isinstance(step, Cast) else nnx.device_words(step.device) if isinstance(step, Move) else None
     if way == "module":
-        nnx.bind(step.as_, expr(words, x=found, to=to))
+        nnx.bind(to, expr(words, x=found, **fills))
     elif way == "update":
-        nnx.emit("nnx.update($owner, $made)", owner=found, made=expr(words, x=nnx.state(found), to=to))
-        if step.as_ != owner:
-            nnx.bind(step.as_, found)
+        nnx.emit("nnx.update($owner, $made)", owner=found, made=expr(words, x=nnx.state(found), **fills))
+        if to != owner:
+            nnx.bind(to, found)
     else:
         keys, chosen = (["keys"], [expr("nnx.Not(nnx.RngState)"), expr("...")]) if nnx.keyed else ([], [])
-        nnx.emit(SPLIT, to=step.as_, owner=found, keys=keys, chosen=chosen, made=expr(words, x=expr("state"), to=to))
+        nnx.emit(SPLIT, to=to, owner=found, keys=keys, chosen=chosen, made=expr(words, x=expr("state"), **fills))
 
 
 LACKS = (
-    *(Lack(verb, inside_function, ONCE) for verb in ("cast", "move", "materialize")),
+    Lack("shard", inside_function, ONCE),
     *(Lack(verb, lambda nnx, _: nnx.inside("traced", "loss", "tensor"),
         "A function that is traced has no values that could be saved: it saves nothing itself.") for verb in ("save", "restore")),
     Lack("save", lambda nnx, step: step.only and nnx.way["save"] == "pickle",
@@ -102,12 +98,8 @@ LACKS = (
         "An `nnx.SimpleCell` cannot be pickled: it holds a function that JAX has wrapped."),
     Lack("restore", lambda nnx, step: step.partial and nnx.way["save"] == "orbax",
         "Orbax refuses a checkpoint that lacks variables of the tree it restores into: take one of what was saved."),
-    Lack("cast", lambda nnx, _: nnx.way["cast"] == "module" and nnx.keyed,
-        "An `nnx.RNN` holds a random key, which no dtype can be given to: its state is cast in part."),
-    Lack("materialize", lambda nnx, step: not at(nnx, step.materialize).abstract,
-        "This module has its memory already: `nnx.eval_shape` makes one that has none."),
 )  # fmt: skip
 EFFECTS: Effects = {"restore": restored}
 WORDS: Words = {
-    "save": save, "restore": restore, "cast": recast, "move": recast, "materialize": recast,
+    "save": save, "restore": restore,
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Flax NNX: gradients, optimizers and averages, over the owner that a loss takes."""
+"""Flax NNX: gradients and optimizers, over the owner that a loss takes."""
 
 import ast
 from collections.abc import Mapping, Sequence
@@ -9,9 +9,9 @@ from canireuse.emit import Body, Effects, Lack, Names, Words, attribute, expr, n
 from canireuse.program import Object, free_names, holder, holds, places_in, places_of, through, touching
 from canireuse.script import Unsupported
 from canireuse.step import Step
-from canireuse.vocabulary import Average, Freeze, Gradient, Optimizer, Track, Train, Unfreeze, Update, walk
+from canireuse.vocabulary import Freeze, Gradient, Optimizer, Train, Unfreeze, Update, walk
 from canireuse_adapters.nnx import scopes
-from canireuse_adapters.nnx.layers import FROZEN, ONCE, PURE, at, inside_function
+from canireuse_adapters.nnx.layers import FROZEN, PURE, at
 from canireuse_adapters.training import TOO_LATE
 
 if TYPE_CHECKING:
@@ -343,46 +343,11 @@ def update(nnx: "NNX", step: Update) -> None:
     nnx.turns(step.times, body)
 
 
-# -- averages
-
-
-def ema_of(nnx: "NNX", average: str) -> str:
-    """Return the name of what moves an average."""
-    return nnx.own(f"ema_of_{average}")
-
-
-def average(nnx: "NNX", step: Average) -> None:
-    """Make an average by `nnx.EMA`, or a clone that Optax moves."""
-    only = {"only": expr("nnx.Not(nnx.RngState)")} if nnx.keyed else {}
-    made = "$ema = nnx.EMA($owner, decay=$decay, $**only)\n$to = $ema.apply_to($owner)"
-    words = made if nnx.way["average"] == "ema" else "$to = nnx.clone($owner)"
-    nnx.emit(words, ema=ema_of(nnx, step.as_), owner=nnx.place(step.average), decay=step.decay, only=only, to=step.as_)
-
-
-def averaged(nnx: "NNX", step: Average) -> None:
-    """Note that what moves an average is given to functions as an optimizer is."""
-    nnx.symbols.happen(step)
-    nnx.symbols.names[ema_of(nnx, step.as_)] = Object("optimizer")
-
-
-def track(nnx: "NNX", step: Track) -> None:
-    """Move the average."""
-    made = next(one for one in nnx.facts.steps if isinstance(one, Average) and one.as_ == step.track)
-    source, words = nnx.place(made.average), nnx.place(step.track)
-    moved = "nnx.update($to, optax.incremental_update($now, $before, step_size=$part))"
-    nnx.emit(
-        "$ema.update($source)" if nnx.way["average"] == "ema" else moved, ema=ema_of(nnx, step.track), source=source, to=words,
-        now=nnx.state(source), before=nnx.state(words), part=round(1 - made.decay, 10),
-    )  # fmt: skip
-
-
 LACKS = (
-    Lack("average", inside_function, ONCE),
     Lack("optimizer", lambda nnx, _: nnx.inside("loss", "tensor"), PURE.format("make an optimizer")),
     Lack("update", lambda nnx, _: nnx.inside("loss", "tensor"), PURE.format("take a step of an optimizer")),
 )  # fmt: skip
-EFFECTS: Effects = {"average": averaged, "gradient": learned, "train": learned, "update": updated}
+EFFECTS: Effects = {"gradient": learned, "train": learned, "update": updated}
 WORDS: Words = {
     "gradient": gradient, "train": train, "optimizer": optimizer, "update": update, "freeze": freeze, "unfreeze": freeze,
-    "average": average, "track": track,
 }  # fmt: skip

@@ -10,12 +10,12 @@ from functools import cached_property
 from itertools import takewhile
 from typing import Any, ClassVar
 
-from canireuse.emit import Body, Effects, Emitter, Fate, Fill, Names, attribute, expr, name, statements
-from canireuse.program import Object, free_names
+from canireuse.emit import Body, Effects, Emitter, Fill, Names, attribute, expr, name, statements
+from canireuse.program import free_names
 from canireuse.script import Unsupported
 from canireuse.spec import Spec
 from canireuse.step import Step
-from canireuse.vocabulary import Average, Block, Function, Get, Layer, Measure, Restore, Save, Scan, walk
+from canireuse.vocabulary import Block, Function, Get, Layer, Measure, Restore, Save, Scan, walk
 from canireuse_adapters.tensorflow import FUNCTIONS, TWO_DEVICES, asks_what_matched
 from canireuse_adapters.tf1 import checkpoints, functions, layers, learning, measuring, modules, scopes
 
@@ -55,8 +55,6 @@ ERRORS = {
     ),
 }  # fmt: skip
 MISSING = {
-    "cast": "A variable of TensorFlow keeps the dtype it was made with: users make the network anew in the other dtype and assign the cast values.",
-    "move": "A variable of TensorFlow stays on the device it was made on: users open `tf.device` around what makes it.",
     "call.given": "A network of TF1 reads the variables that were got when it was built; a custom getter can hand out other values there (`intercept`), a call cannot.",
     "paths": "A `tf.Module` lists each variable once, and has no public call for the other paths to it.",
 }
@@ -66,16 +64,11 @@ WORDS = {
 IN_GRAPH = {
     **WORDS, **scopes.IN_GRAPH, **modules.IN_GRAPH, **learning.IN_GRAPH, **functions.IN_GRAPH, "measure": measuring.measure,
 }  # fmt: skip
-EAGER = {**WORDS, **scopes.EAGER, **modules.EAGER, **learning.EAGER, **functions.EAGER}
+EAGER = {**WORDS, **scopes.EAGER, **learning.EAGER, **functions.EAGER}
 LACKS = (*layers.LACKS, *modules.LACKS, *learning.LACKS, *functions.LACKS)
 IN_GRAPH_LACKS = (*LACKS, *modules.IN_GRAPH_LACKS, *learning.IN_GRAPH_LACKS, *functions.IN_GRAPH_LACKS)
 EAGER_LACKS = (*LACKS, *learning.EAGER_LACKS)
 NOT_FROZEN = "[variable for variable in $x if variable in tf1.trainable_variables()]"
-
-
-def keep_shadows(tf1: "TensorFlow1", step: Average) -> None:
-    """Bind an average: it holds no variables, and is asked for the shadow of each."""
-    tf1.symbols.names[step.as_] = Object("average", made=step)
 
 
 def make(tf1: "TF1Eager", step: Get) -> None:
@@ -104,9 +97,7 @@ class TensorFlow1(Emitter):
     environ = {"TF_CPP_MIN_LOG_LEVEL": "3"}
     environ_on = {"cpu": {"CUDA_VISIBLE_DEVICES": "-1"}}
     package, functions, array_words = "tf", FUNCTIONS, "tf.constant($x)"
-    effects: ClassVar[Effects] = {"average": keep_shadows}
     ways = {"restore": ("saver", "checkpoint", "checkpoint-matched")}
-    fates = {"materialize": Fate.SAME}
     options = frozenset({
         *(f"{verb}.{option}" for verb in ("scope", "default_scope", "reenter") for option in scopes.SCOPE[1:]),
         "get.penalty", "get.local", "get.partitions", "layer.penalty", "layer.norm", "layer.cell", "layer.unnamed",
@@ -244,13 +235,8 @@ class TensorFlow1(Emitter):
         return part == "kernel" and layers.kind_of(owner) == "embedding"
 
     def spelled(self, place: str, *, reading: bool = False) -> ast.expr:
-        """Return a place; a template has its variables in a list, an average has a shadow for each."""
+        """Return a place; a template has its variables in a list."""
         first, _, rest = place.partition(".")
-        made = self.made(first)
-        if isinstance(made, Average):
-            if not rest:
-                raise Unsupported("An ExponentialMovingAverage is no module: it is asked variable by variable.")
-            return expr("$x.average($shadowed)", x=first, shadowed=self.place(f"{made.average}.{rest}"))
         if rest in self.numbers and self.is_template(first):
             return expr("$x.variables[$number]", x=first, number=self.numbers[rest])
         words = super().spelled(place, reading=reading)
@@ -271,8 +257,6 @@ class TensorFlow1(Emitter):
             return expr(NOT_FROZEN, x=self.listing(inside))
         if found and found.kind == "scope":
             return expr(f"$scope.{kind}_variables()", scope=inside)
-        if found and found.kind == "average":
-            raise Unsupported("An ExponentialMovingAverage is asked variable by variable, and lists none.")
         if not found or found.kind in {"variable", "buffer"}:
             return expr("[$x]", x=self.in_list(inside))
         return attribute(self.place(inside), ["trainable_variables" if trainable else "variables"])
@@ -431,11 +415,11 @@ class TF1Eager(TensorFlow1):
         "graph": "Eager mode has no graph of its own: to open one is to leave eager mode, and `tf1` is asked for that.",
         "placeholder": "`tf.placeholder` refuses to run in eager mode.",
         **dict.fromkeys(("freeze", "unfreeze"), NO_LIST),
-        **dict.fromkeys(("materialize", "invoke.abstract"), NO_ABSTRACT),
+        "invoke.abstract": NO_ABSTRACT,
     }
     lacks = EAGER_LACKS
     words = EAGER
-    effects = {"average": keep_shadows, "get": make}
+    effects: ClassVar[Effects] = {"get": make}
     # eager templates sort their variables by name
     eager, numbers = True, {"kernel": -1, "bias": 0}
 

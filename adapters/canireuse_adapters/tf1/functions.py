@@ -27,7 +27,7 @@ LACKS = (
 )  # fmt: skip
 IN_GRAPH_LACKS = (
     *(Lack(verb, lambda tf1, _: tf1.traced, f"A traced function builds operations: `{verb}` is for the session outside.")
-      for verb in ("expect", "function", "initialize", "read", "reinitialize", "restore", "save", "thread", "track")),
+      for verb in ("expect", "function", "initialize", "read", "reinitialize", "restore", "save", "thread")),
     Lack("layer", lambda tf1, _: tf1.traced, NEW),
     Lack("get", lambda tf1, _: tf1.traced and not looks_up(tf1), NEW),
     Lack("call", lambda tf1, step: tf1.traced and is_first(tf1, step), NEW),
@@ -75,7 +75,7 @@ def function(tf1: "TF1", step: Function) -> None:
 def writes(step: Any) -> bool:
     """Return whether a step defines a traced function that writes, which a session has to run."""
     traced = isinstance(step, Function) and step.traced
-    return bool(traced) and any(one.verb in measuring.WRITES for one in walk(step.steps))
+    return bool(traced) and any(map(measuring.is_writing, walk(step.steps)))
 
 
 def call(tf1: "TF1", function: str, given: Sequence[ast.expr] = (), *, bound: bool = True) -> ast.expr:

@@ -14,16 +14,16 @@ from canireuse.emit.fragments import kept
 from canireuse.program import Object, places_of
 from canireuse.script import Unsupported
 from canireuse.step import Step
-from canireuse.vocabulary import Average, Call, Invoke, Layer
+from canireuse.vocabulary import Call, Invoke, Layer
 from canireuse_adapters.tf1.scopes import initializer
 
 if TYPE_CHECKING:
     from canireuse_adapters.tf1 import TensorFlow1
 
 OFFERED = "which TensorFlow 1.15 and 2 have alike: `tf1.layers` and `tf1.nn.rnn_cell` are there in 1.15, and in TensorFlow 2 with Keras 2 (`tf_keras`), but not with Keras 3, which 2.16 and later bring."
-#: verbs that are about objects: where a spec has one, layers are classes over `tf.Module`, else templates
+#: verbs that are about objects, beside those that make copies: where a spec has one, layers are classes over `tf.Module`, else templates
 OBJECT_VERBS = frozenset({
-    "module", "tie", "replace", "copy", "wrap", "average", "freeze", "unfreeze", "parallel", "materialize",
+    "module", "tie", "replace", "wrap", "freeze", "unfreeze", "parallel",
 })  # fmt: skip
 #: kind of layer, or what a cell is wrapped in -> its class
 NAMES = {
@@ -99,8 +99,6 @@ LACKS = (
          "TF1 has no layer that calls another at each step: `inputs @ kernel` takes a time axis as it is, and other layers are given a reshaped input."),
     Lack("wrap", lambda tf1, step: kind_of(tf1.symbols.at(step.wrap)) != "cell",
          "`tf1.nn.dynamic_rnn` and `bidirectional_dynamic_rnn` take cells; a layer that keeps no state, or a loop over a cell, is none."),
-    Lack("call", lambda tf1, step: isinstance(tf1.made(step.call), Average),
-         "An ExponentialMovingAverage keeps values and computes nothing: users assign them to a network of their own, or restore them."),
     Lack("call", lambda tf1, step: kind_of(tf1.symbols.at(step.call)) == "cell",
          "A cell of TF1 is called with its state too, by what runs it over time."),
     Lack("call", lambda tf1, step: (found := tf1.symbols.at(step.call)) and found.kind == "module" and not found.only_layers(),
@@ -121,6 +119,7 @@ def needs_objects(steps: Sequence[Step]) -> bool:
         asked = {owner for owner, dot, _ in (place.partition(".") for place in places_of(step)) if dot}
         if (
             step.verb in OBJECT_VERBS
+            or step.binds == "copy"
             or (isinstance(step, Invoke) and step.abstract)
             or (isinstance(step, Layer) and step.layer in {"norm", "cell"})
             or (waiting and (step.verb == "initialize" or waiting & asked))

@@ -13,7 +13,7 @@ from canireuse.emit.fragments import alike
 from canireuse.program import places_of
 from canireuse.script import Unsupported
 from canireuse.step import Step
-from canireuse.vocabulary import Expect, Function, Graph, Invoke, Measure, Repeat, Update, walk
+from canireuse.vocabulary import Expect, Function, Gradient, Graph, Invoke, Measure, Repeat, Update, walk
 from canireuse_adapters.tf1 import learning
 
 if TYPE_CHECKING:
@@ -28,8 +28,6 @@ TERMS = "[term for variable in $x for term in tf1.losses.get_regularization_loss
 NAMING = frozenset({"scope", "default_scope", "reenter", "name_scope", "current_scope", "get", "repeat"})
 #: what builds tensors that a session can run
 TENSORS = frozenset({"invoke", "compute", "call", "gradient", "update", "scan", "vectorize"})
-#: what writes into variables
-WRITES = frozenset({"assign", "train", "update", "initialize", "reinitialize", "restore", "track", "parallel"})
 #: what leaves alone what was built before it
 HARMLESS = frozenset({"expect", "invoke", "compute", "initialize", "read", "call", "measure"})
 
@@ -67,6 +65,11 @@ def penalties(tf1: "TensorFlow1", step: Expect) -> ast.expr:
 # -- measured loops in a graph
 
 
+def is_writing(step: Step) -> bool:
+    """Return whether a step writes into variables."""
+    return step.verb == "initialize" or (step.probes and not isinstance(step, Gradient))
+
+
 def is_building(loop: Measure) -> bool:
     """Return whether the building of a graph is what a loop measures, not the run of one."""
     graphs = all(isinstance(step, Graph) for step in loop.steps)
@@ -92,7 +95,7 @@ def updates(steps: Sequence[Step]) -> list[Update]:
 def more_than_a_step(steps: Sequence[Step], *, returns: bool) -> bool:
     """Return whether steps with an update are more than one training step."""
     again = any(updates(step.steps) for step in walk(steps) if isinstance(step, Repeat))
-    writes = sum(step.verb in WRITES for step in walk(steps))
+    writes = sum(is_writing(step) for step in walk(steps))
     return any(writes > 1 or again or returns or update.times > 1 for update in updates(steps))
 
 

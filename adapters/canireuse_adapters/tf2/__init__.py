@@ -6,11 +6,11 @@ from functools import cached_property
 from itertools import groupby
 from typing import Any
 
-from canireuse.emit import Body, Emitter, Fate, Lack, Names, Slot, attribute, expr, name, statements
+from canireuse.emit import Body, Emitter, Lack, Names, Slot, attribute, expr, name, statements
 from canireuse.program import Object, places_of
 from canireuse.spec import Spec
 from canireuse.step import Step
-from canireuse.vocabulary import Average, Get, Layer, Module, Update, Variable, Wrap, walk
+from canireuse.vocabulary import Get, Layer, Module, Update, Variable, Wrap, walk
 from canireuse_adapters.kinds import fits
 from canireuse_adapters.tensorflow import FUNCTIONS, TWO_DEVICES
 from canireuse_adapters.tf2 import (
@@ -33,19 +33,15 @@ NO_REGULARIZER = "A `tf.Variable` carries no regularizer, and a `tf.Module` coll
 SCOPES = ("scope", "default_scope", "reenter")
 WORDS = {
     **scopes.WORDS, **layers.WORDS, **modules.WORDS, **checkpoints.WORDS, **learning.WORDS, **functions.WORDS,
-    **parallel.WORDS,
 }  # fmt: skip
-EFFECTS = {**layers.EFFECTS, **modules.EFFECTS, **checkpoints.EFFECTS, **learning.EFFECTS, **functions.EFFECTS}
-#: verb -> what cannot be done with averages, or with what a SavedModel loads as
+EFFECTS = {**layers.EFFECTS, **modules.EFFECTS, **checkpoints.EFFECTS, **functions.EFFECTS}
+#: verb -> what cannot be done with what is no model of its own, as what a SavedModel loads as
 MODELS_ALONE = {
     "call": "called", "module": "held by another", "copy": "copied", "cast": "cast", "move": "moved", "quantize": "quantized",
     "save": "saved", "restore": "restored", "train": "trained", "optimizer": "trained", "update": "trained",
-    "average": "averaged", "expect": "listed",
+    "average": "averaged", "parallel": "replicated", "expect": "listed",
 }  # fmt: skip
-NO_MODEL = {
-    "average": "A `tf.train.ExponentialMovingAverage` keeps averages of variables, each asked for by its variable; it is no model that could be {}.",
-    "loaded": "What a SavedModel loads as has the attributes of what was saved, but neither its methods nor a list of its variables: it cannot be {}.",
-}
+LOADED = "What a SavedModel loads as has the attributes of what was saved, but neither its methods nor a list of its variables: it cannot be {}."
 
 
 def uses(kind: str) -> Callable[["TF2", Step], bool]:
@@ -59,13 +55,12 @@ def uses(kind: str) -> Callable[["TF2", Step], bool]:
 
 
 LACKS = (
-    *scopes.LACKS, *modules.LACKS, *checkpoints.LACKS, *learning.LACKS, *functions.LACKS, *parallel.LACKS,
+    *scopes.LACKS, *modules.LACKS, *learning.LACKS, *functions.LACKS, *parallel.LACKS,
     *measuring.LACKS,
     *(
-        Lack(verb, uses(kind), reason.format(asked))
+        Lack(verb, uses("loaded"), LOADED.format(asked))
         for verb, asked in MODELS_ALONE.items()
-        for kind, reason in NO_MODEL.items()
-        if kind == "average" or verb not in {"save", "restore"}
+        if verb not in {"save", "restore"}
     ),
 )  # fmt: skip
 
@@ -149,7 +144,6 @@ class TF2(Emitter):
     # on a CPU, TensorFlow returns from a call once it has run, unless a program asks for asynchronous execution
     fences = {"gpu": "tf.test.experimental.sync_devices"}
     layers = layers.LAYERS
-    fates = {"materialize": Fate.SAME}
     words, effects, lacks, reads = WORDS, EFFECTS, LACKS, measuring.READS
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -270,16 +264,6 @@ class TF2(Emitter):
         """Return the words for a name; a scope is reached from the root."""
         found = self.symbols.names.get(first)
         return attribute(expr("root"), found.path) if found and found.kind == "scope" else name(first)
-
-    def spelled(self, place: str, *, reading: bool = False) -> ast.expr:
-        """Return the words for a place along its own path; an average is asked for by its variable."""
-        first, _, path = place.partition(".")
-        found = self.symbols.names.get(first)
-        if not path or not found or not isinstance(found.made, Average):
-            return super().spelled(place, reading=reading)
-        of = f"{found.made.average}.{path}"
-        words = "$averages.average($of.value)" if self.is_keras(self.at(of)) else "$averages.average($of)"
-        return expr(words, averages=first, of=self.spelled(of))
 
     def kept(self, owner: ast.expr, slot: Slot, *, reading: bool) -> ast.expr:
         """Return the words for what an owner keeps in a slot: the layers of a functional model are found by name or number."""

@@ -3,13 +3,13 @@
 import ast
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Effects, Lack, Words, expr
+from canireuse.emit import Effects, Words, expr
 from canireuse.program import Object
 from canireuse.script import Unsupported
-from canireuse.vocabulary import Cast, Copy, Restore, Save
+from canireuse.vocabulary import Copy, Restore, Save
 from canireuse_adapters.kinds import OtherKind
 from canireuse_adapters.tensorflow import asks_what_matched
-from canireuse_adapters.tf2.layers import CLASSES, build, inside, kind_of, shape, wrapped
+from canireuse_adapters.tf2.layers import CLASSES, kind_of, shape
 
 if TYPE_CHECKING:
     from canireuse_adapters.tf2 import TF2
@@ -71,12 +71,6 @@ def clone(tf: "TF2", to: str, source: str, dtype: str | None = None) -> None:
             **fills, anew=tf.own(f"as_{dtype}"), options={"recursive": True} if nested else {},
         )  # fmt: skip
     tf.emit("$to.set_weights($source.get_weights())", **fills)
-
-
-def cast(tf: "TF2", step: Cast) -> None:
-    """Make a Keras object anew with another dtype."""
-    build(tf, inside(tf, step.cast))
-    clone(tf, step.as_, step.cast, step.to)
 
 
 # -- checkpoints
@@ -145,20 +139,5 @@ def restored(tf: "TF2", step: Restore) -> None:
         tf.symbols.names[step.restore] = saved.copied()
 
 
-WORDS: Words = {"copy": copy, "cast": cast, "save": save, "restore": restore}
+WORDS: Words = {"copy": copy, "save": save, "restore": restore}
 EFFECTS: Effects = {"restore": restored}
-LACKS = (
-    Lack(
-        "cast", lambda tf, step: not tf.is_model(tf.at(step.cast)),
-        "A `tf.Variable` has its dtype for life, and no call makes a `tf.Module` anew with another: its variables are constructed again.",
-    ),
-    Lack(("cast", "move"), lambda tf, step: tf.style(tf.at(getattr(step, step.verb))) == "subclass", NEEDS_CONFIG),
-    Lack(
-        "cast", lambda tf, step: any(wrapped(one) for _, one in tf.at(step.cast).layers()),
-        "A Keras layer that wraps another has its own dtype and leaves that of the other: each is made anew by hand.",
-    ),
-    Lack(
-        "cast", lambda _, step: not step.to.startswith("float"),
-        "The dtype of a Keras layer is that of its computation, which is one of floats.",
-    ),
-)  # fmt: skip

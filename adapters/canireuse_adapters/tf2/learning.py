@@ -1,18 +1,16 @@
-"""Learning in TensorFlow 2: tapes, Keras optimizers, what is frozen, and averages."""
+"""Learning in TensorFlow 2: tapes, Keras optimizers, and what is frozen."""
 
 import ast
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Effects, Fill, Lack, Words, expr, statements
+from canireuse.emit import Fill, Lack, Words, expr, statements
 from canireuse.program import Object
 from canireuse.script import Unsupported
 from canireuse.vocabulary import (
-    Average,
     Function,
     Gradient,
     Layer,
     Optimizer,
-    Track,
     Train,
     Update,
 )
@@ -119,46 +117,10 @@ def update(tf: "TF2", step: Update) -> None:
     applied(tf, step, step.update, made.over)
 
 
-# -- averages
-
-
-def average(tf: "TF2", step: Average) -> None:
-    """Make averages, which begin with what the variables hold now."""
-    build(tf, inside(tf, step.average))
-    tf.fill("$as = tf.train.ExponentialMovingAverage($decay)", step)
-    apply(tf, step.as_, step.average)
-
-
-def averaged(tf: "TF2", step: Average) -> None:
-    """Have averages, each asked for by its variable: they are no owner of variables."""
-    tf.symbols.names[step.as_] = Object("average", made=step)
-
-
-def track(tf: "TF2", step: Track) -> None:
-    """Move the averages once."""
-    made = tf.at(step.track).made
-    if not isinstance(made, Average):
-        raise Unsupported("What a function returned is not known to be an average.")
-    apply(tf, step.track, made.average)
-
-
-def apply(tf: "TF2", averages: str, of: str) -> None:
-    """Hand the averages the variables: of Keras, the `tf.Variable`s that its variables hold."""
-    words = "$averages.apply($of.variables)"
-    if tf.is_model(tf.at(of)):
-        tf.idiom(
-            "`tf.train.ExponentialMovingAverage` takes a `tf.Variable`, which a Keras variable holds as its `value`."
-        )
-        words = "$averages.apply([variable.value for variable in $of.weights])"
-    tf.emit(words, averages=averages, of=tf.place(of))
-
-
 WORDS: Words = {
     "gradient": gradient, "train": train, "optimizer": optimizer, "update": update,
-    "freeze": "$freeze.trainable = False", "unfreeze": "$unfreeze.trainable = True", "average": average,
-    "track": track,
+    "freeze": "$freeze.trainable = False", "unfreeze": "$unfreeze.trainable = True",
 }  # fmt: skip
-EFFECTS: Effects = {"average": averaged}
 LACKS = (
     Lack(
         ("freeze", "unfreeze"), lambda tf, step: not tf.is_keras(found := tf.at(getattr(step, step.verb))) and not tf.is_model(found),

@@ -8,7 +8,7 @@ from canireuse.emit import Effects, Fill, Lack, Slot, Words, expr, literal, text
 from canireuse.program import Object
 from canireuse.script import Unsupported
 from canireuse.step import Step
-from canireuse.vocabulary import Call, Layer, Materialize, Module, Replace, Tie, Wrap
+from canireuse.vocabulary import Call, Layer, Module, Replace, Tie, Wrap
 from canireuse_adapters.tf2.classes import changed
 from canireuse_adapters.tf2.functions import is_lazy
 from canireuse_adapters.tf2.layers import (
@@ -194,19 +194,8 @@ def check_lock(tf: "TF2", step: Step, place: str, by: str) -> None:
         )
 
 
-# -- modules as a whole
-
-
-def materialize(tf: "TF2", step: Materialize) -> None:
-    """Build the layers that have no variables yet."""
-    for one in tf.at(step.materialize).walk():
-        one.abstract = False
-    build(tf, inside(tf, step.materialize))
-    tf.fill("$as = $materialize", step)
-
-
 WORDS: Words = {
-    "module": module, "call": call, "tie": tie, "replace": replace, "materialize": materialize,
+    "module": module, "call": call, "tie": tie, "replace": replace,
 }  # fmt: skip
 EFFECTS: Effects = {"module": held}
 LACKS = (

@@ -2,24 +2,16 @@
 
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Lack, Words
+from canireuse.emit import Lack
 from canireuse.program import places_of
 from canireuse.script import Unsupported
 from canireuse.step import Block, Step
-from canireuse.vocabulary import Move, Replace, Tie
+from canireuse.vocabulary import Replace, Tie
 
 if TYPE_CHECKING:
     from canireuse_adapters.tf2 import TF2
 
 ONE_GPU = "TensorFlow divides a CPU into virtual devices as it comes; a GPU only with a limit of memory for each."
-
-
-def move(tf: "TF2", step: Move) -> None:
-    """Copy an object on another device."""
-    tf.idiom(
-        "A variable stays on the device that it was made on; what is there afterwards is a copy that was made there."
-    )
-    tf.fill("with tf.device('$where'):\n    $as = deepcopy($move)", step, where=f"/CPU:{step.device}")
 
 
 def mirrored(tf: "TF2") -> set[str]:
@@ -58,9 +50,7 @@ def is_mirrored(tf: "TF2", step: Step) -> bool:
     return not names.isdisjoint(mirrored(tf))
 
 
-WORDS: Words = {"move": move}
 LACKS = (
-    Lack("move", lambda tf, _: tf.device == "gpu", ONE_GPU),
     Lack(
         ("train", "optimizer", "average"), is_mirrored,
         "Keras steps the variables of a `MirroredStrategy` inside `strategy.run` alone, and keeps its optimizers' state there.",

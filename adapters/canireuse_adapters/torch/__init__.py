@@ -6,12 +6,12 @@ Scopes are worded as submodules of a root module, and names as attributes of the
 import ast
 from typing import Any
 
-from canireuse.emit import Effects, Emitter, Fate, Slot, Words, attribute, expr, name, statements
+from canireuse.emit import Effects, Emitter, Slot, Words, attribute, expr, name, statements
 from canireuse.program import Object
 from canireuse.script import Unsupported
 from canireuse.step import Step
 from canireuse.vocabulary import CurrentScope, Expect, Function, Get, Layer, Measure, Reenter, Repeat, Scope, Variable
-from canireuse_adapters.torch import checkpoints, functions, layers, learning, modules, scopes, variables
+from canireuse_adapters.torch import checkpoints, functions, layers, learning, scopes, variables
 from canireuse_adapters.torch.measuring import READS, UNLISTED
 from canireuse_adapters.torch.variables import NO_COLLECTIONS, PACKED
 
@@ -21,12 +21,12 @@ NO_DTYPE = "PyTorch modules hand no dtype down: it is said at each parameter, or
 NO_PENALTIES = "PyTorch parameters carry no regularizer: a penalty is a term that the user adds to the loss, or an optimizer's `weight_decay`."
 
 WORDS: Words = {
-    **scopes.WORDS, **variables.WORDS, **layers.WORDS, **modules.WORDS, **checkpoints.WORDS, **learning.WORDS,
+    **scopes.WORDS, **variables.WORDS, **layers.WORDS, **checkpoints.WORDS, **learning.WORDS,
     **functions.WORDS,
 }  # fmt: skip
-EFFECTS: Effects = {**modules.EFFECTS, **checkpoints.EFFECTS, **functions.EFFECTS}
+EFFECTS: Effects = {**checkpoints.EFFECTS, **functions.EFFECTS}
 LACKS = (
-    *scopes.LACKS, *variables.LACKS, *modules.LACKS, *checkpoints.LACKS, *functions.LACKS,
+    *scopes.LACKS, *variables.LACKS, *checkpoints.LACKS, *functions.LACKS,
     UNLISTED,
 )  # fmt: skip
 
@@ -81,8 +81,6 @@ class Torch(Emitter):
     ways = {
         "copy": ("deepcopy", "pickle"),
         "restore": ("load_state_dict", "load_state_dict-assign", "unpickle", "safetensors-model", "safetensors-file"),
-        "cast": ("to", "to-swap", "to-overwrite"),
-        "materialize": ("to_empty", "to_empty-swap", "load-assign"),
     }
     options = frozenset({
         "get.local", "layer.norm", "layer.cell", "layer.unnamed", "call.given",
@@ -116,7 +114,6 @@ class Torch(Emitter):
     preamble = {"root": "root = nn.Module()"}
     fences = {"gpu": "torch.cuda.synchronize"}
     layers = layers.LAYERS
-    fates = dict.fromkeys(("cast", "move", "materialize"), Fate.SAME)
     words, effects, lacks, reads = WORDS, EFFECTS, LACKS, READS
 
     def __init__(self, *arguments: Any, **options: Any) -> None:

@@ -28,7 +28,7 @@ from canireuse.emit.fragments import (
     node,
     statements,
 )
-from canireuse.emit.tables import Effects, Lack, Reads, Setup, Words
+from canireuse.emit.tables import Effects, Lack, Places, Reads, Setup, Words
 from canireuse.program import Facts, Fate, Slot, Symbols
 from canireuse.script import Script, Unsupported
 from canireuse.spec import Spec
@@ -157,6 +157,8 @@ class Emitter(Adapter):
     layers: ClassVar[Mapping[str, Mapping[str, Slot]]] = {}
     #: verb, or `verb/way` -> what becomes of variables and ties
     fates: ClassVar[Mapping[str, Fate]] = {}
+    #: kind of object -> the words for a place that begins with one, where they are no attributes
+    places: ClassVar[Places] = {}
     #: verb -> what its steps do to the symbols, where that is the framework's own matter
     effects: ClassVar[Effects] = {}
     #: whether what is used in several places is kept once, so that two places of a spec may be no two objects
@@ -284,6 +286,9 @@ class Emitter(Adapter):
         """Return the attributes that lead to a place along its own path, as its owners call them."""
         first, *rest = place.split(".")
         found, words = self.symbols.names.get(first), self.top(first)
+        if found and found.kind in self.table("places"):
+            asked: ast.expr = self.table("places")[found.kind](self, place)
+            return asked
         for part in rest:
             words = self.kept(words, found.slot(part) if found else Slot(part), reading=reading)
             found = found.parts.get(part) if found else None

@@ -11,6 +11,7 @@ Words = Mapping[str, str | Callable[[Any, Any], None]]
 Reads = Mapping[str, str | Callable[[Any, Any], ast.expr]]
 Effects = Mapping[str, Callable[[Any, Any], None]]
 Setup = Mapping[str, str | Callable[[Any], str]]
+Places = Mapping[str, Callable[[Any, str], ast.expr]]
 
 
 class Lack(NamedTuple):
@@ -28,6 +29,7 @@ class Tables:
     words: Words = field(default_factory=dict)
     effects: Effects = field(default_factory=dict)
     fates: Mapping[str, Fate] = field(default_factory=dict)
+    places: Places = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
     keywords: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     setup: Setup = field(default_factory=dict)

@@ -19,7 +19,6 @@ from canireuse.step import OddFlag, Reuse, Step
 from canireuse.vocabulary import (
     Block,
     Call,
-    Cast,
     Copy,
     DefaultScope,
     Function,
@@ -27,7 +26,6 @@ from canireuse.vocabulary import (
     Graph,
     Invoke,
     Layer,
-    Materialize,
     Measure,
     Module,
     Reenter,
@@ -310,20 +308,6 @@ class Symbols:
         found = self.there_or_unknown(vars(step)[step.renames])
         return found.copied(self.fate(step), shallow=isinstance(step, Copy) and step.shallow)
 
-    def cast(self, step: Cast) -> Object:
-        """Return what a cast gives."""
-        found = self.copied(step)
-        for one in found.walk():
-            one.dtype = step.to
-        return found
-
-    def materialized(self, step: Materialize) -> Object:
-        """Return what has memory, where there were shapes and dtypes alone."""
-        found = self.copied(step)
-        for one in found.walk():
-            one.abstract = False
-        return found
-
     def fate(self, step: Step) -> Fate:
         """Return what becomes of variables in a step that gives an object another name."""
         return self.fates.get(step.verb, Fate.ANEW)
@@ -401,9 +385,6 @@ MADE: Mapping[str, Callable[[Symbols, Any], Object]] = {
     "layer": Symbols.layer,
     "wrap": lambda symbols, step: wrapper(step, symbols.there_or_unknown(step.wrap)),
     "module": Symbols.module,
-    "cast": Symbols.cast,
-    **dict.fromkeys(("copy", "move", "average"), Symbols.copied),
-    "materialize": Symbols.materialized,
     "function": lambda symbols, step: Object("function", made=step, returns=symbols.returned.get(id(step))),
     "invoke": Symbols.invoked,
     "thread": lambda symbols, step: symbols.called(step.thread, step.times),

@@ -10,7 +10,7 @@ from functools import cache
 
 from canireuse.features import features
 from canireuse.step import Block, Step
-from canireuse.vocabulary.learning import Average, Freeze, Gradient, Optimizer, Track, Train, Unfreeze, Update
+from canireuse.vocabulary.learning import Freeze, Gradient, Optimizer, Train, Unfreeze, Update
 from canireuse.vocabulary.observations import Expect
 from canireuse.vocabulary.owners import (
     Call,
@@ -24,12 +24,9 @@ from canireuse.vocabulary.owners import (
     Wrap,
 )
 from canireuse.vocabulary.running import (
-    Cast,
     Function,
     Invoke,
-    Materialize,
     Measure,
-    Move,
     Repeat,
     Scan,
     Thread,
@@ -62,9 +59,9 @@ VERBS: dict[str, type[Step]] = {
         Scope, DefaultScope, Reenter, CurrentScope, NameScope, ReuseVariables, Intercept,
         Get, Variable, Placeholder, Compute, Assign, Initialize, Read,
         Layer, Call, Wrap, Module, Tie, Replace, Copy, Save, Restore,
-        Gradient, Train, Optimizer, Update, Freeze, Unfreeze, Average, Track,
+        Gradient, Train, Optimizer, Update, Freeze, Unfreeze,
         Repeat, Function, Invoke, Thread, Scan, Graph,
-        Cast, Move, Materialize, Measure, Expect,
+        Measure, Expect,
     )
 }  # fmt: skip
 
@@ -84,10 +81,10 @@ def walk(steps: Sequence[Step]) -> Iterator[Step]:
 
 
 __all__ = [
-    "Assign", "Average", "Block", "Call", "Cast", "Compute", "Copy", "CurrentScope", "DefaultScope",
+    "Assign", "Block", "Call", "Compute", "Copy", "CurrentScope", "DefaultScope",
     "Expect", "Freeze", "Function", "Get", "Gradient", "Graph", "Initialize", "Intercept", "Invoke", "Layer",
-    "Materialize", "Measure", "Module", "Move", "NameScope", "Optimizer", "Placeholder", "Read", "Reenter",
+    "Measure", "Module", "NameScope", "Optimizer", "Placeholder", "Read", "Reenter",
     "Repeat", "Replace", "Restore", "ReuseVariables", "Save", "Scan", "Scope",
-    "ScopeOptions", "Step", "Thread", "Tie", "Track", "Train", "Unfreeze", "Update", "Variable",
+    "ScopeOptions", "Step", "Thread", "Tie", "Train", "Unfreeze", "Update", "Variable",
     "Wrap", "verbs", "walk",
 ]  # fmt: skip

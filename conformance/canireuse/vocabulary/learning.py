@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from canireuse.bounds import MOST_PLACES, MOST_TURNS
-from canireuse.step import OWNERS, VALUES, VARIABLES, AnyStep, Block, Name, Place, Places, Real, Step
+from canireuse.step import VALUES, VARIABLES, AnyStep, Block, Name, Place, Places, Real, Step
 
 
 class Gradient(Block):
@@ -103,24 +103,3 @@ class Unfreeze(Step):
     verb = "unfreeze"
     uses = {"unfreeze": VALUES}
     unfreeze: Place
-
-
-class Average(Step):
-    """Make a copy of a module that keeps an exponential moving average of its variables."""
-
-    verb = "average"
-    renames = "average"
-    binds = "copy"
-    uses = {"average": OWNERS}
-    average: Name = Field(description="A layer or module.")
-    decay: float = Field(0.5, ge=0, le=1, description="What is kept of the average at each `track`.")
-    as_: Name = Field(alias="as")
-
-
-class Track(Step):
-    """Move an average once towards what the module's variables hold now."""
-
-    verb = "track"
-    probes = True
-    uses = {"track": OWNERS}
-    track: Name = Field(description="An average bound before.")

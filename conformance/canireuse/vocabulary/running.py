@@ -4,13 +4,11 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from canireuse.bounds import MOST_DEVICES, MOST_TURNS
+from canireuse.bounds import MOST_TURNS
 from canireuse.step import (
-    OWNERS,
     VALUES,
     AnyStep,
     Block,
-    Dtype,
     Label,
     Name,
     Size,
@@ -100,48 +98,6 @@ class Scan(Block):
     def own_names(self) -> list[str]:
         """Nothing, and what is bound inside stays there."""
         return []
-
-
-class Cast(Step):
-    """Change the dtype of all variables of a layer or module."""
-
-    verb = "cast"
-    renames = "cast"
-    binds = "copy"
-    uses = {"cast": OWNERS}
-    cast: Name
-    to: Dtype
-    as_: Name = Field(alias="as", description="Bind what is cast; where the framework works in place, the same object.")
-
-
-class Move(Step):
-    """Move all variables of a layer or module to another device of the same kind."""
-
-    verb = "move"
-    on_devices = True
-    renames = "move"
-    binds = "copy"
-    uses = {"move": OWNERS}
-    move: Name
-    device: int = Field(
-        1, ge=0, lt=MOST_DEVICES, description="Which device, counted from 0; the CPU counts as several virtual ones."
-    )
-    as_: Name = Field(
-        alias="as", description="Bind what is moved; where the framework works in place, the same object."
-    )
-
-
-class Materialize(Step):
-    """Give a module that was made without memory its memory; what the values are then is not said."""
-
-    verb = "materialize"
-    renames = "materialize"
-    binds = "copy"
-    uses = {"materialize": OWNERS}
-    materialize: Name
-    as_: Name = Field(
-        alias="as", description="Bind what has memory; where the framework works in place, the same object."
-    )
 
 
 class Measure(Block):

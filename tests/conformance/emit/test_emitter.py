@@ -36,7 +36,7 @@ class Plain(Emitter):
     words = {
         "variable": "$as = list($init)",
         "get": "$as = names[0]",
-        "track": "print(list(chain([next(counted())], xml.sax.__name__)))",
+        "freeze": "print(list(chain([next(counted())], xml.sax.__name__)))",
         "function": "def $function($*takes):\n    $*body\n    return $returns",
         "invoke": "$as = $invoke($*given)",
         "update/one": "one($update)",
@@ -44,7 +44,7 @@ class Plain(Emitter):
         "save": lambda plain, step: plain.emit("$to = [*$x]", to=step.to, x=plain.place(step.save)),
     }  # fmt: skip
     layers = {"dense": {"kernel": Slot("weight", transposed=True, reads="weight.T"), "bias": Slot("bias")}}
-    fates: ClassVar = {"copy": Fate.ANEW, "move/in place": Fate.SAME, "move": Fate.KEPT}
+    fates: ClassVar = {"copy": Fate.ANEW, "restore/in place": Fate.SAME, "restore": Fate.KEPT}
     data_words = "list($x)"
     everything = "root"
 
@@ -84,7 +84,7 @@ def test_a_script_runs_what_it_says():
     ("steps", "top"),
     [
         ([V], ""),
-        ([step("track", "v")], "import xml.sax\nfrom itertools import chain, count as counted\n"),
+        ([step("freeze", "v")], "import xml.sax\nfrom itertools import chain, count as counted\n"),
         ([V, step("drop", "v")], "import gc\n"),
         ([step("compute", "h = exp(2.0)")], "from math import hypot as sized\n"),
         ([step("get", "w", **{"as": "w"})], "root = []\nnames = [root]\n"),
@@ -107,7 +107,7 @@ RENAMED = {
 def test_what_a_spec_binds_is_given_way_to(taken):
     steps = [
         step("compute", f"{taken} = [1.0, 2.0]").model_construct(compute=f"{taken} = [1.0, 2.0]", raises=None, expect=None),
-        V, step("track", "v"), step("get", "w", **{"as": "w"}), step("compute", "h = exp(3.0) + sum(square(v))"),
+        V, step("freeze", "v"), step("get", "w", **{"as": "w"}), step("compute", "h = exp(3.0) + sum(square(v))"),
         shown(value="v", **{"is": 0.0}),
         Expect.model_construct(expect="kept", value=taken, answer=0.0, raises=None, **dict.fromkeys(set(Expect.kinds) - {"value"})),
     ]  # fmt: skip
@@ -466,9 +466,9 @@ def test_a_package_is_asked_part_by_part():
 # -- ties and ways
 
 
-@pytest.mark.parametrize(("way", "fate"), [({}, Fate.KEPT), ({"move": "in place"}, Fate.SAME)])
+@pytest.mark.parametrize(("way", "fate"), [({}, Fate.KEPT), ({"restore": "in place"}, Fate.SAME)])
 def test_what_becomes_of_variables_is_said_by_the_way(way, fate):
-    assert Plain("cpu", way).symbols.fates == {"copy": Fate.ANEW, "move": fate}
+    assert Plain("cpu", way).symbols.fates == {"copy": Fate.ANEW, "restore": fate}
 
 
 def test_an_adapter_has_few_attributes():

@@ -2,8 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Lack, Tables, expr, literal, node, statements
-from canireuse_adapters.tf2 import NO_MODEL, uses
+from canireuse.emit import Tables, expr, literal, node, statements
 from canireuse_adapters.tf2.learning import APPLIED
 
 if TYPE_CHECKING:
@@ -43,5 +42,4 @@ TABLES = Tables(
     words={"parallel": parallel},
     setup={"parallel": STRATEGY},
     notes={"parallel": "Gradients of the replicas are added up, so that each divides its loss by their number."},
-    lacks=tuple(Lack("parallel", uses(kind), reason.format("replicated")) for kind, reason in NO_MODEL.items()),
 )

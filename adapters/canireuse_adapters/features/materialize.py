@@ -1,0 +1,170 @@
+"""Materializing: memory for a module that was made without any."""
+
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from canireuse.emit import Fate, Lack, Tables, expr, name, text
+from canireuse.features import Feature
+from canireuse.program import Object, Symbols
+from canireuse.script import Unsupported
+from canireuse.step import OWNERS, Name, Step
+from canireuse_adapters.equinox import checkpoints as equinox_checkpoints
+from canireuse_adapters.haiku import checkpoints as haiku_checkpoints
+from canireuse_adapters.keras.layers import build as build_in_keras
+from canireuse_adapters.keras.layers import waits
+from canireuse_adapters.keras.modules import alias
+from canireuse_adapters.linen import structure
+from canireuse_adapters.nnx.checkpoints import WAYS, recast
+from canireuse_adapters.nnx.layers import ONCE, at, inside_function
+from canireuse_adapters.tf1 import NO_ABSTRACT
+from canireuse_adapters.tf2.layers import build, inside
+
+if TYPE_CHECKING:
+    from canireuse_adapters.equinox import Equinox
+    from canireuse_adapters.haiku import Haiku
+    from canireuse_adapters.keras import Keras
+    from canireuse_adapters.linen import Linen
+    from canireuse_adapters.nnx import NNX
+    from canireuse_adapters.tf1 import TF1
+    from canireuse_adapters.tf2 import TF2
+    from canireuse_adapters.torch import Torch
+
+
+class Materialize(Step):
+    """Give a module that was made without memory its memory; what the values are then is not said."""
+
+    verb = "materialize"
+    renames = "materialize"
+    binds = "copy"
+    uses = {"materialize": OWNERS}
+    materialize: Name
+    as_: Name = Field(
+        alias="as", description="Bind what has memory; where the framework works in place, the same object."
+    )
+
+    @property
+    def named(self) -> str:
+        """The statement that binds the name, where the framework works in place and it is another."""
+        return "\n$as = $materialize" if self.as_ != self.materialize else ""
+
+
+def made(symbols: Symbols, step: Materialize) -> Object:
+    """Return what has memory, where there were shapes and dtypes alone."""
+    found = symbols.copied(step)
+    for one in found.walk():
+        one.abstract = False
+    return found
+
+
+def in_torch(torch: "Torch", step: Materialize) -> None:
+    """Give a module on the meta device memory, or load a state that has some in place of its parameters."""
+    way, where = torch.way.get("materialize"), text("cuda" if torch.device == "gpu" else "cpu")
+    if way == "load-assign":
+        torch.idiom(
+            "A state dict of the module's own keys stands for a checkpoint, which is loaded with `assign=True`."
+        )
+        words = (
+            "$materialize.load_state_dict({key: torch.empty_like(tensor, device='$where') "
+            f"for key, tensor in $materialize.state_dict().items()}}, assign=True){step.named}"
+        )
+    else:
+        swap = "torch.__future__.set_swap_module_params_on_conversion(True)\n" if way == "to_empty-swap" else ""
+        words = f"{swap}$as = $materialize.to_empty(device='$where')"
+    torch.fill(words, step, where=where)
+
+
+def in_graph(tf1: "TF1", step: Materialize) -> None:
+    """Run the initializers."""
+    tf1.fill(f"session.run(tf1.variables_initializer($held)){step.named}", step)
+
+
+def in_tf2(tf: "TF2", step: Materialize) -> None:
+    """Build the layers that have no variables yet."""
+    for one in tf.at(step.materialize).walk():
+        one.abstract = False
+    build(tf, inside(tf, step.materialize))
+    tf.fill("$as = $materialize", step)
+
+
+def in_keras(keras: "Keras", step: Materialize) -> None:
+    """Build what waits for its variables."""
+    found = keras.at(step.materialize)
+    if not waits(keras, found):
+        raise Unsupported(
+            "A Keras layer that has variables has their memory too: only one that was not built waits for it."
+        )
+    for one in found.walk():
+        one.abstract = False
+    build_in_keras(keras, keras.place(step.materialize), found)
+    alias(keras, step.as_, step.materialize)
+
+
+# -- JAX
+
+
+def in_nnx(nnx: "NNX", step: Materialize) -> None:
+    """Make zeros in place of shapes."""
+    recast(nnx, step, "jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), $x)")
+
+
+def in_linen(linen: "Linen", step: Materialize) -> None:
+    """Give every leaf its memory."""
+    structure.copied(linen, step, "jax.tree.map(lambda leaf: jnp.empty(leaf.shape, leaf.dtype), $tree)")
+
+
+def in_haiku(haiku: "Haiku", step: Materialize) -> None:
+    """Give shapes their memory: by `init`, or by arrays of zeros."""
+    known = haiku.nets[haiku.owner(step.materialize)].builder
+    if known is None:
+        raise Unsupported("Only what `jax.eval_shape` gave is without memory in JAX; these parameters have theirs.")
+    words = known.init
+    if haiku.way.get("materialize") == "zeros":
+        trees = haiku_checkpoints.trees_for(haiku, step.materialize, stateful=known.stateful)[: 1 + known.stateful]
+        like = "jax.tree.map(lambda like: jnp.zeros(like.shape, like.dtype), $trees)"
+        words = expr(like, trees=haiku_checkpoints.tupled([name(one) for one in trees]))
+    haiku_checkpoints.made(haiku, step.as_, known, words)
+
+
+def in_equinox(eqx: "Equinox", step: Materialize) -> None:
+    """Make zeros in place of shapes."""
+    zeros = "jnp.zeros(leaf.shape, leaf.dtype) if isinstance(leaf, jax.ShapeDtypeStruct) else leaf"
+    equinox_checkpoints.derive(eqx, step, f"jax.tree.map(lambda leaf: {zeros}, $tree)")
+
+
+FEATURE = Feature(
+    verbs=(Materialize,),
+    makes={"materialize": made},
+    said={
+        "reference": Tables(words={"materialize": "$as = $materialize"}),
+        "torch": Tables(
+            words={"materialize": in_torch},
+            ways={"materialize": ("to_empty", "to_empty-swap", "load-assign")},
+            fates={"materialize": Fate.SAME},
+        ),
+        "tf1": Tables(words={"materialize": in_graph}, fates={"materialize": Fate.SAME}),
+        "tf1-eager": Tables(missing={"materialize": NO_ABSTRACT}),
+        "tf2": Tables(words={"materialize": in_tf2}, fates={"materialize": Fate.SAME}),
+        "keras": Tables(words={"materialize": in_keras}, fates={"materialize": Fate.SAME}),
+        "nnx": Tables(
+            words={"materialize": in_nnx},
+            ways={"materialize": WAYS},
+            fates={"materialize/update": Fate.SAME, "materialize/module": Fate.UNTIED},
+            lacks=(
+                Lack("materialize", inside_function, ONCE),
+                Lack(
+                    "materialize", lambda nnx, step: not at(nnx, step.materialize).abstract,
+                    "This module has its memory already: `nnx.eval_shape` makes one that has none.",
+                ),
+            ),
+        ),
+        "linen": Tables(
+            words={"materialize": in_linen},
+            notes={
+                "materialize": "What has shapes alone gets memory by mapping over the tree; `init` would make all values.",
+            },
+        ),
+        "haiku": Tables(words={"materialize": in_haiku}, ways={"materialize": ("init", "zeros")}),
+        "equinox": Tables(words={"materialize": in_equinox}),
+    },
+)  # fmt: skip
