@@ -61,10 +61,6 @@ def test_each_verb_has_the_words_that_users_write(name: str) -> None:
     assert words in Torch("cpu", way).translate(spec(*steps)).text
 
 
-def test_a_layer_is_not_called_to_be_built() -> None:
-    assert "net(" not in script(*TIED, {**CALL, "as": None})
-
-
 def test_a_function_is_given_what_its_steps_read_before_they_bind_it() -> None:
     before = {"compute": "h = 2 * a"}
     remat = {"gradient": "g", "of": "sum(h)", "wrt": "a", "remat": True, "steps": [{"compute": "h = h * a"}]}

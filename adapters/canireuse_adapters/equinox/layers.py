@@ -106,12 +106,10 @@ def call(eqx: "Equinox", step: Call) -> None:
     words = with_given(eqx, step, found) if step.given else eqx.place(step.call)
     on = numbers(step.on, floating=first_layer(found) != "embedding")
     given = eqx.expression(on) if isinstance(on, str) else expr("jnp.array($x)", x=on)
-    # what no step reads was called for its variables; a loop that is timed waits for what it binds
-    to = step.as_ if step.as_ in eqx.facts.read or eqx.facts.timed else None
     if not state:
         for _ in range(depth(eqx, step)):
             words = expr("jax.vmap($x)", x=words)
-        eqx.bind(to, expr("$words($given)", words=words, given=given))
+        eqx.bind(step.as_, expr("$words($given)", words=words, given=given))
         return
     if axes not in {None, 2}:
         raise Unsupported(
@@ -126,7 +124,7 @@ def call(eqx: "Equinox", step: Call) -> None:
         words=words, given=given, state=state,
     )  # fmt: skip
     after = state if step.training else "_"
-    eqx.emit("$to, $after = $called" if to or step.training else "$called", to=to or "_", after=after, called=called)
+    eqx.emit("$to, $after = $called", to=step.as_ or "_", after=after, called=called)
 
 
 def depth(eqx: "Equinox", step: Call) -> int:

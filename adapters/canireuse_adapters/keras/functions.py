@@ -22,7 +22,7 @@ from canireuse.vocabulary import (
     Variable,
     walk,
 )
-from canireuse_adapters.keras.layers import build_for, names_in
+from canireuse_adapters.keras.layers import build_for, has_variables, names_in
 from canireuse_adapters.keras.learning import ASSIGN_EACH, CURRENT, optimizer_call, owned
 from canireuse_adapters.torch_compile import compiled, graphs_of
 from canireuse_adapters.training import training_of
@@ -212,8 +212,11 @@ def handed(keras: "Keras", given: str | Array) -> ast.expr:
 
 
 def defined(keras: "Keras", step: Function) -> None:
-    """Have a function, which finds its variables where it was written."""
+    """Have a function, which finds its variables where it was written; what was built for it stays so at its end."""
     keras.symbols.happen(step)
+    for one in (one for first in names_in(step) for one in keras.at(first).walk()):
+        if one.kind == "layer" and not one.abstract:
+            has_variables(keras, one)
     keras.at(step.function).path = keras.symbols.scope.path
 
 

@@ -147,6 +147,13 @@ def build(keras: "Keras", words: ast.expr, found: Object) -> None:
         has_variables(keras, found)
 
 
+def initialize(keras: "Keras", step: Step) -> None:
+    """Build the layers that are asked for their variables before a call makes them."""
+    for name, found in list(keras.symbols.names.items()):
+        if found.kind == "layer" and keras.facts.asked_first(name, step):
+            build(keras, keras.place(name), found)
+
+
 def shape(found: Object) -> ast.expr:
     """Return the shape of the input that a layer is built for."""
     inner = innermost(found)
@@ -206,5 +213,5 @@ def attribute_of(name: str) -> str:
     return f"{name}_" if name in PROPERTIES else name
 
 
-WORDS: Words = {"layer": layer, "wrap": wrap}
+WORDS: Words = {"layer": layer, "wrap": wrap, "initialize": initialize}
 EFFECTS: Effects = {"layer": made, "wrap": wrapper}

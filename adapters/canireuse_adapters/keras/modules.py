@@ -130,15 +130,14 @@ def held(keras: "Keras", step: Module) -> None:
 def call(keras: "Keras", step: Call) -> None:
     """Call a layer or a model."""
     options: dict[str, Fill] = {"training": True} if step.training else {}
-    to = step.as_ if step.as_ in keras.facts.read else None  # what nobody reads was called for its variables
     if step.given:
-        call_with(keras, step, to, options)
+        call_with(keras, step, options)
         return
     callee, on = keras.place(step.call), keras.expression(step.on)
-    keras.bind(to, expr("$callee($on, $**options)", callee=callee, on=on, options=options))
+    keras.bind(step.as_, expr("$callee($on, $**options)", callee=callee, on=on, options=options))
 
 
-def call_with(keras: "Keras", step: Call, to: str | None, options: dict[str, Fill]) -> None:
+def call_with(keras: "Keras", step: Call, options: dict[str, Fill]) -> None:
     """Call with other values in place of variables, which keep their own."""
     words = keras.place(step.call)
     build(keras, words, keras.at(step.call))
@@ -150,13 +149,13 @@ def call_with(keras: "Keras", step: Call, to: str | None, options: dict[str, Fil
             given[part][1] if part in given else expr("$place.value", place=keras.place(f"{step.call}.{part}"))
             for part in parts
         ]
-        keras.emit("$to, _ = $words.stateless_call([$*values], [], $on, $**options)", to=to or "_", **fills)
+        keras.emit("$to, _ = $words.stateless_call([$*values], [], $on, $**options)", to=step.as_ or "_", **fills)
         return
     pairs = [expr("($place, $value)", place=place, value=value) for place, value in given.values()]
     if keras.carried:  # a scope inside another knows nothing of the values that hold there
         pairs.insert(0, expr("*[(variable, variable.value) for variable in $words.variables]", words=words))
     with keras.stateless(expr("[$*pairs]", pairs=pairs), expr("$words.variables", words=words)):
-        keras.bind(to, expr("$words($on, $**options)", **fills))
+        keras.bind(step.as_, expr("$words($on, $**options)", **fills))
 
 
 def all_parts(keras: "Keras", step: Call) -> list[str]:

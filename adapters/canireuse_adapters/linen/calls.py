@@ -8,7 +8,6 @@ from canireuse.program import Object
 from canireuse.script import Unsupported
 from canireuse.vocabulary import Call, Layer
 from canireuse_adapters.linen.layers import Entry, kind_of, made, mode_words, trains
-from canireuse_adapters.linen.structure import is_read
 from canireuse_adapters.linen.trees import Tree, replaced
 
 if TYPE_CHECKING:
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def call(linen: "Linen", step: Call) -> None:
-    """Apply a module to its tree, or call a part of it that is bound; what only builds a layer is left to `init`."""
+    """Apply a module to its tree, or call a part of it that is bound."""
     owner = linen.symbols.at(step.call)
     if owner is None or not owner.is_owner:
         raise Unsupported("An array of Linen's tree is no layer: it cannot be called.")
@@ -24,8 +23,6 @@ def call(linen: "Linen", step: Call) -> None:
         raise Unsupported(
             "A module that holds bare parameters has no call that a spec could name: its class would say what it computes."
         )
-    if not is_read(step, linen.facts.steps):
-        return
     tree, on = linen.tree_at(step.call), linen.expression(step.on)
     if step.training and trains(owner):
         train(linen, step, tree, owner, on)

@@ -8,7 +8,6 @@ from canireuse.program import Object, places_of
 from canireuse.script import Unsupported
 from canireuse.step import Step
 from canireuse.vocabulary import (
-    Call,
     Copy,
     Freeze,
     Function,
@@ -21,7 +20,6 @@ from canireuse.vocabulary import (
     Unfreeze,
     Variable,
     Wrap,
-    walk,
 )
 from canireuse_adapters.linen.layers import parts_of, trains
 from canireuse_adapters.linen.trees import Tree
@@ -68,20 +66,8 @@ def ordered(steps: Sequence[Step]) -> list[Step]:
             first.append(step)
         else:
             then.append(step)
-            running = running or (
-                not isinstance(step, Initialize | Freeze | Unfreeze)
-                and not (isinstance(step, Call) and not is_read(step, steps))
-            )
+            running = running or not isinstance(step, Initialize | Freeze | Unfreeze)
     return [*first, *then]
-
-
-def is_read(step: Call, steps: Sequence[Step]) -> bool:
-    """Return whether the result of a call is used anywhere, or the call itself is looked at."""
-    return (
-        step.raises is not None
-        or step.training
-        or any(place.partition(".")[0] == step.as_ for one in walk(steps) for place in places_of(one))
-    )
 
 
 def runs(step: Step, linen: "Linen") -> bool:
@@ -93,7 +79,7 @@ def runs(step: Step, linen: "Linen") -> bool:
     if isinstance(step, Invoke):
         made = linen.symbols.names[step.invoke].made
         return not (isinstance(made, Function) and returns_definition(made))
-    return not (isinstance(step, Call) and not is_read(step, linen.facts.steps))
+    return True
 
 
 def returns_definition(step: Function) -> bool:

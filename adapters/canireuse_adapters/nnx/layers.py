@@ -126,8 +126,7 @@ def call(nnx: "NNX", step: Call) -> None:
         training = {"use_running_average": expr("False")} if step.training and kind_of(one) == "norm" else {}
         called = attribute(copied, owner.spelled(route)) if copied else nnx.place(".".join((step.call, *route)))
         words = expr("$called($x, $**training)", called=called, x=words, training=training)
-    if not nnx.facts.builds(step):
-        nnx.bind(step.as_, words)
+    nnx.bind(step.as_, words)
 
 
 def given(nnx: "NNX", step: Call, owner: Object) -> ast.expr:

@@ -142,7 +142,7 @@ class TensorFlow1(Emitter):
     @cached_property
     def objects(self) -> bool:
         """Whether layers are objects: a template is asked for its variables after its first call, and looks them up at each call."""
-        return (self.eager and self.facts.timed) or layers.needs_objects(self.facts.steps)
+        return (self.eager and self.facts.timed) or layers.needs_objects(self.facts)
 
     # -- steps
 

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from canireuse.emit import Body, Fill, Lack, Names, attribute, expr, statements
 from canireuse.emit.fragments import kept
-from canireuse.program import Object, places_of
+from canireuse.program import Facts, Object, places_of
 from canireuse.script import Unsupported
-from canireuse.step import Step
 from canireuse.vocabulary import Call, Invoke, Layer
 from canireuse_adapters.tf1.scopes import initializer
 
@@ -111,22 +110,22 @@ def kind_of(found: Object | None) -> str | None:
     return found.made.layer if found and found.kind == "layer" and isinstance(found.made, Layer) else None
 
 
-def needs_objects(steps: Sequence[Step]) -> bool:
+def needs_objects(facts: Facts) -> bool:
     """Return whether layers are to be objects: what is done with them asks that, or their variables before a first call."""
     waiting: set[str] = set()
-    for step in steps:
+    for step in facts.running:
         waiting -= {step.call} if isinstance(step, Call) else set()
         asked = {owner for owner, dot, _ in (place.partition(".") for place in places_of(step)) if dot}
-        if (
-            step.verb in OBJECT_VERBS
-            or step.binds == "copy"
-            or (isinstance(step, Invoke) and step.abstract)
-            or (isinstance(step, Layer) and step.layer in {"norm", "cell"})
-            or (waiting and (step.verb == "initialize" or waiting & asked))
-        ):
+        if waiting and (step.verb == "initialize" or waiting & asked):
             return True
         waiting |= {step.as_} if isinstance(step, Layer) else set()
-    return False
+    return any(
+        step.verb in OBJECT_VERBS
+        or step.binds == "copy"
+        or (isinstance(step, Invoke) and step.abstract)
+        or (isinstance(step, Layer) and step.layer in {"norm", "cell"})
+        for step in facts.steps
+    )
 
 
 def variables_of(kind: str, layers: Sequence[Layer], owner: str = "") -> tuple[list[Fill], Body]:
@@ -210,8 +209,6 @@ def layer(tf1: "TensorFlow1", step: Layer) -> None:
 
 def call(tf1: "TensorFlow1", step: Call) -> None:
     """Call a layer, or the layers of a module in turn; a norm that is trained leaves updates, which are run at once or with the training step around."""
-    if (builds := tf1.facts.builds(step)) and tf1.objects:  # they have their variables when they are made
-        return
     found, words, given, norms = tf1.symbols.at(step.call), tf1.place(step.call), tf1.expression(step.on), 0
     module = found is not None and found.kind == "module"
     for route, layer in found.layers() if found and module else [((), found)]:
@@ -220,7 +217,7 @@ def call(tf1: "TensorFlow1", step: Call) -> None:
         given = expr("$called($given, $**trained)", called=attribute(words, route), given=given, trained=trained)
     if module:
         tf1.idiom("A `tf.Module` has no call of its own; its members are called in turn.")
-    tf1.bind(None if builds else step.as_, given)
+    tf1.bind(step.as_, given)
     if norms and not tf1.eager:
         if tf1.inside not in {"", "step"}:
             raise Unsupported("A traced function has no collection of updates that a session could run.")

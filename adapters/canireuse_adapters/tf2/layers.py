@@ -184,6 +184,12 @@ def inside(tf: "TF2", place: str) -> Iterator[str]:
 
 def needed(tf: "TF2", step: Step) -> list[str]:
     """Return the places of the layers that are to have their variables before a step, for which a call in it would be too late."""
+    if step.verb == "initialize":
+        return [
+            name
+            for name, found in tf.symbols.names.items()
+            if found.kind == "layer" and tf.facts.asked_first(name, step)
+        ]
     apart = isinstance(step, Block) and (step.verb in APART or is_graph(step))
     found: list[str] = []
     called: set[Object] = set()

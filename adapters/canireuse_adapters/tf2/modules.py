@@ -141,13 +141,12 @@ def call(tf: "TF2", step: Call) -> None:
     if kind_of(tf.at(step.call)) == "cell":
         words = "$callee($on, $callee.get_initial_state(batch_size=$batch), $**options)[0]"
         fills["batch"] = len(step.on) if isinstance(step.on, list) else expr("$on.shape[0]", on=on)
-    to = step.as_ if step.as_ in tf.facts.read else None  # what nobody reads was called for its variables
     if not given:
-        tf.bind(to, expr(words, **fills))
+        tf.bind(step.as_, expr(words, **fills))
         return
     build(tf, inside(tf, step.call))
     with tf.apart() as body:
-        tf.bind(to, expr(words, **fills))
+        tf.bind(step.as_, expr(words, **fills))
     values = [
         literal((tf.place(place), tf.expression(value) if isinstance(value, str) else value))
         for place, value in given.items()

@@ -69,8 +69,6 @@ def call(torch: "Torch", step: Call) -> None:
     found = torch.symbols.at(step.call)
     if found and found.kind == "module" and not found.only_layers():
         raise Unsupported("An `nn.Module` that holds parameters of its own has no `forward` until somebody writes one.")
-    if torch.facts.builds(step):  # layers have their parameters when they are made
-        return
     known = found if found and found.is_owner else None
     callee = torch.place(step.call)
     if any(map(is_norm, known.walk() if known else torch.symbols.objects())):

@@ -108,6 +108,7 @@ class Graph:
     def __init__(self, model):
         self.model, self.immediate = model, model.immediate
         self.cells = []
+        self.layers = []
         #: full name -> the variable that `get` finds under it; a constructed one is not here
         self.by_name = {}
         self.collections = {}

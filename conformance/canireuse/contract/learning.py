@@ -14,7 +14,11 @@ class Optimizer:
     """An optimizer over the variables that are trainable when it is made; its state lasts from step to step."""
 
     def __init__(self, model, kind, over, rate=0.1, decay=None, clip=None):
-        named = over if isinstance(over, list) else [cell for cell in cells_of(over) if cell is over or cell.trainable]
+        named = (
+            over
+            if isinstance(over, list)
+            else [cell for cell in cells_of(over, build=True) if cell is over or cell.trainable]
+        )
         self.model, self.decay, self.clip, self.rate = model, decay or 0.0, clip, rate
         self.decoupled = kind == "adamw"
         self.cells = list(dict.fromkeys(named))

@@ -194,7 +194,9 @@ class Model(Learning):
         return array.shape, dtype, lambda: array
 
     def initialize(self):
-        """Give every variable of the graph its initial value in this session, whatever it holds."""
+        """Give every variable of the graph its initial value in this session, whatever it holds; layers have theirs made first."""
+        for layer in self.now.layers:
+            layer.build()
         for cell in self.now.cells:
             cell.initialize()
 
@@ -205,8 +207,10 @@ class Model(Learning):
     # -- sharing
 
     def layer(self, kind, name, inputs, units, kernel=1.0, bias=None, trainable=True, penalty=None):
-        """Construct a layer; it makes its variables once, when first called or looked into."""
-        return Layer(self, kind, name, inputs, units, kernel, bias, trainable, penalty)
+        """Construct a layer; it makes its variables once, when first called or looked into, or at `initialize`."""
+        layer = Layer(self, kind, name, inputs, units, kernel, bias, trainable, penalty)
+        self.now.layers.append(layer)
+        return layer
 
     def module(self, **members):
         """Put variables, layers and modules together under names."""

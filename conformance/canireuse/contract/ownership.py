@@ -50,7 +50,7 @@ class Owner:
 
 
 class Layer(Owner):
-    """A layer: its variables are made once, in a scope of its own, when it is first called or looked into."""
+    """A layer: its variables are made once, in a scope of its own, when it is first called or looked into, or at `initialize`."""
 
     def __init__(self, model, kind, name, inputs, units, kernel, bias, trainable, penalty=None):
         super().__init__({})

@@ -8,15 +8,25 @@ from canireuse.step import Step
 from canireuse.vocabulary import (
     Block,
     Call,
+    Copy,
     Expect,
+    Freeze,
     Function,
     Invoke,
     Measure,
     Module,
     Replace,
+    Restore,
+    Save,
+    Tie,
+    Unfreeze,
     Update,
+    Wrap,
     walk,
 )
+
+#: steps that ask what they name for its variables: one that is called neither before nor in them has to have them
+ASKING = (Copy, Expect, Freeze, Replace, Restore, Save, Tie, Unfreeze)
 
 
 class Facts:
@@ -28,15 +38,26 @@ class Facts:
         self.bound = names_bound(spec.steps) | words_saved(spec.steps)
 
     @cached_property
+    def running(self) -> list[Step]:
+        """The steps as they run: those inside of a function stand where it is invoked."""
+        bodies = {step.function: [*walk(step.steps)] for step in self.steps if isinstance(step, Function)}
+        inside = {id(one) for body in bodies.values() for one in body}
+        outside = (step for step in self.steps if id(step) not in inside)
+        return [one for step in outside for one in (step, *(bodies[step.invoke] if isinstance(step, Invoke) else ()))]
+
+    @cached_property
     def called(self) -> frozenset[str]:
         """The names and members of what is called somewhere, under whichever name it was made."""
         called = {part for step in self.steps if isinstance(step, Call) for part in step.call.split(".")}
+        saved = {step.to: {*step.save.split(".")} for step in self.steps if isinstance(step, Save)}
         before = -1
         while len(called) > before:
             before = len(called)
             for step in self.steps:
                 if step.renames and step.binding in called:
                     called |= set(vars(step)[step.renames].split("."))
+                if isinstance(step, Restore) and called.issuperset(step.restore.split(".")):
+                    called |= saved[step.given_by]  # what is read from a file may be an object of its own
                 if isinstance(step, Function) and step.function in called:
                     called |= set((step.returns or "").split("."))
                 if isinstance(step, Replace) and set(step.replace.split(".")) <= called:
@@ -99,9 +120,21 @@ class Facts:
         blocks = (one for one in self.steps if isinstance(one, Block))
         return any(inner is step for block in blocks for inner in walk(block.steps))
 
-    def builds(self, step: Call) -> bool:
-        """Return whether a call is there to build alone, as some frameworks do at the first one: nothing comes of it."""
-        return not (step.raises or step.training or step.given or step.as_ in self.read or self.nested(step))
+    def asked_first(self, name: str, after: Step) -> bool:
+        """Return whether, after a step, what a name stands for is asked for its variables, or traced, before a call of it makes them."""
+        traced = {
+            id(one) for step in self.steps if isinstance(step, Function) and step.traced for one in walk(step.steps)
+        }
+        names, passed = {name}, False
+        for step in self.running:
+            passed |= step is after
+            if names.isdisjoint(place.partition(".")[0] for place in places_of(step)):
+                continue
+            if isinstance(step, Module | Wrap):
+                names.add(step.binding or "")
+            elif passed:
+                return isinstance(step, ASKING) or id(step) in traced
+        return False
 
     def updates(self, optimizer: str) -> list[Update]:
         """Return the steps that an optimizer takes, wherever they stand."""

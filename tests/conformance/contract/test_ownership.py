@@ -196,3 +196,18 @@ def test_numbers_and_bytes_count_a_tied_variable_once(model, dtype, each):
 
 def test_a_layer_that_was_not_called_yet_is_counted_whole(model):
     assert model.elements(model.layer("dense", "d", 3, 2, bias=0.0)) == 8
+
+
+def test_a_layer_that_was_not_called_has_its_variables_from_initialize_on(model):
+    layer = model.layer("dense", "d", inputs=1, units=1, kernel=2.0)
+    assert model.variables(layer) == []
+    model.initialize()
+    assert model.value(layer.kernel) == [[2.0]]
+
+
+def test_an_optimizer_over_a_layer_that_was_not_called_trains_its_variables(model):
+    layer = model.layer("dense", "d", inputs=1, units=1, kernel=2.0)
+    optimizer = model.optimizer("sgd", layer, rate=1.0)
+    model.initialize()
+    model.update(optimizer, lambda: tape.sum(layer.kernel))
+    assert model.value(layer.kernel) == [[1.0]]

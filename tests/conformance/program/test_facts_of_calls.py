@@ -1,9 +1,9 @@
-"""What is known of calls before a line is written: which functions are transformed, and which calls build alone."""
+"""What is known of calls before a line is written: which functions are transformed, and what is used before it is called."""
 
 import pytest
 
 from canireuse.program import Facts
-from canireuse.vocabulary import Call
+from canireuse.vocabulary import Initialize
 
 FUNCTIONS = """
 steps:
@@ -32,16 +32,27 @@ def test_functions_that_a_transformation_calls_are_known(load_spec, step, functi
 
 
 @pytest.mark.parametrize(
-    ("steps", "builds"),
+    ("steps", "asked"),
     [
-        ("{call: d, on: [[1.0]], as: y}", True),
-        ("{call: d, on: [[1.0]]}", True),
-        ("{call: d, on: [[1.0]], as: y}\n  - {compute: z = 2 * y}", False),
-        ("{call: d, on: [[1.0]], training: true, as: y}", False),
-        ("{call: d, on: [[1.0, 2.0]], raises: shape_mismatch, expect: refused}", False),
-        ("{repeat: 2, steps: [{call: d, on: [[1.0]], as: y}]}", False),
+        ("{copy: d, as: other}", True),
+        ("{expect: one, variables: 1, inside: d}", True),
+        ("{module: net, members: {d: d}}\n  - {freeze: net}", True),
+        ("{call: d, on: [[1.0]], as: y}\n  - {copy: d, as: other}", False),
+        ("{function: f, traced: true, steps: [{call: d, on: [[1.0]], as: y}]}\n  - {invoke: f}", True),
+        ("{function: f, steps: [{call: d, on: [[1.0]], as: y}]}\n  - {invoke: f}", False),
+        ("{train: sgd, minimize: sum(y), wrt: d, steps: [{call: d, on: [[1.0]], as: y}]}", False),
+        ("{compute: y = 1.0 + 1.0}", False),
     ],
 )
-def test_a_call_of_which_nothing_comes_builds(load_spec, steps, builds):
-    facts = Facts(load_spec(f"{CALLS}  - {steps}").spec)
-    assert facts.builds(next(one for one in facts.steps if isinstance(one, Call))) is builds
+def test_a_layer_is_asked_for_its_variables_before_it_is_called(load_spec, steps, asked):
+    facts = Facts(load_spec(f"{CALLS}  - {{initialize: }}\n  - {steps}").spec)
+    after = next(one for one in facts.steps if isinstance(one, Initialize))
+    assert facts.asked_first("d", after) is asked
+
+
+def test_what_was_saved_is_called_where_what_it_is_read_into_is(load_spec):
+    modules = "\n".join(f"  - {{module: {name}, members: {{d: d}}}}" for name in ("old", "new", "other"))
+    steps = "  - {save: old, to: kept}\n  - {restore: new, from: kept}\n  - {call: new, on: [[1.0]], as: y}"
+    called = Facts(load_spec(f"{CALLS}{modules}\n{steps}").spec).called
+    assert {"old", "new"} <= called
+    assert "other" not in called
