@@ -56,6 +56,10 @@ def vocabulary_page() -> str:
         "A step is a mapping whose first key is its verb. On any step but `expect`, `raises: KIND` with",
         "`expect: LABEL` says that the step is to be answered with that kind of error, or with `nothing`.",
         "",
+        "A script observes either answer in `try`, with `nothing` too, so that a refusal has its label and what comes after is still observed.",
+        "It would be shorter to write such a step plainly where no backend refuses it, but then a script would depend on which backends there",
+        "are, and a refusal by another one would end the script at a line that most often (56 of 79 such labels) could belong to another step.",
+        "",
         "## Verbs",
     ]
     for verb, model in verbs().items():
