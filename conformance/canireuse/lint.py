@@ -2,16 +2,31 @@
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import canireuse_adapters
+from canireuse import yaml
 from canireuse.problems import Problem
+from canireuse.program import places_of
 from canireuse.spec import Located, package_of
+from canireuse.step import Block, Step
 from canireuse.translation import Adapter
-from canireuse.vocabulary import Call, Expect, walk
+from canireuse.vocabulary import (
+    Call,
+    DefaultScope,
+    Expect,
+    Function,
+    Graph,
+    Invoke,
+    Measure,
+    Reenter,
+    Scope,
+    Thread,
+    walk,
+)
 
 MODELINE = "# yaml-language-server: $schema="
 SCHEMA = Path(__file__).parent / "schemas" / "spec.schema.json"
@@ -115,6 +130,56 @@ def probing(located: Located) -> Found:
         )
 
 
+#: steps inside of which a layer that a call builds is another one, or built otherwise, than outside
+PLACES = (Scope, DefaultScope, Reenter, Graph, Function)
+
+
+def unread(located: Located) -> Found:
+    """Find results that no step reads, and calls of which nothing comes but the building of a layer."""
+    places = yaml.parse(located.path, located.text)[1]
+    for loc, step, around in steps_with_places(located.spec.steps, ("steps",)):
+        if step.raises or any(isinstance(one, Measure) for one in around) or is_about(located, step, around):
+            continue
+        gives = isinstance(step, Call) or (step.binding and step.binds in {"tensor", "result"})
+        if gives and not is_read(located, step):
+            advice = "leave out `as:`" if isinstance(step, Invoke | Thread) else "leave out the step"
+            yield places[loc][0], f"no step reads what `{step.verb}` gives here", "a later step that does", advice
+
+
+def steps_with_places(
+    steps: Sequence[Step], loc: yaml.Loc, around: tuple[Step, ...] = ()
+) -> Iterator[tuple[yaml.Loc, Step, tuple[Step, ...]]]:
+    """Yield every step with its place in the file and the steps that it stands in."""
+    for number, step in enumerate(steps):
+        yield (*loc, number), step, around
+        if isinstance(step, Block):
+            yield from steps_with_places(step.steps, (*loc, number, "steps"), (*around, step))
+
+
+def is_read(located: Located, step: Step) -> bool:
+    """Return whether a step reads what another binds, before it is bound anew; inside a step that holds others, any of them does."""
+    steps = located.spec.steps
+    at = next(number for number, one in enumerate(steps) if any(inner is step for inner in walk([one])))
+    functions = [one for one in steps[:at] if isinstance(one, Function)]  # they read what is bound when they are called
+    for one in [*functions, *steps[at if steps[at] is not step else at + 1 :]]:
+        if any(place.partition(".")[0] == step.binding for inner in walk([one]) for place in places_of(inner)):
+            return True
+        if one.binding == step.binding:
+            return False
+    return False
+
+
+def is_about(located: Located, step: Step, around: tuple[Step, ...]) -> bool:
+    """Return whether a spec is about the call itself: where it stands, what it changes, or what was there before it."""
+    if not isinstance(step, Call):
+        return False
+    steps = list(walk(located.spec.steps))
+    at, called = next(number for number, one in enumerate(steps) if one is step), step.call.partition(".")[0]
+    before = any(isinstance(one, Expect) and (one.inside or "").partition(".")[0] == called for one in steps[:at])
+    refused = any(isinstance(one, Call) and one.raises and one.call == step.call for one in steps)
+    return step.training or before or refused or any(isinstance(one, PLACES) for one in around)
+
+
 @cache
 def known_adapters() -> dict[str, type[Adapter]]:
     """Return the adapter of every backend that can be loaded; to find them is slow, and hundreds of specs ask."""
@@ -143,6 +208,10 @@ RULES: dict[str, Rule] = {
     "size": Rule("One behaviour a spec: a reader takes it in at a glance, and a failure has one meaning.", size),
     "source": Rule("Every row cites its ground, so that a reader can check it.", source),
     "backends": Rule("A divergence of what there is not never applies, and nobody would notice.", backends),
+    "unread": Rule(
+        "It is a dead line in every script: where a framework builds layers when they are first called, its adapter words that.",
+        unread,
+    ),
     "judged": Rule("A spec without expectation cannot fail.", judged),
     "probing": Rule("Equal values prove nothing: two variables can start alike.", probing),
 }

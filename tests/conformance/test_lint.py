@@ -98,6 +98,49 @@ def test_a_divergence_that_could_never_apply_is_found(load_spec, backend, more, 
     assert rules_broken(load_spec(SAVED + divergence.lstrip("\n"))) == ({"backends"} if found else set())
 
 
+LAYER = """
+    steps:
+      - {layer: dense, inputs: 1, units: 1, name: d, as: d}
+STEPS
+      - {expect: one-variable, variables: 1, inside: d}
+"""
+
+
+@pytest.mark.parametrize(
+    ("steps", "found"),
+    [
+        ("{call: d, on: [[1.0]]}", True),
+        ("{call: d, on: [[1.0]], as: y}", True),
+        ("{call: d, on: [[1.0]], as: y}\n{call: d, on: [[2.0]], as: y}\n{expect: output, value: y, is: [[2.0]]}", True),
+        ("{call: d, on: [[1.0]], as: y}\n{expect: output, value: y, is: [[1.0]]}", False),
+        ("{call: d, on: [[1.0]], as: y}\n{compute: y = 2.0 * y}\n{expect: output, value: y, is: [[2.0]]}", False),
+        ("{compute: y = 1.0 + 1.0}", True),
+        ("{function: f, steps: [], returns: d.kernel}\n{invoke: f, as: y}", True),
+        ("{function: f, steps: [], returns: d.kernel}\n{invoke: f}", False),
+        ("{train: sgd, minimize: sum(d.kernel), wrt: d, steps: [{call: d, on: [[1.0]], as: y}]}", True),
+        ("{train: sgd, minimize: sum(y), wrt: d, steps: [{call: d, on: [[1.0]], as: y}]}", False),
+        # what a spec is about: a call that changes something, that stands somewhere, after which something differs
+        ("{call: d, on: [[1.0]], training: true}", False),
+        ("{scope: inner, steps: [{call: d, on: [[1.0]], as: y}]}", False),
+        ("{function: f, steps: [{call: d, on: [[1.0]]}]}\n{invoke: f}", False),
+        ("{expect: none-yet, variables: 0, inside: d}\n{call: d, on: [[1.0]]}", False),
+        ("{call: d, on: [[1.0]]}\n{call: d, on: [[1.0, 1.0]], raises: shape_mismatch, expect: refused}", False),
+        ("{measure: loop, steps: [{call: d, on: [[1.0]], as: y}]}", False),
+        # what ends as it was expected to has been looked at
+        ("{call: d, on: [[1.0]], as: y, raises: nothing, expect: accepted}", False),
+    ],
+)
+def test_what_no_step_reads_is_found(load_spec, steps, found):
+    told = "\n".join(f"      - {step}" for step in steps.split("\n"))
+    assert rules_broken(load_spec(LAYER.replace("STEPS", told))) == ({"unread"} if found else set())
+
+
+def test_what_no_step_reads_is_found_at_its_line(load_spec):
+    located = load_spec(LAYER.replace("STEPS", "      - {call: d, on: [[1.0]]}"))
+    (problem,) = lint_specs([located])
+    assert "call: d" in located.text.splitlines()[problem.line - 1]
+
+
 def test_a_file_name_that_is_no_slug_is_found(load_spec):
     assert rules_broken(load_spec(STEPS, "facet/No_Slug")) == {"slug"}
 
