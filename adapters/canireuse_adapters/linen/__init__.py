@@ -6,14 +6,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from canireuse.emit import Body, Lack, attribute, expr, name, text
-from canireuse.emit.fragments import alike
 from canireuse.program import Object
 from canireuse.script import Script, Unsupported
 from canireuse.spec import Spec
 from canireuse.step import Step
 from canireuse.vocabulary import (
     Copy,
-    Expect,
     Get,
     Layer,
     Module,
@@ -58,6 +56,7 @@ class Linen(Jax):
     install = "pip install flax optax orbax-checkpoint"
     requires = ("flax>=0.10",)
     distributions = {"orbax": "orbax-checkpoint"}
+    keeps_once = True
     since = SINCE_OF_OPTAX
     ways = {"save": ("msgpack", "orbax")}
     options = frozenset({
@@ -315,18 +314,6 @@ class Linen(Jax):
             return
         entry = tree.entries[found]
         self.write_entry(tree, entry, expr("$entry + 1", entry=tree.entry(entry)))
-
-    # -- observations
-
-    def expect(self, step: Expect) -> None:
-        """Write one observation; what one entry of a tree is, is not compared with itself."""
-        if step.kind == "identical":
-            first, second = (self.value(place) for place in step.identical or [])
-            if alike(first, second):
-                raise Unsupported(structure.NO_TWO_PLACES)
-            self.observe(step, expr("$first is $second", first=first, second=second))
-            return
-        super().expect(step)
 
     # -- measuring
 

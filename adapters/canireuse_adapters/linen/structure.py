@@ -27,7 +27,6 @@ from canireuse_adapters.linen.trees import Tree
 if TYPE_CHECKING:
     from canireuse_adapters.linen import Linen
 
-NO_TWO_PLACES = "A Linen module holds no values, and a tie is one entry of the tree: there are no two places whose objects could be compared."
 FLAGLESS = "No parameter of Linen says whether it is trained: what is frozen is a label that an optimizer is given, and no list tells of it."
 NO_ENTRY = "`{}` is no entry of a tree here: Linen knows a variable once it is made, outside of what trains it."
 #: the collection of local variables, which are not listed among the others
