@@ -192,6 +192,28 @@ steps:
   - {expect: trained, value: head.kernel, is: [[0.0]]}
 """
 
+EXCHANGED = """
+steps:
+  - {layer: dense, name: a, inputs: 1, units: 1, kernel: 2.0, as: a}
+  - {layer: dense, name: b, inputs: 1, units: 1, kernel: 3.0, as: b}
+  - {module: left, members: {part: a}}
+  - {module: right, members: {part: b}}
+  - {assign: left.part.kernel, to: [[5.0]]}
+  - {assign: right.part.kernel, to: [[7.0]]}
+  - {replace: left.part, by: b}
+  - {replace: right.part, by: a}
+  - {call: left, on: [[1.0]], as: from_left}
+  - {expect: left-has-what-the-right-one-had, value: from_left, is: [[7.0]]}
+  - {call: right, on: [[1.0]], as: from_right}
+  - {expect: right-has-what-the-left-one-had, value: from_right, is: [[5.0]]}
+  - {layer: dense, name: head, inputs: 1, units: 1, kernel: 1.0, as: head}
+  - {module: net, members: {trunk: left, head: head}}
+  - {layer: dense, name: fresh, inputs: 1, units: 1, kernel: 4.0, as: fresh}
+  - {replace: net.head, by: fresh}
+  - {call: net, on: [[1.0]], as: together}
+  - {expect: trunk-keeps-its-value, value: together, is: [[28.0]]}
+"""
+
 
 def raised(kind: str, message: str, *bases: str) -> dict[str, object]:
     return {"type": kind, "bases": [kind, *bases], "message": message}
@@ -203,7 +225,7 @@ def test_the_script_is_what_a_user_would_write(load_spec):
 
 
 def test_no_script_is_worded_in_scopes_or_writes_into_a_tree(load_spec):
-    for steps in (REUSE, SHAPES, LEARNING, FREEZING, DEFINING, TIES, STATISTICS, WRAPPED, RUNNING):
+    for steps in (REUSE, SHAPES, LEARNING, FREEZING, DEFINING, TIES, STATISTICS, WRAPPED, RUNNING, EXCHANGED):
         spec = load_spec(steps).spec
         for way in Linen.ways_of(spec):
             text = Linen("cpu", way).translate(spec).text
@@ -386,6 +408,7 @@ def test_scripts_run_and_conform(load_spec):
             "facet/statistics": STATISTICS,
             "facet/wrapped": WRAPPED,
             "facet/running": RUNNING,
+            "facet/exchanged": EXCHANGED,
         }.items():
             located = load_spec(steps, name)
             for way in Linen.ways_of(located.spec):

@@ -4,15 +4,15 @@ import ast
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from canireuse.emit import expr, statements
-from canireuse.program import Object
+from canireuse.emit import expr, name, node, statements
+from canireuse.program import Object, places_of
 from canireuse.script import Unsupported
 from canireuse.vocabulary import Invoke, Optimizer, Train
 from canireuse_adapters.linen import structure
 from canireuse_adapters.linen.functions import Signature
 from canireuse_adapters.linen.layers import inputs_of, is_layer, kind_of
 from canireuse_adapters.linen.modules import Plan, Writer, camel
-from canireuse_adapters.linen.trees import Tree, nested
+from canireuse_adapters.linen.trees import Tree, keyed, nested
 from canireuse_adapters.training import TIED_IN_CODE
 
 if TYPE_CHECKING:
@@ -23,28 +23,57 @@ Names = dict[str, Object]
 
 def settle(linen: "Linen") -> None:
     """Define what has been made or changed since the last time: classes, the module, and its tree."""
+    new: list[tuple[Plan, Tree | None, list[Tree]]] = []
     for tops in components(linen):
         inside = {inner for one in tops.values() for inner in structure.kept_in(one)}
-        tree = next((one for one in linen.trees if belongs(one, inside)), None)
-        fits = tree is not None and set(tops.values()) <= set(structure.kept_in(tree.plan.root))
-        plan = Plan(tree.plan.root if tree and fits else root_of(tops), linen.name_of)
+        known = [one for one in linen.trees if belongs(one, inside)]
+        tree = next((one for one in linen.trees if set(tops.values()) <= {*structure.kept_in(one.plan.root)}), None)
+        root = tree.plan.root if tree else root_of(tops)
+        if tree is None:  # another outermost module for what hangs together, or the same one as it is now
+            tree = next((one for one in known if is_same(one.plan.root, root)), None)
+        plan = Plan(root, linen.name_of)
         if tree is None or tree.shape != plan.shape:
-            define(linen, plan, tree)
+            new.append((plan, tree, [one for one in known if one is not tree]))
+    if new:
+        values = {one: tree.entry(entry) for tree in linen.trees for one, entry in tree.entries.items()}
+        over = [one for _, _, trees in new for one in trees]
+        linen.trees = [one for one in linen.trees if one not in over]
+        made = [define(linen, plan, tree, over, values) for plan, tree, _ in new]
+        rebind(linen, [one for one in made if one])
 
 
 def belongs(tree: Tree, inside: set[Object]) -> bool:
-    """Return whether a tree is that of some objects, as it was or in another shape."""
-    known, root = set(tree.plan.places), tree.plan.root
-    return bool(inside & known) and (structure.is_made(root) or root in inside or inside <= known)
+    """Return whether some objects take the place of a tree: its outermost module is one of them, or was made for some."""
+    root = tree.plan.root
+    return root in inside or (structure.is_made(root) and not inside.isdisjoint(tree.plan.places))
+
+
+def is_same(root: Object, other: Object) -> bool:
+    """Return whether two outermost modules are one, as it was and as it is, or each is made for several objects."""
+    return root is other or (structure.is_made(root) and structure.is_made(other))
+
+
+def rebind(linen: "Linen", carried: list[tuple[Tree, ast.expr]]) -> None:
+    """Write the trees that hold what others held before, at once: each may have something of another."""
+    if carried:
+        names = [name(tree.name) for tree, _ in carried]
+        values = [words for _, words in carried]
+        to, words = (names[0], values[0]) if len(carried) == 1 else (ast.Tuple(names, ast.Store()), node(tuple(values)))
+        linen.emit("$to = $words", to=to, words=words)
 
 
 def tops_of(linen: "Linen") -> Names:
-    """Return what has a name of its own and stands in trees."""
+    """Return what has a name of its own and stands in trees; not a former part of a module that no step names."""
     found: dict[Object, str] = {}
     for word, one in linen.symbols.names.items():
         if one.kind in structure.KEPT and not any(linen.is_got(inner) for inner in structure.kept_in(one)):
             found.setdefault(one, word)
-    return {word: one for one, word in found.items()}
+    named = {
+        place.partition(".")[0] for step in linen.facts.steps if not structure.makes(step) for place in places_of(step)
+    }
+    inside = {inner for one in found for inner in structure.kept_in(one) if inner is not one}
+    parts = linen.facts.read - named if not linen.facts.lists_all else frozenset()
+    return {word: one for one, word in found.items() if word not in parts or one in inside}
 
 
 def components(linen: "Linen") -> list[Names]:
@@ -86,9 +115,12 @@ def root_of(tops: Names) -> Object:
     return first if len(outer) == 1 and first.is_owner else Object("module", outer)
 
 
-def define(linen: "Linen", plan: Plan, old: Tree | None) -> None:
-    """Write the classes of a plan, the module and its tree; what was there before keeps its values."""
-    if old is not None and any(one.traced and old.name in one.given for one in linen.signatures.values()):
+def define(
+    linen: "Linen", plan: Plan, old: Tree | None, over: list[Tree], values: dict[Object, ast.expr]
+) -> tuple[Tree, ast.expr] | None:
+    """Write the classes of a plan and the module; return its tree with what others held, or write one that is made anew."""
+    ended = {one.name for one in (*over, *([old] if old else []))}
+    if any(one.traced and not ended.isdisjoint(one.given) for one in linen.signatures.values()):
         raise Unsupported(TIED_IN_CODE)
     root, word = plan.root, word_of(linen, plan, old)
     names: dict[Object, str] = {}
@@ -99,22 +131,23 @@ def define(linen: "Linen", plan: Plan, old: Tree | None) -> None:
         names[owner] = linen.fresh(class_name(linen, plan, owner, word if owner is root else None))
         write_class(linen, owner, names, writer)
     write_makers(linen, plan, writer)
-    entries = plan.variables()
-    values = {one: tree.entry(tree.entries[one]) for one in entries if (tree := linen.found(one)) is not None}
     tree = old or new_tree(linen, plan, word)
-    tree.plan, tree.shape, tree.entries, tree.collections = plan, plan.shape, entries, plan.collections
+    tree.plan, tree.shape, tree.entries, tree.collections = plan, plan.shape, plan.variables(), plan.collections
     tree.paths = {one: plan.path(one) for one in plan.places if one.is_owner}
     tree.written()
     linen.trees = [*(one for one in linen.trees if one is not tree), tree]
     made = writer.constructed(root, root) if kind_of(root) != "module" else maker_words(linen, root)
     linen.bind(tree.module, made or expr("$name()", name=names[root]))
-    if len(values) == len(entries):
-        carried = {tree.keys(entry): values[one] for one, entry in entries.items()}
-        linen.emit("$to = $values" if carried else "", to=tree.name, values=nested(carried) if carried else None)
-        return
-    linen.emit("$to = $made", to=tree.name, made=initialized(linen, tree))
-    for one, value in values.items():
-        linen.write_entry(tree, entries[one], value)
+    held = {one: values[one] for one in tree.entries if one in values}
+    if len(held) < len(tree.entries):
+        to = linen.fresh(f"initial_{tree.name}") if old else tree.name
+        linen.emit("$to = $made", to=to, made=initialized(linen, tree))
+        if not old:
+            for one, value in held.items():
+                linen.write_entry(tree, tree.entries[one], value)
+            return None
+        held = {one: held.get(one, keyed(name(to), tree.keys(entry))) for one, entry in tree.entries.items()}
+    return (tree, nested({tree.keys(entry): held[one] for one, entry in tree.entries.items()})) if held else None
 
 
 def word_of(linen: "Linen", plan: Plan, old: Tree | None) -> str:
@@ -126,7 +159,7 @@ def word_of(linen: "Linen", plan: Plan, old: Tree | None) -> str:
         if old is None:
             word = linen.own(next(iter(plan.root.parts))) if word in taken else linen.own(linen.fresh(word))
     if old is not None and any(one is not old and one.module == old.module for one in linen.trees):
-        old.module = linen.own(f"{word}_changed" if word in taken else word)
+        old.module = linen.own(f"{word}_changed") if word in taken else word
     return word
 
 

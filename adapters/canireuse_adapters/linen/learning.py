@@ -226,7 +226,8 @@ def update(linen: "Linen", step: Update) -> None:
     tree = kept.tree
     if any(is_trained(tree, one) != flag for one, flag in kept.trained.items() if one in tree.entries):
         raise Unsupported(TOO_LATE)
-    if tree.entries != kept.entries and (kept.labelled or kept.step.kind != "sgd" or kept.step.decay is not None):
+    plain = not kept.labelled and kept.step.kind == "sgd" and kept.step.decay is None
+    if tree not in linen.trees or (tree.entries != kept.entries and not plain):
         raise Unsupported(OTHER_SHAPE)
     scalars = [step.minimize] if isinstance(step.minimize, str) else step.minimize
     losses = [
