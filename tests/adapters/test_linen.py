@@ -15,26 +15,19 @@ GOLDEN = """\
 jax.config.update('jax_default_device', jax.devices('cpu')[0])
 
 class Tower(nn.Module):
-    start: float
 
     @nn.compact
     def __call__(self):
-        return self.param('kernel', nn.initializers.constant(self.start), [2])
+        return self.param('kernel', nn.initializers.ones, [2])
 
 class Model(nn.Module):
 
     @nn.compact
     def __call__(self):
-        return Tower(1.0, name='tower')()
+        return Tower(name='tower')()
 model = Model()
 params = model.init(jax.random.key(0))['params']
-
-class Second(nn.Module):
-
-    @nn.compact
-    def __call__(self):
-        return Tower(0.0, name='tower')()
-second = Second().apply({'params': params})
+second = model.apply({'params': params})
 """
 SHAPES = """
 steps:
@@ -373,7 +366,7 @@ def test_no_list_tells_what_is_frozen(load_spec):
 def test_a_template_is_an_instance_that_is_called_twice(load_spec):
     steps = "[{function: f, template: true, steps: [{get: w, shape: [], init: 1.0, as: w}], returns: w}, {invoke: f, as: x}, {invoke: f, as: y}, {expect: one, same: [x, y]}]"
     text = Linen().translate(load_spec(f"steps: {steps}").spec).text
-    assert "        f = F(1.0)\n        x = f()\n        y = f()\n        return (x, y)\n" in text
+    assert "        f = F()\n        x = f()\n        y = f()\n        return (x, y)\n" in text
 
 
 def test_under_reuse_a_second_definition_is_applied_to_what_is_there(load_spec):
@@ -382,6 +375,24 @@ def test_under_reuse_a_second_definition_is_applied_to_what_is_there(load_spec):
     text = Linen().translate(load_spec(again).spec).text
     assert text.count(".init(") == 1
     assert "apply({'params': params['a']['hidden']}" in text
+
+
+def test_a_start_that_differs_is_a_field_that_classes_hand_down(load_spec):
+    get = "{scope: a%s, steps: [{scope: b, steps: [{get: w, shape: [2], init: %s, as: %s}]}]}"
+    steps = [get % ("", 1.0, "x"), get % (", reuse: true", 7.0, "y"), "{expect: one, same: [x, y]}"]
+    script = Linen().translate(load_spec(f"steps: [{', '.join(steps)}]").spec)
+    assert "return B(self.start, name='b')()" in script.text
+    assert "model = Model(1.0)\n" in script.text
+    assert "y = Model(7.0).apply({'params': params})" in script.text
+    assert script.by_construction == ()
+
+
+def test_one_call_of_a_pure_function_is_not_compared_with_itself_unnoticed(load_spec):
+    get = "{scope: a%s, steps: [{get: %s, shape: [2], init: 1.0, as: %s}]}"
+    steps = [get % ("", "w", "x"), get % (", reuse: true", "w", "y"), "{expect: one, same: [x, y]}"]
+    assert Linen().translate(load_spec(f"steps: [{', '.join(steps)}]").spec).by_construction == ("one",)
+    steps[1:] = [get.replace("a%s", "b%s") % ("", "w", "y"), "{expect: two, distinct: [x, y]}"]
+    assert Linen().translate(load_spec(f"steps: [{', '.join(steps)}]").spec).by_construction == ()
 
 
 def test_checkpoints_are_bytes_or_a_folder(load_spec):

@@ -12,6 +12,7 @@ from canireuse.spec import Spec
 from canireuse.step import Step
 from canireuse.vocabulary import (
     Copy,
+    Expect,
     Get,
     Layer,
     Module,
@@ -315,6 +316,15 @@ class Linen(Jax):
         entry = tree.entries[found]
         self.write_entry(tree, entry, expr("$entry + 1", entry=tree.entry(entry)))
 
+    # -- observations
+
+    def note_same_words(self, step: Expect, first: ast.expr, second: ast.expr) -> None:
+        """Note two places of which one call of a pure function is asked, too."""
+        super().note_same_words(step, first, second)
+        places = step.same or step.distinct or []
+        if len({place.partition(".")[0] for place in places}) > 1 and scopes.is_one_call(self, places):
+            self.compared.one_place.append(step.expect)
+
     # -- measuring
 
     def start_afresh(self) -> None:
@@ -322,8 +332,10 @@ class Linen(Jax):
         if self.register is not None:
             if len(self.register.open) > 1:
                 raise Unsupported("A Linen module belongs to its tree: none is open where a new tree is begun.")
+            classes = self.register.classes
             self.trees.remove(self.register.tree)
             self.register = None
+            scopes.register(self).classes = classes
 
     def awaited(self, body: Body) -> list[str]:
         """Return the names of arrays and trees: a definition holds nothing."""

@@ -1,11 +1,12 @@
 """The classes of passes by name in Flax Linen: a scope is a class, and its `__call__` asks for what stands in it."""
 
 import ast
+from copy import deepcopy
 from typing import TYPE_CHECKING
 
 from canireuse.emit import Body, Fill, expr, name, statements
 from canireuse.script import Unsupported
-from canireuse.vocabulary import Function, Get, Layer, NameScope, Repeat
+from canireuse.vocabulary import Function, Get, Layer, NameScope, Repeat, Variable
 from canireuse_adapters.linen import parts
 from canireuse_adapters.linen.layers import inputs_of, made
 from canireuse_adapters.linen.modules import camel
@@ -15,65 +16,101 @@ if TYPE_CHECKING:
     from canireuse_adapters.linen.parts import Part, Use
 
 ONE_CLASS = "A submodule without a name is called after its class: two of one default name that hold different things would need one class for both."
+#: what stands before the name of a further class for the same scope or variable
+FURTHER = ("Other", "Another", "Further")
 
 
-def class_of(linen: "Linen", part: "Part", word: str, within: str = "") -> str:
+def outermost(linen: "Linen", part: "Part", word: str, prefixes: tuple[str, ...] = FURTHER) -> ast.expr:
+    """Return the words that make the outermost module of a pass; further classes inside of it have its name in front, too."""
+    within = (word, *FURTHER) if prefixes is FURTHER else prefixes
+    written = class_of(linen, part, word, prefixes, within)
+    return expr("$name($*given)", name=written, given=given_to(linen, part))
+
+
+def class_of(linen: "Linen", part: "Part", word: str, prefixes: tuple[str, ...], within: tuple[str, ...]) -> str:
     """Write the class of a part above all steps, if there is none that says the same; return its name."""
-    start = start_of(part)
-    fields = statements("$start: float", start="start") if start is not None else []
-    body = body_of(linen, part, "self", within or word, start)
+    assert linen.register is not None
+    field, classes = field_of(linen, part), linen.register.classes
+    fields = statements("$field: $kind", field=field[0], kind=type(field[1]).__name__) if field else []
+    body = body_of(linen, part, "self", within, field=field and field[0])
     (written,) = statements(
         "class $name(nn.Module):\n    $*fields\n    @nn.compact\n    def __call__(self):\n        $*body", name=word, fields=fields, body=body,
     )  # fmt: skip
     assert isinstance(written, ast.ClassDef)
-    for one in linen.outermost:
-        if (
-            isinstance(one, ast.ClassDef)
-            and one.name in {word, within + word}
-            and [*map(ast.dump, one.body)] == [*map(ast.dump, written.body)]
-        ):
-            return one.name
-    written.name = linen.fresh(word if word not in linen.taken else f"{within or 'Larger'}{word}")
-    linen.outermost.append(written)
-    return written.name
+    key = (part.word if part.is_scope else "", alike_but_for_names(written.body, part.bound()))
+    if key not in classes:
+        free = (one for one in (word, *(f"{prefix}{word}" for prefix in prefixes)) if one not in linen.taken)
+        classes[key] = written.name = linen.fresh(next(free, f"{prefixes[-1]}{word}"))
+        linen.outermost.append(written)
+    return classes[key]
 
 
-def start_of(part: "Part") -> float | None:
-    """Return the number that the one variable of a scope starts from, which its class takes as a field."""
-    uses = list(part.uses())
-    if (
-        part.around
-        or part.word in {"model", "pass"}
-        or len(part.items) != 1
-        or part.items != uses
-        or getattr(uses[0].step, "numbered", None)
-        or isinstance(uses[0].step, Layer)
-    ):
+def alike_but_for_names(body: Body, names: list[str]) -> str:
+    """Return what statements say, whatever they call the variables that they bind."""
+    numbers = {one: str(number) for number, one in enumerate(names)}
+    found = deepcopy(body)
+    for at in (inner for line in found for inner in ast.walk(line) if isinstance(inner, ast.Name)):
+        at.id = numbers.get(at.id, at.id)
+    return "\n".join(map(ast.dump, found))
+
+
+def field_of(linen: "Linen", part: "Part") -> tuple[str, float | int] | None:
+    """Return the number that a class takes as a field, and hands down: what its one variable starts from, or how many it has.
+
+    It is a field where the spec says others for variables of that name.
+    """
+    if part.around or len(part.shown()) != 1:
         return None
-    step = uses[0].step
-    init = step.init if uses[0].makes or step.init is not None else 0.0  # what is found has its value
-    fits = uses[0].entry[0] == "params" and step.dtype in {None, "float32"} and step.shape is not None
-    return float(init) if isinstance(init, int | float) and fits else None
+    (one,) = part.shown()
+    if isinstance(one, parts.Part):
+        return field_of(linen, one)
+    step = one.step
+    if isinstance(step, Layer):
+        return None
+    alike = [
+        other for other in linen.facts.steps if isinstance(other, Get | Variable) and word_of(other) == word_of(step)
+    ]
+    if isinstance(step, Get) and step.numbered is not None:
+        several = len({other.numbered for other in alike if isinstance(other, Get)}) > 1
+        return ("count", step.numbered) if several else None
+    fits = one.entry[0] == "params" and step.dtype in {None, "float32"} and step.shape is not None
+    several = len({str(other.init) for other in alike if other.init is not None}) > 1
+    return ("start", float(step.init)) if isinstance(step.init, int | float) and fits and several else None
+
+
+def word_of(step: Get | Variable) -> str:
+    """Return the name of a variable."""
+    return step.get if isinstance(step, Get) else step.variable
+
+
+def given_to(linen: "Linen", part: "Part", field: str | None = None) -> list[Fill]:
+    """Return what a class is made with: the field of the class around it, or the number."""
+    own = field_of(linen, part)
+    return [] if own is None else [name(f"self.{field}") if field else own[1]]
 
 
 def body_of(
-    linen: "Linen", part: "Part", module: str, within: str, start: float | None = None, *, returns: bool = True
+    linen: "Linen",
+    part: "Part",
+    module: str,
+    within: tuple[str, ...],
+    field: str | None = None,
+    *,
+    returns: bool = True,
 ) -> Body:
     """Return what the `__call__` of a part says; `module` is what its variables are asked of."""
     body: Body = []
-    for one in part.items:
-        if isinstance(one, parts.Part) and one.named and not list(one.uses()):
-            continue
+    for one in part.shown():
         words = (
-            part_words(linen, one, module, within)
+            part_words(linen, one, module, within, field)
             if isinstance(one, parts.Part)
-            else use_words(linen, one, module, start)
+            else use_words(linen, one, module, field)
         )
         if isinstance(words, list):
             body += words
             continue
         bound = one.bound() if isinstance(one, parts.Part) else [one.name] if one.name else []
-        if len(part.items) == 1 and returns and (bound or not isinstance(one, parts.Part)):
+        if len(part.shown()) == 1 and returns:
             return statements("return $words", words=words)
         if not bound and isinstance(words, ast.Attribute):  # a variable is made, and its value is not asked for
             words = words.value
@@ -89,7 +126,9 @@ def together(words: list[str]) -> ast.expr | None:
     return None if not names else names[0] if len(names) == 1 else ast.Tuple(names, ast.Load())
 
 
-def part_words(linen: "Linen", part: "Part", module: str, within: str) -> ast.expr | Body:
+def part_words(
+    linen: "Linen", part: "Part", module: str, within: tuple[str, ...], field: str | None
+) -> ast.expr | Body:
     """Return the words that make a submodule and call it, or the statements around what stands in a loop."""
     match part.around:
         case Function():
@@ -100,10 +139,12 @@ def part_words(linen: "Linen", part: "Part", module: str, within: str) -> ast.ex
         case NameScope():
             body = body_of(linen, part, module, within, returns=False)
             return statements("with jax.named_scope('$name'):\n    $*body", name=part.around.name_scope, body=body)
-    return expr("$made()", made=instance(linen, part, within))
+    return expr("$made()", made=instance(linen, part, within, field))
 
 
-def function_words(linen: "Linen", part: "Part", function: Function, module: str, within: str) -> ast.expr | Body:
+def function_words(
+    linen: "Linen", part: "Part", function: Function, module: str, within: tuple[str, ...]
+) -> ast.expr | Body:
     """Return the words that call a function of the spec, or the instance that a template is."""
     if function.template:
         inner = type(part)(part.word, None, part.items)
@@ -120,17 +161,16 @@ def function_words(linen: "Linen", part: "Part", function: Function, module: str
     return expr(f"$function({module})", function=function.function)
 
 
-def instance(linen: "Linen", part: "Part", within: str) -> ast.expr:
+def instance(linen: "Linen", part: "Part", within: tuple[str, ...], field: str | None = None) -> ast.expr:
     """Return the words that make a submodule."""
-    start, written = start_of(part), class_of(linen, part, camel(part.word), within)
+    written = class_of(linen, part, camel(part.word), within, within)
     if not part.named and written != camel(part.word):
         raise Unsupported(ONE_CLASS)
-    given: list[Fill] = [start] if start is not None else []
     named: dict[str, Fill] = {"name": ast.Constant(part.named)} if part.named else {}
-    return expr("$name($*given, $**named)", name=written, given=given, named=named)
+    return expr("$name($*given, $**named)", name=written, given=given_to(linen, part, field), named=named)
 
 
-def use_words(linen: "Linen", use: "Use", module: str, start: float | None) -> ast.expr:
+def use_words(linen: "Linen", use: "Use", module: str, field: str | None) -> ast.expr:
     """Return the words that make or find a variable, or a layer; of variables with numbers, the list of them."""
     step, (collection, path) = use.step, use.entry
     word: ast.expr = ast.Constant(path[-1])
@@ -142,7 +182,7 @@ def use_words(linen: "Linen", use: "Use", module: str, start: float | None) -> a
     if times is not None:
         word = ast.JoinedStr([ast.Constant(f"{path[-1]}_"), ast.FormattedValue(ast.Name("number", ast.Load()), -1)])
     fills: dict[str, Fill] = {"word": word, "collection": collection, "shape": step.shape}
-    if start is not None:
+    if field == "start":
         words = expr(f"{module}.param($word, nn.initializers.constant({module}.start), $shape)", **fills)
     elif step.init is None and (use.makes or step.shape is None or collection != "params"):
         words = expr(f"{module}.variable('$collection', $word).value", **fills)
@@ -151,4 +191,7 @@ def use_words(linen: "Linen", use: "Use", module: str, start: float | None) -> a
         words = expr(f"{module}.variable('$collection', $word, lambda: $value).value", **fills, value=value)
     else:
         words = linen.new_variable(word, step, collection, module)
-    return words if times is None else expr("[$words for number in range($times)]", words=words, times=times)
+    if times is None:
+        return words
+    count: Fill = name(f"{module}.count") if field == "count" else times
+    return expr("[$words for number in range($times)]", words=words, times=count)

@@ -34,10 +34,19 @@ class Part:
     #: of a function, the name that its result is bound to; of a template, those of all its calls
     results: list[str | None] = field(default_factory=list)
 
+    @property
+    def is_scope(self) -> bool:
+        """Whether it is the class of a scope, not the outermost one of a pass."""
+        return self.word not in {"model", "pass"}
+
     def uses(self) -> Iterator[Use]:
         """Yield the variables, in order."""
         for one in self.items:
             yield from [one] if isinstance(one, Use) else one.uses()
+
+    def shown(self) -> "list[Use | Part]":
+        """Return what is said: not a scope in which nothing is asked for, which only its name would make."""
+        return [one for one in self.items if isinstance(one, Use) or not one.named or list(one.uses())]
 
     def parts(self) -> "Iterator[Part]":
         """Yield the submodules that stand in this module, those in its loops and name scopes too."""

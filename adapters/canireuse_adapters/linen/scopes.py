@@ -32,7 +32,7 @@ from canireuse.vocabulary import (
     Variable,
     walk,
 )
-from canireuse_adapters.linen.classes import class_of
+from canireuse_adapters.linen.classes import FURTHER, outermost
 from canireuse_adapters.linen.layers import Entry, inner_entry
 from canireuse_adapters.linen.modules import Plan, Route, camel
 from canireuse_adapters.linen.parts import Part, Use
@@ -104,6 +104,9 @@ class Register:
         self.returned: dict[int, Object] = {}
         #: path of a scope -> where it was opened last
         self.opened: dict[Route, Place] = {(): self.here}
+        #: what a class says -> its name; the words that made the model last
+        self.classes: dict[tuple[str, str], str] = {}
+        self.model: ast.expr | None = None
         #: the places that are open
         self.open: list[Place] = [self.here]
 
@@ -298,9 +301,12 @@ def use(linen: "Linen", found: Register, step: Get | Variable | Layer, here: Pla
             found.tree.entries |= {known.parts[part]: (kind, (*path, *keys)) for part, (kind, keys) in inside.items()}
         else:
             found.tree.entries[known] = entry
-    entry = found.tree.entries.get(known, entry)
+    entry, said, maker = found.tree.entries.get(known, entry), step, known.made
+    asks = isinstance(step, Get | Variable) and step.shape is not None and step.init is None
+    if asks and isinstance(maker, Get | Variable):
+        said = step.model_copy(update={"init": maker.init})  # one definition, which is called again
     here.part.items.append(
-        Use(step, known, entry, None if isinstance(step, Layer) else step.as_, makes=known.made is step)
+        Use(said, known, entry, None if isinstance(step, Layer) else step.as_, makes=known.made is step)
     )
     if step.as_:
         linen.symbols.names[step.as_] = known
@@ -363,8 +369,8 @@ def settle(linen: "Linen") -> None:
         return
     found.pending, tree, labels, found.labels = False, found.tree, found.labels, []
     with linen.apart() as body:
-        module = name(linen.own("model"))
-        linen.emit("$module = $name()", module=module, name=class_of(linen, found.root, "Model"))
+        module, found.model = name(linen.own("model")), outermost(linen, found.root, "Model", ("Larger", *FURTHER))
+        linen.emit("$module = $made", module=module, made=found.model)
         if found.begun:
             linen.emit("_, updated = $words", words=mutable(tree, module))
             merged(linen, tree)
@@ -417,8 +423,9 @@ def write_pass(linen: "Linen", found: Register, here: Place) -> None:
         part.items = [item for item in part.items if isinstance(item, Part)]
         pending += part.items  # type: ignore[arg-type]  # parts alone are left
     word = next((item.name for item in uses if item.name), uses[0].entry[1][-1])
-    module = expr("$name()", name=class_of(linen, done, camel(word)))
+    module = outermost(linen, done, camel(word))
     made = Pass(done.bound(), module)
+    module = as_named(linen, module)
     if here.mode == "auto":
         targets: list[ast.expr] = [targets_of(made.names, made.names) or name("_"), name("updated")]
         linen.emit("$targets = $words", targets=ast.Tuple(targets, ast.Load()), words=mutable(found.tree, module))
@@ -430,6 +437,13 @@ def write_pass(linen: "Linen", found: Register, here: Place) -> None:
     found.tree.passes.append(made)
 
 
+def as_named(linen: "Linen", module: ast.expr) -> ast.expr:
+    """Return the words for a module: its name, where it is the one that made the tree."""
+    assert linen.register is not None
+    made = linen.register.model
+    return name(linen.own("model")) if made and alike(made, module) else module
+
+
 def targets_of(names: Sequence[str], wanted: Sequence[str]) -> ast.expr | None:
     """Return what the names of a pass are bound to: those that are wanted, in order."""
     targets = [name(word if word in wanted else "_") for word in names]
@@ -438,7 +452,9 @@ def targets_of(names: Sequence[str], wanted: Sequence[str]) -> ast.expr | None:
 
 def run(linen: "Linen", made: Pass, tree: Tree, wanted: Sequence[str]) -> None:
     """Apply the module of a pass to the tree."""
-    words, targets = expr("$module.apply($all)", module=made.module, all=tree.all()), targets_of(made.names, wanted)
+    assert made.module is not None
+    words = expr("$module.apply($all)", module=as_named(linen, made.module), all=tree.all())
+    targets = targets_of(made.names, wanted)
     linen.emit("$targets = $words" if targets else "$words", targets=targets, words=words)
 
 
@@ -456,6 +472,20 @@ def value(linen: "Linen", place: str) -> ast.expr | None:
         made.fresh_in = linen.body
         found.tree.passes.append(made)
     return name(place)
+
+
+def is_one_call(linen: "Linen", places: Sequence[str]) -> bool:
+    """Return whether some names are bound to the same of what the same call returns."""
+    found = linen.register
+    if found is None or not all(place in found.passes for place in places):
+        return False
+    passes = [found.passes[place] for place in places]
+    asked = [
+        (one.names.index(place), as_named(linen, one.module))
+        for one, place in zip(passes, places, strict=True)
+        if one.module
+    ]
+    return len(asked) == len(places) and all(one[0] == asked[0][0] and alike(one[1], asked[0][1]) for one in asked)
 
 
 # -- what is asked whether it is accepted
@@ -536,14 +566,14 @@ def refused(linen: "Linen", found: Register, step: Step, here: Place) -> None:
     found.tree.entries.clear()
     found.tree.entries.update(entries)
     word = [item.entry[1][-1] for item in other.root.uses()][-1]
-    written = class_of(linen, other.root, f"{camel(word)}Again")
+    module = outermost(linen, other.root, f"{camel(word)}Again")
     new, given = names_bound([step]), [one for one in other.root.bound() if one not in {None, ""}]
     if not new.isdisjoint(given):  # what nothing refuses is bound
         targets = [name(one if one in new else "_") for one in given]
         to = targets[0] if len(targets) == 1 else node(tuple(targets))
-        made = statements("$to, _ = $name().init_with_output(jax.random.key(0))", to=to, name=written)
+        made = statements("$to, _ = $module.init_with_output(jax.random.key(0))", to=to, module=module)
     else:
-        made = statements("$name().init(jax.random.key(0))", name=written)
+        made = statements("$module.init(jax.random.key(0))", module=module)
     observe(linen, made, [step.expect])
 
 
