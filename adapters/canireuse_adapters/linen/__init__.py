@@ -28,6 +28,7 @@ from canireuse_adapters.linen import (
     layers,
     learning,
     listing,
+    passes,
     scopes,
     structure,
 )
@@ -72,10 +73,7 @@ class Linen(Jax):
             ("ScopeCollectionNotFound", ""),
             ("ValueError", r"not present in state dict|tree structures do not match|^Dict key mismatch"),
         ),
-        "not_trainable": (
-            ("ModifyScopeVariableError", ""),
-            ("TypeError", r"grad requires real- or complex-valued"),
-        ),
+        "not_trainable": (("ModifyScopeVariableError", ""), ("TypeError", r"grad requires real- or complex-valued")),
         **ERRORS,
         "shape_mismatch": (
             ("ScopeParamShapeError", ""),
@@ -110,7 +108,7 @@ class Linen(Jax):
         #: how many functions are being written, one in the other
         self.writing = 0
         #: what is got by name
-        self.register: scopes.Register | None = None
+        self.register: passes.Register | None = None
         #: the statements of the whole script: classes stand above the function that is being written
         self.outermost = self.body
 
@@ -136,7 +134,7 @@ class Linen(Jax):
         """Word steps; what has been made by name at their end is made."""
         super().steps(steps)
         if not self.writing:
-            scopes.settle(self)
+            passes.settle(self)
 
     @contextmanager
     def function(self) -> Iterator[Body]:
@@ -156,7 +154,7 @@ class Linen(Jax):
 
     def settle(self) -> None:
         """Define what has been made or changed since the last time."""
-        scopes.settle(self)
+        passes.settle(self)
         definitions.settle(self)
 
     def name_of(self, one: Object) -> str | None:
@@ -178,9 +176,7 @@ class Linen(Jax):
         collection = collection or ("constants" if step.trainable is False else "params")
         if isinstance(step, Variable) and step.start is not None:
             return expr("self.param($word, lambda _: $start)", word=word, start=self.expression(step.start))
-        init, shape = step.init, step.shape
-        if shape is None:
-            shape = shape_of_values(init)
+        init, shape = step.init, shape_of_values(step.init) if step.shape is None else step.shape
         if isinstance(init, list) and shape and (start := the_one(init)) is not None:
             init = start
         dtype = [attribute(name("jnp"), [step.dtype if step.dtype != "bool" else "bool_"])] if step.dtype else []
@@ -217,20 +213,14 @@ class Linen(Jax):
         entries = {known[one]: entry for one, entry in tree.entries.items()}
         paths = {known[one]: path for one, path in tree.paths.items()}
         word, named = self.own(f"bound_{to}"), structure.copy_name(self, step, tree)
-        self.trees.append(Tree(to, tree.module, named, tree.collections, plan, plan.shape, entries, paths, word))
+        self.trees.append(Tree(tree.module, named, tree.collections, plan, plan.shape, entries, paths, word))
 
     # -- places
 
     def found(self, one: Object | None) -> Tree | None:
         """Return the tree that an object stands in."""
-        return next(
-            (
-                tree
-                for tree in reversed(self.trees)
-                if one in tree.plan.places or one in tree.entries or one in tree.paths
-            ),
-            None,
-        )
+        holding = (tree for tree in self.trees[::-1] if one in {**tree.plan.places, **tree.entries, **tree.paths})
+        return next(holding, None)
 
     def tree_at(self, place: str) -> Tree:
         """Return the tree that a place stands in."""
@@ -265,7 +255,7 @@ class Linen(Jax):
 
     def value(self, place: str) -> ast.expr:
         """Return the words for a value: the entry, or where several places share it, what the use at this place holds."""
-        if (got := scopes.value(self, self.member(place))) is not None:
+        if (got := passes.value(self, self.member(place))) is not None:
             return got
         found, (around, part) = self.symbols.at(place), self.symbols.above(place)
         tree = self.found(found)
@@ -322,7 +312,7 @@ class Linen(Jax):
         """Note two places of which one call of a pure function is asked, too."""
         super().note_same_words(step, first, second)
         places = step.same or step.distinct or []
-        if len({place.partition(".")[0] for place in places}) > 1 and scopes.is_one_call(self, places):
+        if len({place.partition(".")[0] for place in places}) > 1 and passes.is_one_call(self, places):
             self.compared.one_place.append(step.expect)
 
     # -- measuring

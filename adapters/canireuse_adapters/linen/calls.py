@@ -31,37 +31,20 @@ def call(linen: "Linen", step: Call) -> None:
     if linen.is_got(next(iter(owner.parts.values()))):
         assert isinstance(owner.made, Layer)
         (entry,) = tree.part(owner)
-        words = expr(
-            "$layer.apply({'params': $params}, $on)",
-            layer=made(owner.made, linen.initializer),
-            params=tree.entry(entry),
-            on=on,
-        )
-        linen.bind(step.as_, words)
+        layer, params = made(owner.made, linen.initializer), tree.entry(entry)
+        linen.bind(step.as_, expr("$layer.apply({'params': $params}, $on)", layer=layer, params=params, on=on))
         return
     route = linen.route(tree, step.call)
     whole = given(linen, step, tree) if step.given else tree.all()
     carry: list[Fill] = []
     if kind_of(owner) == "cell":
-        carry = [
-            expr(
-                "$cell.initialize_carry(jax.random.key(0), $on.shape)",
-                cell=tree.module if not route else linen.held(tree, step.call),
-                on=on,
-            )
-        ]
+        cell = linen.held(tree, step.call) if route else tree.module
+        carry = [expr("$cell.initialize_carry(jax.random.key(0), $on.shape)", cell=cell, on=on)]
     if not route:
-        words = expr(
-            "$module.apply($whole, $*carry, $on, $**mode)",
-            module=tree.module,
-            whole=whole,
-            carry=carry,
-            on=on,
-            mode=mode,
-        )
+        apply = "$module.apply($whole, $*carry, $on, $**mode)"
+        words = expr(apply, module=tree.module, whole=whole, carry=carry, on=on, mode=mode)
     elif step.given:
-        bound = expr("$module.bind($whole)", module=tree.module, whole=whole)
-        linen.emit("given = $bound", bound=bound)
+        linen.emit("given = $module.bind($whole)", module=tree.module, whole=whole)
         words = expr("$layer($on)", layer=attribute(expr("given"), route), on=on)
     else:
         words = expr("$layer($*carry, $on, $**mode)", layer=linen.held(tree, step.call), carry=carry, on=on, mode=mode)
@@ -75,10 +58,8 @@ def train(linen: "Linen", step: Call, tree: Tree, owner: Object, on: ast.expr) -
     route = linen.route(tree, step.call)
     made = expr("$module.apply($all, $on, $**mode, mutable=['batch_stats'])", **words)
     if route:
-        part = attribute(name(linen.own("module")), route)
-        method = expr(
-            "lambda $module, inputs: $part(inputs, $**mode)", module=linen.own("module"), part=part, mode=mode
-        )
+        part, module = attribute(name(linen.own("module")), route), linen.own("module")
+        method = expr("lambda $module, inputs: $part(inputs, $**mode)", module=module, part=part, mode=mode)
         made = expr("$module.apply($all, $on, method=$method, mutable=['batch_stats'])", method=method, **words)
     linen.emit("$to, updated = $made", to=step.as_ or "_", made=made)
     linen.emit("$tree = {**$tree, **updated}", tree=tree.name)
@@ -90,11 +71,8 @@ def given(linen: "Linen", step: Call, tree: Tree) -> ast.expr:
     words, known = name(tree.name), tree.every()
     for place, value in step.given.items():
         found = linen.symbols.at(f"{step.call}.{place}")
-        entry: Entry = (
-            tree.entries[found]
-            if found in tree.entries
-            else ("params", (*linen.route(tree, step.call), *place.split(".")))
-        )
+        there = tree.entries.get(found) if found else None
+        entry: Entry = there or ("params", (*linen.route(tree, step.call), *place.split(".")))
         keys = tree.keys(entry)
         words = replaced(words, keys, linen.new_value(value), [*known, keys])
     return words if tree.is_whole else expr("{'params': $words}", words=words)

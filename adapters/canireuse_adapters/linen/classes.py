@@ -8,7 +8,7 @@ from canireuse.emit import Body, Fill, expr, name, statements
 from canireuse.script import Unsupported
 from canireuse.vocabulary import Function, Get, Layer, NameScope, Repeat, Variable
 from canireuse_adapters.linen import parts
-from canireuse_adapters.linen.layers import inputs_of, made
+from canireuse_adapters.linen.layers import inputs_of, made, together
 from canireuse_adapters.linen.modules import camel
 
 if TYPE_CHECKING:
@@ -118,12 +118,6 @@ def body_of(
     if returns and part.bound():
         body += statements("return $names", names=together(part.bound()))
     return body or [ast.Pass()]
-
-
-def together(words: list[str]) -> ast.expr | None:
-    """Return names, as a tuple where there are several."""
-    names = [name(word) for word in words]
-    return None if not names else names[0] if len(names) == 1 else ast.Tuple(names, ast.Load())
 
 
 def part_words(

@@ -1,17 +1,17 @@
 """Definitions in Flax Linen: which objects have a tree together, and the classes, the module and the tree that are written for them."""
 
 import ast
-from itertools import combinations
+from itertools import chain, combinations
 from typing import TYPE_CHECKING
 
-from canireuse.emit import expr, name, node, statements
+from canireuse.emit import expr, name, statements
 from canireuse.program import Object, places_of
 from canireuse.script import Unsupported
 from canireuse.vocabulary import Invoke, Optimizer, Train
 from canireuse_adapters.linen import structure
 from canireuse_adapters.linen.functions import Signature
-from canireuse_adapters.linen.layers import inputs_of, is_layer, kind_of
-from canireuse_adapters.linen.modules import Plan, Writer, camel
+from canireuse_adapters.linen.layers import inputs_of, is_layer, kind_of, together
+from canireuse_adapters.linen.modules import Plan, Writer, camel, function_of
 from canireuse_adapters.linen.trees import Tree, keyed, nested
 from canireuse_adapters.training import TIED_IN_CODE
 
@@ -56,9 +56,7 @@ def is_same(root: Object, other: Object) -> bool:
 def rebind(linen: "Linen", carried: list[tuple[Tree, ast.expr]]) -> None:
     """Write the trees that hold what others held before, at once: each may have something of another."""
     if carried:
-        names = [name(tree.name) for tree, _ in carried]
-        values = [words for _, words in carried]
-        to, words = (names[0], values[0]) if len(carried) == 1 else (ast.Tuple(names, ast.Store()), node(tuple(values)))
+        to, words = (together(parts) for parts in zip(*((tree.name, words) for tree, words in carried), strict=True))
         linen.emit("$to = $words", to=to, words=words)
 
 
@@ -79,31 +77,20 @@ def tops_of(linen: "Linen") -> Names:
 def components(linen: "Linen") -> list[Names]:
     """Return the names that hang together, since objects share or are trained together: each group has one tree."""
     tops = tops_of(linen)
-    kept = {word: set(structure.kept_in(one)) for word, one in tops.items()}
-    groups = [{word} for word in tops]
-    over = [
-        step.wrt if isinstance(step, Train) else step.over
-        for step in linen.facts.steps
-        if isinstance(step, Train | Optimizer)
-    ]
-    linked = [{place.partition(".")[0] for place in one} & set(tops) for one in over if isinstance(one, list)]
+    kept = {word: {*structure.kept_in(one)} for word, one in tops.items()}
+    trained = [step for step in linen.facts.steps if isinstance(step, Train | Optimizer)]
+    over = [step.wrt if isinstance(step, Train) else step.over for step in trained]
+    linked = [{place.partition(".")[0] for place in one} & {*tops} for one in over if isinstance(one, list)]
     linked += [{one, other} for one, other in combinations(tops, 2) if kept[one] & kept[other]]
-    old = [
-        {word for word in tops if kept[word] & set(tree.plan.places)}
-        for tree in linen.trees
-        if structure.is_made(tree.plan.root)
-    ]
-    held = {inner for one in tops.values() for inner in structure.kept_in(one) if inner is not one}
-    bare = {
-        word
-        for word, one in tops.items()
-        if not one.is_owner and one not in held and not any(word in group for group in old)
-    }
-    for together in [*linked, bare, *old]:
-        joined = [group for group in groups if group & together]
-        groups = [group for group in groups if not group & together] + ([set().union(*joined)] if joined else [])
-    order = list(tops)
-    groups.sort(key=lambda group: min(map(order.index, group)))
+    made = [tree.plan.places for tree in linen.trees if structure.is_made(tree.plan.root)]
+    old = [{word for word in tops if not kept[word].isdisjoint(places)} for places in made]
+    held = {inner for word, one in tops.items() for inner in kept[word] - {one}}
+    bare = {word for word, one in tops.items() if not one.is_owner and one not in held} - {*chain(*old)}
+    groups = [{word} for word in tops]
+    for joint in [*linked, bare, *old]:
+        joined = [group for group in groups if group & joint]
+        groups = [group for group in groups if not group & joint] + ([{*chain(*joined)}] if joined else [])
+    groups.sort(key=lambda group: min(map([*tops].index, group)))
     return [{word: one for word, one in tops.items() if word in group} for group in groups]
 
 
@@ -123,21 +110,17 @@ def define(
     if any(one.traced and not ended.isdisjoint(one.given) for one in linen.signatures.values()):
         raise Unsupported(TIED_IN_CODE)
     root, word = plan.root, word_of(linen, plan, old)
-    names: dict[Object, str] = {}
-    writer = Writer(
-        plan, lambda one: names[one], linen.initializer, linen.new_variable, lambda one: maker_words(linen, one)
-    )
+    writer = Writer(linen, plan)
     for owner in plan.classes():
-        names[owner] = linen.fresh(class_name(linen, plan, owner, word if owner is root else None))
-        write_class(linen, owner, names, writer)
+        writer.names[owner] = linen.fresh(class_name(linen, plan, owner, word if owner is root else None))
+        write_class(linen, owner, writer)
     write_makers(linen, plan, writer)
     tree = old or new_tree(linen, plan, word)
     tree.plan, tree.shape, tree.entries, tree.collections = plan, plan.shape, plan.variables(), plan.collections
     tree.paths = {one: plan.path(one) for one in plan.places if one.is_owner}
     tree.written()
     linen.trees = [*(one for one in linen.trees if one is not tree), tree]
-    made = writer.constructed(root, root) if kind_of(root) != "module" else maker_words(linen, root)
-    linen.bind(tree.module, made or expr("$name()", name=names[root]))
+    linen.bind(tree.module, writer.constructed(root, root))
     held = {one: values[one] for one in tree.entries if one in values}
     if len(held) < len(tree.entries):
         to = linen.fresh(f"initial_{tree.name}") if old else tree.name
@@ -168,7 +151,7 @@ def new_tree(linen: "Linen", plan: Plan, word: str) -> Tree:
     several = bool(linen.trees) or len(components(linen)) > 1
     kind = "params" if plan.collections == ["params"] else "variables"
     named = linen.own(f"{word}_{kind}" if several else kind)
-    return Tree(word, word, named, plan.collections, plan, bound=linen.own(f"bound_{word}" if several else "bound"))
+    return Tree(word, named, plan.collections, plan, bound=linen.own(f"bound_{word}" if several else "bound"))
 
 
 def class_name(linen: "Linen", plan: Plan, owner: Object, word: str | None) -> str:
@@ -180,7 +163,7 @@ def class_name(linen: "Linen", plan: Plan, owner: Object, word: str | None) -> s
     return given if given not in linen.taken else f"Changed{given}"
 
 
-def write_class(linen: "Linen", owner: Object, names: dict[Object, str], writer: Writer) -> None:
+def write_class(linen: "Linen", owner: Object, writer: Writer) -> None:
     """Write the class of an owner, if there is none that says the same."""
     made = writer.definition(owner)
     for one in linen.body:
@@ -189,27 +172,19 @@ def write_class(linen: "Linen", owner: Object, names: dict[Object, str], writer:
             and [*map(ast.dump, one.body)] == [*map(ast.dump, made.body)]
             and (is_layer(owner) or made.name.endswith(one.name))
         ):
-            linen.taken.discard(names[owner])
-            names[owner] = one.name
+            linen.taken.discard(writer.names[owner])
+            writer.names[owner] = one.name
             return
     linen.body.append(made)
 
 
-def maker_words(linen: "Linen", one: Object) -> ast.expr | None:
-    """Return the call of the function of the spec that makes an object, if one does."""
-    function = structure.function_of(linen, one)
-    return expr("$function()", function=function.function) if function else None
-
-
 def write_makers(linen: "Linen", plan: Plan, writer: Writer) -> None:
     """Write the functions that return a definition."""
-    bare = Writer(plan, writer.class_name, writer.initializer, writer.variable, lambda _: None)
     for one in plan.places:
-        function = structure.function_of(linen, one)
+        function = function_of(linen, one)
         if function is not None and function.function not in linen.signatures:
             linen.signatures[function.function] = Signature([], [], returns=True)
-            is_module = kind_of(one) == "module"
-            made = expr("$name()", name=writer.class_name(one)) if is_module else bare.constructed(plan.maker(one), one)
+            made = writer.constructed(plan.maker(one), one, inside=function)
             linen.body += statements("def $function():\n    return $made", function=function.function, made=made)
 
 

@@ -4,7 +4,7 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from canireuse.emit import Body, Fill, Names, expr, name, statements
+from canireuse.emit import Fill, Names, expr, name, statements
 from canireuse.program import Object
 from canireuse.script import Unsupported
 from canireuse.vocabulary import (
@@ -22,7 +22,9 @@ from canireuse.vocabulary import (
     Variable,
     walk,
 )
-from canireuse_adapters.linen import learning, scopes, structure
+from canireuse_adapters.linen import learning, passes, scopes
+from canireuse_adapters.linen.layers import together
+from canireuse_adapters.linen.modules import returns_definition
 
 if TYPE_CHECKING:
     from canireuse_adapters.linen import Linen
@@ -58,9 +60,7 @@ def assign(linen: "Linen", step: Assign) -> None:
 
 def function(linen: "Linen", step: Function) -> None:
     """Define a function; traced, it is given the trees that it reads, and returns those that it changes."""
-    if structure.returns_definition(step):
-        return
-    if scopes.is_maker(linen, step):
+    if returns_definition(step) or scopes.is_maker(linen, step):
         return
     for inner in walk(step.steps):
         if isinstance(inner, Layer):
@@ -79,9 +79,7 @@ def function(linen: "Linen", step: Function) -> None:
     linen.signatures[step.function] = Signature(given, changed, returns=value is not None, traced=bool(step.traced))
     returned = [*map(name, changed), *([value] if value else [])]
     if returned:
-        body += statements(
-            "return $value", value=returned[0] if len(returned) == 1 else ast.Tuple(returned, ast.Load())
-        )
+        body += statements("return $value", value=together(returned))
     words = "@jax.jit\ndef $function($*taken):\n    $*body" if step.traced else "def $function($*taken):\n    $*body"
     linen.emit(words, function=step.function, taken=[*given, *step.takes], body=body or [ast.Pass()])
 
@@ -93,24 +91,16 @@ def called(linen: "Linen", function: str, to: str | None, words: ast.expr) -> No
     if not targets:
         linen.emit("$call", call=words)
         return
-    bound = ast.Tuple([name(one) for one in targets], ast.Load()) if len(targets) > 1 else name(targets[0])
-    linen.body += ast_assign(bound, words)
+    linen.emit("$targets = $call", targets=together(targets), call=words)
     for tree in linen.trees:
         if tree.name in signature.changed:
             tree.written()
 
 
-def ast_assign(target: ast.expr, value: ast.expr) -> Body:
-    """Return an assignment to one name or several."""
-    if isinstance(target, ast.Tuple):
-        return statements("$*targets, = $value".replace("$*targets, ", "$target "), target=target, value=value)
-    return statements("$target = $value", target=target, value=value)
-
-
 def invoke(linen: "Linen", step: Invoke) -> None:
     """Call a function with the trees that it is given."""
     made = linen.symbols.names[step.invoke].made
-    if isinstance(made, Function) and structure.returns_definition(made):
+    if isinstance(made, Function) and returns_definition(made):
         return
     if step.abstract:
         raise Unsupported(
@@ -145,17 +135,11 @@ def scan(linen: "Linen", step: Scan) -> None:
         to = linen.expression(step.to)
     changed = [one for one in states(linen) if one in Names(body).bound]
     turn = linen.own("turn")
-    if not changed:
-        linen.emit(
-            "def $turn(_, $carried):\n    $*body\n    return $to\n$carried = jax.lax.fori_loop(0, $times, $turn, $carried)",
-            turn=turn, carried=step.scan, body=body, to=to, times=step.times,
-        )  # fmt: skip
-        return
-    names: list[ast.expr] = [name(one) for one in (step.scan, *changed)]
-    carried = ast.Tuple(names, ast.Load())
+    carried, names = (linen.own("carried") if changed else step.scan), together([step.scan, *changed])
+    parted = statements("$names = $carried", names=names, carried=carried) if changed else []
     linen.emit(
-        "def $turn(_, carried):\n    $names = carried\n    $*body\n    return $returned\n$names = jax.lax.fori_loop(0, $times, $turn, $names)",
-        turn=turn, names=carried, body=body, returned=ast.Tuple([to, *names[1:]], ast.Load()), times=step.times,
+        "def $turn(_, $carried):\n    $*body\n    return $returned\n$names = jax.lax.fori_loop(0, $times, $turn, $names)",
+        turn=turn, carried=carried, body=[*parted, *body], names=names, returned=together([to, *changed]), times=step.times,
     )  # fmt: skip
     for tree in linen.trees:
         tree.written()
@@ -166,16 +150,14 @@ def returned(linen: "Linen", step: object) -> bool:
     if not isinstance(step, Invoke | Thread) or linen.register is None:
         return False
     found = linen.symbols.names[step.invoke if isinstance(step, Invoke) else step.thread]
-    if not (
-        isinstance(found.made, Function)
-        and any(isinstance(inner, Get | Scope | Reenter) for inner in walk(found.made.steps))
-    ):
+    inside = walk(found.made.steps) if isinstance(found.made, Function) else ()
+    if not any(isinstance(inner, Get | Scope | Reenter) for inner in inside):
         return False
     if step.as_:
         linen.symbols.names[step.as_] = found.returns or Object("tensor")
         if found.returns is not None:
             once = step.model_copy(update={"times": 1}) if isinstance(step, Thread) else step
-            again = scopes.Pass([step.as_], again=lambda: linen.say(once), fresh_in=linen.body)
+            again = passes.Pass([step.as_], again=lambda: linen.say(once), fresh_in=linen.body)
             linen.register.passes[step.as_] = again
             linen.register.tree.passes.append(again)
     return True

@@ -2,10 +2,10 @@
 
 import ast
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from canireuse.emit import Body, Fill, expr, name, statements
+from canireuse.emit import Body, Fill, expr, name, node, statements
 from canireuse.program import Object
 from canireuse.script import Unsupported
 from canireuse.step import Initial
@@ -37,6 +37,12 @@ class Input(NamedTuple):
     sample: ast.expr
 
 
+def together(parts: Sequence[str | ast.expr]) -> ast.expr | None:
+    """Return one expression as it is, several as a tuple; None for none."""
+    nodes = [node(one) for one in parts]
+    return ast.Tuple(nodes, ast.Load()) if len(nodes) > 1 else nodes[0] if nodes else None
+
+
 def parts_of(owner: Object) -> dict[str, Object]:
     """Return the parts of an owner, those of a wrapper without what is named through it."""
     if isinstance(owner.made, Wrap):
@@ -61,31 +67,21 @@ def trains(owner: Object) -> bool:
 
 
 def made(step: Layer, initializer: Callable[[Initial], ast.expr]) -> ast.Call:
-    """Return the words that make a layer."""
-    words = layer_words(step, initializer)
-    assert isinstance(words, ast.Call)
-    return words
-
-
-def layer_words(step: Layer, initializer: Callable[[Initial], ast.expr]) -> ast.expr:
-    """Return the class of a layer with its arguments."""
-    kernel = initializer(step.kernel)
-    bias: dict[str, Fill] = {"use_bias": False} if step.bias is None else {"bias_init": initializer(step.bias)}
+    """Return the words that make a layer: its class with its arguments."""
+    given: dict[str, Fill] = {"use_bias": False} if step.bias is None else {"bias_init": initializer(step.bias)}
+    fills: dict[str, Fill] = {"units": step.units, "kernel": initializer(step.kernel), "given": given}
     match step.layer:
         case "embedding":
-            return expr(
-                "nn.Embed($rows, $units, embedding_init=$kernel)", rows=step.inputs, units=step.units, kernel=kernel
-            )
+            words = expr("nn.Embed($rows, $units, embedding_init=$kernel)", rows=step.inputs, **fills)
         case "norm":
-            return expr(
-                "nn.BatchNorm(momentum=0.9, epsilon=0.001, scale_init=$kernel, $**bias)", kernel=kernel, bias=bias
-            )
+            words = expr("nn.BatchNorm(momentum=0.9, epsilon=0.001, scale_init=$kernel, $**given)", **fills)
         case "cell":
-            return expr(
-                "nn.SimpleCell($units, kernel_init=$kernel, recurrent_kernel_init=$recurrent, $**bias)",
-                units=step.units, kernel=kernel, recurrent=initializer(step.recurrent), bias=bias,
-            )  # fmt: skip
-    return expr("nn.Dense($units, kernel_init=$kernel, $**bias)", units=step.units, kernel=kernel, bias=bias)
+            cell = "nn.SimpleCell($units, kernel_init=$kernel, recurrent_kernel_init=$recurrent, $**given)"
+            words = expr(cell, recurrent=initializer(step.recurrent), **fills)
+        case _:
+            words = expr("nn.Dense($units, kernel_init=$kernel, $**given)", **fills)
+    assert isinstance(words, ast.Call)
+    return words
 
 
 def shape_of(variable: Object) -> list[int]:

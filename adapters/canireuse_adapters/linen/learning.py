@@ -150,11 +150,8 @@ def transformation(linen: "Linen", step: Train | Optimizer, tree: Tree, wanted: 
     linen.idiom(FROZEN)
     if label == "keep":
         return expr("optax.set_to_zero()")
-    return expr(
-        "optax.multi_transform({'train': $made, 'keep': optax.set_to_zero()}, $labels)",
-        made=linen.optax(step),
-        labels=label,
-    )
+    words = "optax.multi_transform({'train': $made, 'keep': optax.set_to_zero()}, $labels)"
+    return expr(words, made=linen.optax(step), labels=label)
 
 
 # -- steps
@@ -163,16 +160,13 @@ def transformation(linen: "Linen", step: Train | Optimizer, tree: Tree, wanted: 
 def moved(linen: "Linen", tree: Tree, made: ast.expr, *, optimizer: str, state: str) -> None:
     """Take a step: the parameters and the optimizer's state are replaced."""
     params = tree.collection("params")
-    linen.emit("grads = $made", made=made)
     linen.emit(
-        "updates, $state = $optimizer.update(grads, $state, $params)", state=state, optimizer=optimizer, params=params
-    )
-    value = expr("optax.apply_updates($params, updates)", params=params)
-    linen.emit(
-        "$tree = $value",
-        tree=tree.name,
-        value=expr("{**$tree, 'params': $value}", tree=tree.name, value=value) if tree.is_whole else value,
-    )
+        "grads = $made\nupdates, $state = $optimizer.update(grads, $state, $params)",
+        made=made, state=state, optimizer=optimizer, params=params,
+    )  # fmt: skip
+    words = "{**$tree, 'params': $value}" if tree.is_whole else "$value"
+    value = expr(words, tree=tree.name, value=expr("optax.apply_updates($params, updates)", params=params))
+    linen.emit("$tree = $value", tree=tree.name, value=value)
     tree.written()
 
 
@@ -184,25 +178,22 @@ def train(linen: "Linen", step: Train) -> None:
         make(linen, step, tree, wanted)
     loss, further = objective(linen, step.steps, step.minimize, tree.name)
     with linen.apart() as body:
-        moved(
-            linen,
-            tree,
-            slopes(linen, loss, tree, further=further),
-            optimizer=linen.own("optimizer"),
-            state=state,
-        )
+        moved(linen, tree, slopes(linen, loss, tree, further=further), optimizer=linen.own("optimizer"), state=state)
     linen.turns(step.times, body)
 
 
-def make(linen: "Linen", step: Train, tree: Tree, wanted: list[Object]) -> None:
-    """Make the optimizer of one training step, and its state."""
-    linen.emit("$optimizer = $made", optimizer=linen.own("optimizer"), made=transformation(linen, step, tree, wanted))
-    linen.emit(
-        "$state = $optimizer.init($params)",
-        state=linen.own("opt_state"),
-        optimizer=linen.own("optimizer"),
-        params=tree.collection("params"),
-    )
+def make(
+    linen: "Linen",
+    step: Train | Optimizer,
+    tree: Tree,
+    wanted: list[Object],
+    to: str = "optimizer",
+    state: str = "opt_state",
+) -> None:
+    """Make an optimizer, that of one training step if it has no name, and its state."""
+    to, state, params = linen.own(to) if isinstance(step, Train) else to, linen.own(state), tree.collection("params")
+    linen.bind(to, transformation(linen, step, tree, wanted))
+    linen.emit("$state = $optimizer.init($params)", state=state, optimizer=to, params=params)
 
 
 def optimizer(linen: "Linen", step: Optimizer) -> None:
@@ -214,10 +205,7 @@ def optimizer(linen: "Linen", step: Optimizer) -> None:
     flags = {one: is_trained(tree, one) for one in tree.entries}
     labelled = labels(tree, wanted) != "train"
     linen.optimizers[step.optimizer] = Kept(step, state, tree, labelled, flags, dict(tree.entries))
-    linen.bind(step.optimizer, transformation(linen, step, tree, wanted))
-    linen.emit(
-        "$state = $optimizer.init($params)", state=state, optimizer=step.optimizer, params=tree.collection("params")
-    )
+    make(linen, step, tree, wanted, step.optimizer, state)
 
 
 def update(linen: "Linen", step: Update) -> None:
@@ -249,9 +237,8 @@ def slots(linen: "Linen", step: Expect) -> ast.expr:
 
 def slot_bytes(linen: "Linen", step: Expect) -> ast.expr:
     """Add up the bytes of an optimizer's state, the count of its steps included."""
-    return expr(
-        "sum(leaf.nbytes for leaf in jax.tree.leaves($state))", state=linen.optimizers[step.slot_bytes or ""].state
-    )
+    state = linen.optimizers[step.slot_bytes or ""].state
+    return expr("sum(leaf.nbytes for leaf in jax.tree.leaves($state))", state=state)
 
 
 WORDS: dict[str, Any] = {

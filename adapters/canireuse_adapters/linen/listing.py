@@ -18,16 +18,12 @@ def entries(linen: "Linen", step: Expect) -> list[tuple[Tree, list[Entry]]]:
     """Return the trees that are looked into, with what is looked at there."""
     place = step.inside or (getattr(step, step.kind) if step.kind in {"elements", "parameter_bytes"} else None)
     if place is None:
-        return [
-            (tree, [(collection, ()) for collection in tree.collections if collection != LOCAL]) for tree in linen.trees
-        ]
+        return [(tree, [(kind, ()) for kind in tree.collections if kind != LOCAL]) for tree in linen.trees]
     owner = linen.symbols.at(place)
     if owner is not None and owner.kind == "scope" and linen.register is not None:
         tree = linen.register.tree
-        below = dict.fromkeys(
-            collection for collection, path in tree.entries.values() if path[: len(owner.path)] == owner.path
-        )
-        return [(tree, [(collection, owner.path) for collection in below])]
+        below = dict.fromkeys(kind for kind, path in tree.entries.values() if path[: len(owner.path)] == owner.path)
+        return [(tree, [(kind, owner.path) for kind in below])]
     tree = linen.tree_at(place)
     assert owner is not None
     return [(tree, tree.part(owner))]
@@ -67,16 +63,9 @@ def trainable(linen: "Linen", step: Expect) -> ast.expr:
 
 def names(linen: "Linen", step: Expect) -> ast.expr:
     """List the paths of the leaves."""
-    if (
-        linen.register is not None
-        and linen.register.tree.is_whole
-        and not step.inside
-        and LOCAL not in linen.register.tree.collections
-    ):
-        return expr(
-            "sorted(path for tree in $all.values() for path in flatten_dict(tree, sep='/'))",
-            all=linen.register.tree.name,
-        )
+    whole = linen.register.tree if linen.register is not None and not step.inside else None
+    if whole is not None and whole.is_whole and LOCAL not in whole.collections:
+        return expr("sorted(path for tree in $all.values() for path in flatten_dict(tree, sep='/'))", all=whole.name)
     found = [tree.entry(one) for tree, listed in entries(linen, step) for one in listed]
     if len(found) == 1:
         return expr("sorted(flatten_dict($tree, sep='/'))", tree=found[0])

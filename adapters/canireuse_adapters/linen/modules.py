@@ -7,11 +7,11 @@ and handed down as a field: a layer as `nn.Module`, a variable as `jax.Array`. A
 import ast
 from collections.abc import Callable
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from canireuse.emit import Body, Fill, attribute, expr, name, statements
 from canireuse.program import Object
-from canireuse.step import Initial
-from canireuse.vocabulary import Layer, Variable, Wrap
+from canireuse.vocabulary import Function, Layer, Module, Tie, Variable, Wrap
 from canireuse_adapters.linen.layers import (
     WRAPPED,
     Entry,
@@ -26,8 +26,12 @@ from canireuse_adapters.linen.layers import (
     opened_call,
     parts_of,
     shape_of,
+    together,
     trains,
 )
+
+if TYPE_CHECKING:
+    from canireuse_adapters.linen import Linen
 
 Route = tuple[str, ...]
 
@@ -197,20 +201,36 @@ def names_clash(owner: Object) -> bool:
     return len(layers) == len(owner.parts) and follows(owner) and len(set(words)) < len(words)
 
 
+def returns_definition(step: Function) -> bool:
+    """Return whether a function makes layers and modules and returns one."""
+    return (
+        bool(step.returns)
+        and any(isinstance(one, Layer) for one in step.steps)
+        and all(isinstance(one, Layer | Module | Tie | Wrap) for one in step.steps)
+    )
+
+
+def function_of(linen: "Linen", one: Object) -> Function | None:
+    """Return the function of the spec that makes an object and returns it."""
+    for step in linen.facts.steps:
+        if (
+            isinstance(step, Function)
+            and returns_definition(step)
+            and any(inner is one.made for inner in step.steps)
+            and one.made
+            and one.made.binding == step.returns
+        ):
+            return step
+    return None
+
+
 class Writer:
     """Writes the classes of a plan."""
 
-    def __init__(
-        self,
-        plan: Plan,
-        class_name: Callable[[Object], str],
-        initializer: Callable[[Initial], ast.expr],
-        variable: Callable[[str, Variable], ast.expr],
-        maker_of: Callable[[Object], ast.expr | None],
-    ) -> None:
-        self.plan, self.class_name, self.initializer = plan, class_name, initializer
-        #: the words with which a module makes a variable of its own, and the call of a function of the spec that makes an object
-        self.variable, self.maker_of = variable, maker_of
+    def __init__(self, linen: "Linen", plan: Plan) -> None:
+        self.linen, self.plan = linen, plan
+        #: the names of the classes
+        self.names: dict[Object, str] = {}
 
     def ways_to(self, owner: Object, one: Object) -> ast.expr:
         """Return the words in the `setup` of an owner for an object that it makes, reaches, or is handed."""
@@ -220,15 +240,16 @@ class Writer:
             return attribute(self.ways_to(owner, around), [part])
         return name(f"self.{self.plan.attribute_of(one, owner)}")
 
-    def constructed(self, owner: Object, one: Object) -> ast.expr:
-        """Return the words with which an owner makes a part."""
+    def constructed(self, owner: Object, one: Object, *, inside: Function | None = None) -> ast.expr:
+        """Return the words with which an owner makes a part, or with which the function of the spec does that it is inside of."""
         plan, step = self.plan, one.made
         if not one.is_owner:
             return self.variable_of(plan.attribute_of(one, owner), one)
-        if (function := self.maker_of(one)) is not None:
-            return function
+        function = function_of(self.linen, one)
+        if function is not None and function is not inside:
+            return expr("$function()", function=function.function)
         if isinstance(step, Layer) and not plan.is_opened(one):
-            layer = made(step, self.initializer)
+            layer = made(step, self.linen.initializer)
             if (reading := read_by(one)) is not None:
                 layer.func = expr("nn.map_variables($kind, 'params', $reading)", kind=layer.func, reading=reading)
             return layer
@@ -240,15 +261,15 @@ class Writer:
             return expr("$kind($*parts)", kind="nn.RNN" if step.inside == "rnn" else "nn.Bidirectional", parts=parts)
         given: dict[str, Fill] = {plan.attribute_of(part, one): self.ways_to(owner, part) for part in plan.needs(one)}
         alone = list(given.values()) if len(given) == 1 else []
-        return expr("$name($*alone, $**given)", name=self.class_name(one), alone=alone, given={} if alone else given)
+        return expr("$name($*alone, $**given)", name=self.names[one], alone=alone, given={} if alone else given)
 
     def variable_of(self, word: str, one: Object) -> ast.expr:
         """Return the words that make a variable, of the spec or of a layer that is written out."""
         if isinstance(one.made, Layer):
-            init = self.initializer(getattr(one.made, one.part))
+            init = self.linen.initializer(getattr(one.made, one.part))
             return expr("self.param('$word', $init, $shape)", word=word, init=init, shape=shape_of(one))
         assert isinstance(one.made, Variable)
-        return self.variable(word, one.made)
+        return self.linen.new_variable(word, one.made)
 
     def definition(self, owner: Object) -> ast.ClassDef:
         """Return the class of an owner."""
@@ -256,7 +277,7 @@ class Writer:
             body = self.in_one_pass(owner)
         else:
             body = [*self.fields(owner), *self.setup(owner), *self.call(owner)]
-        (found,) = statements("class $name(nn.Module):\n    $*body", name=self.class_name(owner), body=body)
+        (found,) = statements("class $name(nn.Module):\n    $*body", name=self.names[owner], body=body)
         assert isinstance(found, ast.ClassDef)
         return found
 
@@ -305,7 +326,7 @@ class Writer:
         words: ast.expr = name(around[0].argument)
         for member in owner.parts.values():
             assert isinstance(member.made, Layer)
-            layer = made(member.made, self.initializer)
+            layer = made(member.made, self.linen.initializer)
             layer.keywords.append(ast.keyword("name", ast.Constant(member.made.name)))
             words = expr("$layer($on)", layer=layer, on=words)
         taken = ["self", *(one.argument for one in around)]
@@ -334,5 +355,5 @@ class Writer:
                 if one.is_owner else name(f"self.{part}")
                 for part, one in owner.parts.items()
             ]  # fmt: skip
-            words = each[0] if len(each) == 1 else ast.Tuple(each, ast.Load())
+            words = together(each) or ast.Constant(None)
         return statements("def __call__($*taken):\n    return $words", taken=taken, words=words)

@@ -6,12 +6,11 @@ spec, is another module applied to the same tree: what the two agree on is the p
 """
 
 import ast
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from canireuse.emit import Body, expr, literal, name, node, statements
-from canireuse.emit.fragments import alike
+from canireuse.emit import expr, statements
 from canireuse.program import Object, names_bound
 from canireuse.script import Unsupported
 from canireuse.step import OddFlag, Step
@@ -32,10 +31,11 @@ from canireuse.vocabulary import (
     Variable,
     walk,
 )
-from canireuse_adapters.linen.classes import FURTHER, outermost
-from canireuse_adapters.linen.layers import Entry, inner_entry
+from canireuse_adapters.linen.classes import outermost
+from canireuse_adapters.linen.layers import Entry, inner_entry, together
 from canireuse_adapters.linen.modules import Plan, Route, camel
 from canireuse_adapters.linen.parts import Part, Use
+from canireuse_adapters.linen.passes import Place, Register, begin, observe, settle, write_pass
 from canireuse_adapters.linen.structure import LOCAL
 from canireuse_adapters.linen.trees import Tree
 
@@ -64,51 +64,6 @@ THREADS = "A tree is passed to a function, and never looked up by the thread it 
 FUNCTION_REUSED = "A function that makes variables makes them in the pass that calls it; whether that finds instead is said of the whole pass."
 ELSEWHERE = "A module stands in one place of the tree: one that is made in a scope is not called from another, unless it is handed there."
 NAMELESS = "Linen keeps plain arrays in a tree, and an array knows no name."
-TRIED = "try:\n    $*body\nexcept Exception as error:\n    $*refused\nelse:\n    $*accepted"
-
-
-@dataclass(eq=False)
-class Pass:
-    """A pass over the tree: the module that is applied, or a call of a function, and what it binds."""
-
-    names: list[str]
-    module: ast.expr | None = None
-    again: Callable[[], None] | None = None
-    #: where what it binds is what the tree holds now
-    fresh_in: Body | None = None
-
-
-@dataclass(eq=False)
-class Place:
-    """Where steps stand: the part, its path, what a pass over it does, and the outermost part of that pass."""
-
-    part: Part
-    path: Route
-    mode: str
-    root: Part
-
-
-class Register:
-    """What is got by name in a script."""
-
-    def __init__(self, tree: Tree) -> None:
-        self.tree = tree
-        self.root = Part("model")
-        self.here = Place(self.root, (), "make", self.root)
-        #: whether something has been made since the last pass, whether there is a tree, and the labels of what is asked of the next
-        self.pending = self.begun = False
-        self.labels: list[str] = []
-        #: path -> variable or layer; name -> the pass that binds it; function -> what it returned
-        self.found: dict[Route, Object] = {}
-        self.passes: dict[str, Pass] = {}
-        self.returned: dict[int, Object] = {}
-        #: path of a scope -> where it was opened last
-        self.opened: dict[Route, Place] = {(): self.here}
-        #: what a class says -> its name; the words that made the model last
-        self.classes: dict[tuple[str, str], str] = {}
-        self.model: ast.expr | None = None
-        #: the places that are open
-        self.open: list[Place] = [self.here]
 
 
 # -- which steps these are
@@ -159,13 +114,8 @@ def register(linen: "Linen") -> Register:
         others = {step.collection for step in steps if step.collection}
         others |= {"constants" for step in steps if not isinstance(step, Expect) and step.trainable is False}
         others |= {LOCAL for step in steps if isinstance(step, Get) and step.local}
-        tree = Tree(
-            "model",
-            "model",
-            linen.own("variables" if others else "params"),
-            ["params", *sorted(others)],
-            Plan(Object("module"), linen.name_of),
-        )
+        plan, collections = Plan(Object("module"), linen.name_of), ["params", *sorted(others)]
+        tree = Tree("model", linen.own("variables" if others else "params"), collections, plan)
         linen.register = Register(tree)
         linen.trees.append(tree)
     return linen.register
@@ -249,10 +199,8 @@ def opened(linen: "Linen", found: Register, step: Any, here: Place) -> Place:
     else:
         word = step.scope if isinstance(step, Scope) else step.default_scope
         part = Part(word, word if isinstance(step, Scope) else None)
-        path = (
-            *here.path,
-            part.named or f"{camel(word)}_{sum(not one.named and one.word == word for one in here.part.parts())}",
-        )
+        number = sum(not one.named and one.word == word for one in here.part.parts())
+        path = (*here.path, part.named or f"{camel(word)}_{number}")
         if mode == here.mode:
             here.part.items.append(part)
             place = Place(part, path, mode, here.root)
@@ -352,152 +300,7 @@ def invoked(linen: "Linen", found: Register, step: Invoke | Thread, here: Place,
         found.passes.pop(step.as_, None)
 
 
-# -- passes
-
-
-def begin(linen: "Linen", found: Register) -> None:
-    """Begin with an empty tree, where nothing has been made."""
-    if not found.begun:
-        (linen.outermost if linen.writing else linen.body).extend(statements("$tree = {}", tree=found.tree.name))
-        found.begun = True
-
-
-def settle(linen: "Linen") -> None:
-    """Write the pass that makes what is new."""
-    found = linen.register
-    if found is None or not found.pending:
-        return
-    found.pending, tree, labels, found.labels = False, found.tree, found.labels, []
-    with linen.apart() as body:
-        module, found.model = name(linen.own("model")), outermost(linen, found.root, "Model", ("Larger", *FURTHER))
-        linen.emit("$module = $made", module=module, made=found.model)
-        if found.begun:
-            linen.emit("_, updated = $words", words=mutable(tree, module))
-            merged(linen, tree)
-        else:
-            made = expr("$module.init(jax.random.key(0))", module=module)
-            linen.emit(
-                "$tree = $made", tree=tree.name, made=made if tree.is_whole else expr("$made['params']", made=made)
-            )
-    if labels:
-        observe(linen, body, labels)
-    else:
-        linen.body += body
-    found.begun = True
-    tree.written()
-    made_by = Pass(found.root.bound(), module)
-    kept = {item.name for item in found.root.uses()} | {word for part in found.root.parts() for word in part.results}
-    for word in made_by.names:
-        if word in kept and (
-            word not in found.passes
-            or (found.passes[word].module is not None and alike(found.passes[word].module or module, module))
-        ):
-            found.passes[word] = made_by
-
-
-def mutable(tree: Tree, module: ast.expr) -> ast.expr:
-    """Return the words of a pass that finds or makes."""
-    return expr(
-        "$module.apply($all, mutable=$mutable, rngs={'params': jax.random.key(0)})",
-        module=module, all=tree.all(), mutable=literal(tree.collections),
-    )  # fmt: skip
-
-
-def merged(linen: "Linen", tree: Tree) -> None:
-    """Take over what a pass has made."""
-    linen.emit("$tree = {**$tree, **updated}" if tree.is_whole else "$tree = updated['params']", tree=tree.name)
-    tree.written()
-
-
-def write_pass(linen: "Linen", found: Register, here: Place) -> None:
-    """Write the pass over what has been gathered to be found, and begin the next one."""
-    uses = list(here.root.uses())
-    if here.mode == "make" or not uses:
-        return
-    if not linen.writing:
-        settle(linen)
-    begin(linen, found)
-    done = here.root.copied({})
-    pending: list[Part] = [here.root]
-    for part in pending:
-        part.items = [item for item in part.items if isinstance(item, Part)]
-        pending += part.items  # type: ignore[arg-type]  # parts alone are left
-    word = next((item.name for item in uses if item.name), uses[0].entry[1][-1])
-    module = outermost(linen, done, camel(word))
-    made = Pass(done.bound(), module)
-    module = as_named(linen, module)
-    if here.mode == "auto":
-        targets: list[ast.expr] = [targets_of(made.names, made.names) or name("_"), name("updated")]
-        linen.emit("$targets = $words", targets=ast.Tuple(targets, ast.Load()), words=mutable(found.tree, module))
-        merged(linen, found.tree)
-    else:
-        run(linen, made, found.tree, made.names)
-    found.passes |= {item.name: made for item in uses if item.name and item.variable in found.tree.entries}
-    made.fresh_in = linen.body
-    found.tree.passes.append(made)
-
-
-def as_named(linen: "Linen", module: ast.expr) -> ast.expr:
-    """Return the words for a module: its name, where it is the one that made the tree."""
-    assert linen.register is not None
-    made = linen.register.model
-    return name(linen.own("model")) if made and alike(made, module) else module
-
-
-def targets_of(names: Sequence[str], wanted: Sequence[str]) -> ast.expr | None:
-    """Return what the names of a pass are bound to: those that are wanted, in order."""
-    targets = [name(word if word in wanted else "_") for word in names]
-    return None if not targets else targets[0] if len(targets) == 1 else ast.Tuple(targets, ast.Load())
-
-
-def run(linen: "Linen", made: Pass, tree: Tree, wanted: Sequence[str]) -> None:
-    """Apply the module of a pass to the tree."""
-    assert made.module is not None
-    words = expr("$module.apply($all)", module=as_named(linen, made.module), all=tree.all())
-    targets = targets_of(made.names, wanted)
-    linen.emit("$targets = $words" if targets else "$words", targets=targets, words=words)
-
-
-def value(linen: "Linen", place: str) -> ast.expr | None:
-    """Return the words for what a name holds that a pass binds: it is run again where the tree is another since."""
-    found = linen.register
-    made = found.passes.get(place) if found else None
-    if found is None or made is None or linen.symbols.names.get(place) not in found.tree.entries:
-        return None
-    if made.fresh_in is not linen.body:
-        if made.again:
-            made.again()
-        else:
-            run(linen, made, found.tree, [word for word in made.names if found.passes.get(word) is made])
-        made.fresh_in = linen.body
-        found.tree.passes.append(made)
-    return name(place)
-
-
-def is_one_call(linen: "Linen", places: Sequence[str]) -> bool:
-    """Return whether some names are bound to the same of what the same call returns."""
-    found = linen.register
-    if found is None or not all(place in found.passes for place in places):
-        return False
-    passes = [found.passes[place] for place in places]
-    asked = [
-        (one.names.index(place), as_named(linen, one.module))
-        for one, place in zip(passes, places, strict=True)
-        if one.module
-    ]
-    return len(asked) == len(places) and all(one[0] == asked[0][0] and alike(one[1], asked[0][1]) for one in asked)
-
-
 # -- what is asked whether it is accepted
-
-
-def observe(linen: "Linen", body: Body, labels: Sequence[str | None]) -> None:
-    """Observe whether statements are refused."""
-    outcomes = [
-        [line for label in labels for line in statements(f"observe('$label', {what})", label=label)]
-        for what in ("error", "None")
-    ]
-    linen.emit(TRIED, body=body, refused=outcomes[0], accepted=outcomes[1])
 
 
 def asked(linen: "Linen", found: Register, step: Step, here: Place) -> None:
@@ -569,8 +372,7 @@ def refused(linen: "Linen", found: Register, step: Step, here: Place) -> None:
     module = outermost(linen, other.root, f"{camel(word)}Again")
     new, given = names_bound([step]), [one for one in other.root.bound() if one not in {None, ""}]
     if not new.isdisjoint(given):  # what nothing refuses is bound
-        targets = [name(one if one in new else "_") for one in given]
-        to = targets[0] if len(targets) == 1 else node(tuple(targets))
+        to = together([one if one in new else "_" for one in given])
         made = statements("$to, _ = $module.init_with_output(jax.random.key(0))", to=to, module=module)
     else:
         made = statements("$module.init(jax.random.key(0))", module=module)

@@ -22,6 +22,7 @@ from canireuse.vocabulary import (
     Wrap,
 )
 from canireuse_adapters.linen.layers import parts_of, trains
+from canireuse_adapters.linen.modules import returns_definition
 from canireuse_adapters.linen.trees import Tree
 
 if TYPE_CHECKING:
@@ -73,35 +74,8 @@ def runs(step: Step, linen: "Linen") -> bool:
     """Return whether a step needs what was made before it to be defined."""
     if makes(step) or isinstance(step, Tie | Replace | Initialize | Freeze | Unfreeze) or step.verb == "drop":
         return False
-    if isinstance(step, Function):
-        return not returns_definition(step)
-    if isinstance(step, Invoke):
-        made = linen.symbols.names[step.invoke].made
-        return not (isinstance(made, Function) and returns_definition(made))
-    return True
-
-
-def returns_definition(step: Function) -> bool:
-    """Return whether a function makes layers and modules and returns one."""
-    return (
-        bool(step.returns)
-        and any(isinstance(one, Layer) for one in step.steps)
-        and all(isinstance(one, Layer | Module | Tie | Wrap) for one in step.steps)
-    )
-
-
-def function_of(linen: "Linen", one: Object) -> Function | None:
-    """Return the function of the spec that makes an object and returns it."""
-    for step in linen.facts.steps:
-        if (
-            isinstance(step, Function)
-            and returns_definition(step)
-            and any(inner is one.made for inner in step.steps)
-            and one.made
-            and one.made.binding == step.returns
-        ):
-            return step
-    return None
+    made = linen.symbols.names[step.invoke].made if isinstance(step, Invoke) else step
+    return not (isinstance(made, Function) and returns_definition(made))
 
 
 def kept_in(one: Object) -> Iterator[Object]:

@@ -15,8 +15,6 @@ from canireuse_adapters.linen.modules import Plan, Route, Shape
 class Tree:
     """A tree: what the script calls the module and its variables, and where each stands as the module was defined."""
 
-    #: the word of the spec that it is about
-    word: str
     #: the name of the module
     module: str
     #: the name of the variables: all of them, or the parameters where there are no others
