@@ -395,6 +395,16 @@ def test_one_call_of_a_pure_function_is_not_compared_with_itself_unnoticed(load_
     assert Linen().translate(load_spec(f"steps: [{', '.join(steps)}]").spec).by_construction == ()
 
 
+def test_a_loss_is_lent_the_module_by_apply_and_binds_none(load_spec):
+    tied = TIES[: TIES.index("  - {expect: paths")]
+    slope = "  - {gradient: slope, of: %s, wrt: m.a.kernel, steps: [%s]}\n"
+    text = Linen().translate(load_spec(tied + slope % ("sum(m.b.kernel)", "")).spec).text
+    assert "return m.apply({'params': params}, method=lambda bound: jnp.sum(bound.b.kernel))" in text
+    text = Linen().translate(load_spec(tied + slope % ("sum(y)", "{call: m.b, on: [[1.0, 1.0]], as: y}")).spec).text
+    assert "def forward(bound):\n        y = bound.b(jnp.array([[1.0, 1.0]]))\n        return jnp.sum(y)\n" in text
+    assert ".bind(" not in text
+
+
 def test_checkpoints_are_bytes_or_a_folder(load_spec):
     spec = load_spec(
         "steps: [{layer: dense, inputs: 1, units: 1, as: d}, {save: d, to: k}, {restore: d, from: k}]"

@@ -85,13 +85,18 @@ class Linen(Jax):
         **{verb: reason for verb, reason in MISSING.items() if verb != "get.local"},
         **scopes.MISSING,
     }
-    lacks = (Lack("layer", lambda _, step: step.layer == "cell" and step.bias is None, layers.ALWAYS_A_BIAS),)
+    lacks = (
+        Lack("layer", lambda _, step: step.layer == "cell" and step.bias is None, layers.ALWAYS_A_BIAS),
+        Lack(("save", "restore"), lambda linen, _: linen.writing, checkpoints.OUTSIDE),
+        Lack("optimizer", lambda linen, _: linen.writing, learning.OUTLIVES),
+        Lack("replace", lambda linen, _: linen.writing, structure.OTHER_MEMBER),
+    )
     words = {
         **Jax.words, **structure.WORDS, **calls.WORDS, **learning.WORDS, **checkpoints.WORDS, **functions.WORDS, **scopes.WORDS,
     }  # fmt: skip
     reads = {
         **listing.READS, "value": "$value", "shape": "list($shape_value.shape)", "dtype": "str($dtype_value.dtype)", "name": scopes.path_of,
-        "slots": learning.slots, "slot_bytes": learning.slot_bytes, "checkpoint_bytes": checkpoints.checkpoint_bytes,
+        **learning.READS, "checkpoint_bytes": checkpoints.checkpoint_bytes,
         "traces": "$traces._cache_size()",
     }  # fmt: skip
 
@@ -238,7 +243,10 @@ class Linen(Jax):
         return (*tree.plan.places[self.symbols.names[first]][0], *rest)
 
     def bound(self, tree: Tree) -> ast.expr:
-        """Return the module bound to what its tree holds now."""
+        """Return the module bound to what its tree holds now; a loss is lent it by `apply`."""
+        if tree.lent is not None:
+            tree.lent = True
+            return name(tree.bound)
         if tree.bound_in is not self.body:
             self.emit("$bound = $module.bind($all)", bound=tree.bound, module=tree.module, all=tree.all())
             tree.bound_in = self.body
@@ -279,9 +287,7 @@ class Linen(Jax):
             return place
         return owner.made.members.get(part, place)
 
-    def place(self, place: str) -> ast.expr:
-        """Return the words for a place: what it holds."""
-        return self.value(place)
+    place = value  # an array is what it holds
 
     def write_entry(self, tree: Tree, entry: Entry, value: ast.expr) -> None:
         """Write another tree with one entry replaced."""

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from canireuse.emit import expr, name
 from canireuse.program import Object
-from canireuse.script import Unsupported
 from canireuse.vocabulary import Expect, Restore, Save
 from canireuse_adapters.linen.layers import Entry
 from canireuse_adapters.linen.modules import Route
@@ -42,8 +41,6 @@ def saved(tree: Tree, wanted: dict[Route, Entry]) -> ast.expr:
 
 def save(linen: "Linen", step: Save) -> None:
     """Write the variables of a module."""
-    if linen.writing:
-        raise Unsupported(OUTSIDE)
     owner = linen.symbols.at(step.save)
     tree = linen.tree_at(step.save)
     assert owner is not None
@@ -63,8 +60,6 @@ def save(linen: "Linen", step: Save) -> None:
 
 def restore(linen: "Linen", step: Restore) -> None:
     """Put what was saved where the variables of a module stand."""
-    if linen.writing:
-        raise Unsupported(OUTSIDE)
     owner = linen.symbols.at(step.restore)
     tree = linen.tree_at(step.restore)
     assert owner is not None

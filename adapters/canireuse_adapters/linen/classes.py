@@ -37,7 +37,7 @@ def class_of(linen: "Linen", part: "Part", word: str, prefixes: tuple[str, ...],
         "class $name(nn.Module):\n    $*fields\n    @nn.compact\n    def __call__(self):\n        $*body", name=word, fields=fields, body=body,
     )  # fmt: skip
     assert isinstance(written, ast.ClassDef)
-    key = (part.word if part.is_scope else "", alike_but_for_names(written.body, part.bound()))
+    key = ("" if part.word in {"model", "pass"} else part.word, alike_but_for_names(written.body, part.bound()))
     if key not in classes:
         free = (one for one in (word, *(f"{prefix}{word}" for prefix in prefixes)) if one not in linen.taken)
         classes[key] = written.name = linen.fresh(next(free, f"{prefixes[-1]}{word}"))

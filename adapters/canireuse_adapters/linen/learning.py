@@ -9,7 +9,18 @@ from canireuse.emit import Fill, Names, expr, literal, statements
 from canireuse.program import Object
 from canireuse.script import Unsupported
 from canireuse.step import Step
-from canireuse.vocabulary import Expect, Freeze, Function, Gradient, Optimizer, Train, Unfreeze, Update, walk
+from canireuse.vocabulary import (
+    Assign,
+    Freeze,
+    Function,
+    Gradient,
+    Invoke,
+    Optimizer,
+    Train,
+    Unfreeze,
+    Update,
+    walk,
+)
 from canireuse_adapters.linen.layers import Entry
 from canireuse_adapters.linen.modules import Route
 from canireuse_adapters.linen.trees import Tree, keyed
@@ -48,8 +59,7 @@ def objective(
     """Write the function that leads up to a scalar; return its name, and whether it returns its tree too."""
     loss = linen.own(word)
     with linen.function() as body:
-        linen.steps(steps)
-        value = linen.expression(scalar)
+        value = lent(linen, steps, scalar, argument)
     further = argument in Names(body).bound and argument in {tree.name for tree in linen.trees}
     if any(tree.name in Names(body).bound and (tree.name != argument or not tree.is_whole) for tree in linen.trees):
         raise Unsupported(PURE)
@@ -62,6 +72,37 @@ def objective(
     if not before or ast.dump(before[-1]) != ast.dump(made[0]):
         linen.body += made
     return loss, further
+
+
+def lent(linen: "Linen", steps: Sequence[Step], scalar: str, argument: str) -> ast.expr:
+    """Write steps that lead up to a scalar, and return it; `apply` lends them the module, if they write nothing and ask for it.
+
+    To bind a module is for a session at a prompt: what JAX transforms is a pure function, in which a module is applied.
+    """
+    tree = next((one for one in linen.trees if one.name == argument and one.lent is None), None)
+    writing = any(isinstance(one, Assign | Invoke) or getattr(one, "training", False) for one in walk(steps))
+    if tree is None or writing:
+        linen.steps(steps)
+        return linen.expression(scalar)
+    tree.lent = False
+    with linen.apart() as body:
+        linen.steps(steps)
+        value = linen.expression(scalar)
+    asked, tree.lent = tree.lent, None
+    body = [one for one in body if not isinstance(one, ast.Pass)]
+    if not asked:
+        linen.body += body
+        return value
+    method = linen.own("forward") if body else expr("lambda $bound: $value", bound=tree.bound, value=value)
+    if body:
+        linen.emit(
+            "def $forward($bound):\n    $*body\n    return $value",
+            forward=method,
+            bound=tree.bound,
+            body=body,
+            value=value,
+        )
+    return expr("$module.apply($all, method=$method)", module=tree.module, all=tree.all(), method=method)
 
 
 def slopes(linen: "Linen", loss: str, tree: Tree, *, further: bool) -> ast.expr:
@@ -198,8 +239,6 @@ def make(
 
 def optimizer(linen: "Linen", step: Optimizer) -> None:
     """Make an optimizer that lasts, and its state."""
-    if linen.writing:
-        raise Unsupported(OUTLIVES)
     tree, wanted = trained(linen, step.over)
     state = linen.own(f"{step.optimizer}_state")
     flags = {one: is_trained(tree, one) for one in tree.entries}
@@ -229,18 +268,12 @@ def update(linen: "Linen", step: Update) -> None:
     linen.turns(step.times, body)
 
 
-def slots(linen: "Linen", step: Expect) -> ast.expr:
-    """Count the leaves of the moments in the state."""
-    kept = linen.optimizers[step.slots or ""]
-    return linen.slot_count(kept.step.kind, kept.state)
-
-
-def slot_bytes(linen: "Linen", step: Expect) -> ast.expr:
-    """Add up the bytes of an optimizer's state, the count of its steps included."""
-    state = linen.optimizers[step.slot_bytes or ""].state
-    return expr("sum(leaf.nbytes for leaf in jax.tree.leaves($state))", state=state)
-
-
 WORDS: dict[str, Any] = {
     "gradient": gradient, "freeze": freeze, "unfreeze": freeze, "train": train, "optimizer": optimizer, "update": update,
 }  # fmt: skip
+READS: dict[str, Any] = {
+    "slots": lambda linen, step: linen.slot_count((kept := linen.optimizers[step.slots]).step.kind, kept.state),
+    "slot_bytes": lambda linen, step: expr(
+        "sum(leaf.nbytes for leaf in jax.tree.leaves($state))", state=linen.optimizers[step.slot_bytes].state
+    ),
+}

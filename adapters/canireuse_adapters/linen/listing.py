@@ -7,7 +7,7 @@ from canireuse.emit import expr, name
 from canireuse.script import Unsupported
 from canireuse.vocabulary import Expect, Freeze, Layer
 from canireuse_adapters.linen.layers import Entry
-from canireuse_adapters.linen.structure import FLAGLESS, LOCAL, NO_OBJECT
+from canireuse_adapters.linen.structure import FLAGLESS, LOCAL
 from canireuse_adapters.linen.trees import Tree
 
 if TYPE_CHECKING:
@@ -46,11 +46,6 @@ def leaves(linen: "Linen", step: Expect, *, only: str | None = None) -> ast.expr
     return expr("jax.tree.leaves($trees)", trees=found[0] if len(found) == 1 else ast.List(found, ast.Load()))
 
 
-def count(linen: "Linen", step: Expect) -> ast.expr:
-    """Count leaves."""
-    return expr("len($leaves)", leaves=leaves(linen, step))
-
-
 def trainable(linen: "Linen", step: Expect) -> ast.expr:
     """Count parameters: they are what is trained, where nothing is frozen."""
     owner = linen.symbols.at(step.inside) if step.inside else None
@@ -83,16 +78,6 @@ def paths(linen: "Linen", step: Expect) -> ast.expr:
     )  # fmt: skip
 
 
-def elements(linen: "Linen", step: Expect) -> ast.expr:
-    """Add up the elements of the leaves; a shared entry is one leaf."""
-    return expr("sum(leaf.size for leaf in $leaves)", leaves=leaves(linen, step, only="params"))
-
-
-def parameter_bytes(linen: "Linen", step: Expect) -> ast.expr:
-    """Add up the bytes of the leaves."""
-    return expr("sum(leaf.nbytes for leaf in $leaves)", leaves=leaves(linen, step, only="params"))
-
-
 def collection(linen: "Linen", step: Expect) -> ast.expr:
     """Count the leaves of a collection."""
     if linen.register is None or not linen.register.tree.is_whole:
@@ -102,12 +87,9 @@ def collection(linen: "Linen", step: Expect) -> ast.expr:
     return expr("len(jax.tree.leaves($all.get('$key', {})))", all=linen.register.tree.name, key=step.collection)
 
 
-def alive(_linen: "Linen", _step: Expect) -> ast.expr:
-    """Refuse: no Python object stands for what was dropped."""
-    raise Unsupported(NO_OBJECT)
-
-
 READS: dict[str, Any] = {
-    "variables": count, "trainable": trainable, "names": names, "paths": paths, "elements": elements,
-    "parameter_bytes": parameter_bytes, "collection": collection, "alive": alive,
+    "trainable": trainable, "names": names, "paths": paths, "collection": collection,
+    "variables": lambda linen, step: expr("len($leaves)", leaves=leaves(linen, step)),
+    "elements": lambda linen, step: expr("sum(leaf.size for leaf in $leaves)", leaves=leaves(linen, step, only="params")),
+    "parameter_bytes": lambda linen, step: expr("sum(leaf.nbytes for leaf in $leaves)", leaves=leaves(linen, step, only="params")),
 }  # fmt: skip

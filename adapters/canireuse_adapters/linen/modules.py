@@ -243,8 +243,11 @@ class Writer:
     def constructed(self, owner: Object, one: Object, *, inside: Function | None = None) -> ast.expr:
         """Return the words with which an owner makes a part, or with which the function of the spec does that it is inside of."""
         plan, step = self.plan, one.made
-        if not one.is_owner:
-            return self.variable_of(plan.attribute_of(one, owner), one)
+        if isinstance(step, Variable):
+            return self.linen.new_variable(plan.attribute_of(one, owner), step)
+        if isinstance(step, Layer) and not one.is_owner:  # a part of a layer that is written out
+            word, init = plan.attribute_of(one, owner), self.linen.initializer(getattr(step, one.part))
+            return expr("self.param('$word', $init, $shape)", word=word, init=init, shape=shape_of(one))
         function = function_of(self.linen, one)
         if function is not None and function is not inside:
             return expr("$function()", function=function.function)
@@ -262,14 +265,6 @@ class Writer:
         given: dict[str, Fill] = {plan.attribute_of(part, one): self.ways_to(owner, part) for part in plan.needs(one)}
         alone = list(given.values()) if len(given) == 1 else []
         return expr("$name($*alone, $**given)", name=self.names[one], alone=alone, given={} if alone else given)
-
-    def variable_of(self, word: str, one: Object) -> ast.expr:
-        """Return the words that make a variable, of the spec or of a layer that is written out."""
-        if isinstance(one.made, Layer):
-            init = self.linen.initializer(getattr(one.made, one.part))
-            return expr("self.param('$word', $init, $shape)", word=word, init=init, shape=shape_of(one))
-        assert isinstance(one.made, Variable)
-        return self.linen.new_variable(word, one.made)
 
     def definition(self, owner: Object) -> ast.ClassDef:
         """Return the class of an owner."""
@@ -298,7 +293,8 @@ class Writer:
             if one in done or not plan.reaches(owner, one):
                 return
             done.add(one)
-            for inner in plan.needs(one) if around is owner and one.is_owner and not self.is_native(one) else []:
+            written = one.is_owner and (not is_layer(one) or plan.is_opened(one))
+            for inner in plan.needs(one) if around is owner and written else []:
                 ensure(inner)
             if around is not owner:
                 ensure(around)
@@ -315,10 +311,6 @@ class Writer:
                     statements("$to = $value", to=f"self.{part}", value=name(f"self.{plan.attribute_of(one, owner)}"))
                 )
         return statements("def setup(self):\n    $*body", body=body) if body else []
-
-    def is_native(self, one: Object) -> bool:
-        """Return whether it is a layer of the library as it is."""
-        return is_layer(one) and not self.plan.is_opened(one)
 
     def in_one_pass(self, owner: Object) -> Body:
         """Return the `__call__` of a class that makes its layers where it calls them, under the names that the spec gives them."""

@@ -34,11 +34,6 @@ class Part:
     #: of a function, the name that its result is bound to; of a template, those of all its calls
     results: list[str | None] = field(default_factory=list)
 
-    @property
-    def is_scope(self) -> bool:
-        """Whether it is the class of a scope, not the outermost one of a pass."""
-        return self.word not in {"model", "pass"}
-
     def uses(self) -> Iterator[Use]:
         """Yield the variables, in order."""
         for one in self.items:

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 FLAGLESS = "No parameter of Linen says whether it is trained: what is frozen is a label that an optimizer is given, and no list tells of it."
 NO_ENTRY = "`{}` is no entry of a tree here: Linen knows a variable once it is made, outside of what trains it."
+OTHER_MEMBER = (
+    "A function under `jax.jit` takes arrays and returns arrays: a definition with another member ends with it."
+)
 #: the collection of local variables, which are not listed among the others
 LOCAL = "local_variables"
 #: kinds of objects that stand in trees
@@ -134,10 +137,6 @@ def tie(linen: "Linen", step: Tie) -> None:
 def replace(linen: "Linen", step: Replace) -> None:
     """Write nothing yet: another member is another definition."""
     found, other = linen.symbols.at(step.replace), linen.symbols.at(step.by)
-    if linen.writing:
-        raise Unsupported(
-            "A function under `jax.jit` takes arrays and returns arrays: a definition with another member ends with it."
-        )
     if linen.found(found) is not None and (other is None or other.kind not in KEPT):
         raise Unsupported(NO_ENTRY.format(step.by))
     if found is not None and other is not None and found.is_owner != other.is_owner:
