@@ -410,7 +410,8 @@ def test_checkpoints_are_bytes_or_a_folder(load_spec):
         "steps: [{layer: dense, inputs: 1, units: 1, as: d}, {save: d, to: k}, {restore: d, from: k}]"
     ).spec
     assert "serialization.from_bytes(params, k)" in Linen("cpu", {"save": "msgpack"}).translate(spec).text
-    assert "StandardCheckpointer().restore(k, params)" in Linen("cpu", {"save": "orbax"}).translate(spec).text
+    opened = "with ocp.StandardCheckpointer() as checkpointer:\n    params = checkpointer.restore(k, params)"
+    assert opened in Linen("cpu", {"save": "orbax"}).translate(spec).text
 
 
 @needs_flax

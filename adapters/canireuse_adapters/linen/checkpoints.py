@@ -14,6 +14,7 @@ from canireuse_adapters.linen.trees import Tree, keyed, nested
 if TYPE_CHECKING:
     from canireuse_adapters.linen import Linen
 
+OPEN = "with ocp.StandardCheckpointer() as checkpointer:\n    "
 OUTSIDE = "What is saved has values, and what a function under `jax.jit` works with has none: users save outside."
 
 
@@ -48,12 +49,8 @@ def save(linen: "Linen", step: Save) -> None:
     wanted = part(tree, owner, chosen)
     words = saved(tree, wanted)
     if linen.way.get("save") == "orbax":
-        linen.emit("$to = pathlib.Path(tempfile.mkdtemp()) / 'kept'", to=step.to)
-        linen.emit(
-            "with ocp.StandardCheckpointer() as checkpointer:\n    checkpointer.save($to, $words)",
-            to=step.to,
-            words=words,
-        )
+        folder = "$to = pathlib.Path(tempfile.mkdtemp()) / 'kept'\n"
+        linen.emit(f"{folder}{OPEN}checkpointer.save($to, $words)", to=step.to, words=words)
     else:
         linen.emit("$to = serialization.to_bytes($words)", to=step.to, words=words)
 
@@ -66,28 +63,29 @@ def restore(linen: "Linen", step: Restore) -> None:
     wanted = part(tree, owner)
     now = saved(tree, wanted)
     words = partly(linen, step, now) if step.partial else whole(linen, step, now)
-    if isinstance(now, ast.Name):
-        linen.emit("$tree = $words", tree=tree.name, words=words)
-    elif list(wanted) == [()]:
-        linen.write_entry(tree, wanted[()], words)
-    else:
-        linen.emit("restored = $words", words=words)
-        for keys, entry in wanted.items():
-            linen.write_entry(tree, entry, keyed(expr("restored"), keys))
+    parted = not isinstance(now, ast.Name) and list(wanted) != [()]
+    with linen.apart() as body:
+        if isinstance(now, ast.Name) or parted:
+            linen.bind("restored" if parted else tree.name, words)
+        else:
+            linen.write_entry(tree, wanted[()], words)
+    linen.emit(f"{OPEN}$*body" if linen.way.get("save") == "orbax" else "$*body", body=body)
+    for keys, entry in wanted.items() if parted else ():
+        linen.write_entry(tree, entry, keyed(expr("restored"), keys))
     tree.written()
 
 
 def whole(linen: "Linen", step: Restore, now: ast.expr) -> ast.expr:
     """Return the words for a whole checkpoint, in the form of the tree that is there."""
     if linen.way.get("save") == "orbax":
-        return expr("ocp.StandardCheckpointer().restore($kept, $now)", kept=step.given_by, now=now)
+        return expr("checkpointer.restore($kept, $now)", kept=step.given_by, now=now)
     return expr("serialization.from_bytes($now, $kept)", now=now, kept=step.given_by)
 
 
 def partly(linen: "Linen", step: Restore, now: ast.expr) -> ast.expr:
     """Return the words for the tree that is there with what a checkpoint has of it."""
     linen.idiom("What a checkpoint lacks is taken from the tree that is there, path by path.")
-    by = "ocp.StandardCheckpointer().restore" if linen.way.get("save") == "orbax" else "serialization.msgpack_restore"
+    by = "checkpointer.restore" if linen.way.get("save") == "orbax" else "serialization.msgpack_restore"
     read = expr(f"{by}($kept)", kept=step.given_by)
     return expr("unflatten_dict({**flatten_dict($now), **flatten_dict($read)})", now=now, read=read)
 
