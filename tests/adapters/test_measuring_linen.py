@@ -43,10 +43,12 @@ STEP_WORDS = """\
 def step(pair_params, tuner_state, x):
 
     def loss(pair_params):
-        bound_pair = pair.bind({'params': pair_params})
-        h = bound_pair.one(x)
-        y = bound_pair.two(h)
-        return jnp.sum(y)
+
+        def forward(bound_pair):
+            h = bound_pair.one(x)
+            y = bound_pair.two(h)
+            return jnp.sum(y)
+        return pair.apply({'params': pair_params}, method=forward)
     grads = jax.grad(loss)(pair_params)
     updates, tuner_state = tuner.update(grads, tuner_state, pair_params)
     pair_params = optax.apply_updates(pair_params, updates)
