@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from canireuse.emit import Body, Fill, Names, Words, expr, literal, name, statements
-from canireuse.program import Object, places_of
+from canireuse.program import Object
 from canireuse.program.symbols import Path
 from canireuse.script import Script, Unsupported
 from canireuse.spec import Spec
@@ -28,9 +28,10 @@ from canireuse.vocabulary import (
     Variable,
     walk,
 )
-from canireuse_adapters.haiku import checkpoints, functions, layers, learning, measuring, modules, scopes
+from canireuse_adapters.haiku import checkpoints, functions, layers, learning, measuring, modules, scopes, transforms
 from canireuse_adapters.haiku.layers import CELL, LAYERS, MAKERS, Net
-from canireuse_adapters.haiku.scopes import TOP, Known, Paths, Reader, within
+from canireuse_adapters.haiku.paths import TOP, Paths
+from canireuse_adapters.haiku.scopes import Known, Reader, within
 from canireuse_adapters.jax import ERRORS, MISSING, SINCE_OF_OPTAX, Jax
 
 PENALTY = "Haiku collects no regularization terms: a loss adds them up from the tree of parameters itself."
@@ -185,11 +186,6 @@ class Haiku(Jax):
         """Whether a function is being written that is applied, differentiated or compiled."""
         return any(frame.kind in APPLIED for frame in self.frames)
 
-    @property
-    def read(self) -> frozenset[str]:
-        """All names that the spec reads."""
-        return frozenset(place.partition(".")[0] for step in self.facts.steps for place in places_of(step))
-
     @contextmanager
     def function_frame(self, kind: str) -> Iterator[Frame]:
         """Be in a function."""
@@ -296,7 +292,7 @@ class Haiku(Jax):
             if measured:
                 super().steps(run)
             else:
-                scopes.together(self, run)
+                transforms.together(self, run)
         layers.declare(self)
 
     def step(self, step: Step) -> None:

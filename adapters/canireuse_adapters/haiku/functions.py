@@ -26,8 +26,10 @@ from canireuse.vocabulary import (
     Wrap,
     walk,
 )
-from canireuse_adapters.haiku import checkpoints, layers, learning, scopes
-from canireuse_adapters.haiku.scopes import Known, finds
+from canireuse_adapters.haiku import checkpoints, layers, learning
+from canireuse_adapters.haiku.paths import finds
+from canireuse_adapters.haiku.scopes import WHOLE, Known, Reader
+from canireuse_adapters.haiku.transforms import unbind
 
 if TYPE_CHECKING:
     from canireuse_adapters.haiku import Haiku
@@ -88,7 +90,7 @@ def getter(haiku: "Haiku", step: Function) -> None:
         frame.local |= set(step.takes)
         haiku.steps(step.steps)
         haiku.body += returned(haiku, step)
-    scopes.unbind(body, Names(body).read)
+    unbind(body, Names(body).read)
     haiku.body += frame.above
     if step.traced:
         haiku.body += haiku.transformed(word, body, takes=step.takes, stateful=frame.stateful)
@@ -250,7 +252,7 @@ def apply(haiku: "Haiku", step: Invoke, known: Known, given: list[ast.expr]) -> 
     haiku.bind_here(step.as_, value)
     found = haiku.symbols.names[step.invoke].returns
     if step.as_ and found is not None and found.path:
-        haiku.frame.reader = scopes.Reader(words=value)
+        haiku.frame.reader = Reader(words=value)
 
 
 def called(haiku: "Haiku", known: Known) -> ast.expr:
@@ -271,7 +273,7 @@ def thread(haiku: "Haiku", step: Thread) -> None:
     """Call a function in a thread."""
     known = haiku.known(step)
     if known.kind == "body" and not haiku.frame.is_body:
-        raise Unsupported(scopes.WHOLE)
+        raise Unsupported(WHOLE)
     function = called(haiku, known) if known.kind == "body" else name(known.word)
     with haiku.apart() as body:
         words = expr("pool.submit($function, $*taken).result()", function=function, taken=map(name, known.takes))

@@ -10,7 +10,8 @@ from canireuse.emit import Body, Fill, Names, Words, expr, literal, name, statem
 from canireuse.program import Object, Slot
 from canireuse.script import Unsupported
 from canireuse.vocabulary import Call, Layer, Module, Wrap
-from canireuse_adapters.haiku.scopes import Known, unbind, within
+from canireuse_adapters.haiku.scopes import Known, within
+from canireuse_adapters.haiku.transforms import unbind
 
 if TYPE_CHECKING:
     from canireuse_adapters.haiku import Haiku
@@ -155,7 +156,7 @@ def declare(haiku: "Haiku") -> None:
         needed = [*dict.fromkeys(known), *fresh]  # names are given in the order in which layers are made
         with haiku.symbols.at_path(()):
             for one in dict.fromkeys(known):
-                haiku.symbols.free((), "/".join(nets[one].path))
+                haiku.symbols.free("/".join(nets[one].path))
             for one in fresh:
                 settle(haiku, one, tree)
         if called:
@@ -182,7 +183,7 @@ def settle(haiku: "Haiku", layer: Object, tree: str) -> None:
     """Give a layer that is made for the first time the path that Haiku gives it, and its variables theirs."""
     net = haiku.nets[layer]
     with haiku.symbols.at_path(net.scope) if net.scope else nullcontext():
-        net.path = haiku.symbols.free(net.scope, net.name_of(layer))
+        net.path = haiku.symbols.free(net.name_of(layer))
     for part, one in layer.parts.items():
         slot = layer.slot(part)
         *below, word = slot.attribute.split(".")

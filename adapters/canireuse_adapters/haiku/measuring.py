@@ -28,7 +28,9 @@ from canireuse.vocabulary import (
 from canireuse_adapters.haiku.checkpoints import tupled
 from canireuse_adapters.haiku.functions import looks_up
 from canireuse_adapters.haiku.learning import slots
-from canireuse_adapters.haiku.scopes import TOP, Reader, finds, transformed_steps
+from canireuse_adapters.haiku.paths import TOP, finds
+from canireuse_adapters.haiku.scopes import Reader
+from canireuse_adapters.haiku.transforms import transformed_steps
 
 if TYPE_CHECKING:
     from canireuse_adapters.haiku import Haiku

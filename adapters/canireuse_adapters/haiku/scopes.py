@@ -1,55 +1,31 @@
 """Scopes and gets: as they stand in the body of a transformed function, and outside, where each look-up is a function of its own."""
 
 import ast
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Body, Fill, Names, Words, expr, literal, name, statements, text
-from canireuse.program import Fate, Object, Opened, Slot, Symbols, free_names
+from canireuse.emit import Body, Fill, Words, expr, literal, statements, text
+from canireuse.program import Object
 from canireuse.program.symbols import Path
 from canireuse.script import Unsupported
-from canireuse.step import Initial, OddFlag, Step
+from canireuse.step import Initial, OddFlag
 from canireuse.vocabulary import (
-    Block,
-    Compute,
-    CurrentScope,
     DefaultScope,
     Function,
     Get,
-    Initialize,
     Intercept,
-    Invoke,
-    NameScope,
     Reenter,
-    Repeat,
     Scope,
-    Thread,
     Variable,
-    walk,
 )
 
 if TYPE_CHECKING:
     from canireuse_adapters.haiku import Haiku
 
-SCOPES = (Scope, DefaultScope, Reenter)
-#: where Haiku keeps what is made outside of any module
-TOP = "~"
 WHOLE = (
     "In Haiku `init` makes variables and `apply` finds them, each for a whole function; no scope inside one switches."
 )
-
-
-def finds(step: Step) -> bool:
-    """Return whether variables are only looked up inside a scope: it is asked to reuse, or all that it holds is."""
-    if not isinstance(step, SCOPES):
-        return False
-    if isinstance(step.reuse, OddFlag) or step.reuse is True:
-        return True
-    inner = [one for one in step.steps if isinstance(one, Get | Variable | Scope | DefaultScope | Reenter)]
-    return bool(inner) and step.reuse != "auto" and all(map(finds, inner))
 
 
 @dataclass
@@ -94,81 +70,13 @@ class Known:
     compiled: str = ""
 
 
-class Paths(Symbols):
-    """Symbols whose scopes have the paths that Haiku gives them: it makes the name of each new one unique."""
-
-    def __init__(
-        self, slots: Mapping[str, Mapping[str, Slot]], fates: Mapping[str, Fate], effect: Callable[[Step], None]
-    ) -> None:
-        super().__init__(slots, fates, effect)
-        #: the names that each open scope has given, and whether variables are only looked up in it
-        self.given: list[Counter[str]] = [Counter()]
-        self.looking = [False]
-
-    @contextmanager
-    def inside(self, step: Step) -> Iterator[None]:
-        """Be inside a step; a scope gives names of its own, and so does the module that a template is."""
-        with super().inside(step):
-            yield
-        if isinstance(step, SCOPES):
-            self.given.pop()
-            self.looking.pop()
-
-    def open(self, step: Scope | DefaultScope | Reenter) -> Opened:
-        """Open a scope: under a name made unique, unless what is inside is looked up or may be there."""
-        looking, around = self.looking[-1] or finds(step), self.scope.path
-        opened = super().open(step)
-        if isinstance(step, Reenter):
-            opened.path = opened.path or (TOP,)
-        elif not looking and (step.reuse != "auto" or isinstance(step, DefaultScope)):
-            opened.path = self.free(around, opened.path[-1])
-        if step.as_:
-            self.names[step.as_].path = opened.path
-        self.given.append(Counter())
-        self.looking.append(looking)
-        return opened
-
-    def free(self, around: Path, word: str) -> Path:
-        """Return the path that a module or scope gets that is opened here: a number is put behind where the name is taken."""
-        base, _, number = word.rpartition("_")
-        if base and number.isdecimal() and str(int(number)) == number:
-            made, count = word, int(number)
-        else:
-            base, count = word, self.given[-1][word]
-            made = f"{word}_{count}" if count else word
-        self.given[-1][base] = max(self.given[-1][base], count + 1)
-        return (*around, made)
-
-    def unique(self, name: str) -> str:
-        """Return a default name as it is: `free` makes it unique."""
-        return name
-
-    def called(self, function: str, times: int = 1) -> Object:
-        """Have the effects of calls; a template is a module of its own, which stands where it is called first."""
-        known = self.names.get(function)
-        if known is None or not isinstance(known.made, Function) or not known.made.template:
-            return super().called(function, times)
-        known.path = known.path or self.free(self.scope.path, known.made.function)
-        with self.at_path(known.path):
-            return super().called(function, times)
-
-    @contextmanager
-    def at_path(self, path: Path, *, looking: bool = False) -> Iterator[None]:
-        """Be at a path, where no names are given yet."""
-        around = self.opened, self.given, self.looking
-        self.opened = [*self.opened, replace(self.opened[-1], path=path)]
-        self.given, self.looking = [*self.given, Counter()], [*self.looking, looking]
-        yield
-        self.opened, self.given, self.looking = around
-
-
 # -- scopes
 
 
 def scope(haiku: "Haiku", step: Scope | DefaultScope | Reenter) -> None:
     """Open a scope: Haiku makes its name unique, unless it is forced, which is how one is entered again."""
     symbols, frame = haiku.symbols, haiku.frame
-    looking = symbols.looking[-1]
+    looking = symbols.looking
     if isinstance(step.reuse, OddFlag):
         raise Unsupported("`hk.name_scope` takes no reuse flag: whether names are made or found is `init` or `apply`.")
     if looking and isinstance(step, DefaultScope):
@@ -180,8 +88,9 @@ def scope(haiku: "Haiku", step: Scope | DefaultScope | Reenter) -> None:
         raise Unsupported(WHOLE)
     word = step.scope if isinstance(step, Scope) else step.default_scope if isinstance(step, DefaultScope) else ""
     plain = bool(word) and not looking and step.reuse != "auto"
-    if frame.timed and word and not symbols.given[-2][word]:
-        plain, symbols.given[-2][word] = True, 1
+    given = symbols.given[symbols.opened[-2]]
+    if frame.timed and word and not given[word]:
+        plain, given[word] = True, 1
     contexts = [expr("hk.name_scope('$word')", word=word) if plain else forced(symbols.scope.path)]
     if step.init is not None or step.dtype is not None:
         creator = haiku.function_name("create")
@@ -252,7 +161,7 @@ def get(haiku: "Haiku", step: Get | Variable) -> None:
     if (
         numbered is not None
         and haiku.frame.is_body
-        and not (step.as_ and (haiku.frame.timed or step.as_ in haiku.read))
+        and not (step.as_ and (haiku.frame.timed or step.as_ in haiku.facts.read))
     ):
         haiku.emit("for number in range($times):\n    $words", times=numbered, words=words)
         return
@@ -296,166 +205,6 @@ def getting(haiku: "Haiku", step: Get | Variable, entry: Path) -> ast.expr:
 def shape_of(init: Initial | None) -> list[int]:
     """Return the shape of an initial value."""
     return [len(init), *shape_of(init[0])] if isinstance(init, list) else []
-
-
-# -- which steps are the body of one function
-
-
-def makes(haiku: "Haiku", step: Step) -> bool:
-    """Return whether a step belongs into the body of a function that makes variables."""
-    if haiku.in_function or haiku.symbols.looking[-1]:
-        return False
-    if isinstance(step, Get | Variable | CurrentScope):
-        return True
-    if isinstance(step, Invoke | Thread):
-        known = haiku.function_of(step)
-        return known is not None and known.kind == "body"
-    if not isinstance(step, Scope | DefaultScope | Reenter | Intercept | NameScope | Repeat) or finds(step):
-        return False
-    inner = [one for one in step.steps if not isinstance(one, Initialize | Compute)]
-    return bool(inner) and all(makes(haiku, one) for one in inner)
-
-
-def together(haiku: "Haiku", steps: Sequence[Step]) -> None:
-    """Write steps; those that make variables and stand together become one transformed function."""
-    run: list[Step] = []
-    for step in steps:
-        making = any(not isinstance(one, Function) for one in run)
-        if isinstance(step, Initialize) and step.raises is None:
-            continue
-        if isinstance(step, Function) and not step.traced and any(makes(haiku, one) for one in step.steps):
-            if any(isinstance(inner, Reenter) for inner in walk(step.steps)):
-                flush(haiku, run)
-            haiku.step(step)
-            run.append(step)  # from here on its name stands for this function
-        elif (isinstance(step, Compute) and making) or (
-            makes(haiku, step) and not (isinstance(step, CurrentScope) and not run)
-        ):
-            run.append(step)
-        else:
-            flush(haiku, run)
-            haiku.step(step)
-    flush(haiku, run)
-
-
-def flush(haiku: "Haiku", run: list[Step]) -> None:
-    """Write the steps that were put together as one transformed function, and what was computed after them outside.
-
-    What may be refused is the end of a function of its own, whose `init` is tried: it is observed from what that returns or raises.
-    """
-    after: list[Step] = []
-    while run and isinstance(run[-1], Compute):
-        after.insert(0, run.pop())
-    steps = list(run)
-    run.clear()
-    if any(not isinstance(one, Function) for one in steps):
-        modules = {one: one.path for one in haiku.symbols.objects() if one.kind == "function"}
-        whole, last = standing(steps), None
-        tried = [one for top in steps for one in tried_in(top)]
-        for one in tried:
-            if one.raises == "nothing" and leaves(standing(steps, one)) == leaves(whole):
-                last = one
-            elif one.raises == "nothing":
-                build(haiku, standing(steps, one), modules, tried=one, trial=True)
-        build(haiku, whole, modules, tried=last)
-        for one in tried:
-            if one.raises != "nothing":
-                build(haiku, standing(steps, one), modules, tried=one, trial=True)
-    for step in after:
-        haiku.step(step)
-
-
-def tried_in(step: Step) -> Iterator[Step]:
-    """Yield the steps that may be refused, those inside of others before these."""
-    if isinstance(step, Block) and not isinstance(step, Function):
-        for inner in step.steps:
-            yield from tried_in(inner)
-    if step.raises is not None:
-        yield step
-
-
-def standing(steps: Sequence[Step], last: Step | None = None) -> list[Step]:
-    """Return the steps that are accepted, up to one that may be refused."""
-    kept: list[Step] = []
-    for step in steps:
-        ends = last is not None and any(one is last for one in walk([step]))
-        if step.raises in {None, "nothing"} or ends:
-            if isinstance(step, Block) and not isinstance(step, Function):
-                kept.append(step.model_copy(update={"steps": standing(step.steps, last)}))
-            else:
-                kept.append(step)
-        if ends:
-            break
-    return kept
-
-
-def leaves(steps: Sequence[Step]) -> list[int]:
-    """Return which steps these are, blocks apart."""
-    return [id(one) for one in walk(steps) if not isinstance(one, Block)]
-
-
-def build(
-    haiku: "Haiku", steps: list[Step], modules: Mapping[Object, Path], *, tried: Step | None = None, trial: bool = False
-) -> None:
-    """Write a transformed function of steps, and have its `init` make the variables.
-
-    A trial is one of several functions of the same steps: another one says what stands where.
-    """
-    before, places = haiku.symbols.standing(steps), {one: one.path for one in modules}
-    for one, path in modules.items():
-        one.path = path
-    known, shown = transformed_steps(haiku, steps, returns=not trial)
-    assert known.init is not None
-    made = haiku.initialised(known.init, stateful=known.stateful)
-    haiku.attempt(made, tried)
-    for word, got in shown.items():
-        reader = Reader(known.word, known.stateful, word if len(shown) > 1 else None, got=got)
-        if haiku.symbols.names[word].path:
-            haiku.readers[word] = reader
-        else:
-            haiku.bind(word, haiku.applied(reader, "params"))
-    if trial:
-        haiku.symbols.put_back(before)
-        for one, path in places.items():
-            one.path = path
-
-
-def transformed_steps(
-    haiku: "Haiku", steps: list[Step], key: ast.expr | None = None, *, returns: bool
-) -> tuple[Known, dict[str, bool]]:
-    """Write a transformed function of steps; return what is known of it, and what it returns."""
-    if haiku.in_function:
-        raise Unsupported(
-            "In Haiku variables are made by `init`, once and outside; a function that is applied, differentiated or "
-            "compiled only finds them."
-        )
-    known, there, around = Known(haiku.function_name("build"), "built"), haiku.entries(), haiku.symbols.scope.path
-    contexts = [*([forced(around)] if around else []), *haiku.frame.around]
-    with haiku.function_frame("body") as frame, haiku.symbols.at_path(around):
-        with haiku.apart() as body:
-            haiku.steps(steps)
-        body = within(contexts, body)
-        shown = {word: got for word, got in frame.shown.items() if returns and word in haiku.read}
-        names = [name(one) for one in shown]
-        if names:
-            value = names[0] if len(names) == 1 else expr("{$**names}", names=dict(zip(shown, names, strict=True)))
-            body += statements("return $value", value=value)
-        unbind(body, Names(body).read)
-    given = [(one, name(one)) for one in free_names(steps) if one in frame.local]
-    haiku.body += [*frame.above, *haiku.transformed(known.word, body, takes=given, stateful=frame.stateful)]
-    known.stateful, known.init = frame.stateful, expr("$word.init($key)", word=known.word, key=key or haiku.key())
-    known.makes = frozenset(one[1:] for one in haiku.entries() if one not in there)
-    haiku.defined[known.word] = known
-    return known, shown
-
-
-def unbind(body: Body, read: Mapping[str, None]) -> None:
-    """Leave out the names that nothing in a function reads."""
-    for number, one in enumerate(body):
-        if isinstance(one, ast.With | ast.For):
-            unbind(one.body, read)
-        elif isinstance(one, ast.Assign) and isinstance(one.targets[0], ast.Name) and one.targets[0].id not in read:
-            body[number : number + 1] = statements("$value", value=one.value)
 
 
 WORDS: Words = {
