@@ -2,7 +2,7 @@
 
 import ast
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -50,14 +50,14 @@ class Frame:
     """A function that is being written; the outermost is the script."""
 
     kind: str = "script"
-    #: whether it keeps state, whether it is only ever applied, and whether that is in a measured loop
+    #: whether it keeps state, and whether it is applied in a measured loop
     stateful: bool = False
-    looking: bool = False
     timed: bool = False
     #: names bound here, which stand for arrays; those of them that it returns, and whether a getter handed them out
     local: set[str] = field(default_factory=set)
     shown: dict[str, bool] = field(default_factory=dict)
-    #: statements that stand before it
+    #: its statements, and those that stand before it
+    body: Body = field(default_factory=list)
     above: Body = field(default_factory=list)
     #: the getters around what is written, as contexts, and how many of them change something; how many loops are
     around: list[ast.expr] = field(default_factory=list)
@@ -187,11 +187,13 @@ class Haiku(Jax):
         return any(frame.kind in APPLIED for frame in self.frames)
 
     @contextmanager
-    def function_frame(self, kind: str) -> Iterator[Frame]:
-        """Be in a function."""
+    def function_frame(self, kind: str, path: Path | None = None, *, looking: bool = False) -> Iterator[Frame]:
+        """Collect the body of a function; one that is transformed has a path, where no names are given yet."""
         frame, readers = Frame(kind, getters=self.frame.getters), dict(self.readers)
         self.frames.append(frame)
-        yield frame
+        there = nullcontext() if path is None else self.symbols.at_path(path, looking=looking)
+        with there, self.apart() as frame.body:
+            yield frame
         self.frames.pop()
         self.readers = readers
 

@@ -85,32 +85,27 @@ def getter(haiku: "Haiku", step: Function) -> None:
     """Write a function that gets variables by name, as they stand in a transformed function."""
     word, kind = haiku.function_name(step.function, own=True), "transformed" if step.traced else "body"
     looking = bool(step.traced) and looks_up(step)
-    with haiku.function_frame("body") as frame, haiku.symbols.at_path((), looking=looking), haiku.apart() as body:
-        frame.looking = looking
+    with haiku.function_frame("body", (), looking=looking) as frame:
         frame.local |= set(step.takes)
         haiku.steps(step.steps)
         haiku.body += returned(haiku, step)
-    unbind(body, Names(body).read)
+    unbind(frame.body, Names(frame.body).read)
     haiku.body += frame.above
     if step.traced:
-        haiku.body += haiku.transformed(word, body, takes=step.takes, stateful=frame.stateful)
+        haiku.body += haiku.transformed(word, frame.body, takes=step.takes, stateful=frame.stateful)
     else:
-        haiku.emit("def $word($*takes):\n    $*body", word=word, takes=step.takes, body=body)
+        haiku.emit("def $word($*takes):\n    $*body", word=word, takes=step.takes, body=frame.body)
     haiku.defined[word] = Known(word, kind, step, frame.stateful)
 
 
 def plain(haiku: "Haiku", step: Function) -> None:
     """Write a function around Haiku's: it takes the trees that it reads."""
     kind = "traced" if step.traced else "plain"
-    with (
-        haiku.function_frame(kind),
-        haiku.symbols.at_path(haiku.symbols.scope.path, looking=True),
-        haiku.apart() as body,
-    ):
+    with haiku.function_frame(kind, haiku.symbols.scope.path, looking=True) as frame:
         haiku.steps(step.steps)
         haiku.body += returned(haiku, step)
-    trees = [one for one in Names(body).free if one in haiku.trees()]
-    define(haiku, Known(step.function, "plain", step, takes=tuple(trees)), body)
+    trees = [one for one in Names(frame.body).free if one in haiku.trees()]
+    define(haiku, Known(step.function, "plain", step, takes=tuple(trees)), frame.body)
 
 
 def define(haiku: "Haiku", known: Known, body: Body) -> None:
@@ -138,15 +133,15 @@ def training_step(haiku: "Haiku", step: Function) -> None:
         last = Update(update=optimizer, minimize=last.minimize, times=last.times, steps=last.steps)
     assert isinstance(last, Update)
     moved = haiku.optimizers[last.update]
-    with haiku.function_frame("traced" if step.traced else "plain"), haiku.apart() as body:
+    with haiku.function_frame("traced" if step.traced else "plain") as frame:
         haiku.steps(before if step.returns else [])
         learning.take_steps(haiku, last.model_copy(update={"steps": [*before, *last.steps]}))
         known.changed = (moved.tree, moved.moments)
         result = [haiku.expression(step.returns)] if step.returns else []
         haiku.emit("return $result", result=ast.Tuple([*map(name, known.changed), *result], ast.Load()))
-    read = Names(body).read
+    read = Names(frame.body).read
     known.takes = (*(one for one in haiku.trees() if one in read), moved.moments)
-    define(haiku, known, body)
+    define(haiku, known, frame.body)
 
 
 def builder(haiku: "Haiku", step: Function) -> None:
@@ -163,6 +158,7 @@ def builder(haiku: "Haiku", step: Function) -> None:
                 haiku.step(one)
         model = haiku.symbols.at(step.returns or "")
         layers.declare(haiku)
+    haiku.body += frame.body
     if model is None or model not in haiku.nets or frame.init is None:
         raise Unsupported(
             "This project words a Haiku function that makes a model only where it returns a layer or a module, and has no words yet for one of bare variables."
@@ -297,8 +293,9 @@ def scan(haiku: "Haiku", step: Scan) -> None:
         raise Unsupported(
             "The turn of `jax.lax.fori_loop` is a pure function of what it carries, which is arrays: a function with another layer in it ends with the turn."
         )
-    with haiku.function_frame("scan"):
+    with haiku.function_frame("scan") as frame:
         haiku.scan(step)
+    haiku.body += frame.body
 
 
 def assign(haiku: "Haiku", step: Assign) -> None:

@@ -96,10 +96,10 @@ def gradient(haiku: "Haiku", step: Gradient) -> None:
 def loss(haiku: "Haiku", steps: Sequence[Step], scalar: str, takes: list[str], word: str = "loss") -> None:
     """Write the function that leads up to a scalar."""
     given = [(one, name(one)) for one in free_names(steps) if one not in takes]
-    with haiku.function_frame("loss"), haiku.apart() as body:
+    with haiku.function_frame("loss") as frame:
         haiku.steps(steps)
         haiku.emit("return $scalar", scalar=haiku.expression(scalar))
-    haiku.emit("def $word($*taken):\n    $*body", word=word, taken=[*takes, *given], body=body)
+    haiku.emit("def $word($*taken):\n    $*body", word=word, taken=[*takes, *given], body=frame.body)
 
 
 def train(haiku: "Haiku", step: Train) -> None:

@@ -81,12 +81,12 @@ def start_afresh(haiku: "Haiku") -> None:
 def finder(haiku: "Haiku", step: Measure) -> None:
     """Write a function that looks up what is got inside, and note the line that applies it."""
     word = haiku.function_name("find")
-    with haiku.function_frame("body") as frame, haiku.symbols.at_path(haiku.symbols.scope.path), haiku.apart() as body:
-        frame.looking = frame.timed = True
+    with haiku.function_frame("body", haiku.symbols.scope.path, looking=True) as frame:
+        frame.timed = True
         haiku.steps(step.steps)
     bound = list(dict.fromkeys(one.as_ for one in walk(step.steps) if isinstance(one, Get | Variable) and one.as_))
     names = [name(one) for one in bound]
-    body += statements("return $names", names=tupled(names)) if names else []
+    body = [*frame.body, *(statements("return $names", names=tupled(names)) if names else [])]
     haiku.body += haiku.transformed(word, body, stateful=frame.stateful)
     words = haiku.applied(Reader(word, stateful=frame.stateful), "params")
     line = "$names = $words" if names else "$words"

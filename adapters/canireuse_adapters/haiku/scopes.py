@@ -76,7 +76,7 @@ class Known:
 def scope(haiku: "Haiku", step: Scope | DefaultScope | Reenter) -> None:
     """Open a scope: Haiku makes its name unique, unless it is forced, which is how one is entered again."""
     symbols, frame = haiku.symbols, haiku.frame
-    looking = symbols.looking
+    looking, around = symbols.looking, symbols.opened[-2]
     if isinstance(step.reuse, OddFlag):
         raise Unsupported("`hk.name_scope` takes no reuse flag: whether names are made or found is `init` or `apply`.")
     if looking and isinstance(step, DefaultScope):
@@ -84,13 +84,12 @@ def scope(haiku: "Haiku", step: Scope | DefaultScope | Reenter) -> None:
     if not frame.is_body:
         haiku.steps(step.steps)
         return
-    if looking and not frame.looking:
+    if looking and around not in symbols.only_finding:
         raise Unsupported(WHOLE)
     word = step.scope if isinstance(step, Scope) else step.default_scope if isinstance(step, DefaultScope) else ""
     plain = bool(word) and not looking and step.reuse != "auto"
-    given = symbols.given[symbols.opened[-2]]
-    if frame.timed and word and not given[word]:
-        plain, given[word] = True, 1
+    if frame.timed and word and not symbols.given[around][word]:
+        plain, symbols.given[around][word] = True, 1
     contexts = [expr("hk.name_scope('$word')", word=word) if plain else forced(symbols.scope.path)]
     if step.init is not None or step.dtype is not None:
         creator = haiku.function_name("create")

@@ -5,8 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from canireuse.emit import Body, Names, expr, name, statements
-from canireuse.program import Object, free_names
-from canireuse.program.symbols import Path
+from canireuse.program import free_names
 from canireuse.script import Unsupported
 from canireuse.step import Step
 from canireuse.vocabulary import (
@@ -80,18 +79,17 @@ def flush(haiku: "Haiku", run: list[Step]) -> None:
     steps = list(run)
     run.clear()
     if any(not isinstance(one, Function) for one in steps):
-        modules = {one: one.path for one in haiku.symbols.objects() if one.kind == "function"}
-        whole, last = standing(steps), None
-        tried = [one for top in steps for one in tried_in(top)]
-        for one in tried:
-            if one.raises == "nothing" and leaves(standing(steps, one)) == leaves(whole):
-                last = one
-            elif one.raises == "nothing":
-                build(haiku, standing(steps, one), modules, tried=one, trial=True)
-        build(haiku, whole, modules, tried=last)
-        for one in tried:
+        whole = standing(steps)
+        trials = [(one, standing(steps, one)) for top in steps for one in tried_in(top)]
+        accepted = [(one, body) for one, body in trials if one.raises == "nothing"]
+        last = next((one for one, body in reversed(accepted) if leaves(body) == leaves(whole)), None)
+        for one, body in accepted:
+            if one is not last:
+                build(haiku, body, one, trial=True)
+        build(haiku, whole, last)
+        for one, body in trials:
             if one.raises != "nothing":
-                build(haiku, standing(steps, one), modules, tried=one, trial=True)
+                build(haiku, body, one, trial=True)
     for step in after:
         haiku.step(step)
 
@@ -125,20 +123,16 @@ def leaves(steps: Sequence[Step]) -> list[int]:
     return [id(one) for one in walk(steps) if not isinstance(one, Block)]
 
 
-def build(
-    haiku: "Haiku", steps: list[Step], modules: Mapping[Object, Path], *, tried: Step | None = None, trial: bool = False
-) -> None:
+def build(haiku: "Haiku", steps: list[Step], tried: Step | None, *, trial: bool = False) -> None:
     """Write a transformed function of steps, and have its `init` make the variables.
 
     A trial is one of several functions of the same steps: another one says what stands where.
     """
-    before, places = haiku.symbols.standing(steps), {one: one.path for one in modules}
-    for one, path in modules.items():
-        one.path = path
+    before = haiku.symbols.standing(steps)
+    templates = {one: one.path for one in haiku.symbols.objects() if one.kind == "function"}
     known, shown = transformed_steps(haiku, steps, returns=not trial)
     assert known.init is not None
-    made = haiku.initialised(known.init, stateful=known.stateful)
-    haiku.attempt(made, tried)
+    haiku.attempt(haiku.initialised(known.init, stateful=known.stateful), tried)
     for word, got in shown.items():
         reader = Reader(known.word, known.stateful, word if len(shown) > 1 else None, got=got)
         if haiku.symbols.names[word].path:
@@ -147,7 +141,7 @@ def build(
             haiku.bind(word, haiku.applied(reader, "params"))
     if trial:
         haiku.symbols.put_back(before)
-        for one, path in places.items():
+        for one, path in templates.items():
             one.path = path
 
 
@@ -162,16 +156,15 @@ def transformed_steps(
         )
     known, there, around = Known(haiku.function_name("build"), "built"), haiku.entries(), haiku.symbols.scope.path
     contexts = [*([forced(around)] if around else []), *haiku.frame.around]
-    with haiku.function_frame("body") as frame, haiku.symbols.at_path(around):
-        with haiku.apart() as body:
-            haiku.steps(steps)
-        body = within(contexts, body)
-        shown = {word: got for word, got in frame.shown.items() if returns and word in haiku.facts.read}
-        names = [name(one) for one in shown]
-        if names:
-            value = names[0] if len(names) == 1 else expr("{$**names}", names=dict(zip(shown, names, strict=True)))
-            body += statements("return $value", value=value)
-        unbind(body, Names(body).read)
+    with haiku.function_frame("body", around) as frame:
+        haiku.steps(steps)
+    body = within(contexts, frame.body)
+    shown = {word: got for word, got in frame.shown.items() if returns and word in haiku.facts.read}
+    if shown:
+        names = {word: name(word) for word in shown}
+        value = expr("{$**names}", names=names) if len(names) > 1 else name(*shown)
+        body += statements("return $value", value=value)
+    unbind(body, Names(body).read)
     given = [(one, name(one)) for one in free_names(steps) if one in frame.local]
     haiku.body += [*frame.above, *haiku.transformed(known.word, body, takes=given, stateful=frame.stateful)]
     known.stateful, known.init = frame.stateful, expr("$word.init($key)", word=known.word, key=key or haiku.key())
