@@ -43,6 +43,7 @@ WORDS: Words = {
     **Jax.words, **scopes.WORDS, **layers.WORDS, **modules.WORDS, **checkpoints.WORDS, **learning.WORDS, **functions.WORDS,
     **measuring.WORDS,
 }  # fmt: skip
+LACKS = (*scopes.LACKS, *layers.LACKS, *modules.LACKS, *learning.LACKS, *functions.LACKS)
 
 
 @dataclass(eq=False)
@@ -125,12 +126,13 @@ class Haiku(Jax):
         "reuse_variables": "Haiku has no reuse mode that an open scope could be switched to: a whole function is run by `init` or by `apply`.",
         **dict.fromkeys(("scope.penalty", "default_scope.penalty", "reenter.penalty"), PENALTY),
         **dict.fromkeys((f"{verb}.auxiliary_name_scope" for verb in ("scope", "default_scope", "reenter")), NAMES),
-        "collection": "Haiku has no collections but two: the parameters, and the state, which is not trained.",
+        "collection": scopes.NO_COLLECTIONS,
         "paths": "A Haiku parameter has one path in the tree; which names of a function stand for it, nothing lists.",
     }
     layers = LAYERS
     preamble = {"Cell": CELL}
     words = WORDS
+    lacks = LACKS
     reads = measuring.READS
 
     def __init__(
@@ -184,7 +186,11 @@ class Haiku(Jax):
     @property
     def in_function(self) -> bool:
         """Whether a function is being written that is applied, differentiated or compiled."""
-        return any(frame.kind in APPLIED for frame in self.frames)
+        return self.inside(*APPLIED)
+
+    def inside(self, *kinds: str) -> bool:
+        """Return whether a function of one of these kinds is being written."""
+        return any(frame.kind in kinds for frame in self.frames)
 
     @contextmanager
     def function_frame(self, kind: str, path: Path | None = None, *, looking: bool = False) -> Iterator[Frame]:

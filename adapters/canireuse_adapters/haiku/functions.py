@@ -3,7 +3,7 @@
 import ast
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Body, Names, Words, expr, name, statements, text
+from canireuse.emit import Body, Lack, Names, Words, expr, name, statements, text
 from canireuse.script import Unsupported
 from canireuse.vocabulary import (
     Assign,
@@ -135,7 +135,7 @@ def training_step(haiku: "Haiku", step: Function) -> None:
     moved = haiku.optimizers[last.update]
     with haiku.function_frame("traced" if step.traced else "plain") as frame:
         haiku.steps(before if step.returns else [])
-        learning.take_steps(haiku, last.model_copy(update={"steps": [*before, *last.steps]}))
+        learning.update(haiku, last.model_copy(update={"steps": [*before, *last.steps]}))
         known.changed = (moved.tree, moved.moments)
         result = [haiku.expression(step.returns)] if step.returns else []
         haiku.emit("return $result", result=ast.Tuple([*map(name, known.changed), *result], ast.Load()))
@@ -202,10 +202,6 @@ def invoke(haiku: "Haiku", step: Invoke) -> None:
         if step.abstract and isinstance(made, ast.Call):
             made = expr("jax.eval_shape($function, $*given)", function=made.func, given=made.args)
         checkpoints.made(haiku, step.as_, known, made)
-    elif step.abstract:
-        raise Unsupported(
-            "Haiku makes shapes without memory by `jax.eval_shape` on an `init`; this function is no such."
-        )
     elif known.kind in {"step", "plain"}:
         results(
             haiku, known, step.as_, expr("$word($*taken)", word=known.word, taken=[*map(name, known.takes), *given])
@@ -224,9 +220,7 @@ def results(haiku: "Haiku", known: Known, to: str | None, words: ast.expr) -> No
         haiku.bind_here(to, words)
         return
     if haiku.in_function:
-        raise Unsupported(
-            "A training step returns new parameters, which a function that does more has to return as well; this project has no words for that yet."
-        )
+        raise Unsupported(learning.RETURNED)
     names = [name(one) for one in (*known.changed, *([to] if to else []))]
     haiku.emit("$names = $words", names=ast.Tuple(names, ast.Load()), words=words)
 
@@ -268,8 +262,6 @@ def called(haiku: "Haiku", known: Known) -> ast.expr:
 def thread(haiku: "Haiku", step: Thread) -> None:
     """Call a function in a thread."""
     known = haiku.known(step)
-    if known.kind == "body" and not haiku.frame.is_body:
-        raise Unsupported(WHOLE)
     function = called(haiku, known) if known.kind == "body" else name(known.word)
     with haiku.apart() as body:
         words = expr("pool.submit($function, $*taken).result()", function=function, taken=map(name, known.takes))
@@ -289,10 +281,6 @@ def repeat(haiku: "Haiku", step: Repeat) -> None:
 
 def scan(haiku: "Haiku", step: Scan) -> None:
     """Run a loop that is traced once: a function of what it carries, which only reads the parameters."""
-    if any(isinstance(inner, Replace) for inner in walk(step.steps)):
-        raise Unsupported(
-            "The turn of `jax.lax.fori_loop` is a pure function of what it carries, which is arrays: a function with another layer in it ends with the turn."
-        )
     with haiku.function_frame("scan") as frame:
         haiku.scan(step)
     haiku.body += frame.body
@@ -300,27 +288,21 @@ def scan(haiku: "Haiku", step: Scan) -> None:
 
 def assign(haiku: "Haiku", step: Assign) -> None:
     """Write into the tree of parameters."""
-    kinds = {one.kind for one in haiku.frames}
-    if "loss" in kinds:
-        raise Unsupported(
-            "A loss that is differentiated is a pure function of its parameters; it cannot write variables."
-        )
-    if haiku.frame.is_body:
-        raise Unsupported(INSIDE)
-    if kinds & {"traced", "scan"}:
-        raise Unsupported(PURE)
-    haiku.emit(
-        "$entry = $value",
-        entry=haiku.target(step.assign),
-        value=haiku.row(step.assign, haiku.new_value(step.to), "$value[None]"),
-    )
+    value = haiku.row(step.assign, haiku.new_value(step.to), "$value[None]")
+    haiku.emit("$entry = $value", entry=haiku.target(step.assign), value=value)
 
 
+LACKS = (
+    Lack("invoke", lambda haiku, step: step.abstract and haiku.known(step).kind != "builder",
+        "Haiku makes shapes without memory by `jax.eval_shape` on an `init`; this function is no such."),
+    Lack("thread", lambda haiku, step: haiku.known(step).kind == "body" and not haiku.frame.is_body, WHOLE),
+    Lack("scan", lambda _, step: any(isinstance(inner, Replace) for inner in walk(step.steps)),
+        "The turn of `jax.lax.fori_loop` is a pure function of what it carries, which is arrays: a function with another layer in it ends with the turn."),
+    Lack("assign", lambda haiku, _: haiku.inside("loss"),
+        "A loss that is differentiated is a pure function of its parameters; it cannot write variables."),
+    Lack("assign", lambda haiku, _: haiku.frame.is_body, INSIDE),
+    Lack("assign", lambda haiku, _: haiku.inside("traced", "scan"), PURE),
+)  # fmt: skip
 WORDS: Words = {
-    "function": function,
-    "invoke": invoke,
-    "thread": thread,
-    "repeat": repeat,
-    "scan": scan,
-    "assign": assign,
-}
+    "function": function, "invoke": invoke, "thread": thread, "repeat": repeat, "scan": scan, "assign": assign,
+}  # fmt: skip

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Body, Fill, Names, Words, expr, literal, name, statements, text
+from canireuse.emit import Body, Fill, Lack, Names, Words, expr, literal, name, statements, text
 from canireuse.program import Object, Slot
 from canireuse.script import Unsupported
 from canireuse.vocabulary import Call, Layer, Module, Wrap
@@ -88,15 +88,6 @@ class Net:
 
 def note(haiku: "Haiku", step: Layer | Wrap | Module) -> None:
     """Note a layer, a way to call one, or a module, for the function that is to make it."""
-    if isinstance(step, Layer) and (haiku.in_function or haiku.frame.is_body or haiku.frame.loops):
-        raise Unsupported(
-            "A Haiku layer is made anew inside each run of a transformed function and finds its parameters by name; "
-            "`init` makes them once, before the function that applies it."
-        )
-    if isinstance(step, Wrap) and step.inside == "bidirectional":
-        raise Unsupported("Haiku has no bidirectional wrapper: users unroll two cores and turn the time of one around.")
-    if isinstance(step, Wrap) and (kind_of(haiku.owner(step.wrap)) == "cell") != (step.inside == "rnn"):
-        raise Unsupported("`hk.dynamic_unroll` runs a core over time, and no other layer.")
     for place in step.members.values() if isinstance(step, Module) else ():
         if haiku.symbols.at(place) not in haiku.nets:
             haiku.spot(place)
@@ -323,4 +314,13 @@ def call(haiku: "Haiku", step: Call) -> None:
     haiku.emit("$to, $state = $words", to=step.as_ or "_", state=net.trees[1], words=words)
 
 
+LACKS = (
+    Lack("layer", lambda haiku, _: haiku.in_function or haiku.frame.is_body or haiku.frame.loops,
+        "A Haiku layer is made anew inside each run of a transformed function and finds its parameters by name; "
+        "`init` makes them once, before the function that applies it."),
+    Lack("wrap", lambda _, step: step.inside == "bidirectional",
+        "Haiku has no bidirectional wrapper: users unroll two cores and turn the time of one around."),
+    Lack("wrap", lambda haiku, step: (kind_of(haiku.owner(step.wrap)) == "cell") != (step.inside == "rnn"),
+        "`hk.dynamic_unroll` runs a core over time, and no other layer."),
+)  # fmt: skip
 WORDS: Words = {"call": call, "layer": note, "wrap": note, "module": note}

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Fill, Words, expr, literal, name
+from canireuse.emit import Fill, Lack, Words, expr, literal, name
 from canireuse.program import free_names
 from canireuse.program.symbols import Path
 from canireuse.script import Unsupported
@@ -15,6 +15,8 @@ from canireuse_adapters.training import TOO_LATE
 
 if TYPE_CHECKING:
     from canireuse_adapters.haiku import Haiku
+
+RETURNED = "A training step returns new parameters, which a function that does more has to return as well; this project has no words for that yet."
 
 
 @dataclass
@@ -42,8 +44,6 @@ class Moved:
 
 def freeze(haiku: "Haiku", step: Freeze | Unfreeze) -> None:
     """Note what later optimizers are to leave alone: Haiku has no flag on a parameter."""
-    if any(one.own for one in haiku.defined.values()):
-        raise Unsupported(TOO_LATE)
     for moved in haiku.optimizers.values():
         moved.stale = True
     if isinstance(step, Freeze):
@@ -79,10 +79,6 @@ def pick(haiku: "Haiku", moved: Moved) -> None:
 
 def gradient(haiku: "Haiku", step: Gradient) -> None:
     """Differentiate a function of a tree and pick an entry."""
-    if haiku.frame.is_body:
-        raise Unsupported(
-            "Inside a transformed function parameters are arrays already; Haiku users differentiate its `apply`."
-        )
     found = haiku.symbols.at(step.wrt)
     entry = found.path if found is not None and haiku.has_entry(found) else ()
     argument = entry[0] if entry else step.wrt
@@ -104,21 +100,12 @@ def loss(haiku: "Haiku", steps: Sequence[Step], scalar: str, takes: list[str], w
 
 def train(haiku: "Haiku", step: Train) -> None:
     """Take steps with an optimizer that is made for them."""
-    alone(haiku)
     moved = chosen(haiku, step.wrt, step.train)
     loss(haiku, step.steps, step.minimize, [moved.tree])
     pick(haiku, moved)
     made, part = haiku.optax(step), moved.part(moved.tree)
     haiku.emit("optimizer = $made\nmoments = optimizer.init($part)", made=made, part=part)
     move(haiku, ast.Name("optimizer", ast.Load()), moved, ["loss"], step.times)
-
-
-def alone(haiku: "Haiku") -> None:
-    """Refuse a training step inside of a function."""
-    if haiku.in_function or haiku.frame.is_body:
-        raise Unsupported(
-            "A training step returns new parameters, which a function that does more has to return as well; this project has no words for that yet."
-        )
 
 
 def move(haiku: "Haiku", optimizer: ast.expr, moved: Moved, losses: Sequence[str], times: int) -> None:
@@ -157,13 +144,7 @@ def make(haiku: "Haiku", word: str, step: Optimizer | Train, moved: Moved) -> No
 
 
 def update(haiku: "Haiku", step: Update) -> None:
-    """Take steps with an optimizer that was made before."""
-    alone(haiku)
-    take_steps(haiku, step)
-
-
-def take_steps(haiku: "Haiku", step: Update) -> None:
-    """Write the losses and the updates of a tree."""
+    """Write the losses and the updates of a tree, with an optimizer that was made before."""
     moved = haiku.optimizers[step.update]
     if moved.stale:
         raise Unsupported(TOO_LATE)
@@ -182,6 +163,12 @@ def slots(haiku: "Haiku", step: Expect) -> ast.expr:
     return haiku.slot_count(moved.kind, moved.moments)
 
 
+LACKS = (
+    Lack(("freeze", "unfreeze"), lambda haiku, _: any(one.own for one in haiku.defined.values()), TOO_LATE),
+    Lack("gradient", lambda haiku, _: haiku.frame.is_body,
+        "Inside a transformed function parameters are arrays already; Haiku users differentiate its `apply`."),
+    Lack(("train", "update"), lambda haiku, _: haiku.in_function or haiku.frame.is_body, RETURNED),
+)  # fmt: skip
 WORDS: Words = {
     "freeze": freeze, "unfreeze": freeze, "gradient": gradient, "train": train, "optimizer": optimizer, "update": update,
 }  # fmt: skip

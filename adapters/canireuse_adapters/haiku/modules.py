@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Words, expr
+from canireuse.emit import Lack, Words, expr
 from canireuse.program import Object
 from canireuse.script import Unsupported
 from canireuse.vocabulary import Get, Replace, Tie, Variable
@@ -20,9 +20,6 @@ ONE_TREE = "A Haiku function is applied to one tree of parameters; this one is i
 
 def tie(haiku: "Haiku", step: Tie) -> None:
     """Write the function anew, so that it gets the other parameter."""
-    compiled = any(one.kind in {"plain", "step"} and one.step and one.step.traced for one in haiku.defined.values())
-    if compiled and not haiku.in_function:
-        raise Unsupported(TIED_IN_CODE)
     haiku.idiom("What is shared is said in the function: it is written anew, and finds the other's parameter by name.")
     owner, part = haiku.symbols.above(step.tie)
     if haiku.symbols.at(step.tie) in haiku.nets:
@@ -34,6 +31,11 @@ def tie(haiku: "Haiku", step: Tie) -> None:
         if owner.kind == "layer":
             tie_layer(haiku, owner, part, own, other)
     change(haiku, step)
+
+
+def compiled(haiku: "Haiku") -> bool:
+    """Return whether a function that applies something was compiled before."""
+    return any(one.kind in {"plain", "step"} and one.step and one.step.traced for one in haiku.defined.values())
 
 
 def tie_layer(haiku: "Haiku", owner: Object, part: str, own: Object, other: Object) -> None:
@@ -73,8 +75,6 @@ def tie_layer(haiku: "Haiku", owner: Object, part: str, own: Object, other: Obje
 
 def replace(haiku: "Haiku", step: Replace) -> None:
     """Write the module's function anew with another member."""
-    if haiku.in_function:
-        raise Unsupported("What a Haiku module is made of stands in its code: a function puts no other member into it.")
     check_swap(haiku, step.replace, step.by)
     by_code = haiku.symbols.at(step.by) in haiku.nets
     haiku.idiom(
@@ -129,4 +129,9 @@ def find_tied(haiku: "Haiku", owner: Object, parts: Iterable[str]) -> None:
             haiku.readers[owner, part] = haiku.finder(f"{haiku.nets[owner].word}_{part}", found.path, words)
 
 
+LACKS = (
+    Lack("tie", lambda haiku, _: compiled(haiku) and not haiku.in_function, TIED_IN_CODE),
+    Lack("replace", lambda haiku, _: haiku.in_function,
+        "What a Haiku module is made of stands in its code: a function puts no other member into it."),
+)  # fmt: skip
 WORDS: Words = {"tie": tie, "replace": replace}

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Body, Fill, Words, expr, literal, statements, text
+from canireuse.emit import Body, Fill, Lack, Words, expr, literal, statements, text
 from canireuse.program import Object
 from canireuse.program.symbols import Path
 from canireuse.script import Unsupported
@@ -19,10 +19,12 @@ from canireuse.vocabulary import (
     Scope,
     Variable,
 )
+from canireuse_adapters.haiku.paths import finds
 
 if TYPE_CHECKING:
     from canireuse_adapters.haiku import Haiku
 
+NO_COLLECTIONS = "Haiku has no collections but two: the parameters, and the state, which is not trained."
 WHOLE = (
     "In Haiku `init` makes variables and `apply` finds them, each for a whole function; no scope inside one switches."
 )
@@ -77,10 +79,6 @@ def scope(haiku: "Haiku", step: Scope | DefaultScope | Reenter) -> None:
     """Open a scope: Haiku makes its name unique, unless it is forced, which is how one is entered again."""
     symbols, frame = haiku.symbols, haiku.frame
     looking, around = symbols.looking, symbols.opened[-2]
-    if isinstance(step.reuse, OddFlag):
-        raise Unsupported("`hk.name_scope` takes no reuse flag: whether names are made or found is `init` or `apply`.")
-    if looking and isinstance(step, DefaultScope):
-        raise Unsupported("A Haiku scope whose name is made unique is a new one: there is nothing to find in it.")
     if not frame.is_body:
         haiku.steps(step.steps)
         return
@@ -148,12 +146,6 @@ def intercept(haiku: "Haiku", step: Intercept) -> None:
 
 def get(haiku: "Haiku", step: Get | Variable) -> None:
     """Get a parameter, or a piece of state, which is not trained; Haiku makes no variable in another way."""
-    if isinstance(step, Get) and step.reuse is not None:
-        raise Unsupported(
-            "`hk.get_parameter` takes no reuse flag: `init` makes what is missing, and `apply` refuses it."
-        )
-    if step.collection is not None:
-        raise Unsupported("Haiku has no collections but two: the parameters, and the state, which is not trained.")
     entry, numbered = haiku.entry_of(step), step.numbered if isinstance(step, Get) else None
     words = getting(haiku, step, entry)
     haiku.frame.stateful |= entry[0] == "state"
@@ -206,6 +198,15 @@ def shape_of(init: Initial | None) -> list[int]:
     return [len(init), *shape_of(init[0])] if isinstance(init, list) else []
 
 
+LACKS = (
+    Lack(("scope", "default_scope", "reenter"), lambda _, step: isinstance(step.reuse, OddFlag),
+        "`hk.name_scope` takes no reuse flag: whether names are made or found is `init` or `apply`."),
+    Lack("default_scope", lambda haiku, step: haiku.symbols.looking or finds(step),
+        "A Haiku scope whose name is made unique is a new one: there is nothing to find in it."),
+    Lack("get", lambda _, step: step.reuse is not None,
+        "`hk.get_parameter` takes no reuse flag: `init` makes what is missing, and `apply` refuses it."),
+    Lack(("get", "variable"), lambda _, step: step.collection is not None, NO_COLLECTIONS),
+)  # fmt: skip
 WORDS: Words = {
     **dict.fromkeys(("scope", "default_scope", "reenter"), scope), "current_scope": lambda _haiku, _step: None,
     "intercept": intercept, "get": get, "variable": get,
