@@ -1,10 +1,13 @@
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
 from canireuse.hosts import Host
 from canireuse.judge import judge
+from canireuse.loader import load_all
 from canireuse.translation import Unsupported
+from canireuse.vocabulary import Function, Layer, Tie, walk
 from canireuse_adapters.haiku import Haiku
 from tests.adapters.reuse import REUSE
 
@@ -199,3 +202,23 @@ def test_a_module_that_may_be_refused_is_made_where_that_is_observed(load_spec):
     module = "{module: m, members: {a: one}, raises: nothing, expect: accepted}"
     made = Haiku().translate(load_spec(f"steps: [{layer}, {module}, {{call: m, on: [[1.0]]}}]").spec).text
     assert "try:\n\n    @hk.transform\n    def m(inputs):" in made
+
+
+def test_each_tie_after_the_network_was_made_is_noted_as_a_network_written_anew():
+    """Haiku ties by another function of the same tree, so the script defines the network twice; what makes a tied one defines it once."""
+    noted, once = 0, 0
+    for located in load_all([Path(__file__).parents[2] / "specs"]):
+        steps = [*walk(located.spec.steps)]
+        makers = [one for one in steps if isinstance(one, Function) and any(isinstance(s, Layer) for s in one.steps)]
+        made_tied = {id(inner) for maker in makers for inner in maker.steps}
+        ties = [one for one in steps if isinstance(one, Tie)]
+        for way in Haiku.ways_of(located.spec) if ties else ():
+            try:
+                idioms = Haiku("cpu", way).translate(located.spec).idioms
+            except Unsupported:
+                continue
+            anew = any(id(one) not in made_tied for one in ties)
+            assert any("it is written anew" in one for one in idioms) == anew, (located.id, way)
+            noted, once = noted + anew, once + (not anew)
+    assert noted
+    assert once
