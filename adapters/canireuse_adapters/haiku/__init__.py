@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import groupby
+from typing import TypeGuard
 
 from canireuse.emit import Body, Fill, Names, Words, expr, literal, name, statements
 from canireuse.program import Object
@@ -399,9 +400,9 @@ class Haiku(Jax):
         made = next((tree for tree in ("state", "params") if (tree, module, word) in there), None)
         return made or ("state" if step.trainable is False else "params"), module, word
 
-    def has_entry(self, found: Object) -> bool:
+    def has_entry(self, found: Object | None) -> TypeGuard[Object]:
         """Return whether something is a parameter or a piece of state in a tree."""
-        return found.kind in {"variable", "buffer"} and bool(found.path)
+        return found is not None and found.kind in {"variable", "buffer"} and bool(found.path)
 
     def entries(self) -> dict[Path, Object]:
         """Return all variables that there are by their entries."""
@@ -450,7 +451,7 @@ class Haiku(Jax):
     def spot(self, place: str) -> Object:
         """Return the variable at a place."""
         found = self.symbols.at(place)
-        if found is not None and self.has_entry(found):
+        if self.has_entry(found):
             return found
         owned = self.symbols.names.get(place.partition(".")[0]) in self.nets
         raise Unsupported(f"`{place}` is no variable of its own in Haiku." if owned else VALUE)
@@ -469,7 +470,7 @@ class Haiku(Jax):
         reader = self.readers.get((owner, part) if owner else first)
         if reader:
             return self.applied(reader, found.path[0] if found and found.path else "params")
-        if found and self.has_entry(found):
+        if self.has_entry(found):
             return self.entry_words(found.path)
         if dot and found not in self.nets:
             self.spot(place)
@@ -488,7 +489,7 @@ class Haiku(Jax):
     def target(self, place: str) -> ast.expr:
         """Return the words for what a write goes to: an entry; an array takes no write."""
         found, reader = self.symbols.at(place), self.readers.get(place)
-        if found is None or not self.has_entry(found) or (reader and reader.got):
+        if not self.has_entry(found) or (reader and reader.got):
             return expr("$array[...]", array=self.place(place))
         return self.entry_words(found.path)
 

@@ -52,7 +52,7 @@ def function(haiku: "Haiku", step: Function) -> None:
         calls = all(isinstance(one, Compute | Call) for one in before)
         if isinstance(last, Train | Update) and calls and not haiku.in_function:
             training_step(haiku, step)
-        elif found is not None and haiku.has_entry(found):
+        elif haiku.has_entry(found):
             raise Unsupported(
                 "A Haiku parameter is handed on as an array, its value of that moment; only its name leads to what it holds now."
             )
@@ -129,7 +129,8 @@ def training_step(haiku: "Haiku", step: Function) -> None:
     known = Known(step.function, "step", step, own=isinstance(last, Train))
     if isinstance(last, Train):
         optimizer = haiku.own(f"{step.function}_optimizer")
-        learning.make(haiku, optimizer, last, learning.chosen(haiku, last.wrt, last.train))
+        moved = learning.chosen(haiku, last.wrt, last.train)
+        learning.make(haiku, optimizer, last, moved, haiku.own(f"{optimizer}_moments"))
         last = Update(update=optimizer, minimize=last.minimize, times=last.times, steps=last.steps)
     assert isinstance(last, Update)
     moved = haiku.optimizers[last.update]

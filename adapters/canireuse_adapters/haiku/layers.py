@@ -65,8 +65,7 @@ class Net:
     make: ast.expr | None = None
     #: an input of the right shape
     sample: ast.expr | None = None
-    #: the name that a layer was given, the scope that it was made in, and the path that it got
-    given: str = ""
+    #: the scope that a layer was made in, and the path that it got
     scope: tuple[str, ...] = ()
     path: tuple[str, ...] = ()
     #: the trees that its parameters and its state are in
@@ -81,10 +80,6 @@ class Net:
     #: the function that made the model
     builder: Known | None = None
 
-    def name_of(self, layer: Object) -> str:
-        """Return the name that a layer is made with: the one given, or the default one."""
-        return self.given or DEFAULT_NAMES[kind_of(layer)]
-
 
 def note(haiku: "Haiku", step: Layer | Wrap | Module) -> None:
     """Note a layer, a way to call one, or a module, for the function that is to make it."""
@@ -96,8 +91,7 @@ def note(haiku: "Haiku", step: Layer | Wrap | Module) -> None:
     net, made = Net(word), haiku.symbols.names[word]
     if isinstance(step, Layer):
         net.make, net.sample = constructed(haiku, step)
-        net.given, net.scope = step.name or "", haiku.symbols.scope.path
-        net.trees = haiku.models.get(word, "params"), "state"
+        net.scope, net.trees = haiku.symbols.scope.path, (haiku.models.get(word, "params"), "state")
         if step.layer == "norm":
             made.parts.setdefault("bias", Object("variable", made=step, part="bias"))
     else:
@@ -158,11 +152,14 @@ def namesakes(haiku: "Haiku", fresh: list[Object]) -> list[Object]:
     """Return the layers made before that a function with new ones of their names makes too, so that these are numbered."""
     if haiku.way.get("layer") == "transforms-apart":
         return []
-    names = {(haiku.nets[one].name_of(one), haiku.nets[one].scope) for one in fresh}
+    names = {(name_of(one), haiku.nets[one].scope) for one in fresh}
     made = [(one, haiku.nets[one]) for one in haiku.symbols.objects() if one in haiku.nets and one not in fresh]
-    return [
-        one for one, net in made if net.make and net.trees[0] == "params" and (net.name_of(one), net.scope) in names
-    ]
+    return [one for one, net in made if net.make and net.trees[0] == "params" and (name_of(one), net.scope) in names]
+
+
+def name_of(layer: Object) -> str:
+    """Return the name that a layer is made with: the one given, or the default one."""
+    return (layer.made.name if isinstance(layer.made, Layer) else None) or DEFAULT_NAMES[kind_of(layer)]
 
 
 def layers_of(haiku: "Haiku", owner: Object) -> list[Object]:
@@ -174,7 +171,7 @@ def settle(haiku: "Haiku", layer: Object, tree: str) -> None:
     """Give a layer that is made for the first time the path that Haiku gives it, and its variables theirs."""
     net = haiku.nets[layer]
     with haiku.symbols.at_path(net.scope) if net.scope else nullcontext():
-        net.path = haiku.symbols.free(net.name_of(layer))
+        net.path = haiku.symbols.free(name_of(layer))
     for part, one in layer.parts.items():
         slot = layer.slot(part)
         *below, word = slot.attribute.split(".")
@@ -188,16 +185,15 @@ def stateful(owner: Object) -> bool:
 
 def constructor(haiku: "Haiku", layer: Object, fresh: Sequence[Object]) -> ast.expr:
     """Return the words that make a layer: with the name it was given, or, when made again, the one it got."""
-    net = haiku.nets[layer]
-    path = "/".join(net.path)
-    named: ast.expr | None = text(path)
-    if "/" in path:
-        named = expr("hk.force_name('$path')", path=path)
-    elif layer in fresh:
-        named = text(net.given) if net.given else None
-    made = net.make
+    path, made = "/".join(haiku.nets[layer].path), haiku.nets[layer].make
     assert isinstance(made, ast.Call)
-    return ast.Call(made.func, made.args, [*made.keywords, *([ast.keyword("name", named)] if named else [])])
+    assert isinstance(layer.made, Layer)
+    named: list[ast.expr] = [text(path)]
+    if "/" in path:
+        named = [expr("hk.force_name('$path')", path=path)]
+    elif layer in fresh:
+        named = [text(layer.made.name)] if layer.made.name else []
+    return ast.Call(made.func, made.args, [*made.keywords, *(ast.keyword("name", one) for one in named)])
 
 
 def write(haiku: "Haiku", called: list[Object], needed: list[Object], fresh: Sequence[Object] = ()) -> None:
@@ -278,7 +274,7 @@ def call_of(
     }  # fmt: skip
     return expr(
         words.get(kind, "$layer($on)"), layer=made or haiku.nets[owner].word, inner=haiku.nets[inner].word,
-        on=on or ast.Name("inputs", ast.Load()), training=training or ast.Name("is_training", ast.Load()),
+        on=on or expr("inputs"), training=training or expr("is_training"),
     )  # fmt: skip
 
 

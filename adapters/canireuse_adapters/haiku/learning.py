@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Fill, Lack, Words, expr, literal, name
+from canireuse.emit import Fill, Lack, Words, expr, literal, name, statements
 from canireuse.program import free_names
 from canireuse.program.symbols import Path
 from canireuse.script import Unsupported
@@ -80,7 +80,7 @@ def pick(haiku: "Haiku", moved: Moved) -> None:
 def gradient(haiku: "Haiku", step: Gradient) -> None:
     """Differentiate a function of a tree and pick an entry."""
     found = haiku.symbols.at(step.wrt)
-    entry = found.path if found is not None and haiku.has_entry(found) else ()
+    entry = found.path if haiku.has_entry(found) else ()
     argument = entry[0] if entry else step.wrt
     loss(haiku, step.steps, step.of, [argument])
     slope = expr("jax.grad(jax.checkpoint(loss))($tree)" if step.remat else "jax.grad(loss)($tree)", tree=argument)
@@ -102,13 +102,11 @@ def train(haiku: "Haiku", step: Train) -> None:
     """Take steps with an optimizer that is made for them."""
     moved = chosen(haiku, step.wrt, step.train)
     loss(haiku, step.steps, step.minimize, [moved.tree])
-    pick(haiku, moved)
-    made, part = haiku.optax(step), moved.part(moved.tree)
-    haiku.emit("optimizer = $made\nmoments = optimizer.init($part)", made=made, part=part)
-    move(haiku, ast.Name("optimizer", ast.Load()), moved, ["loss"], step.times)
+    make(haiku, "optimizer", step, moved, haiku.own("moments"))
+    move(haiku, "optimizer", moved, ["loss"], step.times)
 
 
-def move(haiku: "Haiku", optimizer: ast.expr, moved: Moved, losses: Sequence[str], times: int) -> None:
+def move(haiku: "Haiku", optimizer: str, moved: Moved, losses: Sequence[str], times: int) -> None:
     """Write updates of a tree by the gradients of losses."""
     slopes = [expr("jax.grad($loss)($tree)", loss=one, tree=moved.tree) for one in losses]
     slope = slopes[0]
@@ -122,24 +120,23 @@ def move(haiku: "Haiku", optimizer: ast.expr, moved: Moved, losses: Sequence[str
             "part = $part\nupdates, $moments = $optimizer.update($slope, $moments, part)\n"
             "$tree = hk.data_structures.merge($tree, optax.apply_updates(part, updates))"
         )
-    moments = name(moved.moments) if moved.moments else ast.Name("moments", ast.Load())
-    fills = {"moments": moments, "tree": moved.tree, "part": moved.part(moved.tree), "slope": moved.part(slope)}
-    with haiku.apart() as body:
-        haiku.emit(words, optimizer=optimizer, **fills)
+    body = statements(
+        words, optimizer=optimizer, moments=moved.moments, tree=moved.tree, part=moved.part(moved.tree), slope=moved.part(slope),
+    )  # fmt: skip
     haiku.turns(times, body)
 
 
 def optimizer(haiku: "Haiku", step: Optimizer) -> None:
     """Make an optimizer, and its state for what it is to move."""
-    make(haiku, step.optimizer, step, chosen(haiku, step.over, step.kind))
+    make(haiku, step.optimizer, step, chosen(haiku, step.over, step.kind), haiku.own(f"{step.optimizer}_moments"))
 
 
-def make(haiku: "Haiku", word: str, step: Optimizer | Train, moved: Moved) -> None:
+def make(haiku: "Haiku", word: str, step: Optimizer | Train, moved: Moved, moments: str) -> None:
     """Write an optimizer and its state."""
     pick(haiku, moved)
-    moved.moments = haiku.own(f"{word}_moments")
+    moved.moments = moments
     made, part = haiku.optax(step), moved.part(moved.tree)
-    haiku.emit("$word = $made\n$moments = $word.init($part)", word=word, made=made, moments=moved.moments, part=part)
+    haiku.emit("$word = $made\n$moments = $word.init($part)", word=word, made=made, moments=moments, part=part)
     haiku.optimizers[word] = moved
 
 
@@ -154,7 +151,7 @@ def update(haiku: "Haiku", step: Update) -> None:
     words = ["loss"] if len(scalars) == 1 else [haiku.own(f"loss_{number}") for number in range(len(scalars))]
     for word, scalar in zip(words, scalars, strict=True):
         loss(haiku, step.steps, scalar, [moved.tree], word)
-    move(haiku, name(step.update), moved, words, step.times)
+    move(haiku, step.update, moved, words, step.times)
 
 
 def slots(haiku: "Haiku", step: Expect) -> ast.expr:

@@ -63,7 +63,7 @@ def hoist(haiku: "Haiku", step: Measure) -> None:
         start_afresh(haiku)
     with haiku.apart() as above:
         drawn = haiku.key()
-        known, _ = transformed_steps(haiku, step.steps, ast.Name("key", ast.Load()), returns=False)
+        known, _ = transformed_steps(haiku, step.steps, expr("key"), returns=False)
     haiku.body += above
     if not haiku.frame.hoisted:
         haiku.emit("key = $drawn", drawn=drawn)

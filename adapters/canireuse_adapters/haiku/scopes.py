@@ -94,8 +94,8 @@ def scope(haiku: "Haiku", step: Scope | DefaultScope | Reenter) -> None:
         haiku.frame.above += statements(
             "def $creator(next_creator, shape, dtype, init, context):\n    return next_creator(shape, $dtype, $init)",
             creator=creator,
-            dtype=text(step.dtype) if step.dtype else ast.Name("dtype", ast.Load()),
-            init=ast.Name("init", ast.Load()) if step.init is None else haiku.initializer(step.init),
+            dtype=text(step.dtype) if step.dtype else expr("dtype"),
+            init=expr("init") if step.init is None else haiku.initializer(step.init),
         )
         contexts.append(expr("hk.custom_creator($creator)", creator=creator))
     with haiku.apart() as body:
@@ -175,7 +175,7 @@ def getting(haiku: "Haiku", step: Get | Variable, entry: Path) -> ast.expr:
     """Return the words that get a variable in a function: by its name, shape and dtype, and its initializer."""
     word: ast.expr = text(entry[-1])
     if isinstance(step, Get) and step.numbered is not None:
-        word = ast.JoinedStr([text(f"{entry[-1]}_"), ast.FormattedValue(ast.Name("number", ast.Load()), -1)])
+        word = ast.JoinedStr([text(f"{entry[-1]}_"), ast.FormattedValue(expr("number"), -1)])
     if isinstance(step, Variable) and step.start is not None:
         value = haiku.expression(step.start)
         asked: list[Fill] = [expr("jnp.shape($value)", value=value)]
