@@ -96,10 +96,9 @@ def save(haiku: "Haiku", step: Save) -> None:
 def entry_of(haiku: "Haiku", layer: Object, step: Save | None = None) -> ast.expr | None:
     """Return the words for a layer's entry in the tree, if all that is saved is in that: a layer without others inside."""
     net = haiku.nets[layer]
-    path = "/".join(net.path)
-    if not net.make or any(one.path[1] != path for one in layer.parts.values()) or (step and step.only):
+    if not net.make or any(one.path[1] != net.path for one in layer.parts.values()) or (step and step.only):
         return None
-    return expr("$tree['$path']", tree=net.trees[0], path=path)
+    return expr("$tree['$path']", tree=net.trees[0], path=net.path)
 
 
 def paths(owner: Object) -> dict[str, Path]:

@@ -126,7 +126,7 @@ def define(haiku: "Haiku", known: Known, body: Body) -> None:
 def training_step(haiku: "Haiku", step: Function) -> None:
     """Write a training step, which takes and returns the parameters and the optimizer's state."""
     *before, last = step.steps
-    known = Known(step.function, "step", step, own=isinstance(last, Train))
+    known = Known(step.function, "step", step)
     if isinstance(last, Train):
         optimizer = haiku.own(f"{step.function}_optimizer")
         moved = learning.chosen(haiku, last.wrt, last.train)
@@ -276,7 +276,7 @@ def repeat(haiku: "Haiku", step: Repeat) -> None:
         if isinstance(inner, Invoke) and (known := haiku.function_of(inner)):
             called(haiku, known)
     haiku.frame.loops += 1
-    haiku.block("for _ in range($times):\n    $*body", step.steps, times=step.repeat)
+    haiku.repeat(step)
     haiku.frame.loops -= 1
 
 

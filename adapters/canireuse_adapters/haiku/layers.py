@@ -65,9 +65,9 @@ class Net:
     make: ast.expr | None = None
     #: an input of the right shape
     sample: ast.expr | None = None
-    #: the scope that a layer was made in, and the path that it got
+    #: the scope that a layer was made in, and the path that it got, in Haiku's words
     scope: tuple[str, ...] = ()
-    path: tuple[str, ...] = ()
+    path: str = ""
     #: the trees that its parameters and its state are in
     trees: tuple[str, str] = ("params", "state")
     #: the contexts around its calls
@@ -141,7 +141,7 @@ def declare(haiku: "Haiku") -> None:
         needed = [*dict.fromkeys(known), *fresh]  # names are given in the order in which layers are made
         with haiku.symbols.at_path(()):
             for one in dict.fromkeys(known):
-                haiku.symbols.free("/".join(nets[one].path))
+                haiku.symbols.free(nets[one].path)
             for one in fresh:
                 settle(haiku, one, tree)
         if called:
@@ -152,9 +152,15 @@ def namesakes(haiku: "Haiku", fresh: list[Object]) -> list[Object]:
     """Return the layers made before that a function with new ones of their names makes too, so that these are numbered."""
     if haiku.way.get("layer") == "transforms-apart":
         return []
-    names = {(name_of(one), haiku.nets[one].scope) for one in fresh}
-    made = [(one, haiku.nets[one]) for one in haiku.symbols.objects() if one in haiku.nets and one not in fresh]
-    return [one for one, net in made if net.make and net.trees[0] == "params" and (name_of(one), net.scope) in names]
+    nets = haiku.nets
+    names = {(name_of(one), nets[one].scope) for one in fresh}
+    made = [one for one in made_layers(haiku) if one not in fresh and nets[one].trees[0] == "params"]
+    return [one for one in made if (name_of(one), nets[one].scope) in names]
+
+
+def made_layers(haiku: "Haiku") -> list[Object]:
+    """Return all layers that there are."""
+    return [one for one in haiku.symbols.objects() if one in haiku.nets and haiku.nets[one].make]
 
 
 def name_of(layer: Object) -> str:
@@ -171,11 +177,11 @@ def settle(haiku: "Haiku", layer: Object, tree: str) -> None:
     """Give a layer that is made for the first time the path that Haiku gives it, and its variables theirs."""
     net = haiku.nets[layer]
     with haiku.symbols.at_path(net.scope) if net.scope else nullcontext():
-        net.path = haiku.symbols.free(name_of(layer))
+        net.path = "/".join(haiku.symbols.free(name_of(layer)))
     for part, one in layer.parts.items():
         slot = layer.slot(part)
         *below, word = slot.attribute.split(".")
-        one.path = ("state" if slot.kind == "buffer" else tree, "/".join((*net.path, *below)), word)
+        one.path = ("state" if slot.kind == "buffer" else tree, "/".join((net.path, *below)), word)
 
 
 def stateful(owner: Object) -> bool:
@@ -185,7 +191,7 @@ def stateful(owner: Object) -> bool:
 
 def constructor(haiku: "Haiku", layer: Object, fresh: Sequence[Object]) -> ast.expr:
     """Return the words that make a layer: with the name it was given, or, when made again, the one it got."""
-    path, made = "/".join(haiku.nets[layer].path), haiku.nets[layer].make
+    path, made = haiku.nets[layer].path, haiku.nets[layer].make
     assert isinstance(made, ast.Call)
     assert isinstance(layer.made, Layer)
     named: list[ast.expr] = [text(path)]
@@ -202,7 +208,7 @@ def write(haiku: "Haiku", called: list[Object], needed: list[Object], fresh: Seq
     alone = len(called) == 1 and len(needed) == max(1, len(layers_of(haiku, called[0])))
     word = haiku.function_name(first.word, own=True) if alone else haiku.function_name("net")
     body: Body = []
-    made: dict[tuple[str, ...], str] = {}
+    made: dict[str, str] = {}
     for layer in needed:  # two of one name are one object
         net = haiku.nets[layer]
         again = made.get(net.path) if layer not in fresh else None

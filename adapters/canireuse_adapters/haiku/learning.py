@@ -161,7 +161,9 @@ def slots(haiku: "Haiku", step: Expect) -> ast.expr:
 
 
 LACKS = (
-    Lack(("freeze", "unfreeze"), lambda haiku, _: any(one.own for one in haiku.defined.values()), TOO_LATE),
+    Lack(("freeze", "unfreeze"),
+        lambda haiku, _: any(isinstance(inner, Train) for one in haiku.defined.values() if one.step for inner in one.step.steps),
+        TOO_LATE),
     Lack("gradient", lambda haiku, _: haiku.frame.is_body,
         "Inside a transformed function parameters are arrays already; Haiku users differentiate its `apply`."),
     Lack(("train", "update"), lambda haiku, _: haiku.in_function or haiku.frame.is_body, RETURNED),

@@ -63,12 +63,11 @@ def hoist(haiku: "Haiku", step: Measure) -> None:
         start_afresh(haiku)
     with haiku.apart() as above:
         drawn = haiku.key()
-        known, _ = transformed_steps(haiku, step.steps, expr("key"), returns=False)
+        made, _ = transformed_steps(haiku, step.steps, expr("key"), returns=False)
     haiku.body += above
     if not haiku.frame.hoisted:
         haiku.emit("key = $drawn", drawn=drawn)
-    assert known.init is not None
-    haiku.frame.hoisted[id(step)] = haiku.initialised(known.init, stateful=known.stateful)
+    haiku.frame.hoisted[id(step)] = made
 
 
 def start_afresh(haiku: "Haiku") -> None:

@@ -8,7 +8,7 @@ from canireuse.emit import Lack, Words, expr
 from canireuse.program import Object
 from canireuse.script import Unsupported
 from canireuse.vocabulary import Get, Replace, Tie, Variable
-from canireuse_adapters.haiku.layers import kind_of, layers_of, write
+from canireuse_adapters.haiku.layers import kind_of, layers_of, made_layers, write
 from canireuse_adapters.haiku.scopes import getting
 from canireuse_adapters.training import TIED_IN_CODE
 
@@ -41,7 +41,7 @@ def compiled(haiku: "Haiku") -> bool:
 def tie_layer(haiku: "Haiku", owner: Object, part: str, own: Object, other: Object) -> None:
     """Have a layer use another parameter: it is made under the name of the other's layer, or is handed the parameter."""
     net = haiku.nets[owner]
-    makers = [one for one in haiku.symbols.objects() if one in haiku.nets and haiku.nets[one].make]
+    makers = made_layers(haiku)
     giver = next((one for one in makers if one.parts.get(part) is other), None)
     handed = giver is None or kind_of(giver) != kind_of(owner) or len(owner.parts) > 1
     path, before = net.handed.pop(part, (own.path, ()))
@@ -64,7 +64,7 @@ def tie_layer(haiku: "Haiku", owner: Object, part: str, own: Object, other: Obje
     others = [leaf.path for one in makers if one is not owner for leaf in one.parts.values()]
     if not before and own.path not in others:  # its own parameter is nobody's any more
         tree, module, word = own.path
-        alone = len(owner.parts) == 1 and module == "/".join(net.path)
+        alone = len(owner.parts) == 1 and module == net.path
         haiku.emit(
             "del $tree['$module']" if alone else "del $tree['$module']['$word']", tree=tree, module=module, word=word
         )

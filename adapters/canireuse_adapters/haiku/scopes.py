@@ -62,8 +62,6 @@ class Known:
     #: the state that it takes, and of a training step what it returns anew
     takes: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
-    #: whether a training step has an optimizer of its own
-    own: bool = False
     #: of a builder, the model that it returns
     model: Object | None = None
     #: of a template, the function in which its module object was made last
@@ -130,9 +128,7 @@ def intercept(haiku: "Haiku", step: Intercept) -> None:
     frame.getters += changes
     if frame.is_body:
         frame.above += made
-        with haiku.apart() as body:
-            haiku.steps(step.steps)
-        haiku.body += within([context], body)
+        haiku.block("with $context:\n    $*body", step.steps, context=context)
     else:
         haiku.body += made
         frame.around.append(context)

@@ -130,11 +130,9 @@ def build(haiku: "Haiku", steps: list[Step], tried: Step | None, *, trial: bool 
     """
     before = haiku.symbols.standing(steps)
     templates = {one: one.path for one in haiku.symbols.objects() if one.kind == "function"}
-    known, shown = transformed_steps(haiku, steps, returns=not trial)
-    assert known.init is not None
-    haiku.attempt(haiku.initialised(known.init, stateful=known.stateful), tried)
-    for word, got in shown.items():
-        reader = Reader(known.word, known.stateful, word if len(shown) > 1 else None, got=got)
+    made, readers = transformed_steps(haiku, steps, returns=not trial)
+    haiku.attempt(made, tried)
+    for word, reader in readers.items():
         if haiku.symbols.names[word].path:
             haiku.readers[word] = reader
         else:
@@ -147,30 +145,33 @@ def build(haiku: "Haiku", steps: list[Step], tried: Step | None, *, trial: bool 
 
 def transformed_steps(
     haiku: "Haiku", steps: list[Step], key: ast.expr | None = None, *, returns: bool
-) -> tuple[Known, dict[str, bool]]:
-    """Write a transformed function of steps; return what is known of it, and what it returns."""
+) -> tuple[Body, dict[str, Reader]]:
+    """Write a transformed function of steps; return what makes its variables, and what reads those that it returns."""
     if haiku.in_function:
         raise Unsupported(
             "In Haiku variables are made by `init`, once and outside; a function that is applied, differentiated or "
             "compiled only finds them."
         )
-    known, there, around = Known(haiku.function_name("build"), "built"), haiku.entries(), haiku.symbols.scope.path
+    word, there, around = haiku.function_name("build"), haiku.entries(), haiku.symbols.scope.path
     contexts = [*([forced(around)] if around else []), *haiku.frame.around]
     with haiku.function_frame("body", around) as frame:
         haiku.steps(steps)
     body = within(contexts, frame.body)
-    shown = {word: got for word, got in frame.shown.items() if returns and word in haiku.facts.read}
+    shown = {one: got for one, got in frame.shown.items() if returns and one in haiku.facts.read}
     if shown:
-        names = {word: name(word) for word in shown}
+        names = {one: name(one) for one in shown}
         value = expr("{$**names}", names=names) if len(names) > 1 else name(*shown)
         body += statements("return $value", value=value)
     unbind(body, Names(body).read)
     given = [(one, name(one)) for one in free_names(steps) if one in frame.local]
-    haiku.body += [*frame.above, *haiku.transformed(known.word, body, takes=given, stateful=frame.stateful)]
-    known.stateful, known.init = frame.stateful, expr("$word.init($key)", word=known.word, key=key or haiku.key())
-    known.makes = frozenset(one[1:] for one in haiku.entries() if one not in there)
-    haiku.defined[known.word] = known
-    return known, shown
+    haiku.body += [*frame.above, *haiku.transformed(word, body, takes=given, stateful=frame.stateful)]
+    init = expr("$word.init($key)", word=word, key=key or haiku.key())
+    makes = frozenset(one[1:] for one in haiku.entries() if one not in there)
+    haiku.defined[word] = Known(word, "built", stateful=frame.stateful, init=init, makes=makes)
+    readers = {
+        one: Reader(word, frame.stateful, one if len(shown) > 1 else None, got=got) for one, got in shown.items()
+    }
+    return haiku.initialised(init, stateful=frame.stateful), readers
 
 
 def unbind(body: Body, read: Mapping[str, None]) -> None:
