@@ -3,7 +3,6 @@
 import ast
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TypeGuard
 
@@ -30,9 +29,10 @@ from canireuse.vocabulary import (
     walk,
 )
 from canireuse_adapters.haiku import checkpoints, functions, layers, learning, measuring, modules, scopes, transforms
+from canireuse_adapters.haiku.frames import Frame, Known, Reader
 from canireuse_adapters.haiku.layers import CELL, LAYERS, MAKERS, Net
 from canireuse_adapters.haiku.paths import TOP, Paths
-from canireuse_adapters.haiku.scopes import Known, Reader, within
+from canireuse_adapters.haiku.scopes import within
 from canireuse_adapters.jax import ERRORS, MISSING, SINCE_OF_OPTAX, Jax
 
 PENALTY = "Haiku collects no regularization terms: a loss adds them up from the tree of parameters itself."
@@ -45,42 +45,6 @@ WORDS: Words = {
     **measuring.WORDS,
 }  # fmt: skip
 LACKS = (*scopes.LACKS, *layers.LACKS, *modules.LACKS, *learning.LACKS, *functions.LACKS)
-
-
-@dataclass(eq=False)
-class Frame:
-    """A function that is being written; the outermost is the script."""
-
-    kind: str = "script"
-    #: whether it keeps state, and whether it is applied in a measured loop
-    stateful: bool = False
-    timed: bool = False
-    #: names bound here, which stand for arrays; those of them that it returns, and whether a getter handed them out
-    local: set[str] = field(default_factory=set)
-    shown: dict[str, bool] = field(default_factory=dict)
-    #: its statements, and those that stand before it
-    body: Body = field(default_factory=list)
-    above: Body = field(default_factory=list)
-    #: the getters around what is written, as contexts, and how many of them change something; how many loops are
-    around: list[ast.expr] = field(default_factory=list)
-    getters: int = 0
-    loops: int = 0
-    #: layers and modules that the next function makes
-    pending: list[Object] = field(default_factory=list)
-    #: the trees that were bound, and how many random keys were drawn
-    bound: set[str] = field(default_factory=set)
-    keys: int = 0
-    #: of a function that makes a model, the words for its `init` and whether that makes state
-    init: tuple[ast.expr, bool] | None = None
-    #: what reads the variable that the step being written binds
-    reader: Reader | None = None
-    #: measured loop -> its body
-    hoisted: dict[int, Body] = field(default_factory=dict)
-
-    @property
-    def is_body(self) -> bool:
-        """Whether it is the body of a transformed function."""
-        return self.kind == "body"
 
 
 class Haiku(Jax):

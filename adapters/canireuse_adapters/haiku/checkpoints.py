@@ -12,7 +12,7 @@ from canireuse.script import Unsupported
 from canireuse.step import Step
 from canireuse.vocabulary import Copy, Restore, Save
 from canireuse_adapters.haiku import layers
-from canireuse_adapters.haiku.scopes import Known
+from canireuse_adapters.haiku.frames import Known
 
 if TYPE_CHECKING:
     from canireuse_adapters.haiku import Haiku

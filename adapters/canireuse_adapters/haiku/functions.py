@@ -27,8 +27,9 @@ from canireuse.vocabulary import (
     walk,
 )
 from canireuse_adapters.haiku import checkpoints, layers, learning
+from canireuse_adapters.haiku.frames import Known, Reader
 from canireuse_adapters.haiku.paths import finds
-from canireuse_adapters.haiku.scopes import WHOLE, Known, Reader
+from canireuse_adapters.haiku.scopes import WHOLE
 from canireuse_adapters.haiku.transforms import unbind
 
 if TYPE_CHECKING:

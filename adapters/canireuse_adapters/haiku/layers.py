@@ -10,7 +10,8 @@ from canireuse.emit import Body, Fill, Lack, Names, Words, expr, literal, name, 
 from canireuse.program import Object, Slot
 from canireuse.script import Unsupported
 from canireuse.vocabulary import Call, Layer, Module, Wrap
-from canireuse_adapters.haiku.scopes import Known, within
+from canireuse_adapters.haiku.frames import Known
+from canireuse_adapters.haiku.scopes import within
 from canireuse_adapters.haiku.transforms import unbind
 
 if TYPE_CHECKING:

@@ -26,10 +26,10 @@ from canireuse.vocabulary import (
     walk,
 )
 from canireuse_adapters.haiku.checkpoints import tupled
+from canireuse_adapters.haiku.frames import Reader
 from canireuse_adapters.haiku.functions import looks_up
 from canireuse_adapters.haiku.learning import slots
 from canireuse_adapters.haiku.paths import TOP, finds
-from canireuse_adapters.haiku.scopes import Reader
 from canireuse_adapters.haiku.transforms import transformed_steps
 
 if TYPE_CHECKING:

@@ -2,17 +2,14 @@
 
 import ast
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from canireuse.emit import Body, Fill, Lack, Words, expr, literal, statements, text
-from canireuse.program import Object
 from canireuse.program.symbols import Path
 from canireuse.script import Unsupported
 from canireuse.step import Initial, OddFlag
 from canireuse.vocabulary import (
     DefaultScope,
-    Function,
     Get,
     Intercept,
     Reenter,
@@ -28,46 +25,6 @@ NO_COLLECTIONS = "Haiku has no collections but two: the parameters, and the stat
 WHOLE = (
     "In Haiku `init` makes variables and `apply` finds them, each for a whole function; no scope inside one switches."
 )
-
-
-@dataclass
-class Reader:
-    """What reads a variable that no entry stands for: a function that gets it, applied to a tree."""
-
-    word: str = ""
-    stateful: bool = False
-    #: its name among several that the function returns
-    key: str | None = None
-    #: whether a getter hands out something else for it
-    got: bool = False
-    #: the words themselves, where a function is applied otherwise
-    words: ast.expr | None = None
-
-
-@dataclass(eq=False)
-class Known:
-    """A function of the script, and what calls need to know."""
-
-    #: its name in the script
-    word: str
-    #: body: called inside transformed functions; transformed: by itself; builder: makes a model; step: of training; plain; built; net
-    kind: str
-    step: Function | None = None
-    stateful: bool = False
-    #: of what was built: the words for its `init`, and the entries that it makes
-    init: ast.expr | None = None
-    makes: frozenset[Path] = frozenset()
-    #: whether it was initialised
-    ready: bool = False
-    #: the state that it takes, and of a training step what it returns anew
-    takes: tuple[str, ...] = ()
-    changed: tuple[str, ...] = ()
-    #: of a builder, the model that it returns
-    model: Object | None = None
-    #: of a template, the function in which its module object was made last
-    module_in: object = None
-    #: its compiled form, which measured loops call
-    compiled: str = ""
 
 
 # -- scopes

@@ -24,8 +24,9 @@ from canireuse.vocabulary import (
     Variable,
     walk,
 )
+from canireuse_adapters.haiku.frames import Known, Reader
 from canireuse_adapters.haiku.paths import SCOPES, finds
-from canireuse_adapters.haiku.scopes import Known, Reader, forced, within
+from canireuse_adapters.haiku.scopes import forced, within
 
 if TYPE_CHECKING:
     from canireuse_adapters.haiku import Haiku
