@@ -204,6 +204,13 @@ def test_a_module_that_may_be_refused_is_made_where_that_is_observed(load_spec):
     assert "try:\n\n    @hk.transform\n    def m(inputs):" in made
 
 
+def test_a_step_and_the_block_around_it_that_may_both_be_refused_are_both_tried(load_spec):
+    got = "{get: w, shape: [1], init: 1.0, as: w, raises: nothing, expect: inner}"
+    block = f"{{scope: tower, raises: nothing, expect: outer, steps: [{got}]}}"
+    made = Haiku().translate(load_spec(f"steps: [{block}, {{expect: value, value: w, is: [1.0]}}]").spec).text
+    assert [made.count(f"observe('{label}', None)") for label in ("inner", "outer")] == [1, 1]
+
+
 def test_each_tie_after_the_network_was_made_is_noted_as_a_network_written_anew():
     """Haiku ties by another function of the same tree, so the script defines the network twice; what makes a tied one defines it once."""
     noted, once = 0, 0
