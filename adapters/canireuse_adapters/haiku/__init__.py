@@ -82,15 +82,15 @@ class Haiku(Jax):
     }
     ways = {"restore": ("replace", "merge")}
     options = frozenset({
-        *(f"{verb}.{option}" for verb in ("scope", "default_scope", "reenter") for option in ("init", "dtype")),
+        *(f"{verb}.{option}" for verb in scopes.VERBS for option in ("init", "dtype")),
         "call.given", "call.training", "copy.shallow", "save.only", "restore.partial", "gradient.remat", "function.template", "invoke.abstract",
         "layer.norm", "layer.cell", "layer.unnamed", "get.numbered", "get.shape_as", "get.uniform", "measure.fresh",
     })  # fmt: skip
     missing = {
         **MISSING,
         "reuse_variables": "Haiku has no reuse mode that an open scope could be switched to: a whole function is run by `init` or by `apply`.",
-        **dict.fromkeys(("scope.penalty", "default_scope.penalty", "reenter.penalty"), PENALTY),
-        **dict.fromkeys((f"{verb}.auxiliary_name_scope" for verb in ("scope", "default_scope", "reenter")), NAMES),
+        **{f"{verb}.penalty": PENALTY for verb in scopes.VERBS},
+        **{f"{verb}.auxiliary_name_scope": NAMES for verb in scopes.VERBS},
         "collection": scopes.NO_COLLECTIONS,
         "paths": "A Haiku parameter has one path in the tree; which names of a function stand for it, nothing lists.",
     }

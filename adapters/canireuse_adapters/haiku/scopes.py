@@ -21,6 +21,8 @@ from canireuse_adapters.haiku.paths import finds
 if TYPE_CHECKING:
     from canireuse_adapters.haiku import Haiku
 
+#: what opens a scope
+VERBS = ("scope", "default_scope", "reenter")
 NO_COLLECTIONS = "Haiku has no collections but two: the parameters, and the state, which is not trained."
 WHOLE = (
     "In Haiku `init` makes variables and `apply` finds them, each for a whole function; no scope inside one switches."
@@ -152,7 +154,7 @@ def shape_of(init: Initial | None) -> list[int]:
 
 
 LACKS = (
-    Lack(("scope", "default_scope", "reenter"), lambda _, step: isinstance(step.reuse, OddFlag),
+    Lack(VERBS, lambda _, step: isinstance(step.reuse, OddFlag),
         "`hk.name_scope` takes no reuse flag: whether names are made or found is `init` or `apply`."),
     Lack("default_scope", lambda haiku, step: haiku.symbols.looking or finds(step),
         "A Haiku scope whose name is made unique is a new one: there is nothing to find in it."),
@@ -161,6 +163,6 @@ LACKS = (
     Lack(("get", "variable"), lambda _, step: step.collection is not None, NO_COLLECTIONS),
 )  # fmt: skip
 WORDS: Words = {
-    **dict.fromkeys(("scope", "default_scope", "reenter"), scope), "current_scope": lambda _haiku, _step: None,
+    **dict.fromkeys(VERBS, scope), "current_scope": lambda _haiku, _step: None,
     "intercept": intercept, "get": get, "variable": get,
 }  # fmt: skip
