@@ -194,17 +194,10 @@ class Haiku(Jax):
         return free
 
     def transformed(
-        self,
-        word: str,
-        body: Body,
-        *,
-        takes: Sequence[Fill] = (),
-        stateful: bool,
-        multi: bool = False,
-        own: str = "$*takes",
+        self, word: str, body: Body, *, stateful: bool, takes: Sequence[Fill] = (), own: str = "", multi: bool = False
     ) -> Body:
         """Return the definition of a transformed function, of what the spec names or of the script's `own` inputs."""
-        words = f"@hk.{'multi_' if multi else ''}transform{'_with_state' if stateful else ''}\ndef $word({own}):\n    $*body"
+        words = f"@hk.{'multi_' if multi else ''}transform{'_with_state' if stateful else ''}\ndef $word({own or '$*takes'}):\n    $*body"
         return statements(words, word=word, takes=takes, body=body)
 
     def finder(self, word: str, entry: Path, words: ast.expr, around: Sequence[ast.expr] = ()) -> Reader:

@@ -8,34 +8,19 @@ from canireuse.program import places_of
 from canireuse.script import Unsupported
 from canireuse.spec import Spec
 from canireuse.step import Step
-from canireuse.vocabulary import (
-    Compute,
-    DefaultScope,
-    Expect,
-    Get,
-    Layer,
-    Measure,
-    Module,
-    NameScope,
-    Optimizer,
-    Reenter,
-    Repeat,
-    Scope,
-    Variable,
-    Wrap,
-    walk,
-)
+from canireuse.vocabulary import Compute, Expect, Get, Layer, Measure, NameScope, Optimizer, Repeat, Variable, walk
 from canireuse_adapters.haiku.checkpoints import tupled
 from canireuse_adapters.haiku.frames import Reader
 from canireuse_adapters.haiku.functions import looks_up
+from canireuse_adapters.haiku.layers import MAKERS
 from canireuse_adapters.haiku.learning import slots
-from canireuse_adapters.haiku.paths import TOP, finds
+from canireuse_adapters.haiku.paths import SCOPES, TOP, finds
 from canireuse_adapters.haiku.transforms import transformed_steps
 
 if TYPE_CHECKING:
     from canireuse_adapters.haiku import Haiku
 
-BY_NAME = (Get, Variable, Scope, DefaultScope, Reenter, NameScope, Repeat)
+BY_NAME = (Get, Variable, *SCOPES, NameScope, Repeat)
 NOT_BESIDE = (
     "What is timed with names in Haiku is an `init` or an `apply` alone: other steps beside them stand in the function "
     "that is transformed."
@@ -116,7 +101,7 @@ def models_of(spec: Spec) -> dict[str, str]:
     if not any(isinstance(step, Measure) for step in steps) or any(map(of_one_tree, steps)):
         return {}
     layers = [step.as_ for step in steps if isinstance(step, Layer)]
-    owners = {step.binding or "" for step in steps if isinstance(step, Layer | Module | Wrap | Optimizer)}
+    owners = {step.binding or "" for step in steps if isinstance(step, (*MAKERS, Optimizer))}
     model = {name: {name} for name in owners}
     for step in spec.steps:
         if isinstance(step, Layer | Expect | Compute):

@@ -8,14 +8,7 @@ from canireuse.emit import Body, Fill, Lack, Words, expr, literal, statements, t
 from canireuse.program.symbols import Path
 from canireuse.script import Unsupported
 from canireuse.step import Initial, OddFlag
-from canireuse.vocabulary import (
-    DefaultScope,
-    Get,
-    Intercept,
-    Reenter,
-    Scope,
-    Variable,
-)
+from canireuse.vocabulary import DefaultScope, Get, Intercept, Reenter, Scope, Variable
 from canireuse_adapters.haiku.paths import finds
 
 if TYPE_CHECKING:
