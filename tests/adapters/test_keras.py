@@ -10,6 +10,7 @@ from canireuse_adapters.keras import Keras
 ENGINES = ("tensorflow", "jax", "torch")
 PAIR = "{variable: w, as: w}, {module: pair, members: {a: w, b: w}}"
 LAYER = "{layer: dense, name: one, inputs: 1, units: 1, as: one}"
+OTHER = "{layer: dense, name: two, inputs: 1, units: 1, as: two}"
 SAYS = {
     "a layer twice in a model": """
   - {layer: dense, name: first, inputs: 2, units: 2, as: first}
@@ -190,6 +191,16 @@ MESSAGES = [
 ]
 REFUSED = [
     ("[{layer: norm, inputs: 1, units: 1, as: a}, {variable: w, as: w}, {tie: a.kernel, to: w}]", "locks the state"),
+    (f"[{LAYER}, {OTHER}, {{tie: two.kernel, to: one.kernel}}, {{tie: one.kernel, to: two.kernel}}]", "and not later"),
+    (f"[{LAYER}, {OTHER}, {{assign: two.kernel, to: [[2.0]]}}, {{tie: two.kernel, to: one.kernel}}]", "and not later"),
+    (
+        f"[{LAYER}, {{module: net, members: {{a: one}}}}, {LAYER}, {OTHER}, {{tie: two.kernel, to: net.a.kernel}}]",
+        "and not later",
+    ),
+    (
+        f"[{LAYER}, {{module: net, members: {{a: one}}}}, {{drop: one}}, {OTHER}, {{tie: two.kernel, to: net.a.kernel}}]",
+        "no name any more",
+    ),
     ("[{variable: w, as: w}, {variable: v, as: v}, {tie: w, to: v}]", "is no place"),
     (f"[{PAIR}, {{call: pair, on: [1.0]}}]", "no `call` of its own"),
     (f"[{LAYER}, {{reparametrize: one.kernel, times: 2}}]", "no reparametrization"),

@@ -90,7 +90,7 @@ def in_tf2(tf: "TF2", step: Materialize) -> None:
 def in_keras(keras: "Keras", step: Materialize) -> None:
     """Build what waits for its variables."""
     found = keras.at(step.materialize)
-    if not waits(keras, found):
+    if not waits(found):
         raise Unsupported(
             "A Keras layer that has variables has their memory too: only one that was not built waits for it."
         )

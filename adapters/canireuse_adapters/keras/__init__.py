@@ -15,7 +15,6 @@ from canireuse.vocabulary import Expect, Function, Get, Invoke, walk
 from canireuse_adapters.keras import checkpoints, functions, layers, learning, measuring, modules, scopes
 from canireuse_adapters.keras.functions import Loop
 from canireuse_adapters.keras.layers import build
-from canireuse_adapters.keras.modules import NeedsOwnClass
 from canireuse_adapters.keras.scopes import NO_COLLECTIONS, layer_at, make_layers
 from canireuse_adapters.kinds import fits
 from canireuse_adapters.tensorflow import TWO_DEVICES
@@ -155,8 +154,6 @@ class Keras(Emitter):
         super().__init__(*arguments, **options)
         #: how each module is worded, by its step
         self.styles: dict[int, str] = {}
-        #: names of layers that are worded as a class of the script's own, since a variable of theirs is replaced later
-        self.replaced: frozenset[str] = frozenset()
         #: paths of the scopes that have a layer
         self.standing: set[tuple[str, ...]] = set()
         #: list of the variables that have given values where the script stands, none outside of stateless scopes
@@ -195,16 +192,9 @@ class Keras(Emitter):
     # -- the whole script
 
     def translate(self, spec: Spec) -> Script:
-        """Return the script; where a layer's variable is replaced, begin anew with a class of the user's own."""
+        """Return the script, which makes the layers of its scopes first."""
         make_layers(self, spec.steps, {})
-        try:
-            return super().translate(spec)
-        except NeedsOwnClass as need:
-            if str(need) in self.replaced:
-                raise Unsupported("Keras locks the state of a built layer: share the layer itself.") from None
-            again = type(self)(self.device, self.way, self.versions)
-            again.replaced = self.replaced | {str(need)}
-            return again.translate(spec)
+        return super().translate(spec)
 
     def above(self, body: Body) -> Body:
         """Put above all steps the root layer, what is said of devices, and between Python's own imports and all others the engine."""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from canireuse.emit import Effects, Fill, Unsupported, Words, expr
 from canireuse.program import Object
 from canireuse.vocabulary import Copy, Layer, Restore, Save
-from canireuse_adapters.keras.classes import class_of, is_own, own_classes
+from canireuse_adapters.keras.classes import class_of, tie_of, tied_classes
 from canireuse_adapters.keras.layers import build, has_variables, kind_of, shape
 from canireuse_adapters.kinds import OtherKind
 
@@ -48,7 +48,7 @@ def copied(keras: "Keras", to: str, of: str, *, shallow: bool = False) -> None:
         )
     if lacks_config(keras, found):
         raise Unsupported(NO_CONFIG)
-    if way == "pickle" and (style == "subclass" or own_classes(keras, found)):
+    if way == "pickle" and (style == "subclass" or tied_classes(keras, found)):
         raise OtherKind("Pickle finds a class by the module that it is imported from; a script's own has none.")
     keras.emit(COPIES[way], to=to, source=words)
 
@@ -72,8 +72,7 @@ def made_anew(keras: "Keras", of: str, new: str, dtype: str | None = None) -> No
     if isinstance(found.made, Layer) and found.kind == "layer":
         config = "{**$words.get_config(), 'dtype': '$dtype'}" if dtype else "$words.get_config()"
         keras.emit(f"$new = $kind.from_config({config})", kind=class_words(keras, found.made), **fills)
-        if not is_own(keras, found.made):
-            keras.emit("$new.build($shape)", new=new, shape=shape(found))
+        keras.emit("$new.build($shape)", new=new, shape=shape(found))
     elif keras.style(found) == "functional":
         options: dict[str, Fill] = {}
         if dtype:
@@ -93,7 +92,7 @@ def made_anew(keras: "Keras", of: str, new: str, dtype: str | None = None) -> No
 
 def class_words(keras: "Keras", made: Layer) -> str:
     """Return the class of a single layer."""
-    return class_of(made) if is_own(keras, made) else f"keras.layers.{CLASSES[made.layer]}"
+    return class_of(made.as_) if tie_of(keras, made) else f"keras.layers.{CLASSES[made.layer]}"
 
 
 # -- checkpoints
@@ -161,7 +160,7 @@ def restore(keras: "Keras", step: Restore) -> None:
         case _:
             keras.idiom(LOADED)
             # the older format does not ask the registry
-            named = {one: one for one in sorted(own_classes(keras, found))} if way == "h5" else {}
+            named = {one: one for one in sorted(tied_classes(keras, found))} if way == "h5" else {}
             options = {"custom_objects": expr("{$**named}", named=named)} if named else {}
             keras.emit("$to = keras.saving.load_model($kept, $**options)", to=step.restore, options=options, **fills)
 
@@ -178,7 +177,7 @@ def from_config(keras: "Keras", step: Restore, found: Object) -> None:
     made = found.made if isinstance(found.made, Layer) and found.kind == "layer" else None
     kind = class_words(keras, made) if made else expr("$to.__class__", **fills)
     keras.emit("$to = $kind.from_config($kept[0])", kind=kind, **fills)
-    if kind_of(found) and not is_own(keras, found.made):
+    if kind_of(found):
         keras.emit("$to.build($shape)", **fills, shape=shape(found))
     keras.emit("$to.set_weights($kept[1])", **fills)
 
@@ -188,7 +187,7 @@ def restored(keras: "Keras", step: Restore) -> None:
     found = saved(keras, step)
     if keras.way.get("restore", "weights") not in IN_PLACE and found.kind != "unknown":
         keras.symbols.names[step.restore] = other = found.copied()
-        has_variables(keras, other)
+        has_variables(other)
 
 
 WORDS: Words = {

@@ -1,53 +1,41 @@
-"""Classes of the script's own: layers that can be handed another's variable, and models that hold anything."""
+"""Classes of the script's own: layers that are tied to another when they are built, and models that hold anything."""
 
 import ast
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from canireuse.emit import Fill, Unsupported, expr, text
+from canireuse.emit import Fill, Unsupported, attribute, expr, text
 from canireuse.program import Fate, Object
 from canireuse.step import Step
-from canireuse.vocabulary import Layer, Module, Restore
+from canireuse.vocabulary import Initialize, Layer, Module, Restore, Tie, Variable
 
 if TYPE_CHECKING:
     from canireuse_adapters.keras import Keras
 
-OWN_CLASS = (
-    "Keras's own layers have no setter for their kernel and lock their state once built; "
-    "a layer of the user's own, with variables made in `__init__`, can be handed another's."
+TIED = (
+    "Keras's own layers make their variables themselves: "
+    "a layer of the user's own holds the one whose variable it uses, and takes that when it is built."
 )
-#: kind of layer -> the class that stands for it, and what that computes
-OWN = {
-    "dense": ("Linear", "$inputs @ self.kernel"),
-    "embedding": ("Lookup", "keras.ops.take(self.kernel, $inputs, axis=0)"),
-}
-LAYER = """\
-@$*decorators
-class $kind(keras.Layer):
-    def __init__(self, $inputs, $units, $*starts, **$options):
-        super().__init__(**$options)
-        $*given
-        $*made
-    def call(self, $inputs):
-        return $outputs
-    $*configured
-"""
-GIVEN = "self.given = {'inputs': $inputs, 'units': $units, $**starts}"
-LAYER_CONFIG = """\
-def get_config(self):
-    return {**super().get_config(), **self.given, $**members}
-"""
-MODEL = """\
+#: kind of layer -> what it computes, where a layer of the script's own can stand for it
+COMPUTES = {"dense": "$inputs @ self.kernel", "embedding": "keras.ops.take(self.kernel, $inputs, axis=0)"}
+#: variable of a dense layer -> its shape, from what the layer is built for and from the other variable
+SHAPES = {"kernel": "($shape[-1], *self.bias.shape)", "bias": "self.kernel.shape[-1:]"}
+#: steps that ask nothing of a layer which stands before them: after any other one it has variables of its own
+ASKS_NOTHING = (Initialize, Layer, Module, Tie, Variable)
+CLASS = """\
 @$*decorators
 class $kind($base):
     def __init__(self, $*members, **$options):
         super().__init__(**$options)
         $*assigned
+    $*built
     $*call
     $*configured
-$module = $kind($*places, name='$module')
+$to = $kind($*places, $**given)
 """
+BUILD = "def build(self, $shape):\n    $*made"
 CALL = "def call(self, $inputs):\n    return $outputs"
-MODEL_CONFIG = """\
+CONFIG = """\
 def get_config(self):
     return {**super().get_config(), $**members}
 @classmethod
@@ -57,12 +45,13 @@ def from_config(cls, $config):
     return cls(**$config)
 """
 #: names of these classes, which see no name of a spec and give way to none
-LOCAL: dict[str, Fill] = {word: word for word in ("inputs", "units", "options", "config", "name")}
-
-
-def is_own(keras: "Keras", made: Step | None) -> bool:
-    """Return whether a layer is worded as a class of the script's own, since a variable of it is replaced later."""
-    return isinstance(made, Layer) and made.as_ in keras.replaced and made.layer in OWN
+LOCAL: dict[str, Fill] = {
+    "inputs": "inputs",
+    "shape": "input_shape",
+    "options": "options",
+    "config": "config",
+    "name": "name",
+}
 
 
 def initializer(value: Any) -> ast.expr:
@@ -74,14 +63,46 @@ def initializer(value: Any) -> ast.expr:
     return expr("keras.initializers.Constant($x)", x=value)
 
 
-def class_of(step: Layer) -> str:
-    """Return the name of the class of a layer of the script's own."""
-    return f"{OWN[step.layer][0]}{'' if step.bias is None else 'WithBias'}"
+# -- which layers are tied
 
 
-def own_classes(keras: "Keras", found: Object) -> set[str]:
-    """Return the layer classes of the script's own that something is made of."""
-    return {class_of(one.made) for one in found.walk() if isinstance(one.made, Layer) and is_own(keras, one.made)}
+def tie_of(keras: "Keras", made: Step | None) -> Tie | None:
+    """Return the tie by which a layer takes a variable of one before it, if nothing is asked of it until then."""
+    steps = keras.facts.steps
+    place = next((place for place, one in enumerate(steps) if one is made), None)
+    if place is None or not isinstance(made, Layer) or made.layer not in COMPUTES or made.penalty is not None:
+        return None
+    for one in steps[place + 1 :]:
+        if isinstance(one, Tie) and layer_of(keras, one.tie) is made:
+            source = layer_of(keras, one.to)
+            is_before = any(before is source for before in steps[:place])
+            return one if is_before and one.raises is None else None
+        if not isinstance(one, ASKS_NOTHING):
+            return None
+    return None
+
+
+def layer_of(keras: "Keras", place: str) -> Layer | None:
+    """Return the step of the layer whose variable stands at a place, through models as they are written; None if that is not plain."""
+    models = {one.module: one.members for one in keras.facts.steps if isinstance(one, Module)}
+    name, *rest = place.split(".")[:-1] or [""]
+    for part in rest:
+        name = models.get(name, {}).get(part, "")
+    bound = [one for one in keras.facts.steps if name and one.binding == name]
+    return bound[0] if len(bound) == 1 and isinstance(bound[0], Layer) else None
+
+
+def tied_classes(keras: "Keras", found: Object) -> set[str]:
+    """Return the classes of the tied layers that something is made of."""
+    return {class_of(one.made.as_) for one in found.walk() if isinstance(one.made, Layer) and tie_of(keras, one.made)}
+
+
+# -- how they are written
+
+
+def class_of(name: str) -> str:
+    """Return the class that is written for a layer or a model."""
+    return name.title().replace("_", "")
 
 
 def serializes(keras: "Keras") -> bool:
@@ -93,53 +114,27 @@ def serializes(keras: "Keras") -> bool:
     )
 
 
-def registered(*, serialized: bool) -> list[ast.expr]:
-    """Return the decorator by which a class is found again, if it is to be."""
-    return [expr("keras.saving.register_keras_serializable()")] if serialized else []
-
-
-def own_layer(keras: "Keras", step: Layer, last: dict[str, Fill]) -> None:
-    """Write a layer class of the user's own, above the first of its layers, and make one."""
-    keras.idiom(OWN_CLASS)
-    if keras.is_abstract(step):
-        raise Unsupported(
-            "A Keras layer that waits for its memory has no variables yet, so there is nothing that could be tied before it is built."
-        )
-    if step.penalty is not None:
-        raise Unsupported(
-            "A layer of the user's own, which a tie needs in Keras, is worded here without a regularizer."
-        )
-    own = [one for one in keras.facts.steps if isinstance(one, Layer) and is_own(keras, one)]
-    if next(one for one in own if class_of(one) == class_of(step)) is step:
-        own_class(keras, step)
-    starts = [step.kernel] if step.bias is None else [step.kernel, step.bias]
-    keras.fill(
-        "$as = $kind($inputs, $units, $*starts, $**last)",
-        step,
-        kind=class_of(step),
-        starts=[*map(initializer, starts)],
-        last=last,
-    )
-
-
-def own_class(keras: "Keras", step: Layer) -> None:
-    """Write the class of a layer that makes its variables when it is constructed."""
-    starts, serialized = ["kernel", *([] if step.bias is None else ["bias"])], serializes(keras)
+def tied_layer(keras: "Keras", step: Layer, tie: Tie, last: dict[str, Fill]) -> None:
+    """Write the class of a layer that takes a variable of another and makes the rest itself, and make one."""
+    source, part = layer_of(keras, tie.to), tie.tie.rpartition(".")[2]
+    assert source is not None
+    other = keras.at(source.as_)
+    if other.made is not source:
+        raise Unsupported("The layer to tie to has no name any more by which it could be handed over.")
+    keras.idiom(TIED)
+    slot = other.slot(tie.to.rpartition(".")[2])
+    rest = [] if step.bias is None or step.layer == "embedding" else [{"kernel": "bias", "bias": "kernel"}[part]]
     with keras.apart() as made:
-        for start in starts:
-            shape = "($inputs, $units)" if start == "kernel" else "($units,)"
-            words = f"self.$start = self.add_weight({shape}, initializer=$start, name='$start')"
-            keras.emit(words, start=start, **LOCAL)
-    with keras.apart() as given:
-        keras.emit(GIVEN, starts={start: start for start in starts}, **LOCAL)
-    with keras.apart() as configured:
-        words = "keras.saving.serialize_keras_object(self.given['$start'])"
-        keras.emit(LAYER_CONFIG, members={start: expr(words, start=start) for start in starts})
-    keras.emit(
-        LAYER, decorators=registered(serialized=serialized), kind=class_of(step), starts=starts, made=made,
-        given=given if serialized else [], configured=configured if serialized else [],
-        outputs=expr(OWN[step.layer][1] + ("" if step.bias is None else " + self.bias"), **LOCAL), **LOCAL,
-    )  # fmt: skip
+        keras.emit("self.$part = $taken", part=part, taken=attribute(expr("self.tied_to"), [slot.attribute]))
+        for own in rest:
+            words = "self.$own = self.add_weight($shape, initializer=self.$start, name='$own')"
+            keras.emit(words, own=own, start=f"{own}_initializer", shape=expr(SHAPES[own], **LOCAL))
+    with keras.apart() as built:
+        keras.emit(BUILD, made=made, **LOCAL)
+    starts: dict[str, Fill] = {f"{own}_initializer": initializer(getattr(step, own)) for own in rest}
+    members = {"tied_to": keras.place(source.as_), **starts}
+    outputs = expr(COMPUTES[step.layer] + (" + self.bias" if rest else ""), **LOCAL)
+    written(keras, step.as_, "keras.Layer", members, outputs, built=built, serialized=serializes(keras), given=last)
 
 
 def in_turn(called: list[ast.expr], outputs: ast.expr) -> ast.expr:
@@ -149,22 +144,22 @@ def in_turn(called: list[ast.expr], outputs: ast.expr) -> ast.expr:
     return outputs
 
 
-def model(
-    keras: "Keras", step: Module, places: dict[str, ast.expr], *, base: str, holds_layers: bool, is_called: bool
-) -> None:
-    """Write a class that holds the members as attributes, and calls them in turn if it is called; make one of it."""
-    serialized = serializes(keras) and holds_layers
+def written(
+    keras: "Keras", to: str, base: str, members: dict[str, ast.expr], outputs: ast.expr | None, *,
+    serialized: bool, given: dict[str, Fill], built: Sequence[ast.stmt] = (),
+) -> None:  # fmt: skip
+    """Write a class that keeps what it is constructed with, and construct one; it has a config if it is made anew from that."""
     with keras.apart() as assigned:
-        for name in places:
+        for name in members:
             keras.emit("self.$name = $name", name=name)
     with keras.apart() as call:
-        outputs = in_turn([expr("self.$name", name=name) for name in places], expr("$inputs", **LOCAL))
         keras.emit(CALL, outputs=outputs, **LOCAL)
     with keras.apart() as configured:
-        members = {name: expr("keras.saving.serialize_keras_object(self.$name)", name=name) for name in places}
-        keras.emit(MODEL_CONFIG, members=members, names=[text(name) for name in places], **LOCAL)
+        kept = {name: expr("keras.saving.serialize_keras_object(self.$name)", name=name) for name in members}
+        keras.emit(CONFIG, members=kept, names=[text(name) for name in members], **LOCAL)
     keras.emit(
-        MODEL, decorators=registered(serialized=serialized), base=expr(base), kind=step.module.title().replace("_", ""),
-        members=list(places), assigned=assigned, call=call if is_called else [], configured=configured if serialized else [],
-        module=step.module, places=list(places.values()), **LOCAL,
+        CLASS, decorators=[expr("keras.saving.register_keras_serializable()")] if serialized else [],
+        kind=class_of(to), base=expr(base), members=list(members), assigned=assigned, built=list(built),
+        call=call if outputs else [], configured=configured if serialized else [],
+        to=to, places=list(members.values()), given=given, **LOCAL,
     )  # fmt: skip

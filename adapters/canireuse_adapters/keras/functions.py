@@ -216,7 +216,7 @@ def defined(keras: "Keras", step: Function) -> None:
     keras.symbols.happen(step)
     for one in (one for first in names_in(step) for one in keras.at(first).walk()):
         if one.kind == "layer" and not one.abstract:
-            has_variables(keras, one)
+            has_variables(one)
     keras.at(step.function).path = keras.symbols.scope.path
 
 

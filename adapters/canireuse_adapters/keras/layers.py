@@ -7,7 +7,7 @@ from canireuse.emit import Effects, Fill, Slot, Unsupported, Words, attribute, e
 from canireuse.program import Object, places_of
 from canireuse.step import Step
 from canireuse.vocabulary import Block, Call, Layer, Wrap, walk
-from canireuse_adapters.keras.classes import initializer, is_own, own_layer
+from canireuse_adapters.keras.classes import initializer, layer_of, tie_of, tied_layer
 
 if TYPE_CHECKING:
     from canireuse_adapters.keras import Keras
@@ -76,8 +76,10 @@ def layer(keras: "Keras", step: Layer) -> None:
     """Construct a layer; it makes its variables when it is first called."""
     last: dict[str, Fill] = {} if step.trainable else {"trainable": False}
     last |= {"name": text(step.name)} if step.name else {}
-    if is_own(keras, step):
-        own_layer(keras, step, last)
+    if (tie := tie_of(keras, step)) and (source := layer_of(keras, tie.to)):
+        if not keras.is_abstract(step):
+            build(keras, keras.place(source.as_), keras.at(source.as_))
+        tied_layer(keras, step, tie, last)
         return
     options: dict[str, Fill] = {}
     if step.layer == "norm":
@@ -92,9 +94,9 @@ def layer(keras: "Keras", step: Layer) -> None:
 
 
 def made(keras: "Keras", step: Layer) -> None:
-    """Have a layer; one of the script's own has its variables under their own names."""
+    """Have a layer; a tied one has its variables under their own names."""
     keras.symbols.happen(step)
-    if is_own(keras, step):
+    if tie_of(keras, step):
         keras.at(step.as_).slots = {}
 
 
@@ -128,23 +130,23 @@ def through(inner: Object, attribute: str) -> dict[str, Slot]:
 # -- when it has its variables
 
 
-def waits(keras: "Keras", found: Object) -> bool:
+def waits(found: Object) -> bool:
     """Return whether a variable is still to be made somewhere inside."""
     if found.kind == "module":
-        return any(waits(keras, part) for part in found.parts.values())
-    return found.kind == "layer" and not found.built and not is_own(keras, found.made)
+        return any(waits(part) for part in found.parts.values())
+    return found.kind == "layer" and not found.built
 
 
 def build(keras: "Keras", words: ast.expr, found: Object) -> None:
     """Write the building of a layer, or of all layers of a module, that has no variables yet."""
-    if not waits(keras, found):
+    if not waits(found):
         return
     if found.kind == "module":
         for name, part in found.parts.items():
             build(keras, attribute(words, [attribute_of(name)]), part)
     elif not found.abstract:
         keras.emit("$layer.build($shape)", layer=words, shape=shape(found))
-        has_variables(keras, found)
+        has_variables(found)
 
 
 def initialize(keras: "Keras", step: Step) -> None:
@@ -164,10 +166,10 @@ def shape(found: Object) -> ast.expr:
     return literal([None, *([None] if wrapped(found) else []), inner.inputs])
 
 
-def has_variables(keras: "Keras", found: Object) -> None:
+def has_variables(found: Object) -> None:
     """Note that the layers inside have their variables."""
     for one in found.walk():
-        if one.kind == "layer" and not is_own(keras, one.made):
+        if one.kind == "layer":
             one.built = True
             one.abstract = False
 
@@ -192,7 +194,7 @@ def build_for(keras: "Keras", step: Step, *, calls_build: bool = True) -> None:
         places = inside(one)
         mentioned = names_in(one)
         for name, found in list(keras.symbols.names.items()):
-            if name not in mentioned or name in called or not waits(keras, found):
+            if name not in mentioned or name in called or not waits(found):
                 continue
             if calls_build and isinstance(one, Call) and one.call == name:
                 called.add(name)

@@ -7,17 +7,17 @@ from canireuse.emit import Effects, Fill, Lack, Slot, Unsupported, Words, expr, 
 from canireuse.program import Object
 from canireuse.step import Step
 from canireuse.vocabulary import Call, Freeze, Layer, Module, Replace, Save, Tie
-from canireuse_adapters.keras.classes import OWN, in_turn, is_own, model
+from canireuse_adapters.keras.classes import LOCAL, in_turn, serializes, tie_of, written
 from canireuse_adapters.keras.layers import attribute_of, build, innermost, kind_of, of_layer, wrapped
 
 if TYPE_CHECKING:
     from canireuse_adapters.keras import Keras
 
+LOCKED = (
+    "Keras locks the state of a built layer: one of the user's own takes another's variable when it is built, "
+    "and not later. Share the layer itself."
+)
 FIXED = "A functional model is fixed once it is made: its layers cannot be exchanged."
-
-
-class NeedsOwnClass(Exception):
-    """A layer's variable is replaced, which only a layer of the user's own allows."""
 
 
 # -- models
@@ -30,16 +30,17 @@ def module(keras: "Keras", step: Module) -> None:
     places = {attribute_of(name): keras.place(place) for name, place in step.members.items()}
     if style == "functional":
         shape, options = input_of(next(iter(members.values())))
-        outputs = in_turn(list(places.values()), expr("inputs"))
+        chain = in_turn(list(places.values()), expr("inputs"))
         keras.emit(
             "inputs = keras.Input($shape, $**options)\n$module = keras.Model(inputs, $outputs, name='$module')",
-            shape=shape, options=options, module=step.module, outputs=outputs,
+            shape=shape, options=options, module=step.module, outputs=chain,
         )  # fmt: skip
         return
-    found = members.values()
-    is_called = all(map(has_call, found))
     base = "keras.Layer" if style == "holder" and not is_kept(keras) else "keras.Model"
-    model(keras, step, places, base=base, holds_layers=all(one.is_owner for one in found), is_called=is_called)
+    called = [expr("self.$name", name=name) for name in places]
+    outputs = in_turn(called, expr("$inputs", **LOCAL)) if all(map(has_call, members.values())) else None
+    serialized = serializes(keras) and all(one.is_owner for one in members.values())
+    written(keras, step.module, base, places, outputs, serialized=serialized, given={"name": text(step.module)})
 
 
 def is_kept(keras: "Keras") -> bool:
@@ -162,7 +163,12 @@ def all_parts(keras: "Keras", step: Call) -> list[str]:
     """Return the variables of a layer in its own order if `stateless_call` can be given them; none if not."""
     found = keras.at(step.call)
     made = found.made if found.kind == "layer" else None
-    if not isinstance(made, Layer) or made.layer not in OWN or not made.trainable:
+    if (
+        not isinstance(made, Layer)
+        or made.layer not in {"dense", "embedding"}
+        or not made.trainable
+        or tie_of(keras, made)
+    ):
         return []
     parts = ["kernel", "bias"] if made.bias is not None and made.layer == "dense" else ["kernel"]
     if not set(step.given) <= set(parts) or any(isinstance(one, Freeze) for one in keras.facts.steps):
@@ -174,16 +180,12 @@ def all_parts(keras: "Keras", step: Call) -> list[str]:
 
 
 def tie(keras: "Keras", step: Tie) -> None:
-    """Take the old variable out of its owner, and assign the other to the attribute."""
-    holder = keras.at(step.tie.rpartition(".")[0])
-    made = of_layer(keras, step.tie)
-    if made is not None and not is_own(keras, made):
-        if made.layer not in OWN:
-            raise Unsupported(
-                "Keras locks the state of a built layer: none of its variables can be put in another's place. Share the layer itself."
-            )
-        raise NeedsOwnClass(made.as_)
-    check_lock(keras, holder)
+    """Take the old variable out of its owner, and assign the other to the attribute; a layer has taken it when it was built."""
+    if (made := of_layer(keras, step.tie)) is not None:
+        if tie_of(keras, made) is not step:
+            raise Unsupported(LOCKED)
+        return
+    check_lock(keras, keras.at(step.tie.rpartition(".")[0]))
     to = keras.place(step.to)
     keras.idiom(
         "An attribute that is only assigned anew leaves the old variable in the list of its owner: it is deleted first."
