@@ -4,7 +4,7 @@ import ast
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from canireuse.emit import Fill, Unsupported, attribute, expr, text
+from canireuse.emit import Fill, Unsupported, attribute, expr, statements, text
 from canireuse.program import Fate, Object
 from canireuse.step import Step
 from canireuse.vocabulary import Initialize, Layer, Module, Restore, Tie, Variable
@@ -19,39 +19,33 @@ TIED = (
 #: kind of layer -> what it computes, where a layer of the script's own can stand for it
 COMPUTES = {"dense": "$inputs @ self.kernel", "embedding": "keras.ops.take(self.kernel, $inputs, axis=0)"}
 #: variable of a dense layer -> its shape, from what the layer is built for and from the other variable
-SHAPES = {"kernel": "($shape[-1], *self.bias.shape)", "bias": "self.kernel.shape[-1:]"}
+SHAPES = {"kernel": "($input_shape[-1], *self.bias.shape)", "bias": "self.kernel.shape[-1:]"}
 #: steps that ask nothing of a layer which stands before them: after any other one it has variables of its own
 ASKS_NOTHING = (Initialize, Layer, Module, Tie, Variable)
 CLASS = """\
 @$*decorators
 class $kind($base):
-    def __init__(self, $*members, **$options):
-        super().__init__(**$options)
+    def __init__(self, $*members, **$kwargs):
+        super().__init__(**$kwargs)
         $*assigned
     $*built
     $*call
     $*configured
 $to = $kind($*places, $**given)
 """
-BUILD = "def build(self, $shape):\n    $*made"
+BUILD = "def build(self, $input_shape):\n    $*made"
 CALL = "def call(self, $inputs):\n    return $outputs"
 CONFIG = """\
 def get_config(self):
     return {**super().get_config(), $**members}
 @classmethod
 def from_config(cls, $config):
-    for $name in $names:
-        $config[$name] = keras.saving.deserialize_keras_object($config[$name])
+    $*loaded
     return cls(**$config)
 """
+LOADED = "$config['$name'] = keras.saving.deserialize_keras_object($config['$name'])"
 #: names of these classes, which see no name of a spec and give way to none
-LOCAL: dict[str, Fill] = {
-    "inputs": "inputs",
-    "shape": "input_shape",
-    "options": "options",
-    "config": "config",
-    "name": "name",
-}
+LOCAL: dict[str, Fill] = {word: word for word in ("inputs", "input_shape", "kwargs", "config")}
 
 
 def initializer(value: Any) -> ast.expr:
@@ -156,7 +150,8 @@ def written(
         keras.emit(CALL, outputs=outputs, **LOCAL)
     with keras.apart() as configured:
         kept = {name: expr("keras.saving.serialize_keras_object(self.$name)", name=name) for name in members}
-        keras.emit(CONFIG, members=kept, names=[text(name) for name in members], **LOCAL)
+        loaded = [line for name in members for line in statements(LOADED, name=name, **LOCAL)]
+        keras.emit(CONFIG, members=kept, loaded=loaded, **LOCAL)
     keras.emit(
         CLASS, decorators=[expr("keras.saving.register_keras_serializable()")] if serialized else [],
         kind=class_of(to), base=expr(base), members=list(members), assigned=assigned, built=list(built),
