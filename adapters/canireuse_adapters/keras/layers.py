@@ -24,7 +24,7 @@ LAYERS = {
 MADE = {
     "dense": "keras.layers.Dense($units, kernel_initializer=$kernel, $**options)",
     "embedding": "keras.layers.Embedding($inputs, $units, embeddings_initializer=$kernel, $**options)",
-    "norm": "keras.layers.BatchNormalization(momentum=0.9, epsilon=0.001, gamma_initializer=$kernel, $**options)",
+    "norm": "keras.layers.BatchNormalization(momentum=0.9, gamma_initializer=$kernel, $**options)",
     "cell": "keras.layers.SimpleRNNCell($units, kernel_initializer=$kernel, recurrent_initializer=$recurrent, $**options)",
 }
 WRAPPED = {
