@@ -16,6 +16,7 @@ from canireuse_adapters.keras import checkpoints, functions, layers, learning, m
 from canireuse_adapters.keras.functions import Loop
 from canireuse_adapters.keras.layers import build
 from canireuse_adapters.keras.scopes import NO_COLLECTIONS, layer_at, make_layers
+from canireuse_adapters.keras_layers import LAYERS
 from canireuse_adapters.kinds import fits
 from canireuse_adapters.tensorflow import TWO_DEVICES
 
@@ -147,7 +148,7 @@ class Keras(Emitter):
         "cpu": "on JAX: jax.block_until_ready; on TensorFlow and PyTorch a call returns when it is done",
         "gpu": "on TensorFlow: tf.test.experimental.sync_devices; on JAX: jax.block_until_ready; on PyTorch: torch.cuda.synchronize",
     }
-    layers = layers.LAYERS
+    layers = LAYERS
     words, notes, effects, lacks, reads = WORDS, scopes.NOTES, EFFECTS, LACKS, measuring.READS
 
     def __init__(self, *arguments: Any, **options: Any) -> None:

@@ -6,7 +6,8 @@ from canireuse.emit import Effects, Fill, Unsupported, Words, expr
 from canireuse.program import Object
 from canireuse.vocabulary import Copy, Layer, Restore, Save
 from canireuse_adapters.keras.classes import class_of, tie_of, tied_classes
-from canireuse_adapters.keras.layers import build, has_variables, kind_of, shape
+from canireuse_adapters.keras.layers import build, has_variables, shape
+from canireuse_adapters.keras_layers import CLASSES, kind_of
 from canireuse_adapters.kinds import OtherKind
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ NO_CONFIG = "Keras copies and loads an object through its config, which knows no
 LOADED = "Loading makes a new object; the script binds the module's name to it."
 #: ways of restoring that leave the object where it is
 IN_PLACE = {"weights", "set-weights"}
-CLASSES = {"dense": "Dense", "embedding": "Embedding", "norm": "BatchNormalization", "cell": "SimpleRNNCell"}
 COPIES = {
     "deepcopy": "$to = deepcopy($source)",
     "clone": "$to = keras.models.clone_model($source)\n$to.set_weights($source.get_weights())",

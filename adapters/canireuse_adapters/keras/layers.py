@@ -1,66 +1,20 @@
 """Layers of Keras: how they are made and wrapped, and when they have their variables."""
 
 import ast
+from functools import partial
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Effects, Fill, Slot, Unsupported, Words, attribute, expr, literal, text
+from canireuse.emit import Effects, Fill, Unsupported, Words, attribute, literal, text
 from canireuse.program import Object, places_of
 from canireuse.step import Step
-from canireuse.vocabulary import Block, Call, Layer, Wrap, walk
+from canireuse.vocabulary import Block, Call, Layer, walk
 from canireuse_adapters.keras.classes import initializer, layer_of, tie_of, tied_layer
+from canireuse_adapters.keras_layers import construct, innermost, kind_of, wrap, wrapped, wrapper
 
 if TYPE_CHECKING:
     from canireuse_adapters.keras import Keras
 
-#: kind of layer -> what Keras calls its variables, where that is another name
-LAYERS = {
-    "embedding": {"kernel": Slot("embeddings")},
-    "norm": {
-        "kernel": Slot("gamma"), "bias": Slot("beta"), "mean": Slot("moving_mean"), "var": Slot("moving_variance"),
-    },
-    "cell": {"recurrent": Slot("recurrent_kernel")},
-}  # fmt: skip
-#: kind of layer -> how it is made
-MADE = {
-    "dense": "keras.layers.Dense($units, kernel_initializer=$kernel, $**options)",
-    "embedding": "keras.layers.Embedding($inputs, $units, embeddings_initializer=$kernel, $**options)",
-    "norm": "keras.layers.BatchNormalization(momentum=0.9, gamma_initializer=$kernel, $**options)",
-    "cell": "keras.layers.SimpleRNNCell($units, kernel_initializer=$kernel, recurrent_initializer=$recurrent, $**options)",
-}
-WRAPPED = {
-    "rnn": "keras.layers.RNN($inner, return_sequences=True)",
-    "bidirectional": "keras.layers.Bidirectional($inner)",
-    "time_distributed": "keras.layers.TimeDistributed($inner)",
-}
-#: kind of wrapper -> the part that it wraps
-INSIDE = {"rnn": "cell", "time_distributed": "layer", "bidirectional": "forward"}
-
-
 # -- what a layer is
-
-
-def kind_of(found: Object) -> str:
-    """Return the kind of a layer, or of what wraps one; empty of anything else."""
-    if found.kind != "layer":
-        return ""
-    match found.made:
-        case Layer() as made:
-            return made.layer
-        case Wrap() as made:
-            return made.inside
-    return ""
-
-
-def wrapped(found: Object) -> Object | None:
-    """Return the layer that a layer wraps, None if it wraps none."""
-    return found.parts.get(INSIDE[kind_of(found)]) if kind_of(found) in INSIDE else None
-
-
-def innermost(found: Object) -> Layer | None:
-    """Return the step that made a layer, or what it wraps; None if that is not known."""
-    while inner := wrapped(found):
-        found = inner
-    return found.made if found.kind == "layer" and isinstance(found.made, Layer) else None
 
 
 def of_layer(keras: "Keras", place: str) -> Layer | None:
@@ -81,16 +35,7 @@ def layer(keras: "Keras", step: Layer) -> None:
             build(keras, keras.place(source.as_), keras.at(source.as_))
         tied_layer(keras, step, tie, last)
         return
-    options: dict[str, Fill] = {}
-    if step.layer == "norm":
-        options = {"center": False} if step.bias is None else {"beta_initializer": initializer(step.bias)}
-    elif step.layer != "embedding":
-        options = {"use_bias": False} if step.bias is None else {"bias_initializer": initializer(step.bias)}
-    if step.penalty is not None:
-        kept = LAYERS.get(step.layer, {}).get("kernel", Slot("kernel")).attribute
-        options[f"{kept}_regularizer"] = expr("keras.regularizers.L2($x)", x=step.penalty)
-    kernel, recurrent = initializer(step.kernel), initializer(step.recurrent)
-    keras.fill(f"$as = {MADE[step.layer]}", step, kernel=kernel, recurrent=recurrent, options=options | last)
+    construct(keras, step, "keras", initializer, last)
 
 
 def made(keras: "Keras", step: Layer) -> None:
@@ -98,33 +43,6 @@ def made(keras: "Keras", step: Layer) -> None:
     keras.symbols.happen(step)
     if tie_of(keras, step):
         keras.at(step.as_).slots = {}
-
-
-def wrap(keras: "Keras", step: Wrap) -> None:
-    """Put a layer into `RNN`, `Bidirectional` or `TimeDistributed`."""
-    inner = keras.place(step.wrap)
-    if step.inside == "bidirectional" and isinstance(keras.at(step.wrap).made, Layer):
-        inner = expr(WRAPPED["rnn"], inner=inner)
-    keras.bind(step.as_, expr(WRAPPED[step.inside], inner=inner))
-
-
-def wrapper(keras: "Keras", step: Wrap) -> None:
-    """Have a layer that wraps another: what is inside stands under the attribute of what is wrapped."""
-    keras.symbols.happen(step)
-    found, inner = keras.at(step.as_), keras.at(step.wrap)
-    if step.inside != "bidirectional":
-        found.slots = through(inner, INSIDE[step.inside])
-        return
-    if isinstance(inner.made, Layer):
-        loop = step.model_copy(update={"inside": "rnn"})
-        inner = Object("layer", {**inner.parts, "cell": inner}, through(inner, "cell"), made=loop)
-    found.parts = {"forward": inner.copied(), "backward": inner.copied()}
-    found.slots = {part: Slot(f"{part}_layer") for part in found.parts}
-
-
-def through(inner: Object, attribute: str) -> dict[str, Slot]:
-    """Return where the parts of what is wrapped stand, from what wraps it."""
-    return {part: Slot(f"{attribute}.{inner.slot(part).attribute}") for part in inner.parts}
 
 
 # -- when it has its variables
@@ -215,5 +133,5 @@ def attribute_of(name: str) -> str:
     return f"{name}_" if name in PROPERTIES else name
 
 
-WORDS: Words = {"layer": layer, "wrap": wrap, "initialize": initialize}
+WORDS: Words = {"layer": layer, "wrap": partial(wrap, package="keras"), "initialize": initialize}
 EFFECTS: Effects = {"layer": made, "wrap": wrapper}

@@ -8,7 +8,8 @@ from canireuse.program import Object
 from canireuse.step import Step
 from canireuse.vocabulary import Call, Freeze, Layer, Module, Replace, Save, Tie
 from canireuse_adapters.keras.classes import LOCAL, in_turn, serializes, tie_of, written
-from canireuse_adapters.keras.layers import attribute_of, build, innermost, kind_of, of_layer, wrapped
+from canireuse_adapters.keras.layers import attribute_of, build, of_layer
+from canireuse_adapters.keras_layers import innermost, kind_of, units, wrapped
 
 if TYPE_CHECKING:
     from canireuse_adapters.keras import Keras
@@ -93,12 +94,10 @@ def widths_of(found: Object) -> tuple[Any, Any]:
     layer = innermost(found)
     if layer is None:
         return None, None
-    if wrapped(found):
-        doubled = 2 if kind_of(found) == "bidirectional" else 1
-        return ("steps", layer.inputs), ("steps", layer.units * doubled)
-    if layer.layer == "embedding":
+    if layer.layer == "embedding" and not wrapped(found):
         return ("ids", 0), ("vector", layer.units)
-    return ("vector", layer.inputs), ("vector", layer.inputs if layer.layer == "norm" else layer.units)
+    kind = "steps" if wrapped(found) else "vector"
+    return (kind, layer.inputs), (kind, units(found))
 
 
 def input_of(first: Object) -> tuple[list[int | None], dict[str, Fill]]:

@@ -11,6 +11,7 @@ from canireuse.program import Object, places_of
 from canireuse.spec import Spec
 from canireuse.step import Step
 from canireuse.vocabulary import Get, Layer, Module, Update, Variable, Wrap, walk
+from canireuse_adapters.keras_layers import LAYERS
 from canireuse_adapters.kinds import fits
 from canireuse_adapters.tensorflow import FUNCTIONS, TWO_DEVICES
 from canireuse_adapters.tf2 import (
@@ -143,7 +144,7 @@ class TF2(Emitter):
     keeps_once = True
     # on a CPU, TensorFlow returns from a call once it has run, unless a program asks for asynchronous execution
     fences = {"gpu": "tf.test.experimental.sync_devices"}
-    layers = layers.LAYERS
+    layers = LAYERS
     words, effects, lacks, reads = WORDS, EFFECTS, LACKS, measuring.READS
 
     def __init__(self, *arguments: Any, **options: Any) -> None:

@@ -7,9 +7,10 @@ from canireuse.emit import Effects, Words, expr
 from canireuse.program import Object
 from canireuse.script import Unsupported
 from canireuse.vocabulary import Copy, Restore, Save
+from canireuse_adapters.keras_layers import CLASSES, kind_of
 from canireuse_adapters.kinds import OtherKind
 from canireuse_adapters.tensorflow import asks_what_matched
-from canireuse_adapters.tf2.layers import CLASSES, kind_of, shape
+from canireuse_adapters.tf2.layers import shape
 
 if TYPE_CHECKING:
     from canireuse_adapters.tf2 import TF2

@@ -5,84 +5,23 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from canireuse.emit import Effects, Fill, Slot, Words, expr, literal, node, text
+from canireuse.emit import Effects, Fill, Words, expr, literal, node, text
 from canireuse.program import Object, places_of
-from canireuse.script import Unsupported
 from canireuse.step import Block, Step
-from canireuse.vocabulary import Call, Gradient, Layer, Wrap, walk
+from canireuse.vocabulary import Call, Gradient, Layer, walk
+from canireuse_adapters.keras_layers import CLASSES, INSIDE, construct, inputs_of, kind_of, wrap, wrapped, wrapper
 from canireuse_adapters.tf2.classes import initial_of
 
 if TYPE_CHECKING:
     from canireuse_adapters.tf2 import TF2
 
-#: kind of layer -> what Keras calls its variables, where that is another name
-LAYERS = {
-    "embedding": {"kernel": Slot("embeddings")},
-    "norm": {
-        "kernel": Slot("gamma"), "bias": Slot("beta"), "mean": Slot("moving_mean"), "var": Slot("moving_variance"),
-    },
-    "cell": {"recurrent": Slot("recurrent_kernel")},
-}  # fmt: skip
-#: kind of layer -> its class in Keras, and what it is made with
-CLASSES = {
-    "dense": "Dense", "embedding": "Embedding", "norm": "BatchNormalization", "cell": "SimpleRNNCell",
-    "rnn": "RNN", "bidirectional": "Bidirectional", "time_distributed": "TimeDistributed",
-}  # fmt: skip
-MADE = {
-    "dense": "$units, kernel_initializer=$kernel",
-    "embedding": "$inputs, $units, embeddings_initializer=$kernel",
-    "norm": "momentum=0.9, gamma_initializer=$kernel",
-    "cell": "$units, kernel_initializer=$kernel, recurrent_initializer=$recurrent",
-}
-#: kind of wrapper -> the part that it wraps, and the kinds of layers that it takes
-INSIDE = {"rnn": "cell", "time_distributed": "layer", "bidirectional": "forward"}
-TAKES = {
-    "rnn": {"cell"},
-    "bidirectional": {"cell", "rnn"},
-    "time_distributed": {"dense", "embedding", "norm", "time_distributed"},
-}
 #: blocks that may run again, or in a graph of their own: what is named inside has its variables before
 APART = {"function", "repeat", "train", "update", "measure"}
 
 
-# -- what a layer is
-
-
-def kind_of(found: Object) -> str:
-    """Return the kind of a layer, or of what wraps one; empty of anything else."""
-    match found.made:
-        case Layer() as made if not found.part:
-            return made.layer
-        case Wrap() as made:
-            return made.inside
-    return ""
-
-
-def wrapped(found: Object) -> Object | None:
-    """Return the layer that a layer wraps, None if it wraps none."""
-    return found.parts[INSIDE[kind_of(found)]] if isinstance(found.made, Wrap) else None
-
-
-def innermost(found: Object) -> Layer:
-    """Return the step that made a layer, or what it wraps."""
-    while inner := wrapped(found):
-        found = inner
-    assert isinstance(found.made, Layer)
-    return found.made
-
-
-def units(found: Object) -> int:
-    """Return the size of a layer's output."""
-    made = innermost(found)
-    return made.inputs if made.layer == "norm" else made.units * (2 if kind_of(found) == "bidirectional" else 1)
-
-
 def shape(found: Object) -> ast.expr:
     """Return the input shape that a layer is built for."""
-    return literal([None, *([None] if wrapped(found) else []), innermost(found).inputs])
-
-
-# -- how it is made
+    return literal([None, *([None] if wrapped(found) else []), inputs_of(found)])
 
 
 def layer(tf: "TF2", step: Layer) -> None:
@@ -94,20 +33,7 @@ def layer(tf: "TF2", step: Layer) -> None:
         words, kind = "$as = $kind($*given, $**last)", node(CLASSES[step.layer])
         tf.fill(words, step, kind=kind, given=[initial_of(step, part) for part in parts], last=last)
         return
-    options = {} if step.layer == "embedding" else bias(step)
-    if step.penalty is not None:
-        slot = LAYERS.get(step.layer, {}).get("kernel", Slot("kernel"))
-        options[f"{slot.attribute}_regularizer"] = expr("tf.keras.regularizers.L2($x)", x=step.penalty)
-    words = f"$as = tf.keras.layers.{CLASSES[step.layer]}({MADE[step.layer]}, $**options)"
-    kernel, recurrent = initializer(step.kernel), initializer(step.recurrent)
-    tf.fill(words, step, kernel=kernel, recurrent=recurrent, options=options | last)
-
-
-def bias(step: Layer) -> dict[str, Fill]:
-    """Return the argument for a layer's bias; without one it is switched off."""
-    if step.bias is None:
-        return {"center" if step.layer == "norm" else "use_bias": False}
-    return {"beta_initializer" if step.layer == "norm" else "bias_initializer": initializer(step.bias)}
+    construct(tf, step, "tf.keras", initializer, last)
 
 
 def initializer(value: Any) -> ast.expr:
@@ -120,37 +46,6 @@ def made(tf: "TF2", step: Layer) -> None:
     tf.symbols.happen(step)
     if tf.has_own_layers:
         tf.at(step.as_).slots, tf.at(step.as_).built = {}, True
-
-
-def wrap(tf: "TF2", step: Wrap) -> None:
-    """Give a layer to a layer that calls it; a Bidirectional makes two of its own from the configuration of the one it is given."""
-    words, kind = tf.place(step.wrap), kind_of(tf.at(step.wrap))
-    if kind not in TAKES[step.inside]:
-        raise Unsupported(f"`tf.keras.layers.{CLASSES[step.inside]}` wraps no layer of this kind.")
-    if kind == "cell":
-        words = expr("tf.keras.layers.RNN($words, return_sequences=True)", words=words)
-    if step.inside != "rnn":
-        words = expr(f"tf.keras.layers.{CLASSES[step.inside]}($words)", words=words)
-    tf.bind(step.as_, words)
-
-
-def wrapper(tf: "TF2", step: Wrap) -> None:
-    """Have a layer that wraps another: what is inside stands under the attribute of what is wrapped."""
-    tf.symbols.happen(step)
-    found, inner = tf.at(step.as_), tf.at(step.wrap)
-    if step.inside != "bidirectional":
-        found.slots = through(inner, INSIDE[step.inside])
-        return
-    if kind_of(inner) == "cell":
-        loop = step.model_copy(update={"inside": "rnn"})
-        inner = Object("layer", {**inner.parts, "cell": inner}, through(inner, "cell"), made=loop)
-    found.parts = {"forward": inner.copied(), "backward": inner.copied()}
-    found.slots = {part: Slot(f"{part}_layer") for part in found.parts}
-
-
-def through(inner: Object, attribute: str) -> dict[str, Slot]:
-    """Return where the parts of what is wrapped stand, from what wraps it."""
-    return {part: Slot(f"{attribute}.{inner.slot(part).attribute}") for part in inner.parts}
 
 
 # -- when it has its variables
@@ -220,5 +115,5 @@ def layer_named(tf: "TF2", place: str) -> str:
     return owner
 
 
-WORDS: Words = {"layer": layer, "wrap": wrap}
+WORDS: Words = {"layer": layer, "wrap": partial(wrap, package="tf.keras")}
 EFFECTS: Effects = {"layer": made, "wrap": wrapper}

@@ -9,18 +9,10 @@ from canireuse.program import Object
 from canireuse.script import Unsupported
 from canireuse.step import Step
 from canireuse.vocabulary import Call, Layer, Module, Replace, Tie, Wrap
+from canireuse_adapters.keras_layers import CLASSES, inputs_of, kind_of, units, wrapped
 from canireuse_adapters.tf2.classes import changed
 from canireuse_adapters.tf2.functions import is_lazy
-from canireuse_adapters.tf2.layers import (
-    CLASSES,
-    build,
-    has_variables,
-    innermost,
-    inside,
-    kind_of,
-    units,
-    wrapped,
-)
+from canireuse_adapters.tf2.layers import build, has_variables, inside
 
 if TYPE_CHECKING:
     from canireuse_adapters.tf2 import TF2
@@ -68,7 +60,7 @@ def style_of(tf: "TF2", step: Module, members: list[Object]) -> str:
     if not is_chain or is_lazy(tf, step) or step.module in changed(tf, refused=True):
         return "subclass"
     chain = pairwise(layers_of(members))
-    fits = all(units(one) == innermost(other).inputs and kind_of(other) != "embedding" for one, other in chain)
+    fits = all(units(one) == inputs_of(other) and kind_of(other) != "embedding" for one, other in chain)
     return "functional" if fits else "subclass"
 
 
@@ -88,7 +80,7 @@ def functional(tf: "TF2", step: Module, members: list[Object], places: list[ast.
     is_table = kind_of(first) == "embedding"
     tf.emit(
         "keras_input = tf.keras.Input($shape, $**options)\n$module = tf.keras.Model(keras_input, $outputs, name='$module')",
-        shape=size if is_table else [*size, innermost(first).inputs], options={"dtype": text("int32")} if is_table else {},
+        shape=size if is_table else [*size, inputs_of(first)], options={"dtype": text("int32")} if is_table else {},
         module=step.module, outputs=in_turn(places, expr("keras_input")),
     )  # fmt: skip
 
