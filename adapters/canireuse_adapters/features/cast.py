@@ -13,12 +13,13 @@ from canireuse_adapters.haiku import checkpoints as haiku_checkpoints
 from canireuse_adapters.keras.checkpoints import made_anew
 from canireuse_adapters.keras.layers import build as build_in_keras
 from canireuse_adapters.keras.modules import alias
+from canireuse_adapters.keras_layers import wrapped
 from canireuse_adapters.kinds import OtherKind
 from canireuse_adapters.linen import structure
 from canireuse_adapters.nnx.checkpoints import WAYS, recast
 from canireuse_adapters.nnx.layers import ONCE, inside_function
 from canireuse_adapters.tf2.checkpoints import NEEDS_CONFIG, clone
-from canireuse_adapters.tf2.layers import build, inside, wrapped
+from canireuse_adapters.tf2.layers import build, inside
 
 if TYPE_CHECKING:
     from canireuse_adapters.equinox import Equinox

@@ -12,6 +12,7 @@ from canireuse.script import Unsupported
 from canireuse.step import OWNERS, Name, Place, Step
 from canireuse_adapters.keras import layers as keras_layers
 from canireuse_adapters.keras import modules as keras_modules
+from canireuse_adapters.keras_layers import kind_of
 from canireuse_adapters.tf2 import layers as tf2_layers
 from canireuse_adapters.torch.layers import LAYERS
 
@@ -87,7 +88,7 @@ def in_tf2(tf: "TF2", step: Quantize) -> None:
     found = tf.at(step.quantize)
     if not tf.is_model(found):
         raise Unsupported("Keras quantizes its layers and models; a `tf.Variable` or a `tf.Module` has no such call.")
-    if not any(tf2_layers.kind_of(one) in {"dense", "embedding"} for _, one in found.layers()):
+    if not any(kind_of(one) in {"dense", "embedding"} for _, one in found.layers()):
         raise Unsupported("Of the layers here, Keras quantizes `Dense` and `Embedding` only.")
     tf2_layers.build(tf, tf2_layers.inside(tf, step.quantize))
     tf.fill("$quantize.quantize('int8')" + ("\n$as = $quantize" if step.as_ != step.quantize else ""), step)

@@ -77,23 +77,22 @@ def function(keras: "Keras", step: Function) -> None:
 
 
 def jitted(keras: "Keras", step: Function) -> None:
-    """Write a function of values that JAX compiles; where the clock runs it returns no value that is what it was."""
+    """Write a function of values that JAX compiles, and one around it that users call; it hands on no value that is what it was."""
     if not keras.facts.timed:
         keras.idiom(
             "JAX compiles a function of values; another around it reads the variables and writes what they become."
         )
-    state, changes = state_of(keras, step), changes_variables(keras, step)
+    state, changes = state_of(keras, step), changes_variables(step)
     with keras.apart() as body:
         mapping = expr("zip($state, values)", state=state)
         with keras.stateless(mapping, expr("$state", state=state), scope=changes):
             keras.steps(step.steps)
-            if gives(keras, step):
-                returned = keras.expression(step.returns) if step.returns else None
-                words = "keras.ops.convert_to_tensor($x)" if step.returns else "None"
-                keras.emit(f"result = {words}" if changes else f"return {words}", x=returned)
+            if step.returns:
+                words = "$x.value" if keras.at(step.returns).kind == "variable" else "$x"
+                result = expr(words, x=keras.expression(step.returns))
+                keras.emit("result = $result" if changes else "return $result", result=result)
         if changes:
-            result = "result, " if gives(keras, step) else ""
-            keras.emit(f"return {result}{CURRENT}", state=state)
+            keras.emit(f"return {'result, ' if step.returns else ''}{CURRENT}", state=state)
     keras.emit(JITTED, of=of_values(keras, step.function), takes=step.takes, body=body)
     if not keras.facts.timed or called_elsewhere(keras, step):
         stateful(keras, step, state)
@@ -103,33 +102,27 @@ def stateful(keras: "Keras", step: Function, state: str) -> None:
     """Write the function that reads the variables, calls the compiled one, and writes what they become."""
     called = expr(CALLED, of=of_values(keras, step.function), state=state, takes=step.takes)
     with keras.apart() as body:
-        if changes_variables(keras, step):
-            keras.emit("$made = $called", made=together(made_by(keras, step, expr("result"))), called=called)
+        if changes_variables(step):
+            keras.emit("$made = $called", made=together(made_by(step, expr("result"))), called=called)
             keras.emit(ASSIGN_EACH, variables=state, values=expr("values"))
-            if gives(keras, step):
+            if step.returns:
                 keras.emit("return result")
         else:
             keras.emit("return $called", called=called)
     keras.emit(STATEFUL, function=step.function, takes=step.takes, body=body)
 
 
-def gives(keras: "Keras", step: Function) -> bool:
-    """Return whether a function of values gives a result beside them; where the clock runs, not if there is none."""
-    return step.returns is not None or not keras.facts.timed
-
-
-def changes_variables(keras: "Keras", step: Function) -> bool:
-    """Return whether a function hands on what variables become; where the clock runs, only if it may change one."""
-    return not keras.facts.timed or any(
+def changes_variables(step: Function) -> bool:
+    """Return whether a function may change a variable, so that it hands on what they become."""
+    return any(
         (one.binds != "tensor" and not isinstance(one, READ_ONLY)) or (isinstance(one, Call) and one.training)
         for one in walk(step.steps)
     )
 
 
-def made_by(keras: "Keras", step: Function, result: ast.expr) -> list[ast.expr]:
+def made_by(step: Function, result: ast.expr) -> list[ast.expr]:
     """Return the names that a function of values is bound to: its result, and the values that variables become."""
-    made = [result] if gives(keras, step) else []
-    return [*made, expr("values")] if changes_variables(keras, step) else made
+    return [*([result] if step.returns else []), *([expr("values")] if changes_variables(step) else [])]
 
 
 def together(made: list[ast.expr]) -> ast.expr:
@@ -139,7 +132,7 @@ def together(made: list[ast.expr]) -> ast.expr:
 
 def of_values(keras: "Keras", function: str) -> str:
     """Return what the compiled function of values is called."""
-    return keras.own(f"{function}_of")
+    return keras.own(f"stateless_{function}")
 
 
 def state_called(keras: "Keras", function: str) -> str:
@@ -200,7 +193,7 @@ def invoke(keras: "Keras", step: Invoke) -> None:
             keras.loop.moved.append(expr("[variable.value for variable in $state]", state=state))
         return
     given = [expr("values"), *(handed(keras, one) for one in step.given)]
-    to = together(made_by(keras, function, name(step.as_) if step.as_ else expr("result")))
+    to = together(made_by(function, name(step.as_) if step.as_ else expr("result")))
     keras.emit("$to = $of($*given)", to=to, of=of_values(keras, step.invoke), given=given)
 
 

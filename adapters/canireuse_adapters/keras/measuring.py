@@ -67,7 +67,7 @@ def measure(keras: "Keras", step: Measure) -> None:
         )
         keras.emit("values = [variable.value for variable in $state]", state=state)
     Emitter.measure(keras, step)
-    if function and changes_variables(keras, function):
+    if function and changes_variables(function):
         keras.emit(ASSIGN_EACH, variables=state, values=expr("values"))
     keras.loop = outside
 
@@ -86,7 +86,7 @@ def fence(keras: "Keras") -> ast.expr | None:
     assert keras.loop
     if function := called_in(keras, keras.loop.step):
         bound = keras.loop.step.steps[0].binding
-        awaited = made_by(keras, function, name(bound) if bound else expr("result"))
+        awaited = made_by(function, name(bound) if bound else expr("result"))
     else:
         awaited = [name(one) for one in bound_in(keras.loop.step.steps) if keras.is_tensor(one)] + keras.loop.moved
     distinct: list[ast.expr] = []
