@@ -150,6 +150,7 @@ class Keras(Emitter):
     }
     layers = LAYERS
     words, notes, effects, lacks, reads = WORDS, scopes.NOTES, EFFECTS, LACKS, measuring.READS
+    start_afresh = measuring.start_afresh
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -222,10 +223,6 @@ class Keras(Emitter):
     def traces_usually(self) -> bool:
         """Return whether the engine compiles: a loop in PyTorch runs eagerly, in Keras as well, unless somebody compiles it."""
         return self.engine != "torch"
-
-    def start_afresh(self) -> None:
-        """Make a new root."""
-        measuring.start_afresh(self)
 
     def fence(self, body: Body) -> ast.expr | None:  # asked of the steps
         """Return what waits until the loop is done."""

@@ -1,5 +1,6 @@
 """Copies and files in Keras, and what is made anew from a config."""
 
+import ast
 from typing import TYPE_CHECKING
 
 from canireuse.emit import Effects, Fill, Unsupported, Words, expr
@@ -112,14 +113,17 @@ def save(keras: "Keras", step: Save) -> None:
         case "config":
             keras.emit("$to = $words.get_config(), $words.get_weights()", **fills)
         case "weights":
-            if style in {"holder", "subclass"}:
-                keras.idiom(
-                    "A model that was not called yet counts as unbuilt, and Keras saves none of those: `built` is set by hand."
-                )
-                keras.emit("$words.built = True", **fills)
+            note_built(keras, words, found)
             keras.emit("$to = tempfile.mkdtemp() + '/model.weights.h5'\n$words.save_weights($to)", **fills)
         case _:
             keras.emit("$to = tempfile.mkdtemp() + '$file'\n$words.save($to)", file=f"/model.{way}", **fills)
+
+
+def note_built(keras: "Keras", words: ast.expr, found: Object) -> None:
+    """Say that a model is built of which the parts alone were called."""
+    if keras.style(found) == "subclass" and not found.built:
+        keras.idiom("A model of which the parts alone were called counts as unbuilt: `built` is set by hand.")
+        keras.emit("$words.built = True", words=words)
 
 
 def check_way(keras: "Keras", found: Object, way: str) -> None:
@@ -151,8 +155,8 @@ def restore(keras: "Keras", step: Restore) -> None:
         case "set-weights":
             keras.emit("$words.set_weights($kept)", **fills)
         case "weights":
-            if keras.style(found) in {"holder", "subclass"}:
-                keras.emit("$words.built = True", **fills)
+            if saved(keras, step).made is not found.made:  # else it was said when it was saved
+                note_built(keras, words, found)
             options = {"skip_mismatch": True} if step.partial else {}
             keras.emit("$words.load_weights($kept, $**options)", **fills, options=options)
         case "config":

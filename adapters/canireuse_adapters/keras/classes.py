@@ -140,12 +140,14 @@ def in_turn(called: list[ast.expr], outputs: ast.expr) -> ast.expr:
 
 def written(
     keras: "Keras", to: str, base: str, members: dict[str, ast.expr], outputs: ast.expr | None, *,
-    serialized: bool, given: dict[str, Fill], built: Sequence[ast.stmt] = (),
+    serialized: bool, given: dict[str, Fill], is_built: bool = False, built: Sequence[ast.stmt] = (),
 ) -> None:  # fmt: skip
     """Write a class that keeps what it is constructed with, and construct one; it has a config if it is made anew from that."""
     with keras.apart() as assigned:
         for name in members:
             keras.emit("self.$name = $name", name=name)
+        if is_built:
+            keras.emit("self.built = True")
     with keras.apart() as call:
         keras.emit(CALL, outputs=outputs, **LOCAL)
     with keras.apart() as configured:

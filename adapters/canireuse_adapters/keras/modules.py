@@ -37,17 +37,14 @@ def module(keras: "Keras", step: Module) -> None:
             shape=shape, options=options, module=step.module, outputs=chain,
         )  # fmt: skip
         return
-    base = "keras.Layer" if style == "holder" and not is_kept(keras) else "keras.Model"
+    saves = any(isinstance(one, Save) for one in keras.facts.steps) and keras.way.get("restore", "weights") == "weights"
+    has_file = style == "holder" and saves  # as models alone can, once nothing is left to build
+    base = "keras.Layer" if style == "holder" and not has_file else "keras.Model"
     called = [expr("self.$name", name=name) for name in places]
     outputs = in_turn(called, expr("$inputs", **LOCAL)) if all(map(has_call, members.values())) else None
     serialized = serializes(keras) and all(one.is_owner for one in members.values())
-    written(keras, step.module, base, places, outputs, serialized=serialized, given={"name": text(step.module)})
-
-
-def is_kept(keras: "Keras") -> bool:
-    """Return whether weights are saved to a file, as models alone can."""
-    kept = any(isinstance(one, Save) for one in keras.facts.steps)
-    return kept and keras.way.get("restore", "weights") == "weights"
+    given: dict[str, Fill] = {"name": text(step.module)}
+    written(keras, step.module, base, places, outputs, serialized=serialized, given=given, is_built=has_file)
 
 
 def style_of(keras: "Keras", step: Module, members: list[Object]) -> str:
