@@ -123,7 +123,7 @@ class Keras(Emitter):
     options = frozenset(
         {
             "scope.dtype", "get.penalty", "layer.penalty", "layer.norm", "layer.cell", "layer.unnamed", "call.given",
-            "call.training", "copy.shallow", "restore.partial", "gradient.remat", "invoke.abstract", "get.numbered",
+            "call.training", "restore.partial", "gradient.remat", "invoke.abstract", "get.numbered",
             "measure.fresh",
         }
     )  # fmt: skip
@@ -134,6 +134,7 @@ class Keras(Emitter):
         "collection": NO_COLLECTIONS,
         "default_scope": "Keras numbers the default names of layers by their class, over the whole process; a scope's name is an attribute that the user picks.",
         "paths": "A Keras variable has one `path`, that of the layer which made it; no call lists the other ways to it.",
+        "copy.shallow": "Keras has no shallow copy: `copy.copy` goes through the config and copies the variables too.",
         "get.local": "Keras has no local variables: what is neither trained nor saved is no variable of a layer.",
         "get.partitions": "Keras keeps a variable in one piece; `keras.distribution` lays it out over devices on JAX.",
         "reenter.dtype": "The dtype of a Keras layer is fixed when it is made, not when it is used again.",

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from canireuse.emit import Effects, Fill, Unsupported, Words, expr
 from canireuse.program import Object
-from canireuse.vocabulary import Copy, Layer, Restore, Save
+from canireuse.vocabulary import Layer, Restore, Save
 from canireuse_adapters.keras.classes import class_of, tie_of, tied_classes
 from canireuse_adapters.keras.layers import build, has_variables, shape
 from canireuse_adapters.keras_layers import CLASSES, kind_of
@@ -28,25 +28,12 @@ COPIES = {
 # -- copies
 
 
-def copy(keras: "Keras", step: Copy) -> None:
+def copied(keras: "Keras", to: str, of: str) -> None:
     """Copy in one of the ways that Keras has."""
-    copied(keras, step.as_, step.copy_, shallow=step.shallow)
-
-
-def copied(keras: "Keras", to: str, of: str, *, shallow: bool = False) -> None:
-    """Write a copy."""
     found, way, words = keras.at(of), keras.way.get("copy", "deepcopy"), keras.place(of)
     style = keras.style(found)
     if way == "clone" and style not in {"functional", "subclass"}:
         raise OtherKind("`keras.models.clone_model` clones models; a layer is copied through its config.")
-    if shallow and way != "deepcopy":
-        raise OtherKind(
-            "`copy.copy` of a Keras object goes through its config and its file format as a deep copy does."
-        )
-    if shallow:
-        raise Unsupported(
-            "Keras has no shallow copy: `copy.copy` goes through the config and copies the variables too."
-        )
     if lacks_config(keras, found):
         raise Unsupported(NO_CONFIG)
     if way == "pickle" and (style == "subclass" or tied_classes(keras, found)):
@@ -195,6 +182,6 @@ def restored(keras: "Keras", step: Restore) -> None:
 
 
 WORDS: Words = {
-    "copy": copy, "save": save, "restore": restore,
+    "copy": lambda keras, step: copied(keras, step.as_, step.copy_), "save": save, "restore": restore,
 }  # fmt: skip
 EFFECTS: Effects = {"restore": restored}

@@ -22,7 +22,7 @@ from canireuse.vocabulary import (
     Variable,
     walk,
 )
-from canireuse_adapters.keras.layers import build_for, has_variables, names_in
+from canireuse_adapters.keras.layers import build_for, has_variables, places_in
 from canireuse_adapters.keras.learning import ASSIGN_EACH, CURRENT, optimizer_call, owned
 from canireuse_adapters.torch_compile import compiled, graphs_of
 from canireuse_adapters.training import training_of
@@ -152,7 +152,7 @@ def state_of(keras: "Keras", step: Function) -> str:
 
 def held_in(keras: "Keras", step: Step) -> list[ast.expr]:
     """Return the words for the variables of what a step uses, by the names that it has outside; optimizers come last."""
-    mentioned = names_in(step) | {one.binding: None for one in walk([step]) if one.binding}
+    mentioned = {place.partition(".")[0] for place in places_in(step)} | {one.binding for one in walk([step])}
     found = {found: name for name, found in reversed(keras.symbols.names.items()) if name in mentioned}
     held = [(name, one) for one, name in reversed(found.items())]
     owners = [
@@ -207,7 +207,8 @@ def handed(keras: "Keras", given: str | Array) -> ast.expr:
 def defined(keras: "Keras", step: Function) -> None:
     """Have a function, which finds its variables where it was written; what was built for it stays so at its end."""
     keras.symbols.happen(step)
-    for one in (one for first in names_in(step) for one in keras.at(first).walk()):
+    names = dict.fromkeys(place.partition(".")[0] for place in places_in(step))
+    for one in (one for name in names for one in keras.at(name).walk()):
         if one.kind == "layer" and not one.abstract:
             has_variables(one)
     keras.at(step.function).path = keras.symbols.scope.path

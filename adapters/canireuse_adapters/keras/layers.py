@@ -92,12 +92,7 @@ def has_variables(found: Object) -> None:
             one.abstract = False
 
 
-def names_in(*steps: Step) -> dict[str, None]:
-    """Return the names that steps and anything inside them mention."""
-    return {place.partition(".")[0]: None for step in steps for place in inside(step)}
-
-
-def inside(step: Step) -> list[str]:
+def places_in(step: Step) -> list[str]:
     """Return the places that a step and anything inside it mentions."""
     return [place for one in walk([step]) for place in places_of(one)]
 
@@ -109,8 +104,8 @@ def build_for(keras: "Keras", step: Step, *, calls_build: bool = True) -> None:
     """
     called: set[str] = set()
     for one in [*walk(step.steps if isinstance(step, Block) else []), step]:
-        places = inside(one)
-        mentioned = names_in(one)
+        places = places_in(one)
+        mentioned = {place.partition(".")[0] for place in places}
         for name, found in list(keras.symbols.names.items()):
             if name not in mentioned or name in called or not waits(found):
                 continue
