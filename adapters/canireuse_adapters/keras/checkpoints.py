@@ -165,8 +165,8 @@ def from_config(keras: "Keras", step: Restore, found: Object) -> None:
     """Make an object from its config and set its weights."""
     keras.idiom(LOADED)
     fills: dict[str, Fill] = {"to": step.restore, "kept": step.given_by}
-    made = found.made if isinstance(found.made, Layer) and found.kind == "layer" else None
-    kind = class_words(keras, made) if made else expr("$to.__class__", **fills)
+    kind: Fill = "keras.Model" if keras.style(found) == "functional" else expr("$to.__class__", **fills)
+    kind = class_words(keras, found.made) if isinstance(found.made, Layer) and found.kind == "layer" else kind
     keras.emit("$to = $kind.from_config($kept[0])", kind=kind, **fills)
     if kind_of(found):
         keras.emit("$to.build($shape)", **fills, shape=shape(found))
