@@ -169,9 +169,11 @@ def learn(keras: "Keras", step: Train | Update, optimizer: Fill, over: str | lis
         keras.idiom(
             "Gradients are accumulated by adding up: the optimizer's own `gradient_accumulation_steps` takes their mean."
         )
-    words = {"tensorflow": tape_learn, "jax": jax_learn, "torch": torch_learn}[keras.engine]
+    if keras.engine == "jax":
+        jax_learn(keras, step, optimizer, over, losses)
+        return
     with keras.apart() as body:
-        words(keras, step, optimizer, over, losses)
+        (tape_learn if keras.engine == "tensorflow" else torch_learn)(keras, step, optimizer, over, losses)
     keras.turns(step.times, body)
 
 
@@ -196,8 +198,8 @@ def torch_learn(keras: "Keras", step: Block, optimizer: Fill, over: str | list[s
     keras.emit(TORCH_APPLIES, optimizer=optimizer)
 
 
-def jax_learn(keras: "Keras", step: Block, optimizer: Fill, over: str | list[str], losses: list[str]) -> None:
-    """Differentiate a function of the values, in a scope where the variables have them."""
+def jax_learn(keras: "Keras", step: Train | Update, optimizer: Fill, over: str | list[str], losses: list[str]) -> None:
+    """Differentiate a function of the values, written once, in a scope where the variables have them."""
     keras.emit("params = $owned", owned=owned(keras, over))
     changed = changed_in(keras, step)
     if changed:
@@ -211,15 +213,15 @@ def jax_learn(keras: "Keras", step: Block, optimizer: Fill, over: str | list[str
             total = ast.BinOp(total, ast.Add(), one)
         keras.emit(f"return $total, {CURRENT}" if changed else "return $total", total=total, state=expr("state"))
     keras.emit("def loss(values):\n    $*body", body=body)
-    values = "[param.value for param in params]"
-    if not changed:
-        keras.emit(f"$optimizer.apply(jax.grad(loss)({values}), params)", optimizer=optimizer)
-        return
-    keras.emit(
-        f"slopes, updates = jax.grad(loss, has_aux=True)({values})\n$optimizer.apply(slopes, params)",
-        optimizer=optimizer,
+    words = (
+        "slopes, updates = $grad\n$optimizer.apply(slopes, params)" if changed else "$optimizer.apply($grad, params)"
     )
-    keras.emit(ASSIGN_EACH, variables=expr("state"), values=expr("updates"))
+    grad = f"jax.grad(loss{', has_aux=True' if changed else ''})([param.value for param in params])"
+    with keras.apart() as turn:
+        keras.emit(words, optimizer=optimizer, grad=expr(grad))
+        if changed:
+            keras.emit(ASSIGN_EACH, variables=expr("state"), values=expr("updates"))
+    keras.turns(step.times, turn)
 
 
 def changed_in(keras: "Keras", step: Block) -> list[ast.expr]:
