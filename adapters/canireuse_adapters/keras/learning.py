@@ -193,7 +193,11 @@ def torch_learn(keras: "Keras", step: Block, optimizer: Fill, over: str | list[s
     found = [keras.expression(one) for one in losses]
     if len(found) == 1:
         keras.emit("loss = $loss", loss=found[0])
-    keras.emit(f"params = $owned\n{NO_GRADIENTS}", owned=owned(keras, over))
+    keras.emit("params = $owned", owned=owned(keras, over))
+    if isinstance(over, str) and keras.at(over).is_owner:
+        keras.emit("$owner.zero_grad()", owner=keras.place(over))
+    else:
+        keras.emit(NO_GRADIENTS)
     keras.emit("loss.backward()" if len(found) == 1 else "torch.autograd.backward([$*found])", found=found)
     keras.emit(TORCH_APPLIES, optimizer=optimizer)
 
