@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 #: a function of values that JAX compiles, and one around it that reads the variables and writes what they become
 JITTED = "@jax.jit\ndef $of(values, $*takes):\n    $*body"
-STATEFUL = "def $function($*takes):\n    $*body"
+DEFINED = "@$*decorators\ndef $function($*takes):\n    $*body"
 CALLED = "$of([variable.value for variable in $state], $*takes)"
 #: steps that leave every variable as it is, beside those that bind a tensor
 READ_ONLY = (NameScope, Read, Repeat)
@@ -72,8 +72,7 @@ def function(keras: "Keras", step: Function) -> None:
         keras.steps(step.steps)
         if step.returns:
             keras.emit("return $value", value=keras.expression(step.returns))
-    words = "@$*decorators\ndef $function($*takes):\n    $*body"
-    keras.emit(words, decorators=decorators, function=step.function, takes=step.takes, body=body)
+    keras.emit(DEFINED, decorators=decorators, function=step.function, takes=step.takes, body=body)
 
 
 def jitted(keras: "Keras", step: Function) -> None:
@@ -109,7 +108,7 @@ def stateful(keras: "Keras", step: Function, state: str) -> None:
                 keras.emit("return result")
         else:
             keras.emit("return $called", called=called)
-    keras.emit(STATEFUL, function=step.function, takes=step.takes, body=body)
+    keras.emit(DEFINED, decorators=[], function=step.function, takes=step.takes, body=body)
 
 
 def changes_variables(step: Function) -> bool:
@@ -208,7 +207,7 @@ def defined(keras: "Keras", step: Function) -> None:
     """Have a function, which finds its variables where it was written; what was built for it stays so at its end."""
     keras.symbols.happen(step)
     names = dict.fromkeys(place.partition(".")[0] for place in places_in(step))
-    for one in (one for name in names for one in keras.at(name).walk()):
+    for one in (one for first in names for one in keras.at(first).walk()):
         if one.kind == "layer" and not one.abstract:
             has_variables(one)
     keras.at(step.function).path = keras.symbols.scope.path

@@ -18,7 +18,6 @@ LOCKED = (
     "Keras locks the state of a built layer: one of the user's own takes another's variable when it is built, "
     "and not later. Share the layer itself."
 )
-FIXED = "A functional model is fixed once it is made: its layers cannot be exchanged."
 
 
 # -- models
@@ -167,9 +166,8 @@ def all_parts(keras: "Keras", step: Call) -> list[str]:
     ):
         return []
     parts = ["kernel", "bias"] if made.bias is not None and made.layer == "dense" else ["kernel"]
-    if not set(step.given) <= set(parts) or any(isinstance(one, Freeze) for one in keras.facts.steps):
-        return []
-    return parts
+    fits = set(step.given) <= set(parts) and not any(isinstance(one, Freeze) for one in keras.facts.steps)
+    return parts if fits else []
 
 
 # -- ties
@@ -191,17 +189,16 @@ def tie(keras: "Keras", step: Tie) -> None:
 
 def replace(keras: "Keras", step: Replace) -> None:
     """Assign the attribute."""
-    holder = keras.at(step.replace.rpartition(".")[0])
     if of_layer(keras, step.replace):
         raise Unsupported("Keras locks the state of a built layer: none of its variables can be exchanged.")
-    check_lock(keras, holder)
+    check_lock(keras, keras.at(step.replace.rpartition(".")[0]))
     keras.fill("$replace = $by", step)
 
 
 def check_lock(keras: "Keras", holder: Object) -> None:
     """Raise Unsupported if an object is fixed, or was called already, and so takes nothing in another's place."""
     if keras.style(holder) == "functional":
-        raise Unsupported(FIXED)
+        raise Unsupported("A functional model is fixed once it is made: its layers cannot be exchanged.")
     if holder.built:
         raise Unsupported(
             "Keras locks what a layer or model holds once it was called: tie or exchange before the first call, or share the layer."
