@@ -10,6 +10,7 @@ import math
 import operator
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from canireuse.bounds import LARGEST, LONGEST_EXPRESSION, MOST_AXES, MOST_ELEMENTS
@@ -50,8 +51,9 @@ class ExpressionError(ValueError):
         self.column = column
 
 
+@lru_cache(10_000)  # each is asked for by every adapter, and by several of its questions
 def parse(text: str) -> ast.expr:
-    """Parse an expression and refuse whatever is outside the language.
+    """Parse an expression, once, and refuse whatever is outside the language.
 
     Raises ExpressionError: what is wrong, and at which column.
     """
@@ -173,34 +175,3 @@ def places(tree: ast.expr) -> list[tuple[str, int]]:
     if isinstance(tree, ast.Call):
         return places(tree.args[0])
     return [place for child in ast.iter_child_nodes(tree) if isinstance(child, ast.expr) for place in places(child)]
-
-
-def render(
-    tree: ast.expr,
-    place: Callable[[str], str],
-    functions: Mapping[str, str],
-    array: Callable[[str], str],
-) -> str:
-    """Return the expression in a framework's words.
-
-    `place` words the reading of a place, `functions` holds a format string for each function
-    (`"tf.reduce_sum({})"`), `array` words a literal list of numbers.
-    """
-
-    class Wording(ast.NodeTransformer):
-        """Replaces the leaves by what the framework says for them."""
-
-        def visit_Name(self, node: ast.Name) -> ast.expr:  # the name ast asks for
-            return ast.parse(place(node.id), mode="eval").body
-
-        def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
-            return ast.parse(place(ast.unparse(node)), mode="eval").body
-
-        def visit_List(self, node: ast.List) -> ast.expr:
-            return ast.parse(array(ast.unparse(node)), mode="eval").body
-
-        def visit_Call(self, node: ast.Call) -> ast.expr:
-            arguments = ", ".join(ast.unparse(self.visit(argument)) for argument in node.args)
-            return ast.parse(functions[ast.unparse(node.func)].format(arguments), mode="eval").body
-
-    return ast.unparse(Wording().visit(ast.parse(ast.unparse(tree), mode="eval").body))

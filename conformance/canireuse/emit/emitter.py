@@ -8,6 +8,7 @@ import ast
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import groupby
 from typing import Any, ClassVar
 
@@ -220,10 +221,7 @@ class Emitter(Adapter):
                 for line in lines:
                     names.see(line)
         whole = [*head, *body]
-        own = sorted(
-            f"{self.imports}\n{self.table('also')}".splitlines(), key=lambda line: (line.startswith("from"), line)
-        )
-        return [*imports_of(names, (STANDARD, "\n".join(own)), renamed), *whole]
+        return [*imports_of(names, (STANDARD, in_order(self.imports, self.table("also"))), renamed), *whole]
 
     def set_up(self, body: Body) -> Body:
         """Return the statements with what verbs of the spec set up above or around them; what several do stands there once."""
@@ -550,6 +548,12 @@ class Emitter(Adapter):
         if step.alive:
             more["watch"] = self.watch(step.alive)
         return more
+
+
+@cache
+def in_order(*imports: str) -> str:
+    """Return import lines as they stand in a script: first those of whole modules."""
+    return "\n".join(sorted("\n".join(imports).splitlines(), key=lambda line: (line.startswith("from"), line)))
 
 
 def has(package: str, wanted: str) -> ast.expr:

@@ -36,24 +36,25 @@ class Given(str):
     __slots__ = ()
 
 
+#: makes what stands at one place of a template from what fills the holes
+Make = Callable[[Mapping[str, Fill]], Any]
+
+
 @cache
-def template(text: str) -> list[ast.stmt]:
-    """Return the nodes of a template, parsed once; a hole is a name that no script has.
+def template(text: str) -> Make:
+    """Return what makes the statements of a template, which is parsed once.
 
     Scripts share the nodes in which there is no hole: what is to be changed, is copied first.
     """
-    parsed = ast.parse(HOLE.sub(lambda hole: f"{KINDS[hole[1]]}_{hole[2]}", text))
-    for one in parsed.body:
-        mark_holes(one)
-    return parsed.body
+    return listed(ast.parse(HOLE.sub(lambda hole: f"{KINDS[hole[1]]}_{hole[2]}", text)).body)
 
 
-def mark_holes(at: Any) -> bool:
-    """Note at a node, and at each inside, whether there is a hole in it, and return that."""
-    inside = [mark_holes(one) for one in ast.iter_child_nodes(at)]
+def has_hole(at: ast.AST) -> bool:
+    """Return whether there is a hole in a node."""
     values = [one for _, value in ast.iter_fields(at) for one in (value if isinstance(value, list) else [value])]
-    at.has_hole = any(inside) or any(isinstance(one, str) and one.startswith(HOLES) for one in values)
-    return bool(at.has_hole)
+    return any(
+        has_hole(one) if isinstance(one, ast.AST) else isinstance(one, str) and one.startswith(HOLES) for one in values
+    )
 
 
 def node(value: Fill) -> ast.expr:
@@ -97,93 +98,159 @@ def literal(value: Fill) -> ast.expr:
     return ast.Constant(value)
 
 
-class Filling:
-    """Copies a template with its holes filled."""
+# -- what makes the parts of a template: each function returns one that is called with what fills the holes
 
-    def __init__(self, fills: Mapping[str, Fill]) -> None:
-        self.fills = fills
 
-    def copy(self, old: Any) -> Any:  # noqa: PLR0911  # one case a kind of node
-        """Return a node with its holes filled; itself, if it has none."""
-        if not old.has_hole:
-            return old
-        if type(old) is ast.Name and old.id.startswith(SEVERAL):
-            raise ValueError(
-                f"{old.id!r}: a hole for several stands where one fits: put it into a list of arguments, elements or statements"
-            )
-        if type(old) is ast.Name and old.id.startswith("hole__"):
-            return in_context(node(self.fills[old.id[6:]]), old.ctx)
-        if type(old) is ast.Constant and isinstance(old.value, str) and old.value.startswith("hole__"):
-            return literal(self.fills[old.value[6:]])
-        if type(old) is ast.Assign and self.unbound(old.targets[0]):
-            return ast.Expr(self.copy(old.value))
-        if type(old) is ast.withitem and old.optional_vars and self.unbound(old.optional_vars):
-            return ast.withitem(self.copy(old.context_expr))
-        if type(old) is ast.arguments:
-            return self.arguments(old)
-        if type(old) is ast.Dict and None in old.keys:
-            return self.entries(old)
-        fields = {field: self.field(value) for field, value in ast.iter_fields(old)}
-        if isinstance(old, ast.stmt):  # `ast.unparse` looks at the line of a statement
-            fields["lineno"] = old.lineno
-        return type(old)(**fields)
+def copied(old: Any) -> Make:  # noqa: PLR0911  # one case a kind of node
+    """Make a node with its holes filled; itself, if it has none."""
+    if not has_hole(old):
+        return lambda _: old
+    if type(old) is ast.Name and old.id.startswith(SEVERAL):
+        raise ValueError(
+            f"{old.id!r}: a hole for several stands where one fits: put it into a list of arguments, elements or statements"
+        )
+    if type(old) is ast.Name:
+        key, context = old.id[6:], old.ctx
+        if isinstance(context, ast.Load):
+            return lambda fills: node(fills[key])
+        return lambda fills: in_context(node(fills[key]), context)
+    if type(old) is ast.Constant and isinstance(old.value, str) and old.value.startswith("hole__"):
+        literally = old.value[6:]
+        return lambda fills: literal(fills[literally])
+    if type(old) is ast.arguments:
+        return arguments(old)
+    if type(old) is ast.Dict and None in old.keys:
+        return entries(old)
+    whole = fields(old)
+    if type(old) is ast.Assign and (to := hole_in(old.targets[0])):
+        value = copied(old.value)
+        return lambda fills: ast.Expr(value(fills)) if fills[to] is None else whole(fills)
+    if type(old) is ast.withitem and (to := hole_in(old.optional_vars)):
+        entered = copied(old.context_expr)
+        return lambda fills: ast.withitem(entered(fills)) if fills[to] is None else whole(fills)
+    return whole
 
-    def unbound(self, target: ast.expr) -> bool:
-        """Return whether a hole that is assigned to is filled with no name."""
-        return isinstance(target, ast.Name) and target.id.startswith("hole__") and self.fills[target.id[6:]] is None
 
-    def field(self, value: Any) -> Any:
-        """Return what stands in a field of a node."""
-        if isinstance(value, list):
-            return [one for inner in value for one in self.many(inner)]
-        if isinstance(value, ast.AST):
-            return self.copy(value)
-        if isinstance(value, str) and value.startswith("hole__"):  # an attribute, or the name of a function
-            filled = self.fills[value[6:]]
-            return Given(filled) if isinstance(filled, str) else filled
-        if isinstance(value, str) and value.startswith("keywords__"):
-            raise ValueError(f"{value!r}: keywords are given in a call, and no parameters of a function")
-        return value
+def hole_in(target: ast.expr | None) -> str:
+    """Return the hole that is assigned to, empty if that is none."""
+    return target.id[6:] if isinstance(target, ast.Name) and target.id.startswith("hole__") else ""
 
-    def many(self, inner: Any) -> list[Any]:
-        """Return what an element of a list is replaced by."""
-        if isinstance(inner, str):  # a name that is declared global
-            return [Given(one) for one in self.fills[inner[7:]]] if inner.startswith("holes__") else [self.field(inner)]
-        if not isinstance(inner, ast.AST):
-            return [inner]
-        at = inner.value if isinstance(inner, ast.Expr) else inner
-        if isinstance(at, ast.Name) and at.id.startswith("holes__"):
-            return [in_context(standing(inner, one), at.ctx) for one in self.fills[at.id[7:]]]
-        if isinstance(at, ast.keyword) and isinstance(at.value, ast.Name) and at.value.id.startswith("keywords__"):
-            return [ast.keyword(key, node(one)) for key, one in self.fills[at.value.id[10:]].items()]
-        return [self.copy(inner)]
 
-    def arguments(self, old: ast.arguments) -> ast.arguments:
-        """Return parameters; what fills `$*x` are names, or pairs of a name and the node it is set to where none is given."""
-        fields = {field: self.field(value) for field, value in ast.iter_fields(old)}
-        args: list[ast.arg] = []
+def fields(old: ast.AST) -> Make:
+    """Make a node of the same kind, field by field."""
+    kind, makes = type(old), [(name, field(value)) for name, value in ast.iter_fields(old)]
+    # `ast.unparse` looks at the line of a statement
+    fixed = {"lineno": old.lineno} if isinstance(old, ast.stmt) else {}
+
+    def made(fills: Mapping[str, Fill]) -> ast.AST:
+        new = kind.__new__(kind)
+        kept = vars(new)
+        kept.update(fixed)
+        for name, make in makes:
+            kept[name] = make(fills)
+        return new
+
+    return made
+
+
+def field(value: Any) -> Make:
+    """Make what stands in a field of a node."""
+    if isinstance(value, list):
+        return listed(value)
+    if isinstance(value, ast.AST):
+        return copied(value)
+    if isinstance(value, str) and value.startswith("hole__"):  # an attribute, or the name of a function
+        key = value[6:]
+        return lambda fills: Given(fills[key]) if isinstance(fills[key], str) else fills[key]
+    if isinstance(value, str) and value.startswith("keywords__"):
+        raise ValueError(f"{value!r}: keywords are given in a call, and no parameters of a function")
+    return lambda _: value
+
+
+def listed(values: list[Any]) -> Make:
+    """Make a list; a hole for several is replaced by all that fill it."""
+    makes = [(several_at(inner), one_of(inner)) for inner in values]
+
+    def made(fills: Mapping[str, Fill]) -> list[Any]:
+        found: list[Any] = []
+        for several, make in makes:
+            if several:
+                found += make(fills)
+            else:
+                found.append(make(fills))
+        return found
+
+    return made
+
+
+def several_at(inner: Any) -> str:
+    """Return the hole for several that an element of a list is, with its kind; empty if it is none."""
+    at = inner.value if isinstance(inner, ast.Expr | ast.keyword) else inner
+    word = at.id if isinstance(at, ast.Name) else at if isinstance(at, str) else ""
+    return word if word.startswith("keywords__" if isinstance(inner, ast.keyword) else "holes__") else ""
+
+
+def one_of(inner: Any) -> Make:
+    """Make an element of a list, or all elements that stand for it."""
+    several = several_at(inner)
+    if not several:
+        return field(inner)
+    key = several.partition("__")[2]
+    if isinstance(inner, str):  # a name that is declared global
+        return lambda fills: [Given(one) for one in fills[key]]
+    if isinstance(inner, ast.keyword):
+        return lambda fills: [ast.keyword(word, node(one)) for word, one in fills[key].items()]
+    at: Any = inner.value if isinstance(inner, ast.Expr) else inner
+    context = at.ctx
+    return lambda fills: [in_context(standing(inner, one), context) for one in fills[key]]
+
+
+def arguments(old: ast.arguments) -> Make:
+    """Make parameters; what fills `$*x` are names, or pairs of a name and the node it is set to where none is given."""
+    makes = [(several_in(one.arg), copied(one)) for one in old.args]
+    whole = fields(ast.arguments(**{**dict(ast.iter_fields(old)), "args": []}))
+
+    def made(fills: Mapping[str, Fill]) -> ast.arguments:
+        new = whole(fills)
         defaults: list[ast.expr] = []  # the template's own come after: no parameter without one may follow them
-        for one in fields["args"]:
-            for given in self.fills[one.arg[7:]] if one.arg.startswith("holes__") else ():
+        for several, make in makes:
+            for given in fills[several] if several else ():
                 named, default = given if isinstance(given, tuple) else (given, None)
-                args.append(ast.arg(Given(named)))
+                new.args.append(ast.arg(Given(named)))
                 defaults += [node(default)] if default is not None else []
-            args += [] if one.arg.startswith("holes__") else [one]
-        return ast.arguments(**{**fields, "args": args, "defaults": [*defaults, *fields["defaults"]]})
+            new.args += [] if several else [make(fills)]
+        new.defaults = [*defaults, *new.defaults]
+        return new  # type: ignore[no-any-return]  # of the kind that was copied
 
-    def entries(self, old: ast.Dict) -> ast.Dict:
-        """Return a dictionary; what fills `$**x` are entries, the keys as texts or nodes."""
+    return made
+
+
+def several_in(parameter: str) -> str:
+    """Return the hole for several parameters, empty if it is one."""
+    return parameter[7:] if parameter.startswith("holes__") else ""
+
+
+def entries(old: ast.Dict) -> Make:
+    """Make a dictionary; what fills `$**x` are entries, the keys as texts or nodes."""
+    makes: list[tuple[str, Make, Make]] = []
+    for key, value in zip(old.keys, old.values, strict=True):
+        at = value.id if key is None and isinstance(value, ast.Name) else ""
+        several = at.partition("__")[2] if at.startswith("keywords__") else ""
+        makes.append((several, field(key), field(None if several else value)))
+
+    def made(fills: Mapping[str, Fill]) -> ast.Dict:
         keys: list[ast.expr | None] = []
         values: list[ast.expr] = []
-        for key, value in zip(old.keys, old.values, strict=True):
-            if key is None and isinstance(value, ast.Name) and value.id.startswith("keywords__"):
-                filled = self.fills[value.id[10:]]
-                keys += [literal(one) for one in filled]
-                values += [node(one) for one in filled.values()]
+        for several, make_key, make_value in makes:
+            if several:
+                keys += [literal(one) for one in fills[several]]
+                values += [node(one) for one in fills[several].values()]
             else:
-                keys.append(key and self.copy(key))
-                values.append(self.copy(value))
+                keys.append(make_key(fills))
+                values.append(make_value(fills))
         return ast.Dict(keys, values)
+
+    return made
 
 
 def standing(around: ast.AST, one: Fill) -> ast.AST:
@@ -205,8 +272,8 @@ def in_context(made: Any, wanted: ast.expr_context) -> Any:
 
 def filled(words: str, fills: Mapping[str, Fill]) -> list[ast.stmt]:
     """Return the statements of a template, its holes filled from a mapping that is asked for those that there are."""
-    filling = Filling(fills)
-    return [one for inner in template(words) for one in filling.many(inner)]
+    made: list[ast.stmt] = template(words)(fills)
+    return made
 
 
 def statements(words: str, /, **fills: Fill) -> list[ast.stmt]:
@@ -236,14 +303,29 @@ LEAVES = frozenset({
 })  # fmt: skip
 
 
+#: fields in which no node stands, or one in which no name can
+NAMELESS = frozenset({
+    "arg", "asname", "attr", "conversion", "ctx", "id", "is_async", "kind", "lineno", "module", "name", "names", "op", "ops", "simple",
+    "type_comment", "type_ignores", "type_params", "level",
+})  # fmt: skip
+
+
+#: kind of node -> the fields in which names can stand
+INNER: Mapping[type[ast.AST], tuple[str, ...]] = {
+    kind: () if kind in LEAVES else tuple(one for one in kind._fields if one not in NAMELESS)
+    for kind in vars(ast).values()
+    if isinstance(kind, type) and issubclass(kind, ast.AST)
+}
+
+
 def children(at: ast.AST) -> list[ast.AST]:
     """Return the nodes right inside a node, but for those in which no name can stand."""
     found: list[ast.AST] = []
-    for field in at._fields:
+    for field in INNER[type(at)]:
         value = getattr(at, field, None)
         if type(value) is list:
             found += [one for one in value if type(one) not in LEAVES and isinstance(one, ast.AST)]
-        elif type(value) not in LEAVES and isinstance(value, ast.AST):
+        elif value is not None and type(value) not in LEAVES and isinstance(value, ast.AST):
             found.append(value)
     return found
 
@@ -276,12 +358,18 @@ class Names:
 
     def see(self, at: ast.AST) -> None:
         """Add the names of a node."""
+        while type(at) is ast.Attribute:
+            at = at.value
+        if type(at) is ast.Name:
+            self.see_name(at)
+            return
         seen = SCOPES.get(type(at)) or BINDING.get(type(at))
         if seen:
             seen(self, at)
-        if type(at) not in SCOPES:
-            for one in children(at):
-                self.see(one)
+            if type(at) in SCOPES:
+                return
+        for one in children(at):
+            self.see(one)
 
     def see_function(self, at: ast.FunctionDef | ast.Lambda) -> None:
         """Add a function's name, what its defaults and annotations read, and its body."""
@@ -371,7 +459,7 @@ def give_way(groups: Sequence[Body], taken: Collection[str]) -> tuple[list[Body]
     A name that filled a hole stays, and so do attributes, methods and what a class binds. A name that is read and bound nowhere in the
     statements, such as a module or a builtin, is renamed too: what imports it imports it under the new one.
     """
-    if not any(word in taken and not isinstance(word, Given) for word in all_names(chain(*groups))):
+    if not has_own(chain(*groups), taken):
         return [*groups], {}
     copied = copy.deepcopy([*groups])
     found = [name for one in chain(*copied) for name in names_of(one)]
@@ -394,14 +482,20 @@ def give_way(groups: Sequence[Body], taken: Collection[str]) -> tuple[list[Body]
     return copied, renamed
 
 
-def all_names(nodes: Iterable[ast.AST]) -> Iterator[str]:
-    """Yield every name that is bound or read somewhere in nodes, attributes of classes too."""
+def has_own(nodes: Iterable[ast.AST], taken: Collection[str]) -> bool:
+    """Return whether a name of the script's own that is among those taken is bound or read somewhere, attributes of classes too."""
     left = [*nodes]
     while left:
         at = left.pop()
-        if type(at) in NAMED:
-            yield from several(getattr(at, NAMED[type(at)]) or [])
-        left += children(at)
+        while type(at) is ast.Attribute:
+            at = at.value
+        named = NAMED.get(type(at))
+        for word in several(getattr(at, named) or []) if named else ():
+            if word in taken and not isinstance(word, Given):
+                return True
+        if type(at) is not ast.Name:
+            left += children(at)
+    return False
 
 
 def several(words: str | list[str]) -> list[str]:
