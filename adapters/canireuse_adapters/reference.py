@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from canireuse.emit import Body, Emitter, Fill, Lack, expr, literal, name, statements, text
+from canireuse.program import free_names
 from canireuse.script import Script, Unsupported
 from canireuse.spec import Spec
 from canireuse.step import OddFlag
@@ -28,7 +29,6 @@ from canireuse.vocabulary import (
     Train,
     Update,
     Variable,
-    walk,
 )
 
 KINDS = {
@@ -216,8 +216,7 @@ class Reference(Emitter):
 
     def define(self, function: str, step: Block, takes: Sequence[str] = (), returns: str | None = None) -> None:
         """Write a function; what it binds is its own, so that names bound outside and rebound inside are handed in."""
-        bound = {inner.binding for inner in walk(step.steps)}
-        rebound = sorted(one for one in self.symbols.names if one in bound and one not in takes)
+        rebound = [one for one in free_names(step.steps, takes) if one in self.symbols.names]
         with self.apart() as body:
             self.steps(step.steps)
             if returns:

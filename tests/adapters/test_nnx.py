@@ -256,15 +256,15 @@ TWO = "{variable: w, as: w}, {variable: v, as: v}, {module: a, members: {x: w}}"
         ),
         (
             f"[{TWO}, {{function: f, steps: [{{gradient: g, of: a.x + v, wrt: v}}]}}, {{tie: a.x, to: v}}, {{invoke: f}}]",
-            "written before",
+            "is written once|are written once",
         ),
         (
             f"[{TWO}, {{function: f, steps: [{{train: sgd, minimize: a.x + v, wrt: [v]}}]}}, {{tie: a.x, to: v}}, {{invoke: f}}]",
-            "written before",
+            "is written once|are written once",
         ),
         (
             f"[{TWO}, {{repeat: 2, steps: [{{gradient: g, of: 2 * a.x + v, wrt: a.x}}, {{tie: a.x, to: v}}]}}]",
-            "written before",
+            "is written once|are written once",
         ),
         (
             f"[{TWO}, {{module: b, members: {{a: a, y: w}}}}, {{optimizer: o, over: a}}, {{tie: b.y, to: v}}, {{update: o, minimize: b.a.x * b.y}}]",
@@ -276,11 +276,11 @@ TWO = "{variable: w, as: w}, {variable: v, as: v}, {module: a, members: {x: w}}"
         ),
         (
             f"[{TWO}, {{function: f, steps: [{{train: sgd, minimize: v, wrt: a}}]}}, {{tie: a.x, to: v}}, {{invoke: f}}]",
-            "written before",
+            "is written once|are written once",
         ),
         (
             f"[{TWO}, {{optimizer: o, over: a}}, {{function: f, steps: [{{update: o, minimize: v}}]}}, {{tie: a.x, to: v}}, {{invoke: f}}]",
-            "written before",
+            "is written once|are written once",
         ),
         ("[{layer: cell, inputs: 1, units: 1, as: a}, {call: a, on: [[1.0]]}]", "state before"),
         (

@@ -103,6 +103,8 @@ class Equinox(Jax):
     reads = measuring.READS
     lost = "What a function makes is its own: another part of the program has what the function returns."
 
+    nesting = ("frames",)
+
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         #: the functions that are being written, the innermost last
@@ -288,6 +290,16 @@ class Equinox(Jax):
         before = self.symbols.standing()
         super().say(step)
         self.symbols.put_back(before)
+
+    def handed(self, step: Step) -> None:
+        """Have the trees that a function takes be values by themselves, as they were when it was written."""
+        known = self.known.get(step.function) if isinstance(step, Function) else None
+        if any(one.verb in {"gradient", "train", "update"} for one in walk([step])):
+            return  # to differentiate by a value in which a tie is undone is no gradient of what is tied
+        for one, slots in known.takes.items() if known else ():
+            if (found := self.locate(one).found) is not None:
+                handed = found.again(dict(found.parts))  # a value by itself, of whichever tree it is a part by now
+                handed.slots, self.symbols.names[one] = dict(slots), handed
 
     def effect(self, step: Step) -> None:
         """Have the effect of a step: what is handed on is a value, and another name for it holds other variables."""

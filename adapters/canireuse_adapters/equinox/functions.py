@@ -4,11 +4,11 @@ import ast
 from typing import TYPE_CHECKING, NamedTuple
 
 from canireuse.emit import Fill, Names, Words, expr
-from canireuse.program import is_place
+from canireuse.program import Slot, is_place
 from canireuse.script import Unsupported
 from canireuse.vocabulary import Function, Invoke, Thread
 from canireuse_adapters.equinox.learning import assigned, optimized
-from canireuse_adapters.equinox.places import TREES, Tensor, around, spelled, together
+from canireuse_adapters.equinox.places import TREES, Tensor, around, inside, spelled, together
 from canireuse_adapters.training import training_of
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class Known(NamedTuple):
     """A function: the names that it takes beside its arguments, and those that it returns beside its value."""
 
-    #: name -> how often `eqx.nn.Shared` was put around it when the function was written
-    takes: dict[str, int]
+    #: name -> where what it stood for when the function was written had its parts, and whether `eqx.nn.Shared` was around it
+    takes: dict[str, dict[str, Slot]]
     gives: list[str]
 
 
@@ -47,8 +47,8 @@ def function(eqx: "Equinox", step: Function) -> None:
         used = sorted(filter((names.read | names.bound).__contains__, held), key=lambda one: held[one] == "state")
         if value or gives:
             eqx.emit("return $value", value=together([*value, *gives]))
-        takes = {one: len(around(outside[one])) for one in used}
-        takes |= dict.fromkeys(eqx.rebound(step.steps, step.takes), 0)
+        takes = {one: dict(outside[one].slots) for one in used}
+        takes |= {one: {} for one in eqx.rebound(step.steps, step.takes)}
     eqx.fill(
         ("@eqx.filter_jit\n" if step.traced else "") + "def $function($*arguments):\n    $*lines",
         step, arguments=[*takes, *step.takes], lines=body,
@@ -101,8 +101,8 @@ def bind_results(eqx: "Equinox", function: str, to: str | None, words: ast.expr)
         eqx.bind(to, words)
         return
     eqx.writing()
-    for spot, times in ((eqx.locate(one), known.takes[one]) for one in known.gives):
-        if spot.route or len(around(spot.tree)) != times:
+    for spot, slots in ((eqx.locate(one), known.takes[one]) for one in known.gives):
+        if spot.route or spot.tree.slots.get("") != slots.get(""):
             raise Unsupported(
                 "The function returns the tree that it was written for, which is part of another tree by now; Equinox users write it for the new one."
             )
@@ -112,8 +112,8 @@ def bind_results(eqx: "Equinox", function: str, to: str | None, words: ast.expr)
 
 def taken(eqx: "Equinox", function: str) -> list[ast.expr]:
     """Return the names that a function is called with; of a tree, what it was when the function was written."""
-    spots = ((eqx.locate(one), times) for one, times in eqx.known[function].takes.items())
-    return [spelled(spot.words, around(spot.found)[times:]) for spot, times in spots]
+    spots = ((eqx.locate(one), slots) for one, slots in eqx.known[function].takes.items())
+    return [spelled(spot.words, around(spot.found)[len(inside(slots)) :]) for spot, slots in spots]
 
 
 WORDS: Words = {"function": function, "invoke": invoke, "thread": thread}

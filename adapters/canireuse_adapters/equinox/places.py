@@ -6,7 +6,7 @@ that gave its own leaf up for another's has a slot of the kind `SharedNode`, as 
 """
 
 import ast
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -78,7 +78,12 @@ class Spot(NamedTuple):
 
 def around(one: Object | None) -> Path:
     """Return the way to the inside of what `eqx.nn.Shared` is put around, once for each time."""
-    return tuple(one.slots[""].attribute.split(".")) if one and "" in one.slots else ()
+    return inside(one.slots) if one else ()
+
+
+def inside(slots: Mapping[str, Slot]) -> Path:
+    """Return the same way, as the slots of what is inside have it."""
+    return tuple(slots[""].attribute.split(".")) if "" in slots else ()
 
 
 def path(tree: Object | None, route: Sequence[str]) -> Path:

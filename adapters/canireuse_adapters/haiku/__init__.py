@@ -100,6 +100,8 @@ class Haiku(Jax):
     lacks = LACKS
     reads = measuring.READS
 
+    nesting = ("frames",)
+
     def __init__(
         self, device: str = "cpu", way: Mapping[str, str] | None = None, versions: Mapping[str, str] | None = None
     ) -> None:
@@ -272,7 +274,7 @@ class Haiku(Jax):
         self.refuse(step)
         there = self.entries()
         with self.apart() as body, self.symbols.inside(step):
-            self.say(step)
+            self.word(step)
             if isinstance(step, Module):
                 modules.find_tied(self, self.symbols.names[step.module], step.members)
             if step.raises is not None or apart or (isinstance(step, Layer) and not step.trainable):

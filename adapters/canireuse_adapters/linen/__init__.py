@@ -100,6 +100,8 @@ class Linen(Jax):
         "traces": "$traces._cache_size()",
     }  # fmt: skip
 
+    nesting = ("writing",)
+
     def __init__(
         self, device: str = "cpu", way: Mapping[str, str] | None = None, versions: Mapping[str, str] | None = None
     ) -> None:

@@ -124,6 +124,8 @@ class NNX(Jax):
     reads = measuring.READS
     preamble = {"rngs": "rngs = nnx.Rngs(0)"}
 
+    nesting = ("frames",)
+
     def __init__(
         self, device: str = "cpu", way: Mapping[str, str] | None = None, versions: Mapping[str, str] | None = None
     ) -> None:

@@ -115,6 +115,8 @@ class TensorFlow1(Emitter):
     #: part of a layer -> where a template's list of variables has it
     numbers: ClassVar[Mapping[str, int]]
 
+    nesting = ("around",)
+
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         #: the steps that are being worded, the outermost first

@@ -116,6 +116,8 @@ class Torch(Emitter):
     layers = layers.LAYERS
     words, effects, lacks, reads = WORDS, EFFECTS, LACKS, READS
 
+    nesting = ("around",)
+
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         #: the steps that are being written, the innermost last

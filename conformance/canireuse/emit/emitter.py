@@ -13,6 +13,7 @@ from itertools import groupby
 from typing import Any, ClassVar
 
 from canireuse import expression
+from canireuse.emit import turns
 from canireuse.emit.fragments import (
     Body,
     Fill,
@@ -162,6 +163,8 @@ class Emitter(Adapter):
     places: ClassVar[Places] = {}
     #: verb -> what its steps do to the symbols, where that is the framework's own matter
     effects: ClassVar[Effects] = {}
+    #: attributes that say where something is being written: in which functions, and which steps
+    nesting: ClassVar[tuple[str, ...]] = ()
     #: whether what is used in several places is kept once, so that two places of a spec may be no two objects
     keeps_once: ClassVar[bool] = False
     #: the package that `offers` asks
@@ -200,6 +203,7 @@ class Emitter(Adapter):
         spec = spec.model_copy(update={"steps": self.settled(spec.steps)})
         self.facts = Facts(spec)
         self.taken = set(self.facts.bound)
+        self.symbols.again = turns.Turns(self)
         self.steps(spec.steps)
         if self.compared.one_entry and spec.expectations.keys() <= {*self.compared.one_entry}:
             raise Unsupported(f"{self.title} keeps both places as one entry: there are no two objects to compare.")
@@ -367,10 +371,10 @@ class Emitter(Adapter):
         self.refuse(step)
         if step.raises is None:
             with self.symbols.inside(step):
-                self.say(step)
+                self.word(step)
         else:
             with self.apart() as body, self.symbols.inside(step):
-                self.say(step)
+                self.word(step)
             self.emit(
                 "try:\n    $*body\nexcept Exception as error:\n    observe('$label', error)\nelse:\n    observe('$label', None)",
                 body=body, label=step.expect,
@@ -399,6 +403,17 @@ class Emitter(Adapter):
             verbs = (lack.verb,) if isinstance(lack.verb, str) else lack.verb
             if not said.isdisjoint(verbs) and lack.when(self, step):
                 raise Unsupported(lack.reason)
+
+    def word(self, step: Step) -> None:
+        """Word one step, and keep the words of what may run again on other objects."""
+        again = self.symbols.again  # there is none while words are compared
+        if isinstance(again, turns.Turns) and isinstance(step, Block) and self.symbols.may_run_again(step):
+            again.write(step)
+        else:
+            self.say(step)
+
+    def handed(self, step: Step) -> None:
+        """Have what a function takes stand as its calls hand it over, where that is not as it stands outside."""
 
     def say(self, step: Step) -> None:
         """Word one step by its template, by the function of the table, or by the method of the verb's name."""

@@ -5,7 +5,7 @@ are taken back at its end: writing a function changes nothing. Where it is calle
 then.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -21,6 +21,8 @@ from canireuse.vocabulary import (
     Call,
     Copy,
     DefaultScope,
+    Drop,
+    Freeze,
     Function,
     Get,
     Graph,
@@ -28,7 +30,10 @@ from canireuse.vocabulary import (
     Layer,
     Measure,
     Module,
+    Move,
+    Quantize,
     Reenter,
+    Reparametrize,
     Repeat,
     Replace,
     Restore,
@@ -37,13 +42,20 @@ from canireuse.vocabulary import (
     Scope,
     Thread,
     Tie,
+    Train,
+    Unfreeze,
+    Update,
     Wrap,
     walk,
 )
 
 Path = tuple[str, ...]
-#: steps after which another object may stand at a place
-MOVING = (Tie, Replace, Restore, Invoke, Thread)
+#: steps after which another object may stand at a place, or the same be another to words
+MOVING = (
+    Tie, Replace, Restore, Invoke, Thread, Freeze, Unfreeze, Cast, Move, Materialize, Quantize, Reparametrize, Drop,
+)  # fmt: skip
+#: steps whose words depend on which scopes are there, and what was got in them
+SCOPED = (Get, Scope, DefaultScope, Reenter)
 #: verbs that leave what is there as it is, with any framework
 UNCHANGING = frozenset({
     "get", "variable", "placeholder", "compute", "read", "expect", "layer", "function", "repeat", "scope", "reenter",
@@ -77,6 +89,8 @@ class Symbols:
         #: kind of layer -> part -> where the framework keeps it; verb -> what becomes of variables
         self.slots, self.fates = slots or {}, fates or {}
         self.effect = effect or self.happen
+        #: called with a function or a loop before its body runs again
+        self.again: Callable[[Block], None] | None = None
         self.names: dict[str, Object] = {}
         self.opened = [Opened()]
         #: the path of a variable from the root -> the variable that `get` finds there
@@ -119,6 +133,47 @@ class Symbols:
         """Return what stands now at the places that steps use, those inside of them too."""
         places = (place for step in walk(steps) for place in places_of(step))
         return {found: None for place in places if (found := self.at(place))}
+
+    def mentioned(self, step: Block, known: set[int] | None = None) -> dict[str, None]:
+        """Return the names that a body uses or binds, and those in the functions that it calls."""
+        known = set() if known is None else known
+        known.add(id(step))
+        own = {*step.takes, step.function} if isinstance(step, Function) else set()
+        names: dict[str, None] = {}
+        for inner in walk([step]):
+            for used in (*places_of(inner), inner.binding or ""):
+                names[used.partition(".")[0]] = None
+            called = self.names.get(getattr(inner, "invoke", None) or getattr(inner, "thread", None) or "")
+            if called and isinstance(called.made, Function) and id(called.made) not in known:
+                names |= self.mentioned(called.made, known)
+        return {name: None for name in names if name not in own}
+
+    def picture(self, step: Block) -> Hashable:
+        """Return what the words of a body may depend on; two are equal if they differ in nothing but in which objects there are."""
+        numbers: dict[Object, int] = {}
+        rows: list[Hashable] = []
+
+        def number(one: Object) -> int:
+            if one not in numbers:
+                numbers[one] = len(numbers)
+                parts = tuple((part, number(inside)) for part, inside in one.parts.items())
+                opened = one.opened and (one.opened.path, one.opened.mode, one.opened.by)
+                rows.append((
+                    numbers[one], one.kind, id(one.made), one.part, one.trainable, one.frozen, one.dtype, one.abstract, one.built,
+                    one.path, opened, parts, tuple(one.slots.items()), one.returns and number(one.returns),
+                ))  # fmt: skip
+            return numbers[one]
+
+        names = self.mentioned(step)
+        rows += [(name, number(self.names[name])) for name in names if name in self.names]
+        reached = set(numbers)
+        for name, one in self.names.items():
+            if name not in names and one.parts and any(inside in reached for inside in one.walk()):
+                rows.append((name, number(one)))
+        rows.append(tuple((one.path, one.mode) for one in self.opened))
+        if any(isinstance(one, SCOPED) for one in walk([step])):
+            rows.append(tuple((path, number(one)) for path, one in self.found.items()))
+        return tuple(rows)
 
     @property
     def scope(self) -> Opened:
@@ -257,12 +312,28 @@ class Symbols:
             return make(self, step)
         return self.copied(step) if step.binds == "copy" else Object(step.binds, made=step)
 
-    def turn(self, step: Repeat) -> None:
-        """Have the effects of all turns but the first, where a turn can change what stands somewhere."""
-        carried = (self.names.get(name) for name in free_names(step.steps))
+    @staticmethod
+    def may_run_again(step: Block) -> bool:
+        """Return whether a body may run more than once, on other objects than those that it is written for."""
+        if isinstance(step, Function | Repeat):
+            return True
+        loops = isinstance(step, Measure) or (isinstance(step, Train | Update) and step.times > 1)
+        return loops and any(isinstance(inner, MOVING) for inner in walk(step.steps))
+
+    def turn(self, step: Repeat | Train | Update | Measure) -> None:
+        """Have the effects of all turns but the first, where a turn can change what stands somewhere; a measured loop turns twice or more."""
+        times = step.repeat if isinstance(step, Repeat) else 2 if isinstance(step, Measure) else step.times
+        carried = [self.names.get(name) for name in free_names(step.steps)] if isinstance(step, Repeat) else []
         if any(isinstance(inner, MOVING) for inner in walk(step.steps)) or any(one and one.is_owner for one in carried):
-            for _ in range(step.repeat - 1):
-                self.run(step.steps)
+            for _ in range(times - 1):
+                self.runs_again(step)
+                with self.inside(step):
+                    self.run(step.steps)
+
+    def runs_again(self, step: Block) -> None:
+        """Tell that a body is about to run again, on what is there now."""
+        if self.again and self.ran <= MOST_RUNS:
+            self.again(step)
 
     def put(self, place: str, by: str) -> None:
         """Have another object stand at a place."""
@@ -349,6 +420,7 @@ class Symbols:
             return returned
         self.calling.add(id(step))
         for _ in range(times):
+            self.runs_again(step)
             names = dict(self.names)
             self.names |= {name: Object("tensor") for name in step.takes}
             self.run(step.steps)
@@ -357,6 +429,13 @@ class Symbols:
             self.names = names
         self.calling.discard(id(step))
         return returned
+
+    def threaded(self, step: Thread) -> Object:
+        """Return what the last call in a thread gives; a thread begins outside of all scopes."""
+        opened, self.opened = self.opened, [Opened()]
+        found = self.called(step.thread, step.times)
+        self.opened = opened
+        return found
 
     def invoked(self, step: Invoke) -> Object:
         """Return what a call gives: shapes and dtypes alone where nothing is computed."""
@@ -372,7 +451,7 @@ EFFECTS: Mapping[str, Callable[[Symbols, Any], None]] = {
     "replace": lambda symbols, step: symbols.put(step.replace, step.by),
     "freeze": lambda symbols, step: symbols.freeze(step.freeze, frozen=True),
     "unfreeze": lambda symbols, step: symbols.freeze(step.unfreeze, frozen=False),
-    "repeat": Symbols.turn,
+    **dict.fromkeys(("repeat", "train", "update", "measure"), Symbols.turn),
     "call": Symbols.call,
     "save": Symbols.save,
     "reuse_variables": Symbols.switch,
@@ -387,7 +466,7 @@ MADE: Mapping[str, Callable[[Symbols, Any], Object]] = {
     "module": Symbols.module,
     "function": lambda symbols, step: Object("function", made=step, returns=symbols.returned.get(id(step))),
     "invoke": Symbols.invoked,
-    "thread": lambda symbols, step: symbols.called(step.thread, step.times),
+    "thread": Symbols.threaded,
     "current_scope": lambda symbols, _step: Object("scope", path=symbols.scope.path, opened=symbols.scope),
     "optimizer": lambda _symbols, step: Object("optimizer", made=step),
 }

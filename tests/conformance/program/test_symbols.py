@@ -468,3 +468,41 @@ def test_local_and_numbered_variables():
     symbols = after(get("w", local=True), get("k", numbered=3, **{"as": "many"}), get("u", trainable=False))
     assert [symbols.names[name].kind for name in ("w", "many", "u")] == ["buffer", "list", "variable"]
     assert [symbols.names[name].trainable for name in ("w", "u")] == [False, False]
+
+
+def test_a_thread_begins_outside_of_all_scopes():
+    get = step("get", "w", **{"as": "w"})
+    work = step("function", "work", steps=[get], returns="w")
+    inside = [step("invoke", "work", **{"as": "called"}), step("thread", "work", **{"as": "threaded"})]
+    symbols = after(work, step("scope", "net", steps=inside))
+    assert symbols.found == {("net", "w"): symbols.names["called"], ("w",): symbols.names["threaded"]}
+
+
+def test_a_body_is_about_to_run_again_at_each_call_and_each_turn_but_the_first():
+    told = []
+    symbols = Symbols()
+    symbols.again = lambda one: told.append(one.verb)
+    function = step("function", "f", steps=[TIE])
+    train = step("train", "sgd", minimize="w", wrt="w", times=3, steps=[step("invoke", "f")])
+    read(symbols, [*NET, function, step("invoke", "f"), step("repeat", 3, steps=[TIE]), step("thread", "f", times=2)])
+    assert told == ["function", "repeat", "repeat", "function", "function"]
+    told.clear()
+    read(symbols, [train, step("measure", "timed", steps=[TIE]), step("repeat", 3, steps=[step("compute", "y = w")])])
+    assert told == ["function", "train", "function", "train", "function", "measure"]
+
+
+def test_two_states_that_differ_in_which_objects_there_are_look_alike():
+    body = step("function", "f", steps=[step("compute", "y = net.a + net.b")])
+    first, second = after(*NET), after(*NET)
+    assert first.picture(body) == second.picture(body)
+    read(first, [step("variable", "other", **{"as": "other"}), step("compute", "z = w")])
+    assert first.picture(body) == second.picture(body)
+    for change in (
+        TIE,
+        step("freeze", "net.a"),
+        step("module", "around", members={"net": "net"}),
+        step("replace", "net", by="w"),
+    ):
+        changed = after(*NET, change)
+        assert changed.picture(body) != second.picture(body), change
+        assert changed.picture(body) == after(*NET, change).picture(body)
