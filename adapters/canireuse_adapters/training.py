@@ -8,6 +8,12 @@ TOO_LATE = (
     "and nothing said afterwards reaches it. Make the optimizer, and the step that uses it, anew."
 )
 
+#: Why a compiled function goes on with the optimizer that was made for it: a script would train what stood there before.
+MADE_BEFORE = (
+    "The optimizer of a compiled training step is made before the function, and here another parameter has come to stand "
+    "at the place that it trains since: make the optimizer, and the function, after that."
+)
+
 #: Why a function that is there already is not tied: a script without a line for that would show nothing.
 TIED_IN_CODE = (
     "The tie is in the code that reads the tree: a function that was written before it goes on reading both entries. "

@@ -13,7 +13,7 @@ from canireuse.vocabulary import Call, Copy, Expect, Wrap, walk
 from canireuse_adapters.jax import ERRORS, MISSING, SINCE_OF_OPTAX, SINCE_OF_PATHS, Jax
 from canireuse_adapters.nnx import checkpoints, functions, layers, learning, measuring, scopes
 from canireuse_adapters.nnx.functions import Defined
-from canireuse_adapters.nnx.learning import Loss, Trained
+from canireuse_adapters.nnx.learning import Trained
 
 NO_DEFAULTS = "An NNX module hands nothing on to the variables set on it: {} is given where a variable is made."
 #: kinds of what a function takes as an argument, not as a constant
@@ -136,8 +136,6 @@ class NNX(Jax):
         self.optimizers: dict[str, Trained] = {}
         #: optimizers that are made before the traced function that trains, by the training step
         self.hoisted: dict[int, Trained] = {}
-        #: what losses were written for, by the step that differentiates
-        self.losses: dict[int, Loss] = {}
         #: owners that the script makes for what it differentiates
         self.models: dict[str, Object] = {}
 

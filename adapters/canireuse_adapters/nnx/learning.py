@@ -12,7 +12,7 @@ from canireuse.step import Step
 from canireuse.vocabulary import Freeze, Gradient, Optimizer, Train, Unfreeze, Update, walk
 from canireuse_adapters.nnx import scopes
 from canireuse_adapters.nnx.layers import FROZEN, PURE, at
-from canireuse_adapters.training import TOO_LATE
+from canireuse_adapters.training import MADE_BEFORE, TOO_LATE
 
 if TYPE_CHECKING:
     from canireuse_adapters.nnx import NNX
@@ -20,10 +20,6 @@ if TYPE_CHECKING:
 Variables = dict[Object, None]
 #: verb -> the fields with places that it writes, or puts something else in
 WRITING = {"assign": ("assign",), "tie": ("tie", "to"), "replace": ("replace", "by")}
-MOVED = (
-    "What a loss captures is a constant to it, and this one was written before what it is differentiated by came to stand "
-    "in another of its places, or left one: write the function after that."
-)
 OTHERS = (
     "What was put into the owner that an `nnx.Optimizer` was made of would be trained too, and here it was made of more than "
     "it is to train: make the optimizer last."
@@ -39,26 +35,8 @@ class Trained:
     variables: Variables
     filter: ast.expr | None
     kind: str
-    #: the filter as it was chosen, before it had a name
-    chosen: str | None
     #: whether something was frozen or unfrozen since it was made
     stale: bool = False
-
-
-@dataclass
-class Loss:
-    """What a loss was written for: what it takes, and the way there from it to what each name stands for, if there is one.
-
-    And whether its variable stands there more than once, and the filter of its optimizer.
-    """
-
-    argument: str
-    owner: Object
-    ways: dict[str, tuple[str, ...] | None]
-    tied: bool = False
-    filter: str | None = None
-    #: the optimizer that was made before the function around, and what it trains
-    hoisted: Trained | None = None
 
 
 # -- what a loss takes
@@ -138,8 +116,6 @@ def gradient(nnx: "NNX", step: Gradient) -> None:
     grads = expr("nnx.grad($loss)($*takes)", loss=expr("nnx.remat(loss)" if step.remat else "loss"), takes=takes)
     first, *rest = step.wrt.split(".")
     route = tuple(rest) if first == argument else through(nnx.symbols, owner, step.wrt) or ()
-    seen = ways(nnx, argument, owner, places_inside(nnx, step.steps, [step.of, step.wrt]))
-    nnx.losses[id(step)] = Loss(argument, owner, seen, is_tied(owner, found))
     if is_tied(owner, found):
         nnx.idiom(
             "`nnx.grad` lists a shared variable under one of its paths; merging puts the gradient under all of them."
@@ -149,45 +125,9 @@ def gradient(nnx: "NNX", step: Gradient) -> None:
     nnx.emit("$to = $at[...]", to=step.gradient, at=attribute(grads, owner.spelled(route)))
 
 
-def ways(nnx: "NNX", argument: str, owner: Object, places: Sequence[str]) -> dict[str, tuple[str, ...] | None]:
-    """Return the way from what a loss takes to what each name stands for with which a place begins; None if it is captured."""
-    tops = dict.fromkeys(place.partition(".")[0] for place in places)
-    return {top: () if top == argument else through(nnx.symbols, owner, top) for top in tops}
-
-
 def is_tied(owner: Object, found: Object) -> bool:
     """Return whether a parameter stands in an owner more than once, so that its gradient is listed under one of its paths."""
     return len({owner.spelled(one) for one in owner.routes(found)}) > 1 and found.trainable
-
-
-def learned(nnx: "NNX", step: Gradient | Train) -> None:
-    """Have the effects of a step; refuse a further run for which its loss would have been written otherwise."""
-    known, symbols = nnx.losses.get(id(step)), nnx.symbols
-    symbols.happen(step)
-    if known is None:
-        return
-    owner = known.owner
-    if known.hoisted is None:
-        parts = {one: symbols.names.get(one, part) for one, part in owner.parts.items()}
-        owner = symbols.names.get(known.argument) or Object("module", parts)
-    if isinstance(step, Gradient):
-        found = symbols.at(step.wrt)
-        wanted, texts = {step.wrt: found} if found else {}, [step.of, step.wrt]
-    else:
-        wanted, texts = trained_by(nnx, step.wrt), [step.minimize]
-    variables = dict.fromkeys(wanted.values())
-    touched = touching(symbols, places_inside(nnx, step.steps, texts), variables)
-    same = variables.keys() <= owner.variables().keys() and holds(symbols, known.argument, owner, touched)
-    now = ways(nnx, known.argument, owner, touched)
-    same = same and all(known.ways.get(top) == way for top, way in now.items())
-    if same and isinstance(step, Gradient):
-        same = all(is_tied(owner, one) == known.tied for one in variables)
-    elif same:
-        notes = len(nnx.idioms)
-        same = dumped(filter_of(nnx, known.argument, owner, wanted)) == known.filter
-        del nnx.idioms[notes:]
-    if not same:
-        raise Unsupported(MOVED)
 
 
 # -- optimizers
@@ -231,11 +171,6 @@ def filter_of(nnx: "NNX", argument: str, owner: Object, places: Mapping[str, Obj
     return expr(filtered, owner=nnx.place(argument), test=test)
 
 
-def dumped(words: ast.expr | None) -> str | None:
-    """Return what two alike filters have in common."""
-    return None if words is None else ast.dump(words)
-
-
 def trained_by(nnx: "NNX", over: str | list[str]) -> dict[str, Object]:
     """Return what an optimizer trains, by places: a place that was named itself, and what is trainable in owners."""
     wanted: dict[str, Object] = {}
@@ -255,14 +190,13 @@ def make(
     argument, owner = held(nnx, trained, listed(over), steps, texts)
     words = nnx.place(argument)
     chosen = filter_of(nnx, argument, owner, wanted)
-    as_chosen = dumped(chosen)
     if chosen is not None:
         filtered = nnx.fresh("trained" if to == "optimizer" else f"trained_by_{to}")
         nnx.bind(filtered, chosen)
         chosen = name(filtered)
     wrt = chosen or expr("nnx.Param")
     nnx.emit("$to = nnx.Optimizer($owner, $optax, wrt=$wrt)", to=to, owner=words, optax=optax, wrt=wrt)
-    return Trained(argument, owner, trained, chosen, kind, as_chosen)
+    return Trained(argument, owner, trained, chosen, kind)
 
 
 def grads(trained: Trained, word: str, takes: Sequence[ast.expr]) -> ast.expr:
@@ -278,14 +212,19 @@ def made_for(nnx: "NNX", step: Train) -> Trained:
 
 def train(nnx: "NNX", step: Train) -> None:
     """Make an optimizer, unless that was done before the function around, and take its steps."""
-    hoisted = nnx.hoisted.get(id(step))
-    trained = hoisted or made_for(nnx, step)
-    seen = ways(nnx, trained.holder, trained.owner, places_inside(nnx, step.steps, [step.minimize]))
-    nnx.losses[id(step)] = Loss(trained.holder, trained.owner, seen, filter=trained.chosen, hoisted=hoisted)
+    trained = nnx.hoisted.get(id(step)) or made_for(nnx, step)
     takes = [nnx.place(one) for one in loss(nnx, step.steps, step.minimize, trained.holder, trained.owner)]
     with nnx.apart() as body:
         nnx.emit("optimizer.update($owner, $grads)", owner=takes[0], grads=grads(trained, "loss", takes))
     nnx.turns(step.times, body)
+
+
+def trained(nnx: "NNX", step: Train) -> None:
+    """Refuse a step whose optimizer, which was made before the traced function, would not train what it says now."""
+    nnx.symbols.happen(step)
+    known = nnx.hoisted.get(id(step))
+    if known is not None and known.variables.keys() != set(trained_by(nnx, step.wrt).values()):
+        raise Unsupported(MADE_BEFORE)
 
 
 def optimizer(nnx: "NNX", step: Optimizer) -> None:
@@ -315,17 +254,12 @@ def updated(nnx: "NNX", step: Update) -> None:
             "A module that was put together after the optimizer holds a variable that it trains, and `nnx.Optimizer` steps "
             "on the owner that it was made of: make the optimizer last."
         )
-    known, now = nnx.losses.get(id(step)), ways(nnx, trained.holder, trained.owner, touched)
-    if known is not None and any(known.ways.get(top) != way for top, way in now.items()):
-        raise Unsupported(MOVED)
 
 
 def update(nnx: "NNX", step: Update) -> None:
     """Take steps with an optimizer, on the sum of the gradients of several losses if there are."""
     updated(nnx, step)
     trained, scalars = nnx.optimizers[step.update], listed(step.minimize)
-    seen = ways(nnx, trained.holder, trained.owner, places_inside(nnx, step.steps, scalars))
-    nnx.losses[id(step)] = Loss(trained.holder, trained.owner, seen)
     found: list[ast.expr] = []
     for number, scalar in enumerate(scalars, 1):
         word = "loss" if number == 1 else nnx.own(f"loss_{number}")
@@ -347,7 +281,7 @@ LACKS = (
     Lack("optimizer", lambda nnx, _: nnx.inside("loss", "tensor"), PURE.format("make an optimizer")),
     Lack("update", lambda nnx, _: nnx.inside("loss", "tensor"), PURE.format("take a step of an optimizer")),
 )  # fmt: skip
-EFFECTS: Effects = {"gradient": learned, "train": learned, "update": updated}
+EFFECTS: Effects = {"train": trained, "update": updated}
 WORDS: Words = {
     "gradient": gradient, "train": train, "optimizer": optimizer, "update": update, "freeze": freeze, "unfreeze": freeze,
 }  # fmt: skip

@@ -9,15 +9,10 @@ from canireuse.script import Unsupported
 from canireuse.vocabulary import Function, Get, Invoke, Scan, Thread, Train, walk
 from canireuse_adapters.torch.learning import make_optimizer
 from canireuse_adapters.torch_compile import compiled
-from canireuse_adapters.training import training_of
+from canireuse_adapters.training import MADE_BEFORE, training_of
 
 if TYPE_CHECKING:
     from canireuse_adapters.torch import Torch
-
-MADE_BEFORE = (
-    "The optimizer of a compiled training step is made before the function, and here another parameter has come to stand "
-    "at the place that it trains since: make the optimizer, and the function, after that."
-)
 
 
 def function(torch: "Torch", step: Function) -> None:
@@ -49,6 +44,7 @@ def trained_by(torch: "Torch", step: Train) -> set[Object]:
 
 def trained(torch: "Torch", step: Train) -> None:
     """Refuse a step whose optimizer, which was made before the compiled function, would not train what it says now."""
+    torch.symbols.happen(step)
     known = torch.hoisted.get(id(step))
     if known is not None and known[1] != trained_by(torch, step):
         raise Unsupported(MADE_BEFORE)
