@@ -197,6 +197,8 @@ class Step(BaseModel):
     renames: ClassVar[str] = ""
     #: whether it is about several devices, so that a CPU has to count as two
     on_devices: ClassVar[bool] = False
+    #: whether another object may stand at a place after it, or the same one be kept otherwise
+    changes: ClassVar[bool] = False
     #: whether what is read after it shows which variables are one, as after a write
     probes: ClassVar[bool] = False
 

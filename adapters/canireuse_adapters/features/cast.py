@@ -34,6 +34,7 @@ class Cast(Step):
     """Change the dtype of all variables of a layer or module."""
 
     verb = "cast"
+    changes = True
     renames = "cast"
     binds = "copy"
     uses = {"cast": OWNERS}

@@ -22,6 +22,7 @@ class Drop(Step):
     """Drop the Python name of a variable, layer or module, and collect garbage."""
 
     verb = "drop"
+    changes = True
     uses = {"drop": VALUES}
     drop: Name = Field(description="A name bound before; `alive` may still ask after what it stood for.")
 

@@ -35,6 +35,7 @@ class Materialize(Step):
     """Give a module that was made without memory its memory; what the values are then is not said."""
 
     verb = "materialize"
+    changes = True
     renames = "materialize"
     binds = "copy"
     uses = {"materialize": OWNERS}

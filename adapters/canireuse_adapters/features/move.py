@@ -30,6 +30,7 @@ class Move(Step):
     """Move all variables of a layer or module to another device of the same kind."""
 
     verb = "move"
+    changes = True
     renames = "move"
     binds = "copy"
     on_devices = True

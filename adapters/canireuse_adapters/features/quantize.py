@@ -26,6 +26,7 @@ class Quantize(Step):
     """Quantize a layer's or module's weights to 8 bits with the framework's own call."""
 
     verb = "quantize"
+    changes = True
     uses = {"quantize": OWNERS}
     renames = "quantize"
     binds = "copy"

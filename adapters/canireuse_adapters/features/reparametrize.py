@@ -22,6 +22,7 @@ class Reparametrize(Step):
     """Have a place of a layer or module give a function of the variable it holds."""
 
     verb = "reparametrize"
+    changes = True
     probes = True
     uses = {"reparametrize": VARIABLES}
     reparametrize: Place = Field(description="A variable of a layer or module, such as `layer.kernel`.")

@@ -153,7 +153,7 @@ class Keras(Emitter):
     words, notes, effects, lacks, reads = WORDS, scopes.NOTES, EFFECTS, LACKS, measuring.READS
     start_afresh = measuring.start_afresh
 
-    nesting = ("carried", "loop", "stand_ins")
+    nesting = ("carried", "loop")
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)

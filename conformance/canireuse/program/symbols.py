@@ -21,8 +21,6 @@ from canireuse.vocabulary import (
     Call,
     Copy,
     DefaultScope,
-    Drop,
-    Freeze,
     Function,
     Get,
     Graph,
@@ -30,30 +28,20 @@ from canireuse.vocabulary import (
     Layer,
     Measure,
     Module,
-    Move,
-    Quantize,
     Reenter,
-    Reparametrize,
     Repeat,
     Replace,
-    Restore,
     ReuseVariables,
     Save,
     Scope,
     Thread,
-    Tie,
     Train,
-    Unfreeze,
     Update,
     Wrap,
     walk,
 )
 
 Path = tuple[str, ...]
-#: steps after which another object may stand at a place, or the same be another to words
-MOVING = (
-    Tie, Replace, Restore, Invoke, Thread, Freeze, Unfreeze, Cast, Move, Materialize, Quantize, Reparametrize, Drop,
-)  # fmt: skip
 #: steps whose words depend on which scopes are there, and what was got in them
 SCOPED = (Get, Scope, DefaultScope, Reenter)
 #: verbs that leave what is there as it is, with any framework
@@ -318,13 +306,13 @@ class Symbols:
         if isinstance(step, Function | Repeat):
             return True
         loops = isinstance(step, Measure) or (isinstance(step, Train | Update) and step.times > 1)
-        return loops and any(isinstance(inner, MOVING) for inner in walk(step.steps))
+        return loops and any(inner.changes for inner in walk(step.steps))
 
     def turn(self, step: Repeat | Train | Update | Measure) -> None:
         """Have the effects of all turns but the first, where a turn can change what stands somewhere; a measured loop turns twice or more."""
         times = step.repeat if isinstance(step, Repeat) else 2 if isinstance(step, Measure) else step.times
         carried = [self.names.get(name) for name in free_names(step.steps)] if isinstance(step, Repeat) else []
-        if any(isinstance(inner, MOVING) for inner in walk(step.steps)) or any(one and one.is_owner for one in carried):
+        if any(inner.changes for inner in walk(step.steps)) or any(one and one.is_owner for one in carried):
             for _ in range(times - 1):
                 self.runs_again(step)
                 with self.inside(step):

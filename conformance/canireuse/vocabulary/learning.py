@@ -93,6 +93,7 @@ class Freeze(Step):
     """Exclude a variable, a layer or a module from training from here on."""
 
     verb = "freeze"
+    changes = True
     uses = {"freeze": VALUES}
     freeze: Place
 
@@ -101,5 +102,6 @@ class Unfreeze(Step):
     """Include a variable, a layer or a module in training again."""
 
     verb = "unfreeze"
+    changes = True
     uses = {"unfreeze": VALUES}
     unfreeze: Place

@@ -104,6 +104,7 @@ class Tie(Step):
     """Make a place hold the variable that another place holds."""
 
     verb = "tie"
+    changes = True
     uses = {"tie": frozenset({"variable"}), "to": frozenset({"variable"})}
     tie: Place = Field(description="The place that gives up its own variable: `layer.kernel`, `module.member`.")
     to: Place = Field(description="The variable it holds afterwards.")
@@ -113,6 +114,7 @@ class Replace(Step):
     """Put another variable, layer or module in a member's place, as by assigning the attribute."""
 
     verb = "replace"
+    changes = True
     uses = {"replace": VALUES, "by": VALUES}
     replace: Place = Field(description="A member of a module, `module.member`.")
     by: Place = Field(description="What stands there afterwards.")
@@ -144,6 +146,7 @@ class Restore(Step):
     """Restore a module from a checkpoint."""
 
     verb = "restore"
+    changes = True
     probes = True
     uses = {"restore": OWNERS}
     restore: Name

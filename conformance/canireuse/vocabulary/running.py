@@ -56,6 +56,7 @@ class Invoke(Step):
     """Call a function defined earlier; bind what it returns."""
 
     verb = "invoke"
+    changes = True
     renames = "invoke"
     binds = "result"
     uses = {"invoke": frozenset({"function"})}
@@ -72,6 +73,7 @@ class Thread(Step):
     """Call a function in threads of its own, one after the other; an error in one is raised here."""
 
     verb = "thread"
+    changes = True
     renames = "thread"
     binds = "result"
     uses = {"thread": frozenset({"function"})}
