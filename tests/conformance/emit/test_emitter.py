@@ -162,7 +162,7 @@ def test_lines_of_the_head_stand_above_by_device():
 
 def test_what_verbs_set_up_stands_around_all_steps_once():
     class Set(Plain):
-        words: ClassVar = {**Plain.words, "move": "$as = $move", "freeze": "pass"}
+        words: ClassVar = {**Plain.words, "move": "$as = $move", "freeze": "pass", "track": "pass"}
         setup: ClassVar = {
             "move": "two = '$device'\n$*body", "move/at once": "", "freeze": "two = '$device'\n$*body",
             "track": lambda plain: f"for {plain.way.get('track', 'one')} in [1]:\n    $*body",
