@@ -1,8 +1,8 @@
 """Faults with the right blame, recorded where they happen: `python benchmarks/faults.py FOLDER record [ID ...]`.
 
-`tests/conformance/faults.yaml` names the faults and says, as a person judged them, whom to blame for each. This makes the
+`tests/conformance/judge/faults.yaml` names the faults and says, as a person judged them, whom to blame for each. This makes the
 environments that they need in a folder, with pip, runs each fault's script there in a host, and writes what came of it to
-`tests/conformance/faults.jsonl`, one fault a line: the environment, the outcome, and the right blame beside it. If ids are given, only
+`tests/conformance/judge/faults.jsonl`, one fault a line: the environment, the outcome, and the right blame beside it. If ids are given, only
 those are recorded anew. `survey ENVIRONMENT BACKEND ...` runs every spec there and prints what did not pass, most frequent first: to look
 for faults that are not in the file yet. `make ENVIRONMENT ...` makes environments alone. The usual environment, from which others are made by taking packages out or laying others over, is that of
 `--usual PYTHON`. It takes Linux, gcc and readelf, some 15 GB and 15 minutes; a full and a read-only disk take the rights to mount one.
@@ -24,14 +24,15 @@ import yaml
 from environments import ENVIRONMENTS, make, version_of
 
 import canireuse_adapters
-from canireuse.cases import Plan, plan, script_of
 from canireuse.commands.places import load_specs
-from canireuse.host import without_places
-from canireuse.hosts import Host, Outcome
-from canireuse.judge import judge
-from canireuse.script import Script
+from canireuse.emit import Script
+from canireuse.judge.verdict import judge
+from canireuse.results.cases import Plan, plan, script_of
+from canireuse.run.host import without_places
+from canireuse.run.hosts import Host
+from canireuse.run.outcome import Outcome
 
-TESTS = Path(__file__).parent.parent / "tests" / "conformance"
+TESTS = Path(__file__).parent.parent / "tests" / "conformance" / "judge"
 JUDGED, RECORDED = TESTS / "faults.yaml", TESTS / "faults.jsonl"
 #: how much of what a host printed is kept, in characters: the end of it
 OUTPUT = 2000
@@ -119,7 +120,7 @@ def record(fault: dict[str, Any], folder: Path, usual: Path) -> dict[str, Any]:
 
 def asked_for(backend: str) -> list[str]:
     """Return what pyproject.toml asks for where a backend is to run: who is to blame for an old version depends on it."""
-    project = tomllib.loads((TESTS.parent.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    project = tomllib.loads((TESTS.parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     return project["optional-dependencies"].get(backend.removesuffix("-eager"), [])  # type: ignore[no-any-return]
 
 
@@ -137,7 +138,7 @@ def as_data(outcome: Outcome) -> dict[str, Any]:
 
 def without_folders(text: str, folder: Path, usual: Path) -> str:
     """Return a text without the places of this machine, which say nothing about a fault."""
-    for place in (folder, folder.resolve(), usual.parent.parent, TESTS.parent.parent, Path(tempfile.gettempdir())):
+    for place in (folder, folder.resolve(), usual.parent.parent, TESTS.parents[2], Path(tempfile.gettempdir())):
         text = re.sub(rf"(?<![\w/]){re.escape(str(place))}\b", "...", text)
     return without_places(text)
 

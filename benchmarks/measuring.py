@@ -17,18 +17,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import canireuse_adapters
-from canireuse import records
-from canireuse.cases import Plan, plan, script_of
-from canireuse.comparison import agreement, ratio, timings
-from canireuse.emit import Names
-from canireuse.hosts import Host
-from canireuse.loader import load
-from canireuse.machine import ONE_THREAD
-from canireuse.measuring import BLOCK, Measuring
-from canireuse.spec import Located
-from canireuse.stopwatch import WARM
-from canireuse.translation import Adapter, Script
-from canireuse.vocabulary import Measure, Repeat
+from canireuse.emit import Adapter, Names, Script
+from canireuse.measure.comparison import agreement, ratio, timings
+from canireuse.measure.machine import ONE_THREAD
+from canireuse.measure.measuring import BLOCK, Measuring
+from canireuse.program.loader import load
+from canireuse.results import records
+from canireuse.results.cases import Plan, plan, script_of
+from canireuse.run.hosts import Host
+from canireuse.run.stopwatch import WARM
+from canireuse.spec.model import Located
+from canireuse.spec.vocabulary import Measure, Repeat
 from canireuse_adapters.torch import Torch
 
 #: 100 calls of a layer: a repetition more is exactly a hundredth more work

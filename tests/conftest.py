@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from canireuse.loader import load
-from canireuse.spec import Located
+from canireuse.program.loader import load
+from canireuse.spec.model import Located
 
 # A loaded machine is slow, and no test of these is about time.
 settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])

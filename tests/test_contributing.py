@@ -9,12 +9,12 @@ import sys
 from pathlib import Path
 
 import canireuse_adapters
-from canireuse.cases import Plan, run_case
 from canireuse.commands.new import TEMPLATE
-from canireuse.hosts import Host
-from canireuse.lint import modeline_of
-from canireuse.loader import load
-from canireuse.records import read
+from canireuse.commands.style import modeline_of
+from canireuse.program.loader import load
+from canireuse.results.cases import Plan, run_case
+from canireuse.results.records import read
+from canireuse.run.hosts import Host
 
 TEXT = (Path(__file__).parent.parent / "CONTRIBUTING.md").read_text()
 FRAMEWORK = """

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from canireuse.loader import spec_files
+from canireuse.spec.reading import spec_files
 
 ROOT = Path(__file__).parent.parent
 ROWS = [

@@ -3,9 +3,9 @@
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
-from canireuse.asking import flaw_of
-from canireuse.problems import UsageError, suggestion
-from canireuse.translation import Adapter
+from canireuse.emit import Adapter
+from canireuse.emit.asking import flaw_of
+from canireuse.spec.problems import UsageError, suggestion
 
 GROUP = "canireuse.adapters"
 #: the backends of this project, in the order in which they are shown
@@ -29,7 +29,7 @@ def names() -> list[str]:
 def unloadable(name: str, why: str, place: str) -> UsageError:
     """Return the error for a backend whose entry point leads to no adapter."""
     return UsageError(
-        f"the backend {name!r} cannot be loaded: {why}\n    expected: a class that inherits from canireuse.translation.Adapter, and says of itself what that asks for, at {place}\n    to do: install the package that offers it anew, or remove it"
+        f"the backend {name!r} cannot be loaded: {why}\n    expected: a class that inherits from canireuse.emit.Adapter, and says of itself what that asks for, at {place}\n    to do: install the package that offers it anew, or remove it"
     )
 
 

@@ -3,11 +3,10 @@
 import ast
 from typing import ClassVar
 
-from canireuse.emit import Body, Emitter, Fill, Words, attribute, expr, literal, name, node, text
-from canireuse.script import Unsupported
-from canireuse.spec import Spec
-from canireuse.step import Array, Initial
-from canireuse.vocabulary import Optimizer, Scan, Train, walk
+from canireuse.emit import Body, Emitter, Fill, Unsupported, Words, attribute, expr, literal, name, node, text
+from canireuse.spec.model import Spec
+from canireuse.spec.step import Array, Initial
+from canireuse.spec.vocabulary import Optimizer, Scan, Train, walk
 
 ERRORS = {
     "shape_mismatch": (

@@ -6,7 +6,7 @@ from typing import Any
 
 from canireuse.emit import Emitter, Fill, Slot, Unsupported, expr
 from canireuse.program import Object
-from canireuse.vocabulary import Layer, Wrap
+from canireuse.spec.vocabulary import Layer, Wrap
 
 #: kind of layer -> what Keras calls its variables, where that is another name
 LAYERS = {

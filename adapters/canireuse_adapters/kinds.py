@@ -1,7 +1,7 @@
 """Ways that are about one kind of object: which of them a spec is to be said in, its own words tell."""
 
-from canireuse.spec import Spec
-from canireuse.translation import Adapter, Unsupported
+from canireuse.emit import Adapter, Unsupported
+from canireuse.spec.model import Spec
 
 
 class OtherKind(Unsupported):

@@ -4,12 +4,11 @@ import ast
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from canireuse.emit import Body, Emitter, Fill, Lack, expr, literal, name, statements, text
+from canireuse.emit import Body, Emitter, Fill, Lack, Script, Unsupported, expr, literal, name, statements, text
 from canireuse.program import free_names
-from canireuse.script import Script, Unsupported
-from canireuse.spec import Spec
-from canireuse.step import OddFlag
-from canireuse.vocabulary import (
+from canireuse.spec.model import Spec
+from canireuse.spec.step import OddFlag
+from canireuse.spec.vocabulary import (
     Assign,
     Block,
     Call,

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from canireuse.emit import Fill, literal
-from canireuse.step import Step
-from canireuse.vocabulary import Restore, Save
+from canireuse.spec.step import Step
+from canireuse.spec.vocabulary import Restore, Save
 
 FUNCTIONS = {
     "tanh": "tf.tanh($x)", "relu": "tf.nn.relu($x)", "sigmoid": "tf.sigmoid($x)", "exp": "tf.exp($x)",

@@ -1,6 +1,6 @@
 """How training is worded alike: an optimizer outlives the function that takes its steps."""
 
-from canireuse.vocabulary import Function, Train, walk
+from canireuse.spec.vocabulary import Function, Train, walk
 
 #: Why there is no line that freezes for an optimizer that is there already: a script without one would show nothing.
 TOO_LATE = (

@@ -1,6 +1,6 @@
 """The pytest plugin: pytest loads it in every project of an environment, so that it imports nothing before it is asked for.
 
-A project asks with the ini option `canireuse_specs`, which names its folders of specs; then `canireuse.runner` is
+A project asks with the ini option `canireuse_specs`, which names its folders of specs; then `canireuse.runner.hooks` is
 registered, which has the options, the hooks and the items. Every other project gets the name of that option and no more.
 """
 
@@ -14,6 +14,6 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     parser.addini("canireuse_specs", "folders of specs", type="paths", default=[])
     config: Any = pluginmanager.get_plugin("pytestconfig")
     if config.getini("canireuse_specs"):
-        from canireuse import runner
+        from canireuse.runner import hooks
 
-        pluginmanager.register(runner, "canireuse-runner")
+        pluginmanager.register(hooks, "canireuse-runner")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from canireuse.records import Results
+from canireuse.results.records import Results
 from canireuse_reports.performance import performance
 from canireuse_reports.port import TOLD, guide, pairs_of
 from canireuse_reports.symptoms import TOPICS, symptoms

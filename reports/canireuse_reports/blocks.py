@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from canireuse.records import Block, Environment, Results
+from canireuse.results.records import Block, Environment, Results
 
 
 @dataclass

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from canireuse.answers import agrees
-from canireuse.judge import RAN, UNKNOWN_ERROR, Judged, applies
-from canireuse.records import Case, Environment, Results
-from canireuse.spec import Divergence
-from canireuse.wording import in_words
+from canireuse.judge.verdict import RAN, UNKNOWN_ERROR, Judged, applies
+from canireuse.judge.wording import in_words
+from canireuse.results.records import Case, Environment, Results
+from canireuse.spec.answers import agrees
+from canireuse.spec.model import Divergence
 
 #: verdict -> mark beside the word
 MARKS = {

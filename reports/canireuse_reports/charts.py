@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from canireuse.quantities import number, seconds
+from canireuse.measure.quantities import number, seconds
 
 #: how many ticks a narrow plot has room for
 MOST_TICKS = 5

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from canireuse import yaml
-from canireuse.answers import agrees
-from canireuse.problems import InputError
-from canireuse.quantities import count, share
-from canireuse.records import SpecLine
-from canireuse.spec import Spec
-from canireuse.vocabulary import Expect, Invoke, Measure, walk
+from canireuse.measure.quantities import count, share
+from canireuse.results.records import SpecLine
+from canireuse.spec import yaml
+from canireuse.spec.answers import agrees
+from canireuse.spec.model import Spec
+from canireuse.spec.problems import InputError
+from canireuse.spec.vocabulary import Expect, Invoke, Measure, walk
 from canireuse_reports.cases import CaseView
 from canireuse_reports.groups import gather, ways_of
 from canireuse_reports.view import SpecView

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from canireuse.comparison import Ratio, ratio_between
-from canireuse.quantities import count, ratio_mark, ratio_words
+from canireuse.measure.comparison import Ratio, ratio_between
+from canireuse.measure.quantities import count, ratio_mark, ratio_words
 from canireuse_reports.charts import LogAxis, log_axis
 from canireuse_reports.loops import Loop, Measured, name_of
 from canireuse_reports.view import SpecView

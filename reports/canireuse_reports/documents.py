@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from canireuse.deciding import MEANINGS, ClaimVerdict, Told, VerdictWord, judge_claims, remarks_on
-from canireuse.records import DocumentLine, Results
+from canireuse.results.deciding import MEANINGS, ClaimVerdict, Told, VerdictWord, judge_claims, remarks_on
+from canireuse.results.records import DocumentLine, Results
 
 MARKS: dict[VerdictWord, str] = {
     "refuted": "✗",

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 
-from canireuse.judge import Verdict
+from canireuse.judge.verdict import Verdict
 from canireuse_reports.cases import CaseView
 
 #: how many lines may be another in a script that is told by those lines alone

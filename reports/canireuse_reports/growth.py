@@ -3,8 +3,8 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from canireuse.comparison import Growth, growth
-from canireuse.quantities import count, growth_words, number, seconds
+from canireuse.measure.comparison import Growth, growth
+from canireuse.measure.quantities import count, growth_words, number, seconds
 from canireuse_reports.cases import CaseView
 from canireuse_reports.charts import LogAxis, fitted, log_axis
 from canireuse_reports.costs import times_first_call

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from canireuse.comparison import LEAST_FLOOR, Agreement, Key, Timing, agreement, curves, timings
-from canireuse.measuring import PATIENCE
-from canireuse.quantities import count, number, percent, plural, raw, seconds, span, unit_of
-from canireuse.records import Measurement, Results
+from canireuse.measure.comparison import LEAST_FLOOR, Agreement, Key, Timing, agreement, curves, timings
+from canireuse.measure.quantities import count, number, percent, plural, raw, seconds, span, unit_of
+from canireuse.measure.rounds import PATIENCE
+from canireuse.results.records import Measurement, Results
 from canireuse_reports.cases import CaseView
 from canireuse_reports.view import SpecView, View
 

@@ -3,9 +3,9 @@
 import statistics
 from dataclasses import dataclass
 
-from canireuse.comparison import FEWEST_PROCESSES, HIGHEST_LOAD, LEAST_FLOOR
-from canireuse.quantities import percent, plural, seconds
-from canireuse.records import Environment, Measuring, Results
+from canireuse.measure.comparison import FEWEST_PROCESSES, HIGHEST_LOAD, LEAST_FLOOR
+from canireuse.measure.quantities import percent, plural, seconds
+from canireuse.results.records import Environment, Measuring, Results
 from canireuse_reports.costs import Savings, savings
 from canireuse_reports.devices import DeviceChart, device_charts
 from canireuse_reports.growth import FirstChart, GrowthChart, first_chart, growth_chart

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from canireuse.judge import RAN, Loudness
-from canireuse.problems import UsageError
+from canireuse.judge.verdict import RAN, Loudness
+from canireuse.spec.problems import UsageError
 from canireuse_reports.cases import CaseView
 from canireuse_reports.view import SpecView, View
 

@@ -3,8 +3,8 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from canireuse.comparison import FEWEST_PROCESSES, Ratio, ratio
-from canireuse.quantities import SMALL, interval, number, percent, plural, ratio_mark, ratio_words
+from canireuse.measure.comparison import FEWEST_PROCESSES, Ratio, ratio
+from canireuse.measure.quantities import SMALL, interval, number, percent, plural, ratio_mark, ratio_words
 from canireuse_reports.charts import MOST_TICKS, LogAxis, log_axis
 from canireuse_reports.loops import Loop, Measured, name_of
 from canireuse_reports.view import SpecView

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from canireuse.judge import RAN
+from canireuse.judge.verdict import RAN
 from canireuse_reports.cases import CaseView
 from canireuse_reports.view import SpecView, View
 

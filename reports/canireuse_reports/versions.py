@@ -6,9 +6,9 @@
 import sys
 from pathlib import Path
 
-from canireuse.answers import agrees
-from canireuse.judge import Judged
-from canireuse.records import Case, Results, read
+from canireuse.judge.verdict import Judged
+from canireuse.results.records import Case, Results, read
+from canireuse.spec.answers import agrees
 
 
 def environment(results: Results, backend: str) -> str:

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import canireuse_adapters
-from canireuse.deciding import MEANINGS as CLAIM_MEANINGS
-from canireuse.deciding import VerdictWord
-from canireuse.judge import RAN
-from canireuse.records import Case, Environment, Results, ScenarioLine, SpecLine
-from canireuse.spec import Divergence
-from canireuse.wording import in_words
+from canireuse.judge.verdict import RAN
+from canireuse.judge.wording import in_words
+from canireuse.results.deciding import MEANINGS as CLAIM_MEANINGS
+from canireuse.results.deciding import VerdictWord
+from canireuse.results.records import Case, Environment, Results, ScenarioLine, SpecLine
+from canireuse.spec.model import Divergence
 from canireuse_reports.blocks import RunDocument, run_documents
 from canireuse_reports.cases import CONTRACTS, MARKS, CaseView, answers_of, because, environment_of
 from canireuse_reports.documents import MARKS as CLAIM_MARKS

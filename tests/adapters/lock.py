@@ -24,8 +24,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from canireuse.problems import UsageError
-from canireuse.records import case_id, digest
+from canireuse.results.records import case_id, digest
+from canireuse.spec.problems import UsageError
 from tests.adapters import translations
 
 ROOT = Path(__file__).parents[2]

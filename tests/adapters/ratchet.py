@@ -25,9 +25,9 @@ from pathlib import Path
 from typing import Any
 
 import canireuse_adapters
-from canireuse.loader import load_all
-from canireuse.spec import Located
-from canireuse.translation import Adapter, Unsupported
+from canireuse.emit import Adapter, Unsupported
+from canireuse.program.loader import load_all
+from canireuse.spec.model import Located
 from tests.adapters.translations import entry_points, pinned
 
 ROOT = Path(__file__).parents[2]

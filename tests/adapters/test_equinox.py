@@ -2,9 +2,9 @@ from importlib.util import find_spec
 
 import pytest
 
-from canireuse.hosts import Host
-from canireuse.judge import judge
-from canireuse.translation import Unsupported
+from canireuse.emit import Unsupported
+from canireuse.judge.verdict import judge
+from canireuse.run.hosts import Host
 from canireuse_adapters.equinox import Equinox
 
 needs_equinox = pytest.mark.skipif(find_spec("equinox") is None, reason="Equinox is not installed")

@@ -3,11 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from canireuse.hosts import Host
-from canireuse.judge import judge
-from canireuse.loader import load_all
-from canireuse.translation import Unsupported
-from canireuse.vocabulary import Function, Layer, Tie, walk
+from canireuse.emit import Unsupported
+from canireuse.judge.verdict import judge
+from canireuse.program.loader import load_all
+from canireuse.run.hosts import Host
+from canireuse.spec.vocabulary import Function, Layer, Tie, walk
 from canireuse_adapters.haiku import Haiku
 from tests.adapters.reuse import REUSE
 

@@ -1,6 +1,6 @@
 """Which ways of a spec are cases: those about another kind of object are not, and one refusal is told once."""
 
-from canireuse.translation import Adapter, Unsupported
+from canireuse.emit import Adapter, Unsupported
 from canireuse_adapters.kinds import OtherKind, fits
 
 

@@ -3,9 +3,9 @@ from importlib.util import find_spec
 
 import pytest
 
-from canireuse.hosts import Host
-from canireuse.judge import judge
-from canireuse.translation import Unsupported
+from canireuse.emit import Unsupported
+from canireuse.judge.verdict import judge
+from canireuse.run.hosts import Host
 from canireuse_adapters.linen import Linen
 from tests.adapters.reuse import REUSE
 

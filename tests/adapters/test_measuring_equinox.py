@@ -2,9 +2,9 @@ from importlib.util import find_spec
 
 import pytest
 
-from canireuse.hosts import Host
-from canireuse.judge import judge
-from canireuse.script import Script
+from canireuse.emit import Script
+from canireuse.judge.verdict import judge
+from canireuse.run.hosts import Host
 from canireuse_adapters.equinox import Equinox
 from tests.adapters.timed import LAYER_PRODUCT, seconds, without_fence
 

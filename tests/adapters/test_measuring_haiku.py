@@ -2,9 +2,9 @@ from importlib.util import find_spec
 
 import pytest
 
-from canireuse.hosts import Host
-from canireuse.judge import judge
-from canireuse.translation import Unsupported
+from canireuse.emit import Unsupported
+from canireuse.judge.verdict import judge
+from canireuse.run.hosts import Host
 from canireuse_adapters.haiku import Haiku
 from tests.adapters.timed import LAYER_PRODUCT, seconds, without_fence
 

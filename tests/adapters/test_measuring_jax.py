@@ -4,9 +4,8 @@ from importlib.util import find_spec
 
 import pytest
 
-from canireuse.emit import statements
-from canireuse.hosts import Host
-from canireuse.script import Script
+from canireuse.emit import Script, statements
+from canireuse.run.hosts import Host
 from canireuse_adapters.linen import Linen
 from tests.adapters.timed import PRODUCT, seconds, without_fence
 

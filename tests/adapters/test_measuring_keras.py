@@ -3,9 +3,9 @@ from importlib.util import find_spec
 
 import pytest
 
-from canireuse.hosts import Host
-from canireuse.judge import judge
-from canireuse.machine import ONE_THREAD
+from canireuse.judge.verdict import judge
+from canireuse.measure.machine import ONE_THREAD
+from canireuse.run.hosts import Host
 from canireuse_adapters.keras import Keras
 from tests.adapters.timed import PRODUCT, seconds, without_fence
 

@@ -2,10 +2,9 @@ from importlib.util import find_spec
 
 import pytest
 
-from canireuse.emit import statements
-from canireuse.hosts import Host
-from canireuse.judge import judge
-from canireuse.translation import Unsupported
+from canireuse.emit import Unsupported, statements
+from canireuse.judge.verdict import judge
+from canireuse.run.hosts import Host
 from canireuse_adapters.nnx import NNX
 from tests.adapters.timed import seconds, without_fence
 

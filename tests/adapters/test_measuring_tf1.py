@@ -2,10 +2,9 @@ from importlib.util import find_spec
 
 import pytest
 
-from canireuse.hosts import Host
-from canireuse.judge import judge
-from canireuse.script import Script
-from canireuse.translation import Unsupported
+from canireuse.emit import Script, Unsupported
+from canireuse.judge.verdict import judge
+from canireuse.run.hosts import Host
 from canireuse_adapters.tf1 import TF1, TF1Eager
 from tests.adapters.timed import seconds
 

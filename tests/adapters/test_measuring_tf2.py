@@ -5,9 +5,9 @@ from textwrap import indent
 
 import pytest
 
-from canireuse.hosts import Host
-from canireuse.judge import judge
-from canireuse.loader import load
+from canireuse.judge.verdict import judge
+from canireuse.program.loader import load
+from canireuse.run.hosts import Host
 from canireuse_adapters.tf2 import TF2
 from tests.adapters.timed import PRODUCT, seconds, timed
 

@@ -5,12 +5,12 @@ from importlib.util import find_spec
 import pytest
 
 import canireuse_adapters
-from canireuse.asking import script_of
-from canireuse.hosts import Host
-from canireuse.loader import load
-from canireuse.problems import InputError
-from canireuse.script import Unsupported
-from canireuse.step import RESERVED
+from canireuse.emit import Unsupported
+from canireuse.emit.asking import script_of
+from canireuse.program.loader import load
+from canireuse.run.hosts import Host
+from canireuse.spec.problems import InputError
+from canireuse.spec.step import RESERVED
 from tests.adapters.test_standalone import FRAMEWORK
 
 LEARNS = """

@@ -4,11 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from canireuse.emit import Names
-from canireuse.hosts import Host
-from canireuse.judge import judge
-from canireuse.loader import load_all
-from canireuse.translation import Unsupported
+from canireuse.emit import Names, Unsupported
+from canireuse.judge.verdict import judge
+from canireuse.program.loader import load_all
+from canireuse.run.hosts import Host
 from canireuse_adapters.nnx import NNX, learning
 from tests.adapters.reuse import REUSE
 

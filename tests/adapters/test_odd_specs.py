@@ -3,7 +3,7 @@
 import pytest
 
 import canireuse_adapters
-from canireuse.translation import Unsupported
+from canireuse.emit import Unsupported
 
 WEIGHT = "  - {variable: weight, init: [1.0], as: weight}\n  - {initialize: }\n"
 ODD = {

@@ -6,14 +6,16 @@ from pathlib import Path
 import pytest
 
 from canireuse.contract import refusals
-from canireuse.host import encode
-from canireuse.hosts import Host, Outcome
-from canireuse.judge import judge
-from canireuse.loader import load_all
-from canireuse.spec import Spec
-from canireuse.stopwatch import Untimed
-from canireuse.translation import Unsupported, options_of
-from canireuse.vocabulary import Layer, walk
+from canireuse.emit import Unsupported
+from canireuse.emit.translation import options_of
+from canireuse.judge.verdict import judge
+from canireuse.program.loader import load_all
+from canireuse.run.host import encode
+from canireuse.run.hosts import Host
+from canireuse.run.outcome import Outcome
+from canireuse.run.stopwatch import Untimed
+from canireuse.spec.model import Spec
+from canireuse.spec.vocabulary import Layer, walk
 from canireuse_adapters.reference import MOST_NUMBERS, Reference
 
 SPECS = Path(__file__).parents[2] / "specs"

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from canireuse.answers import agrees
-from canireuse.hosts import Host
-from canireuse.judge import answer_of, declared_answers
-from canireuse.loader import load_all
-from canireuse.spec import UNOBSERVED, Spec
-from canireuse.translation import Adapter, Unsupported
-from canireuse.vocabulary import Expect, walk
+from canireuse.emit import Adapter, Unsupported
+from canireuse.judge.verdict import answer_of, declared_answers
+from canireuse.program.loader import load_all
+from canireuse.run.hosts import Host
+from canireuse.spec.answers import agrees
+from canireuse.spec.model import UNOBSERVED, Spec
+from canireuse.spec.vocabulary import Expect, walk
 from canireuse_adapters.reference import Reference
 from canireuse_adapters.tf1 import TF1
 

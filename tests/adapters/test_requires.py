@@ -8,10 +8,10 @@ import pytest
 from packaging.requirements import Requirement
 
 import canireuse_adapters
-from canireuse.cases import plan
 from canireuse.commands.places import load_specs
-from canireuse.since import said_by
-from canireuse.translation import Unsupported
+from canireuse.emit import Unsupported
+from canireuse.emit.since import said_by
+from canireuse.results.cases import plan
 
 PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]

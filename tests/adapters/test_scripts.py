@@ -9,10 +9,9 @@ import pytest
 from ruff import find_ruff_bin
 
 import canireuse_adapters
-from canireuse.emit import Emitter
+from canireuse.emit import Emitter, Unsupported
 from canireuse.emit.formatting import COLUMNS, all_formatted
-from canireuse.loader import load_all
-from canireuse.script import Unsupported
+from canireuse.program.loader import load_all
 
 SPECS = Path(__file__).parent.parent.parent / "specs"
 #: what the host gives to a script

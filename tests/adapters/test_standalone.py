@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 import canireuse_adapters
-from canireuse.asking import script_of
-from canireuse.cases import Plan, run_case
-from canireuse.hosts import Host
-from canireuse.loader import load
-from canireuse.translation import Script, Unsupported
+from canireuse.emit import Script, Unsupported
+from canireuse.emit.asking import script_of
+from canireuse.program.loader import load
+from canireuse.results.cases import Plan, run_case
+from canireuse.run.hosts import Host
 
 SPECS = Path(__file__).parent.parent.parent / "specs"
 #: the first two that a backend can say are run: each imports its framework anew

@@ -2,9 +2,9 @@ from importlib.util import find_spec
 
 import pytest
 
-from canireuse.hosts import Host
-from canireuse.judge import judge
-from canireuse.translation import Unsupported
+from canireuse.emit import Unsupported
+from canireuse.judge.verdict import judge
+from canireuse.run.hosts import Host
 from canireuse_adapters.tf1 import TF1, TF1Eager
 
 needs_tensorflow = pytest.mark.skipif(find_spec("tensorflow") is None, reason="TensorFlow is not installed")

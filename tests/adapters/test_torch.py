@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from canireuse.hosts import Host, Outcome
-from canireuse.spec import Spec
-from canireuse.translation import Unsupported
+from canireuse.emit import Unsupported
+from canireuse.run.hosts import Host
+from canireuse.run.outcome import Outcome
+from canireuse.spec.model import Spec
 from canireuse_adapters.torch import Torch
 
 A: dict[str, Any] = {"get": "w", "shape": [2], "init": 1, "as": "a"}

@@ -2,7 +2,7 @@
 
 import re
 
-from canireuse.script import Script
+from canireuse.emit import Script
 
 #: work that a CPU is busy with for milliseconds: of two arrays, and of a layer
 PRODUCT = """

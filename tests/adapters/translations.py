@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import canireuse_adapters
-from canireuse.loader import load_all
-from canireuse.spec import Spec
-from canireuse.translation import Adapter, Unsupported
+from canireuse.emit import Adapter, Unsupported
+from canireuse.program.loader import load_all
+from canireuse.spec.model import Spec
 
 #: backend -> the versions of an older edition of its framework, whose results stand in docs/tensorflow-1.15.md
 EDITIONS = {"tf1": {"tensorflow": "1.15.5", "numpy": "1.18.5"}}

@@ -2,11 +2,11 @@
 
 import pytest
 
-from canireuse.claims import Claim, Decision, Document, Instead
-from canireuse.deciding import judge_claims
-from canireuse.judge import Judged
-from canireuse.records import Case, ClaimLine, DocumentLine, Results, SpecLine
-from canireuse.wording import Observed
+from canireuse.judge.verdict import Judged
+from canireuse.judge.wording import Observed
+from canireuse.results.deciding import judge_claims
+from canireuse.results.records import Case, ClaimLine, DocumentLine, Results, SpecLine
+from canireuse.spec.claims import Claim, Decision, Document, Instead
 from tests.claims.test_otherwise import both_ways, by_offers_alone, corrections, unshown_code
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from canireuse.claims import load_claims, observations
+from canireuse.spec.claims import load_claims, observations
 from tests.claims.counters import Counter, counters
 
 SPEC = """\

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from canireuse import records
-from canireuse.claims import Document, Shown, load_claims, observations
-from canireuse.deciding import ClaimVerdict, as_claimed, judge_claims
-from canireuse.judge import RAN
-from canireuse.loader import load
-from canireuse.problems import InputError
-from canireuse.spec import UNOBSERVED
+from canireuse.judge.verdict import RAN
+from canireuse.program.loader import load
+from canireuse.results import records
+from canireuse.results.deciding import ClaimVerdict, as_claimed, judge_claims
+from canireuse.spec.claims import Document, Shown, load_claims, observations
+from canireuse.spec.model import UNOBSERVED
+from canireuse.spec.problems import InputError
 from tests.claims.counters import counters
 from tests.zoo.conftest import installed
 

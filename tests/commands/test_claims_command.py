@@ -1,8 +1,8 @@
 """What the terminal says of a claim: what was observed, in which mode, and whether what to write instead was seen."""
 
-from canireuse.claims import AsPrinted, Instead
 from canireuse.commands.claims import told
-from tests.conformance.test_deciding import case, claim, decision, verdict
+from canireuse.spec.claims import AsPrinted, Instead
+from tests.conformance.results.test_deciding import case, claim, decision, verdict
 
 CONDITIONS = [decision(when="the name is new"), decision(asserts=False, when="the name is taken")]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from canireuse import records
-from tests.conformance.test_records import case, footer, header, write
+from canireuse.results import records
+from tests.conformance.results.test_records import case, footer, header, write
 
 ROOT = Path(__file__).parent.parent.parent
 

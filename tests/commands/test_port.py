@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from canireuse.commands import main
-from canireuse.writer import Writer
+from canireuse.results.writer import Writer
 from tests.reports.conftest import results  # noqa: F401  # the fixture
 
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from canireuse import records
 from canireuse.commands import main
-from canireuse.problems import UsageError
-from canireuse.writer import check_replaced
-from tests.conformance.test_records import case, footer, header, write
+from canireuse.results import records
+from canireuse.results.writer import check_replaced
+from canireuse.spec.problems import UsageError
+from tests.conformance.results.test_records import case, footer, header, write
 
 DOCUMENTS = Path(__file__).parent.parent / "documents"
 WELL = "```python\nprint(1)  # Output: 1\n```\n"

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import sync_playwright
 
-from canireuse.claims import AsPrinted, Decision, Instead, Remark, Unclaimed
-from canireuse.judge import Judged
-from canireuse.records import (
+from canireuse.judge.verdict import Judged
+from canireuse.judge.wording import Observed
+from canireuse.results.records import (
     Block,
     Case,
     ClaimLine,
@@ -23,8 +23,8 @@ from canireuse.records import (
     SpecLine,
     digest,
 )
-from canireuse.records import Printed as Output
-from canireuse.wording import Observed
+from canireuse.results.records import Printed as Output
+from canireuse.spec.claims import AsPrinted, Decision, Instead, Remark, Unclaimed
 from canireuse_reports import build
 
 HOSTILE = "</script></code><b onmouseover=alert(1)>&amp;\"'"

@@ -3,10 +3,9 @@
 import random
 from pathlib import Path
 
-from canireuse import loader
-from canireuse.judge import Judged
-from canireuse.loops import measured_loops
-from canireuse.records import (
+from canireuse.judge.verdict import Judged
+from canireuse.measure.loops import measured_loops
+from canireuse.results.records import (
     Case,
     Environment,
     Footer,
@@ -18,6 +17,7 @@ from canireuse.records import (
     case_id,
     digest,
 )
+from canireuse.spec import reading as loader
 
 SPECS = Path(__file__).parents[2] / "specs" / "performance"
 #: backend -> its ways; how many times as long a turn takes as that of the others; the fence

@@ -5,8 +5,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from canireuse.judge import Judged
-from canireuse.records import Results
+from canireuse.judge.verdict import Judged
+from canireuse.results.records import Results
 from canireuse_reports import build
 from canireuse_reports.text import prose, verbatim
 from canireuse_reports.view import MARKS, MEANINGS, view

@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from canireuse.claims import AsPrinted
+from canireuse.spec.claims import AsPrinted
 from canireuse_reports import build
 from canireuse_reports.documents import documents
 

@@ -6,9 +6,9 @@ from html.parser import HTMLParser
 import pytest
 
 import canireuse_adapters
-from canireuse.comparison import Ratio
-from canireuse.quantities import growth_words, number, ratio_words, seconds, share
-from canireuse.records import Results
+from canireuse.measure.comparison import Ratio
+from canireuse.measure.quantities import growth_words, number, ratio_words, seconds, share
+from canireuse.results.records import Results
 from canireuse_reports import build
 from canireuse_reports.charts import log_axis
 from canireuse_reports.costs import parsed, times_first_call

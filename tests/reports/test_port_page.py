@@ -2,7 +2,7 @@
 
 import pytest
 
-from canireuse.problems import UsageError
+from canireuse.spec.problems import UsageError
 from canireuse_reports import build, build_all
 from canireuse_reports.port import guide, pairs_of
 from canireuse_reports.view import view

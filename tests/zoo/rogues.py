@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from canireuse.script import Script, Unsupported
+from canireuse.emit import Script, Unsupported
 from canireuse_adapters.reference import Reference
 
 #: the title of the spec on which they go wrong

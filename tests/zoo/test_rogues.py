@@ -2,7 +2,7 @@
 
 import pytest
 
-from canireuse import records
+from canireuse.results import records
 from tests.zoo.rogues import CLASSES, EVERYWHERE, ROGUES, SCRIPTS, TRANSLATIONS
 
 WRONG = "gradients/sum-over-uses"

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from canireuse import records
+from canireuse.results import records
 
 RIGHT = "scopes/reuse-true-finds-existing"
 

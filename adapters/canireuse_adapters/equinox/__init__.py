@@ -5,13 +5,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar, NamedTuple
 
-from canireuse import expression
-from canireuse.emit import Body, Fill, Names, Words, attribute, expr, statements
+from canireuse.emit import Body, Fill, Names, Unsupported, Words, attribute, expr, statements
 from canireuse.program import Object, Slot, free_names
-from canireuse.script import Unsupported
-from canireuse.spec import Spec
-from canireuse.step import Array, Step
-from canireuse.vocabulary import Assign, Call, Expect, Function, Layer, Module, Scan, Tie, Variable, walk
+from canireuse.spec import expression
+from canireuse.spec.model import Spec
+from canireuse.spec.step import Array, Step
+from canireuse.spec.vocabulary import Assign, Call, Expect, Function, Layer, Module, Scan, Tie, Variable, walk
 from canireuse_adapters.equinox import checkpoints, functions, layers, learning, measuring, modules
 from canireuse_adapters.equinox.places import (
     STATISTICS,

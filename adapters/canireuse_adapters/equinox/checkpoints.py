@@ -2,11 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Fill, Words, expr
+from canireuse.emit import Fill, Unsupported, Words, expr
 from canireuse.program import Object
-from canireuse.script import Unsupported
-from canireuse.step import Step
-from canireuse.vocabulary import Copy, Restore, Save
+from canireuse.spec.step import Step
+from canireuse.spec.vocabulary import Copy, Restore, Save
 from canireuse_adapters.equinox.places import buffers, spelled, together, value_of
 
 if TYPE_CHECKING:

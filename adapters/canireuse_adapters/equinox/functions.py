@@ -3,10 +3,9 @@
 import ast
 from typing import TYPE_CHECKING, NamedTuple
 
-from canireuse.emit import Fill, Names, Words, expr
+from canireuse.emit import Fill, Names, Unsupported, Words, expr
 from canireuse.program import Slot, is_place
-from canireuse.script import Unsupported
-from canireuse.vocabulary import Function, Invoke, Thread
+from canireuse.spec.vocabulary import Function, Invoke, Thread
 from canireuse_adapters.equinox.learning import assigned, optimized
 from canireuse_adapters.equinox.places import TREES, Tensor, around, inside, spelled, together
 from canireuse_adapters.training import training_of

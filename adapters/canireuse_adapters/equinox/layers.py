@@ -6,11 +6,10 @@ The running statistics of a norm are in an `eqx.nn.State` beside the model, whic
 import ast
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Fill, Words, expr, name, text
+from canireuse.emit import Fill, Unsupported, Words, expr, name, text
 from canireuse.program import Object
-from canireuse.script import Unsupported
-from canireuse.step import Initial
-from canireuse.vocabulary import Call, Layer, Variable
+from canireuse.spec.step import Initial
+from canireuse.spec.vocabulary import Call, Layer, Variable
 from canireuse_adapters.equinox.places import Spot, around, numbers, shape_of, spelled, together
 
 if TYPE_CHECKING:

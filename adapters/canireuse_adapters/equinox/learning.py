@@ -5,18 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Body, Fill, Names, Words, expr, literal, name, statements
+from canireuse.emit import Body, Fill, Names, Unsupported, Words, expr, literal, name, statements
 from canireuse.program import Object
-from canireuse.script import Unsupported
-from canireuse.step import Step
-from canireuse.vocabulary import (
-    Freeze,
-    Gradient,
-    Optimizer,
-    Train,
-    Unfreeze,
-    Update,
-)
+from canireuse.spec.step import Step
+from canireuse.spec.vocabulary import Freeze, Gradient, Optimizer, Train, Unfreeze, Update
 from canireuse_adapters.equinox.places import (
     TREES,
     Path,

@@ -8,9 +8,8 @@ flattening them takes most of the time. Each call under `eqx.filter_jit` waits f
 import ast
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Fill, expr, name
-from canireuse.script import Unsupported
-from canireuse.vocabulary import Expect
+from canireuse.emit import Fill, Unsupported, expr, name
+from canireuse.spec.vocabulary import Expect
 from canireuse_adapters.equinox.learning import filtered, trained_in
 from canireuse_adapters.equinox.places import TREES, Spot, has_shared
 from canireuse_adapters.jax import MOMENTS

@@ -3,10 +3,9 @@
 import ast
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Body, Slot, Words, expr, name, statements
+from canireuse.emit import Body, Slot, Unsupported, Words, expr, name, statements
 from canireuse.program import Object, places_of
-from canireuse.script import Unsupported
-from canireuse.vocabulary import Layer, Module, Replace, Tie
+from canireuse.spec.vocabulary import Layer, Module, Replace, Tie
 from canireuse_adapters.equinox.places import (
     INSIDE,
     SHARED_NODE,

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from canireuse.emit import Fill, Slot, attribute, expr, node
 from canireuse.program import Object
-from canireuse.step import Step
-from canireuse.vocabulary import Layer, Variable
+from canireuse.spec.step import Step
+from canireuse.spec.vocabulary import Layer, Variable
 
 Path = tuple[str, ...]
 #: kinds of what is a tree, or an array by itself

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from canireuse.emit import Emitter, Fill, Lack, Slot, Tables, expr, name
-from canireuse.features import Feature
+from canireuse.emit import Emitter, Fill, Lack, Slot, Tables, Unsupported, expr, name
 from canireuse.program import Object
-from canireuse.script import Unsupported
-from canireuse.step import OWNERS, Name, Step
+from canireuse.spec.features import Feature
+from canireuse.spec.step import OWNERS, Name, Step
 from canireuse_adapters import tf2 as tensorflow2
 from canireuse_adapters.equinox import checkpoints as equinox_checkpoints
 from canireuse_adapters.equinox.places import around, has_shared

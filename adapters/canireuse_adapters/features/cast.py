@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from canireuse.emit import Fate, Lack, Tables, text
-from canireuse.features import Feature
 from canireuse.program import Object, Symbols
-from canireuse.step import OWNERS, Dtype, Name, Step
+from canireuse.spec.features import Feature
+from canireuse.spec.step import OWNERS, Dtype, Name, Step
 from canireuse_adapters.equinox import checkpoints as equinox_checkpoints
 from canireuse_adapters.haiku import checkpoints as haiku_checkpoints
 from canireuse_adapters.keras.checkpoints import made_anew

@@ -4,12 +4,11 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from canireuse.emit import Emitter, Lack, Tables, expr
-from canireuse.features import Feature
+from canireuse.emit import Emitter, Lack, Tables, Unsupported, expr
 from canireuse.program import Object, Symbols
-from canireuse.script import Unsupported
-from canireuse.step import VALUES, Name, Step
-from canireuse.vocabulary import Variable
+from canireuse.spec.features import Feature
+from canireuse.spec.step import VALUES, Name, Step
+from canireuse.spec.vocabulary import Variable
 from canireuse_adapters.linen import structure
 
 if TYPE_CHECKING:

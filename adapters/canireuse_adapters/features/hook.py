@@ -4,10 +4,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from canireuse.emit import Tables
-from canireuse.features import Feature
-from canireuse.script import Unsupported
-from canireuse.step import VARIABLES, Number, Place, Step
+from canireuse.emit import Tables, Unsupported
+from canireuse.spec.features import Feature
+from canireuse.spec.step import VARIABLES, Number, Place, Step
 
 if TYPE_CHECKING:
     from canireuse_adapters.keras import Keras

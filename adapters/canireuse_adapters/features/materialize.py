@@ -4,11 +4,10 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from canireuse.emit import Fate, Lack, Tables, expr, name, text
-from canireuse.features import Feature
+from canireuse.emit import Fate, Lack, Tables, Unsupported, expr, name, text
 from canireuse.program import Object, Symbols
-from canireuse.script import Unsupported
-from canireuse.step import OWNERS, Name, Step
+from canireuse.spec.features import Feature
+from canireuse.spec.step import OWNERS, Name, Step
 from canireuse_adapters.equinox import checkpoints as equinox_checkpoints
 from canireuse_adapters.haiku import checkpoints as haiku_checkpoints
 from canireuse_adapters.keras.layers import build as build_in_keras

@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from canireuse.bounds import MOST_DEVICES
 from canireuse.emit import Fate, Lack, Tables
-from canireuse.features import Feature
-from canireuse.step import OWNERS, Name, Step
+from canireuse.spec.bounds import MOST_DEVICES
+from canireuse.spec.features import Feature
+from canireuse.spec.step import OWNERS, Name, Step
 from canireuse_adapters.equinox import checkpoints as equinox_checkpoints
 from canireuse_adapters.haiku import checkpoints as haiku_checkpoints
 from canireuse_adapters.keras.checkpoints import made_anew

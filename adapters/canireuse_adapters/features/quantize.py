@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from canireuse.emit import Fate, Lack, Tables, text
-from canireuse.features import Feature
+from canireuse.emit import Fate, Lack, Tables, Unsupported, text
 from canireuse.program import Object
-from canireuse.script import Unsupported
-from canireuse.step import OWNERS, Name, Place, Step
+from canireuse.spec.features import Feature
+from canireuse.spec.step import OWNERS, Name, Place, Step
 from canireuse_adapters.keras import layers as keras_layers
 from canireuse_adapters.keras import modules as keras_modules
 from canireuse_adapters.keras_layers import kind_of

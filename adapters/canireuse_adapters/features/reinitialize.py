@@ -3,11 +3,10 @@
 import ast
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Tables, expr, literal
-from canireuse.features import Feature
-from canireuse.script import Unsupported
-from canireuse.step import VARIABLES, Place, Step
-from canireuse.vocabulary import Get, Layer, Variable
+from canireuse.emit import Tables, Unsupported, expr, literal
+from canireuse.spec.features import Feature
+from canireuse.spec.step import VARIABLES, Place, Step
+from canireuse.spec.vocabulary import Get, Layer, Variable
 from canireuse_adapters.keras.layers import of_layer
 from canireuse_adapters.tf2.classes import initial_of
 from canireuse_adapters.tf2.scopes import initial

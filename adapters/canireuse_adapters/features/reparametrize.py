@@ -4,10 +4,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from canireuse.emit import Lack, Slot, Tables, expr
-from canireuse.features import Feature
-from canireuse.script import Unsupported
-from canireuse.step import VARIABLES, Number, Place, Step
+from canireuse.emit import Lack, Slot, Tables, Unsupported, expr
+from canireuse.spec.features import Feature
+from canireuse.spec.step import VARIABLES, Number, Place, Step
 from canireuse_adapters.haiku.modules import redo
 from canireuse_adapters.linen.layers import inner_entry, is_layer
 from canireuse_adapters.nnx.layers import PURE

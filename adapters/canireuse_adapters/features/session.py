@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from canireuse.emit import Tables, statements
-from canireuse.features import Feature
-from canireuse.step import Block, Name
+from canireuse.spec.features import Feature
+from canireuse.spec.step import Block, Name
 from canireuse_adapters.tf1.scopes import kept
 
 if TYPE_CHECKING:

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from canireuse.emit import Fill, Lack, Tables, expr
-from canireuse.features import Feature
-from canireuse.step import VARIABLES, Place, Step
+from canireuse.spec.features import Feature
+from canireuse.spec.step import VARIABLES, Place, Step
 from canireuse_adapters.nnx.layers import ONCE, inside_function
 
 if TYPE_CHECKING:

@@ -3,8 +3,8 @@
 from pydantic import Field
 
 from canireuse.emit import Tables
-from canireuse.features import Feature
-from canireuse.step import Name, Step
+from canireuse.spec.features import Feature
+from canireuse.spec.step import Name, Step
 
 
 class Vectorize(Step):

@@ -6,13 +6,12 @@ from contextlib import contextmanager, nullcontext
 from itertools import groupby
 from typing import TypeGuard
 
-from canireuse.emit import Body, Fill, Names, Words, expr, literal, name, statements
+from canireuse.emit import Body, Fill, Names, Script, Unsupported, Words, expr, literal, name, statements
 from canireuse.program import Object
 from canireuse.program.symbols import Path
-from canireuse.script import Script, Unsupported
-from canireuse.spec import Spec
-from canireuse.step import Initial, Step
-from canireuse.vocabulary import (
+from canireuse.spec.model import Spec
+from canireuse.spec.step import Initial, Step
+from canireuse.spec.vocabulary import (
     Expect,
     Get,
     Initialize,

@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Fill, Words, expr, name
+from canireuse.emit import Fill, Unsupported, Words, expr, name
 from canireuse.program import Fate, Object
 from canireuse.program.symbols import Path
-from canireuse.script import Unsupported
-from canireuse.step import Step
-from canireuse.vocabulary import Copy, Restore, Save
+from canireuse.spec.step import Step
+from canireuse.spec.vocabulary import Copy, Restore, Save
 from canireuse_adapters.haiku import layers
 from canireuse_adapters.haiku.frames import Known
 

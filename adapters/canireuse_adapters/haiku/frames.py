@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from canireuse.emit import Body
 from canireuse.program import Object
 from canireuse.program.symbols import Path
-from canireuse.vocabulary import Function
+from canireuse.spec.vocabulary import Function
 
 
 @dataclass

@@ -3,9 +3,8 @@
 import ast
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Body, Lack, Names, Words, expr, name, statements, text
-from canireuse.script import Unsupported
-from canireuse.vocabulary import (
+from canireuse.emit import Body, Lack, Names, Unsupported, Words, expr, name, statements, text
+from canireuse.spec.vocabulary import (
     Assign,
     Call,
     Compute,

@@ -6,10 +6,9 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Body, Fill, Lack, Names, Words, expr, literal, name, statements, text
+from canireuse.emit import Body, Fill, Lack, Names, Unsupported, Words, expr, literal, name, statements, text
 from canireuse.program import Object, Slot
-from canireuse.script import Unsupported
-from canireuse.vocabulary import Call, Layer, Module, Wrap
+from canireuse.spec.vocabulary import Call, Layer, Module, Wrap
 from canireuse_adapters.haiku.frames import Known
 from canireuse_adapters.haiku.scopes import within
 from canireuse_adapters.haiku.transforms import unbind

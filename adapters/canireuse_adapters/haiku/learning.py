@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Fill, Lack, Words, expr, literal, name, statements
+from canireuse.emit import Fill, Lack, Unsupported, Words, expr, literal, name, statements
 from canireuse.program import free_names
 from canireuse.program.symbols import Path
-from canireuse.script import Unsupported
-from canireuse.step import Step
-from canireuse.vocabulary import Expect, Freeze, Gradient, Optimizer, Train, Unfreeze, Update
+from canireuse.spec.step import Step
+from canireuse.spec.vocabulary import Expect, Freeze, Gradient, Optimizer, Train, Unfreeze, Update
 from canireuse_adapters.training import TOO_LATE
 
 if TYPE_CHECKING:

@@ -3,12 +3,11 @@
 import ast
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Fill, Reads, Words, expr, name, statements
+from canireuse.emit import Fill, Reads, Unsupported, Words, expr, name, statements
 from canireuse.program import places_of
-from canireuse.script import Unsupported
-from canireuse.spec import Spec
-from canireuse.step import Step
-from canireuse.vocabulary import Compute, Expect, Get, Layer, Measure, NameScope, Optimizer, Repeat, Variable, walk
+from canireuse.spec.model import Spec
+from canireuse.spec.step import Step
+from canireuse.spec.vocabulary import Compute, Expect, Get, Layer, Measure, NameScope, Optimizer, Repeat, Variable, walk
 from canireuse_adapters.haiku.checkpoints import tupled
 from canireuse_adapters.haiku.frames import Reader
 from canireuse_adapters.haiku.functions import looks_up

@@ -4,10 +4,9 @@ import ast
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Lack, Words, expr
+from canireuse.emit import Lack, Unsupported, Words, expr
 from canireuse.program import Object
-from canireuse.script import Unsupported
-from canireuse.vocabulary import Get, Replace, Tie, Variable
+from canireuse.spec.vocabulary import Get, Replace, Tie, Variable
 from canireuse_adapters.haiku.layers import kind_of, layers_of, made_layers, write
 from canireuse_adapters.haiku.scopes import getting
 from canireuse_adapters.training import TIED_IN_CODE

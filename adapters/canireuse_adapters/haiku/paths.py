@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from canireuse.program import Fate, Object, Opened, Slot, Symbols
 from canireuse.program.symbols import Path
-from canireuse.step import OddFlag, Step
-from canireuse.vocabulary import DefaultScope, Function, Get, Reenter, Scope, Variable
+from canireuse.spec.step import OddFlag, Step
+from canireuse.spec.vocabulary import DefaultScope, Function, Get, Reenter, Scope, Variable
 
 SCOPES = (Scope, DefaultScope, Reenter)
 #: where Haiku keeps what is made outside of any module

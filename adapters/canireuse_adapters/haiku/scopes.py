@@ -4,11 +4,10 @@ import ast
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Body, Fill, Lack, Words, expr, literal, statements, text
+from canireuse.emit import Body, Fill, Lack, Unsupported, Words, expr, literal, statements, text
 from canireuse.program.symbols import Path
-from canireuse.script import Unsupported
-from canireuse.step import Initial, OddFlag
-from canireuse.vocabulary import DefaultScope, Get, Intercept, Reenter, Scope, Variable
+from canireuse.spec.step import Initial, OddFlag
+from canireuse.spec.vocabulary import DefaultScope, Get, Intercept, Reenter, Scope, Variable
 from canireuse_adapters.haiku.paths import finds
 
 if TYPE_CHECKING:

@@ -4,11 +4,10 @@ import ast
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Body, Names, expr, name, statements
+from canireuse.emit import Body, Names, Unsupported, expr, name, statements
 from canireuse.program import free_names
-from canireuse.script import Unsupported
-from canireuse.step import Step
-from canireuse.vocabulary import (
+from canireuse.spec.step import Step
+from canireuse.spec.vocabulary import (
     Block,
     Compute,
     CurrentScope,

@@ -5,13 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from canireuse.emit import Body, Emitter, Slot, expr, name, statements
+from canireuse.emit import Body, Emitter, Script, Slot, Unsupported, expr, name, statements
 from canireuse.emit.fragments import alike
 from canireuse.program import Object
-from canireuse.script import Script, Unsupported
-from canireuse.spec import Spec
-from canireuse.step import Step
-from canireuse.vocabulary import Expect, Function, Get, Invoke, walk
+from canireuse.spec.model import Spec
+from canireuse.spec.step import Step
+from canireuse.spec.vocabulary import Expect, Function, Get, Invoke, walk
 from canireuse_adapters.keras import checkpoints, functions, layers, learning, measuring, modules, scopes
 from canireuse_adapters.keras.functions import Loop
 from canireuse_adapters.keras.layers import build

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from canireuse.emit import Effects, Fill, Unsupported, Words, expr
 from canireuse.program import Object
-from canireuse.vocabulary import Layer, Restore, Save
+from canireuse.spec.vocabulary import Layer, Restore, Save
 from canireuse_adapters.keras.classes import class_of, tie_of, tied_classes
 from canireuse_adapters.keras.layers import build, has_variables, shape
 from canireuse_adapters.keras_layers import CLASSES, kind_of

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from canireuse.emit import Fill, Unsupported, attribute, expr, statements, text
 from canireuse.program import Fate, Object
-from canireuse.step import Step
-from canireuse.vocabulary import Initialize, Layer, Module, Restore, Tie, Variable
+from canireuse.spec.step import Step
+from canireuse.spec.vocabulary import Initialize, Layer, Module, Restore, Tie, Variable
 
 if TYPE_CHECKING:
     from canireuse_adapters.keras import Keras

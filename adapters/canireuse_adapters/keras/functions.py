@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from canireuse.emit import Effects, Emitter, Lack, Words, expr, name
-from canireuse.step import Array, Step
-from canireuse.vocabulary import (
+from canireuse.spec.step import Array, Step
+from canireuse.spec.vocabulary import (
     Assign,
     Call,
     Expect,

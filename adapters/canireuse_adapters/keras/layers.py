@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from canireuse.emit import Effects, Fill, Unsupported, Words, attribute, literal, text
 from canireuse.program import Object, places_of
-from canireuse.step import Step
-from canireuse.vocabulary import Block, Call, Layer, walk
+from canireuse.spec.step import Step
+from canireuse.spec.vocabulary import Block, Call, Layer, walk
 from canireuse_adapters.keras.classes import initializer, layer_of, tie_of, tied_layer
 from canireuse_adapters.keras_layers import construct, innermost, kind_of, wrap, wrapped, wrapper
 

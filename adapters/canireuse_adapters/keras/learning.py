@@ -4,8 +4,8 @@ import ast
 from typing import TYPE_CHECKING
 
 from canireuse.emit import Fill, Unsupported, Words, expr, literal
-from canireuse.step import Block
-from canireuse.vocabulary import (
+from canireuse.spec.step import Block
+from canireuse.spec.vocabulary import (
     Assign,
     Call,
     Expect,

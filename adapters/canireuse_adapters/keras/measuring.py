@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from canireuse.emit import Emitter, Lack, Reads, expr, name
 from canireuse.emit.fragments import alike
-from canireuse.step import Step
-from canireuse.vocabulary import (
+from canireuse.spec.step import Step
+from canireuse.spec.vocabulary import (
     CurrentScope,
     Expect,
     Function,

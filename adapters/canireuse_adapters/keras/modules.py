@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from canireuse.emit import Effects, Fill, Lack, Slot, Unsupported, Words, expr, text
 from canireuse.program import Object
-from canireuse.step import Step
-from canireuse.vocabulary import Call, Freeze, Layer, Module, Replace, Save, Tie
+from canireuse.spec.step import Step
+from canireuse.spec.vocabulary import Call, Freeze, Layer, Module, Replace, Save, Tie
 from canireuse_adapters.keras.classes import LOCAL, in_turn, serializes, tie_of, written
 from canireuse_adapters.keras.layers import attribute_of, build, of_layer
 from canireuse_adapters.keras_layers import innermost, kind_of, units, wrapped

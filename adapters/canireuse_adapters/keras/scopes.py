@@ -6,18 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from canireuse.emit import Fill, Lack, Unsupported, Words, attribute, expr, literal, text
 from canireuse.program import Mode
-from canireuse.step import OddFlag, Step
-from canireuse.vocabulary import (
-    Assign,
-    Block,
-    CurrentScope,
-    Get,
-    Measure,
-    Reenter,
-    Scope,
-    Variable,
-    walk,
-)
+from canireuse.spec.step import OddFlag, Step
+from canireuse.spec.vocabulary import Assign, Block, CurrentScope, Get, Measure, Reenter, Scope, Variable, walk
 from canireuse_adapters.keras.classes import initializer
 from canireuse_adapters.keras.layers import attribute_of
 from canireuse_adapters.tensorflow import number

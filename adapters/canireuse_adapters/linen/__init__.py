@@ -5,20 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from canireuse.emit import Body, Lack, attribute, expr, name, text
+from canireuse.emit import Body, Lack, Script, Unsupported, attribute, expr, name, text
 from canireuse.program import Object
-from canireuse.script import Script, Unsupported
-from canireuse.spec import Spec
-from canireuse.step import Step
-from canireuse.vocabulary import (
-    Copy,
-    Expect,
-    Get,
-    Layer,
-    Module,
-    Variable,
-    Wrap,
-)
+from canireuse.spec.model import Spec
+from canireuse.spec.step import Step
+from canireuse.spec.vocabulary import Copy, Expect, Get, Layer, Module, Variable, Wrap
 from canireuse_adapters.jax import ERRORS, MISSING, SINCE_OF_OPTAX, Jax
 from canireuse_adapters.linen import (
     calls,

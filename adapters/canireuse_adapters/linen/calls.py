@@ -3,10 +3,9 @@
 import ast
 from typing import TYPE_CHECKING, Any
 
-from canireuse.emit import Fill, attribute, expr, name
+from canireuse.emit import Fill, Unsupported, attribute, expr, name
 from canireuse.program import Object
-from canireuse.script import Unsupported
-from canireuse.vocabulary import Call, Layer
+from canireuse.spec.vocabulary import Call, Layer
 from canireuse_adapters.linen.layers import Entry, kind_of, made, mode_words, trains
 from canireuse_adapters.linen.trees import Tree, replaced
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from canireuse.emit import expr, name
 from canireuse.program import Object
-from canireuse.vocabulary import Expect, Restore, Save
+from canireuse.spec.vocabulary import Expect, Restore, Save
 from canireuse_adapters.linen.layers import Entry
 from canireuse_adapters.linen.modules import Route
 from canireuse_adapters.linen.trees import Tree, keyed, nested

@@ -4,9 +4,8 @@ import ast
 from copy import deepcopy
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Body, Fill, expr, name, statements
-from canireuse.script import Unsupported
-from canireuse.vocabulary import Function, Get, Layer, NameScope, Repeat, Variable
+from canireuse.emit import Body, Fill, Unsupported, expr, name, statements
+from canireuse.spec.vocabulary import Function, Get, Layer, NameScope, Repeat, Variable
 from canireuse_adapters.linen import parts
 from canireuse_adapters.linen.layers import inputs_of, made, together
 from canireuse_adapters.linen.modules import camel

@@ -4,10 +4,9 @@ import ast
 from itertools import chain, combinations
 from typing import TYPE_CHECKING
 
-from canireuse.emit import expr, name, statements
+from canireuse.emit import Unsupported, expr, name, statements
 from canireuse.program import Object, places_of
-from canireuse.script import Unsupported
-from canireuse.vocabulary import Invoke, Optimizer, Train
+from canireuse.spec.vocabulary import Invoke, Optimizer, Train
 from canireuse_adapters.linen import structure
 from canireuse_adapters.linen.functions import Signature
 from canireuse_adapters.linen.layers import inputs_of, is_layer, kind_of, together

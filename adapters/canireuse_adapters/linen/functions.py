@@ -4,10 +4,9 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from canireuse.emit import Fill, Names, expr, name, statements
+from canireuse.emit import Fill, Names, Unsupported, expr, name, statements
 from canireuse.program import Object
-from canireuse.script import Unsupported
-from canireuse.vocabulary import (
+from canireuse.spec.vocabulary import (
     Assign,
     Function,
     Get,

@@ -5,11 +5,10 @@ import itertools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from canireuse.emit import Body, Fill, expr, name, node, statements
+from canireuse.emit import Body, Fill, Unsupported, expr, name, node, statements
 from canireuse.program import Object
-from canireuse.script import Unsupported
-from canireuse.step import Initial
-from canireuse.vocabulary import Layer, Wrap
+from canireuse.spec.step import Initial
+from canireuse.spec.vocabulary import Layer, Wrap
 
 #: the collection of a variable, and the keys that lead to it
 Entry = tuple[str, tuple[str, ...]]

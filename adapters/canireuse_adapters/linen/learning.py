@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from canireuse.emit import Fill, Names, expr, literal, statements
+from canireuse.emit import Fill, Names, Unsupported, expr, literal, statements
 from canireuse.program import Object
-from canireuse.script import Unsupported
-from canireuse.step import Step
-from canireuse.vocabulary import (
+from canireuse.spec.step import Step
+from canireuse.spec.vocabulary import (
     Assign,
     Freeze,
     Function,

@@ -3,9 +3,8 @@
 import ast
 from typing import TYPE_CHECKING, Any
 
-from canireuse.emit import expr, name
-from canireuse.script import Unsupported
-from canireuse.vocabulary import Expect, Freeze, Layer
+from canireuse.emit import Unsupported, expr, name
+from canireuse.spec.vocabulary import Expect, Freeze, Layer
 from canireuse_adapters.linen.layers import Entry
 from canireuse_adapters.linen.structure import FLAGLESS, LOCAL
 from canireuse_adapters.linen.trees import Tree

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from canireuse.emit import Body, Fill, attribute, expr, name, statements
 from canireuse.program import Object
-from canireuse.vocabulary import Function, Layer, Module, Tie, Variable, Wrap
+from canireuse.spec.vocabulary import Function, Layer, Module, Tie, Variable, Wrap
 from canireuse_adapters.linen.layers import (
     WRAPPED,
     Entry,

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from canireuse.program import Object
-from canireuse.step import Step
-from canireuse.vocabulary import Get, Layer, NameScope, Repeat, Variable
+from canireuse.spec.step import Step
+from canireuse.spec.vocabulary import Get, Layer, NameScope, Repeat, Variable
 from canireuse_adapters.linen.layers import Entry
 
 

@@ -10,11 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from canireuse.emit import expr, statements
+from canireuse.emit import Unsupported, expr, statements
 from canireuse.program import Object, names_bound
-from canireuse.script import Unsupported
-from canireuse.step import OddFlag, Step
-from canireuse.vocabulary import (
+from canireuse.spec.step import OddFlag, Step
+from canireuse.spec.vocabulary import (
     Block,
     CurrentScope,
     DefaultScope,

@@ -3,11 +3,10 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from canireuse.emit import Fill, expr
+from canireuse.emit import Fill, Unsupported, expr
 from canireuse.program import Object, places_of
-from canireuse.script import Unsupported
-from canireuse.step import Step
-from canireuse.vocabulary import (
+from canireuse.spec.step import Step
+from canireuse.spec.vocabulary import (
     Copy,
     Freeze,
     Function,

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from canireuse.emit import Body, Fate, Fill, Names, Slot, attribute, expr, name, statements
 from canireuse.program import Object, through
-from canireuse.spec import Spec
-from canireuse.step import Step
-from canireuse.vocabulary import Call, Copy, Expect, Wrap, walk
+from canireuse.spec.model import Spec
+from canireuse.spec.step import Step
+from canireuse.spec.vocabulary import Call, Copy, Expect, Wrap, walk
 from canireuse_adapters.jax import ERRORS, MISSING, SINCE_OF_OPTAX, SINCE_OF_PATHS, Jax
 from canireuse_adapters.nnx import checkpoints, functions, layers, learning, measuring, scopes
 from canireuse_adapters.nnx.functions import Defined

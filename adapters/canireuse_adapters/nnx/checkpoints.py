@@ -4,8 +4,8 @@ import ast
 from typing import TYPE_CHECKING
 
 from canireuse.emit import Effects, Fill, Lack, Words, expr, literal
-from canireuse.step import Step
-from canireuse.vocabulary import Restore, Save
+from canireuse.spec.step import Step
+from canireuse.spec.vocabulary import Restore, Save
 from canireuse_adapters.nnx.layers import ONCE, at, inside_function, kind_of
 
 if TYPE_CHECKING:

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Effects, Fill, Lack, Names, Words, expr, name
+from canireuse.emit import Effects, Fill, Lack, Names, Unsupported, Words, expr, name
 from canireuse.program import Mode, Object
-from canireuse.script import Unsupported
-from canireuse.step import Step
-from canireuse.vocabulary import Function, Invoke, Scan, Thread, walk
+from canireuse.spec.step import Step
+from canireuse.spec.vocabulary import Function, Invoke, Scan, Thread, walk
 from canireuse_adapters.jax import Jax
 from canireuse_adapters.nnx import learning, scopes
 from canireuse_adapters.nnx.layers import ONCE, inside_function

@@ -3,10 +3,9 @@
 import ast
 from typing import TYPE_CHECKING, Any
 
-from canireuse.emit import Effects, Lack, Words, attribute, expr, literal, name
+from canireuse.emit import Effects, Lack, Unsupported, Words, attribute, expr, literal, name
 from canireuse.program import Object, Slot
-from canireuse.script import Unsupported
-from canireuse.vocabulary import Call, Copy, Layer, Module, Tie, Wrap
+from canireuse.spec.vocabulary import Call, Copy, Layer, Module, Tie, Wrap
 
 if TYPE_CHECKING:
     from canireuse_adapters.nnx import NNX

@@ -5,11 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Body, Effects, Lack, Names, Words, attribute, expr, name
+from canireuse.emit import Body, Effects, Lack, Names, Unsupported, Words, attribute, expr, name
 from canireuse.program import Object, free_names, holder, holds, places_in, places_of, through, touching
-from canireuse.script import Unsupported
-from canireuse.step import Step
-from canireuse.vocabulary import Freeze, Gradient, Optimizer, Train, Unfreeze, Update, walk
+from canireuse.spec.step import Step
+from canireuse.spec.vocabulary import Freeze, Gradient, Optimizer, Train, Unfreeze, Update, walk
 from canireuse_adapters.nnx import scopes
 from canireuse_adapters.nnx.layers import FROZEN, PURE, at
 from canireuse_adapters.training import MADE_BEFORE, TOO_LATE

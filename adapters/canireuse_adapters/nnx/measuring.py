@@ -3,9 +3,8 @@
 import ast
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Body, Names, Reads, expr
-from canireuse.script import Unsupported
-from canireuse.vocabulary import Expect
+from canireuse.emit import Body, Names, Reads, Unsupported, expr
+from canireuse.spec.vocabulary import Expect
 from canireuse_adapters.nnx.scopes import kind_of
 
 if TYPE_CHECKING:

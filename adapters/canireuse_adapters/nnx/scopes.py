@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from canireuse.emit import Body, Effects, Lack, Words, attribute, expr, statements, text
 from canireuse.program import Mode, Object
-from canireuse.step import OddFlag, Step
-from canireuse.vocabulary import Block, Expect, Get, Scope, ScopeOptions, Variable
+from canireuse.spec.step import OddFlag, Step
+from canireuse.spec.vocabulary import Block, Expect, Get, Scope, ScopeOptions, Variable
 
 if TYPE_CHECKING:
     from canireuse_adapters.nnx import NNX

@@ -10,12 +10,11 @@ from functools import cached_property
 from itertools import takewhile
 from typing import Any, ClassVar
 
-from canireuse.emit import Body, Effects, Emitter, Fill, Names, attribute, expr, name, statements
+from canireuse.emit import Body, Effects, Emitter, Fill, Names, Unsupported, attribute, expr, name, statements
 from canireuse.program import free_names
-from canireuse.script import Unsupported
-from canireuse.spec import Spec
-from canireuse.step import Step
-from canireuse.vocabulary import Block, Function, Get, Layer, Measure, Restore, Save, Scan, walk
+from canireuse.spec.model import Spec
+from canireuse.spec.step import Step
+from canireuse.spec.vocabulary import Block, Function, Get, Layer, Measure, Restore, Save, Scan, walk
 from canireuse_adapters.tensorflow import FUNCTIONS, TWO_DEVICES, asks_what_matched
 from canireuse_adapters.tf1 import checkpoints, functions, layers, learning, measuring, modules, scopes
 

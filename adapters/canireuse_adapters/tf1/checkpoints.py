@@ -4,7 +4,7 @@ import ast
 from typing import TYPE_CHECKING, Any
 
 from canireuse.emit import expr
-from canireuse.vocabulary import Restore, Save
+from canireuse.spec.vocabulary import Restore, Save
 
 if TYPE_CHECKING:
     from canireuse_adapters.tf1 import TensorFlow1

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from canireuse.emit import Emitter, Lack, expr
 from canireuse.program import Mode
-from canireuse.vocabulary import Call, Function, Invoke, Scan, Thread, walk
+from canireuse.spec.vocabulary import Call, Function, Invoke, Scan, Thread, walk
 from canireuse_adapters.tf1 import learning, measuring
 
 if TYPE_CHECKING:

@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from canireuse.emit import Body, Fill, Lack, Names, attribute, expr, statements
+from canireuse.emit import Body, Fill, Lack, Names, Unsupported, attribute, expr, statements
 from canireuse.emit.fragments import kept
 from canireuse.program import Facts, Object, places_of
-from canireuse.script import Unsupported
-from canireuse.vocabulary import Call, Invoke, Layer
+from canireuse.spec.vocabulary import Call, Invoke, Layer
 from canireuse_adapters.tf1.scopes import initializer
 
 if TYPE_CHECKING:

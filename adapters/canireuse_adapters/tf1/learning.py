@@ -3,11 +3,10 @@
 import ast
 from typing import TYPE_CHECKING, Any
 
-from canireuse.emit import Body, Fill, Lack, expr, node, statements
+from canireuse.emit import Body, Fill, Lack, Unsupported, expr, node, statements
 from canireuse.program import places_of
-from canireuse.script import Unsupported
-from canireuse.step import Step
-from canireuse.vocabulary import Function, Gradient, Train, Update, walk
+from canireuse.spec.step import Step
+from canireuse.spec.vocabulary import Function, Gradient, Train, Update, walk
 from canireuse_adapters.training import training_of
 
 if TYPE_CHECKING:

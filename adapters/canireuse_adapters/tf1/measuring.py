@@ -8,12 +8,11 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from canireuse.emit import Body, Fill, Names, Reads, expr, name, node, statements
+from canireuse.emit import Body, Fill, Names, Reads, Unsupported, expr, name, node, statements
 from canireuse.emit.fragments import alike
 from canireuse.program import places_of
-from canireuse.script import Unsupported
-from canireuse.step import Step
-from canireuse.vocabulary import Expect, Function, Gradient, Graph, Invoke, Measure, Repeat, Update, walk
+from canireuse.spec.step import Step
+from canireuse.spec.vocabulary import Expect, Function, Gradient, Graph, Invoke, Measure, Repeat, Update, walk
 from canireuse_adapters.tf1 import learning
 
 if TYPE_CHECKING:

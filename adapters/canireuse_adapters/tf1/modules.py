@@ -2,9 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from canireuse.emit import Lack, attribute, name
-from canireuse.script import Unsupported
-from canireuse.vocabulary import Module
+from canireuse.emit import Lack, Unsupported, attribute, name
+from canireuse.spec.vocabulary import Module
 
 if TYPE_CHECKING:
     from canireuse_adapters.tf1 import TensorFlow1

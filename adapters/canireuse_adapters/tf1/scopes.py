@@ -4,8 +4,8 @@ import ast
 from typing import TYPE_CHECKING, Any
 
 from canireuse.emit import Body, Names, expr, literal, name, node, text
-from canireuse.step import Initial, OddFlag, Step
-from canireuse.vocabulary import Assign, Block, Get, Graph, Intercept, Variable, walk
+from canireuse.spec.step import Initial, OddFlag, Step
+from canireuse.spec.vocabulary import Assign, Block, Get, Graph, Intercept, Variable, walk
 from canireuse_adapters.tensorflow import number
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import Any
 
 from canireuse.emit import Body, Emitter, Lack, Names, Slot, attribute, expr, name, statements
 from canireuse.program import Object, places_of
-from canireuse.spec import Spec
-from canireuse.step import Step
-from canireuse.vocabulary import Get, Layer, Module, Update, Variable, Wrap, walk
+from canireuse.spec.model import Spec
+from canireuse.spec.step import Step
+from canireuse.spec.vocabulary import Get, Layer, Module, Update, Variable, Wrap, walk
 from canireuse_adapters.keras_layers import LAYERS
 from canireuse_adapters.kinds import fits
 from canireuse_adapters.tensorflow import FUNCTIONS, TWO_DEVICES

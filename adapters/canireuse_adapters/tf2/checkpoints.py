@@ -3,10 +3,9 @@
 import ast
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Effects, Words, expr
+from canireuse.emit import Effects, Unsupported, Words, expr
 from canireuse.program import Object
-from canireuse.script import Unsupported
-from canireuse.vocabulary import Copy, Restore, Save
+from canireuse.spec.vocabulary import Copy, Restore, Save
 from canireuse_adapters.keras_layers import CLASSES, kind_of
 from canireuse_adapters.kinds import OtherKind
 from canireuse_adapters.tensorflow import asks_what_matched

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from canireuse.emit import expr, statements
-from canireuse.vocabulary import Call, Layer, Module, Replace, Tie
+from canireuse.spec.vocabulary import Call, Layer, Module, Replace, Tie
 
 if TYPE_CHECKING:
     from canireuse_adapters.tf2 import TF2

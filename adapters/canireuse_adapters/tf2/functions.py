@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from canireuse.emit import Effects, Lack, Words, expr
-from canireuse.step import Step
-from canireuse.vocabulary import Function, Get, Invoke, Scan, Thread, Variable, walk
+from canireuse.spec.step import Step
+from canireuse.spec.vocabulary import Function, Get, Invoke, Scan, Thread, Variable, walk
 from canireuse_adapters.tf2.learning import make_optimizer
 from canireuse_adapters.training import training_of
 

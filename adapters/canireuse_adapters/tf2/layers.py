@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from canireuse.emit import Effects, Fill, Words, expr, literal, node, text
 from canireuse.program import Object, places_of
-from canireuse.step import Block, Step
-from canireuse.vocabulary import Call, Gradient, Layer, walk
+from canireuse.spec.step import Block, Step
+from canireuse.spec.vocabulary import Call, Gradient, Layer, walk
 from canireuse_adapters.keras_layers import CLASSES, INSIDE, construct, inputs_of, kind_of, wrap, wrapped, wrapper
 from canireuse_adapters.tf2.classes import initial_of
 

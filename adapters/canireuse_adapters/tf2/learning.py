@@ -3,17 +3,9 @@
 import ast
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Fill, Lack, Words, expr, statements
+from canireuse.emit import Fill, Lack, Unsupported, Words, expr, statements
 from canireuse.program import Object
-from canireuse.script import Unsupported
-from canireuse.vocabulary import (
-    Function,
-    Gradient,
-    Layer,
-    Optimizer,
-    Train,
-    Update,
-)
+from canireuse.spec.vocabulary import Function, Gradient, Layer, Optimizer, Train, Update
 from canireuse_adapters.tf2.layers import build, inside
 from canireuse_adapters.training import training_of
 

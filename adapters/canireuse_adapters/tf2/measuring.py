@@ -3,9 +3,8 @@
 import ast
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Lack, Reads, expr, node
-from canireuse.script import Unsupported
-from canireuse.vocabulary import Expect, Layer, Module, Variable
+from canireuse.emit import Lack, Reads, Unsupported, expr, node
+from canireuse.spec.vocabulary import Expect, Layer, Module, Variable
 from canireuse_adapters.keras_layers import kind_of
 from canireuse_adapters.tf2.layers import build, inside
 

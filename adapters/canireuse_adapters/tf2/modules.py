@@ -4,11 +4,10 @@ import ast
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Effects, Fill, Lack, Slot, Words, expr, literal, text
+from canireuse.emit import Effects, Fill, Lack, Slot, Unsupported, Words, expr, literal, text
 from canireuse.program import Object
-from canireuse.script import Unsupported
-from canireuse.step import Step
-from canireuse.vocabulary import Call, Layer, Module, Replace, Tie, Wrap
+from canireuse.spec.step import Step
+from canireuse.spec.vocabulary import Call, Layer, Module, Replace, Tie, Wrap
 from canireuse_adapters.keras_layers import CLASSES, inputs_of, kind_of, units, wrapped
 from canireuse_adapters.tf2.classes import changed
 from canireuse_adapters.tf2.functions import is_lazy

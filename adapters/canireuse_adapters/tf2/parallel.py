@@ -2,11 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Lack
+from canireuse.emit import Lack, Unsupported
 from canireuse.program import places_of
-from canireuse.script import Unsupported
-from canireuse.step import Block, Step
-from canireuse.vocabulary import Replace, Tie
+from canireuse.spec.step import Block, Step
+from canireuse.spec.vocabulary import Replace, Tie
 
 if TYPE_CHECKING:
     from canireuse_adapters.tf2 import TF2

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from canireuse.emit import Fill, Lack, Words, attribute, expr, literal, statements, text
 from canireuse.program import Mode
-from canireuse.step import OddFlag
-from canireuse.vocabulary import Assign, CurrentScope, Get, Reenter, Scope, Variable, walk
+from canireuse.spec.step import OddFlag
+from canireuse.spec.vocabulary import Assign, CurrentScope, Get, Reenter, Scope, Variable, walk
 from canireuse_adapters.tensorflow import number
 
 if TYPE_CHECKING:

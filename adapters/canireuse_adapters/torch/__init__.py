@@ -6,11 +6,21 @@ Scopes are worded as submodules of a root module, and names as attributes of the
 import ast
 from typing import Any
 
-from canireuse.emit import Effects, Emitter, Slot, Words, attribute, expr, name, statements
+from canireuse.emit import Effects, Emitter, Slot, Unsupported, Words, attribute, expr, name, statements
 from canireuse.program import Object
-from canireuse.script import Unsupported
-from canireuse.step import Step
-from canireuse.vocabulary import CurrentScope, Expect, Function, Get, Layer, Measure, Reenter, Repeat, Scope, Variable
+from canireuse.spec.step import Step
+from canireuse.spec.vocabulary import (
+    CurrentScope,
+    Expect,
+    Function,
+    Get,
+    Layer,
+    Measure,
+    Reenter,
+    Repeat,
+    Scope,
+    Variable,
+)
 from canireuse_adapters.torch import checkpoints, functions, layers, learning, scopes, variables
 from canireuse_adapters.torch.measuring import READS, UNLISTED
 from canireuse_adapters.torch.variables import NO_COLLECTIONS, PACKED

@@ -4,7 +4,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from canireuse.emit import Effects, Fill, Lack, Words, expr, text
-from canireuse.vocabulary import Copy, Restore, Save
+from canireuse.spec.vocabulary import Copy, Restore, Save
 
 if TYPE_CHECKING:
     from canireuse_adapters.torch import Torch

@@ -3,10 +3,9 @@
 import ast
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Body, Effects, Lack, Names, Words, expr, name
+from canireuse.emit import Body, Effects, Lack, Names, Unsupported, Words, expr, name
 from canireuse.program import Mode, Object, free_names, is_place
-from canireuse.script import Unsupported
-from canireuse.vocabulary import Function, Get, Invoke, Scan, Thread, Train, walk
+from canireuse.spec.vocabulary import Function, Get, Invoke, Scan, Thread, Train, walk
 from canireuse_adapters.torch.learning import make_optimizer
 from canireuse_adapters.torch_compile import compiled
 from canireuse_adapters.training import MADE_BEFORE, training_of

@@ -2,10 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Fill, Slot, Words, attribute, expr, name
+from canireuse.emit import Fill, Slot, Unsupported, Words, attribute, expr, name
 from canireuse.program import Object
-from canireuse.script import Unsupported
-from canireuse.vocabulary import Call, Layer, Module, Replace, Tie
+from canireuse.spec.vocabulary import Call, Layer, Module, Replace, Tie
 from canireuse_adapters.torch.variables import STATISTICS, given, laid_out, start, start_of
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from canireuse.emit import Fill, Words, expr
 from canireuse.program import free_names
-from canireuse.vocabulary import Function, Gradient, Optimizer, Train, Update
+from canireuse.spec.vocabulary import Function, Gradient, Optimizer, Train, Update
 from canireuse_adapters.training import training_of
 
 if TYPE_CHECKING:

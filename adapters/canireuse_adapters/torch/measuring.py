@@ -3,9 +3,8 @@
 import ast
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Lack, Reads, expr, name
-from canireuse.script import Unsupported
-from canireuse.vocabulary import Expect, Layer
+from canireuse.emit import Lack, Reads, Unsupported, expr, name
+from canireuse.spec.vocabulary import Expect, Layer
 from canireuse_adapters.torch_compile import graphs_of
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 from canireuse.emit import Lack, Words, statements
 from canireuse.program import Mode
-from canireuse.step import OddFlag
-from canireuse.vocabulary import CurrentScope, Reenter, Scope
+from canireuse.spec.step import OddFlag
+from canireuse.spec.vocabulary import CurrentScope, Reenter, Scope
 
 if TYPE_CHECKING:
     from canireuse_adapters.torch import Torch

@@ -3,11 +3,10 @@
 import ast
 from typing import TYPE_CHECKING, Any
 
-from canireuse.emit import Fill, Lack, Words, expr, literal, text
+from canireuse.emit import Fill, Lack, Unsupported, Words, expr, literal, text
 from canireuse.program import Mode, Object
-from canireuse.script import Unsupported
-from canireuse.step import Array, Initial, Step
-from canireuse.vocabulary import Assign, Get, Layer, Variable
+from canireuse.spec.step import Array, Initial, Step
+from canireuse.spec.vocabulary import Assign, Get, Layer, Variable
 from canireuse_adapters.torch.scopes import NO_MODE
 
 if TYPE_CHECKING:

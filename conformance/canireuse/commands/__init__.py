@@ -9,7 +9,7 @@ from importlib import import_module
 import click
 
 from canireuse import VERSION
-from canireuse.problems import InputError, UsageError
+from canireuse.spec.problems import InputError, UsageError
 
 #: after how many new objects garbage is looked for: specs and records stay, and with Python's own 700 a sixth of the time goes there
 OFTEN = 100_000

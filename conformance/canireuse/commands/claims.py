@@ -12,9 +12,9 @@ from rich.padding import Padding
 from rich.text import Text
 
 from canireuse.commands.results import read_results
-from canireuse.deciding import MEANINGS, ClaimVerdict, judge_claims, remarks_on
-from canireuse.problems import UsageError
-from canireuse.records import Results
+from canireuse.results.deciding import MEANINGS, ClaimVerdict, judge_claims, remarks_on
+from canireuse.results.records import Results
+from canireuse.spec.problems import UsageError
 
 STYLES = {
     "refuted": "bold red",

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from canireuse.commands.results import read_results
-from canireuse.difference import Difference, TimeChange, difference
-from canireuse.quantities import seconds
-from canireuse.summary import STYLES
+from canireuse.measure.difference import Difference, TimeChange, difference
+from canireuse.measure.quantities import seconds
+from canireuse.runner.summary import STYLES
 
 #: where not all are asked for, so many cases that one side alone holds are named
 FEW = 10

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 import canireuse_adapters
-from canireuse.hosts import Host, check_platform
-from canireuse.session import interpreters
+from canireuse.run.hosts import Host, check_platform
+from canireuse.runner.session import interpreters
 
 REAL_TF1 = """\
 The real TensorFlow 1 needs Python 3.7, in an environment of its own:

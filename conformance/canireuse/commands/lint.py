@@ -4,11 +4,12 @@ import json
 
 import click
 
-from canireuse.claims import check_claims, load_claims
 from canireuse.commands.places import spec_paths, specs_folder
-from canireuse.lint import RULES, lint_specs
-from canireuse.loader import CLAIMS, SCENARIOS, load_all
-from canireuse.scenarios import check_scenarios
+from canireuse.commands.style import RULES, lint_specs
+from canireuse.program.loader import load_all
+from canireuse.spec.claims import check_claims, load_claims
+from canireuse.spec.reading import CLAIMS, SCENARIOS
+from canireuse.spec.scenarios import check_scenarios
 
 
 @click.command()

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from canireuse.commands.places import load_specs
-from canireuse.spec import Located
+from canireuse.spec.model import Located
 
 if TYPE_CHECKING:
-    from canireuse.cases import Plan
+    from canireuse.results.cases import Plan
 
 
 @click.command("list")
@@ -42,7 +42,7 @@ def list_specs(specs: tuple[str, ...], as_json: bool) -> None:
 def counts(loaded: list[Located], facets: Counter[str]) -> dict[str, Any]:
     """Return how many specs and facets there are, and of the cells of each backend how many have a script."""
     import canireuse_adapters  # what translates is needed for the counts alone
-    from canireuse.cases import plan
+    from canireuse.results.cases import plan
 
     cells: dict[str, Counter[str]] = {name: Counter(cells=0, said=0) for name in canireuse_adapters.loadable()[0]}
     for case in plan(loaded, cells):
@@ -62,7 +62,7 @@ def counts(loaded: list[Located], facets: Counter[str]) -> dict[str, Any]:
 
 def is_said(case: "Plan") -> bool:
     """Return whether the backend has words for a case; nothing runs to tell that."""
-    from canireuse.translation import Unsupported
+    from canireuse.emit import Unsupported
 
     try:
         case.adapter("cpu", case.way).translate(case.located.spec)

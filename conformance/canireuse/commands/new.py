@@ -7,9 +7,9 @@ import click
 
 import canireuse_adapters
 from canireuse.commands.places import OWN, specs_folder
-from canireuse.lint import modeline_of
-from canireuse.loader import SUFFIX
-from canireuse.problems import UsageError
+from canireuse.commands.style import modeline_of
+from canireuse.spec.problems import UsageError
+from canireuse.spec.reading import SUFFIX
 
 TEMPLATE = """\
 {modeline}

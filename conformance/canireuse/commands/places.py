@@ -4,9 +4,10 @@ import re
 from pathlib import Path
 
 import canireuse
-from canireuse.loader import SUFFIX, load_all, spec_files
-from canireuse.problems import UsageError, suggestion
-from canireuse.spec import Located
+from canireuse.program.loader import load_all
+from canireuse.spec.model import Located
+from canireuse.spec.problems import UsageError, suggestion
+from canireuse.spec.reading import SUFFIX, spec_files
 
 #: a facet, or an id: what is looked up among this project's own specs before it is taken for a path
 NAME = re.compile(r"[a-z0-9-]+(/[a-z0-9-]+)?")

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from canireuse.commands.results import read_results
-from canireuse.problems import UsageError
+from canireuse.spec.problems import UsageError
 
 if TYPE_CHECKING:
     from canireuse_reports.port import Guide, Lesson, Pair

@@ -6,7 +6,7 @@ import click
 from rich.console import Console
 
 from canireuse.commands.results import read_results
-from canireuse.problems import UsageError
+from canireuse.spec.problems import UsageError
 
 
 @click.command()

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
-from canireuse import records
-from canireuse.summary import some
+from canireuse.results import records
+from canireuse.runner.summary import some
 
 
 def read_results(paths: Sequence[Path]) -> records.Results:

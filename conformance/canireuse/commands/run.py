@@ -11,10 +11,10 @@ import click
 import pytest
 
 from canireuse.commands.places import spec_paths
-from canireuse.hosts import IMPORT_LIMIT
-from canireuse.measuring import DEFAULT_BUDGET
-from canireuse.problems import UsageError
-from canireuse.progress import Display
+from canireuse.measure.measuring import DEFAULT_BUDGET
+from canireuse.run.hosts import IMPORT_LIMIT
+from canireuse.runner.progress import Display
+from canireuse.spec.problems import UsageError
 
 #: what keeps the configuration and the plugins of the project in which the command is given out of the run
 ALONE = {
@@ -170,7 +170,7 @@ def run(
 
 def run_documents(refused: list[str], *, workers: str | None, **options: Any) -> int:
     """Run the blocks of documents and return the exit code; raise UsageError for options that are for specs alone."""
-    from canireuse.document_run import DocumentRun, Options, refuse, workers_of  # Markdown is read by this alone
+    from canireuse.documents.run import DocumentRun, Options, refuse, workers_of  # Markdown is read by this alone
 
     refuse(refused)
     return DocumentRun(Options(workers=workers_of(workers), **options)).run()

@@ -7,11 +7,10 @@ from importlib.metadata import PackageNotFoundError, version
 import click
 
 import canireuse_adapters
-from canireuse import asking
 from canireuse.commands.places import load_specs
-from canireuse.problems import UsageError
-from canireuse.records import case_id
-from canireuse.translation import Unsupported
+from canireuse.emit import Unsupported, asking
+from canireuse.results.records import case_id
+from canireuse.spec.problems import UsageError
 
 
 @click.command()

@@ -2,11 +2,12 @@
 
 from canireuse.emit.emitter import Emitter
 from canireuse.emit.fragments import Body, Fill, Names, attribute, expr, literal, name, node, statements, text
+from canireuse.emit.script import Script, Unsupported
 from canireuse.emit.tables import Effects, Lack, Reads, Tables, Words
+from canireuse.emit.translation import Adapter
 from canireuse.program import Fate, Slot
-from canireuse.script import Unsupported
 
 __all__ = [
-    "Body", "Effects", "Emitter", "Fate", "Fill", "Lack", "Names", "Reads", "Slot", "Tables", "Unsupported", "Words", "attribute", "expr", "literal", "name",
+    "Adapter", "Body", "Effects", "Emitter", "Fate", "Fill", "Lack", "Names", "Reads", "Script", "Slot", "Tables", "Unsupported", "Words", "attribute", "expr", "literal", "name",
     "node", "statements", "text",
 ]  # fmt: skip

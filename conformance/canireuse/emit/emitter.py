@@ -12,7 +12,6 @@ from functools import cache
 from itertools import groupby
 from typing import Any, ClassVar
 
-from canireuse import expression
 from canireuse.emit import turns
 from canireuse.emit.fragments import (
     Body,
@@ -30,13 +29,14 @@ from canireuse.emit.fragments import (
     node,
     statements,
 )
+from canireuse.emit.script import Script, Unsupported
 from canireuse.emit.tables import Effects, Lack, Places, Reads, Setup, Words
+from canireuse.emit.translation import Adapter, options_of
 from canireuse.program import Facts, Fate, Slot, Symbols
-from canireuse.script import Script, Unsupported
-from canireuse.spec import Spec
-from canireuse.step import Array, Step
-from canireuse.translation import Adapter, options_of
-from canireuse.vocabulary import Block, Compute, Expect, Measure, Repeat, Thread
+from canireuse.spec import expression
+from canireuse.spec.model import Spec
+from canireuse.spec.step import Array, Step
+from canireuse.spec.vocabulary import Block, Compute, Expect, Measure, Repeat, Thread
 
 #: what steps call fields whose names are words of Python
 ALIASES = {"as": "as_", "from": "given_by", "copy": "copy_", "is": "is_", "in": "inside"}

@@ -12,10 +12,10 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from canireuse.emit.fragments import Body, Names
+from canireuse.emit.script import Unsupported
 from canireuse.program import Facts, Object, places_of
-from canireuse.script import Unsupported
-from canireuse.step import Block, Step
-from canireuse.vocabulary import Function, walk
+from canireuse.spec.step import Block, Step
+from canireuse.spec.vocabulary import Function, walk
 
 if TYPE_CHECKING:
     from canireuse.emit.emitter import Emitter

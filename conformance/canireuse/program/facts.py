@@ -3,9 +3,9 @@
 from functools import cached_property
 
 from canireuse.program.places import names_bound, places_of, words_saved
-from canireuse.spec import Spec
-from canireuse.step import Step
-from canireuse.vocabulary import (
+from canireuse.spec.model import Spec
+from canireuse.spec.step import Step
+from canireuse.spec.vocabulary import (
     Block,
     Call,
     Copy,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
-from canireuse.step import OWNERS, Dtype, Initial, Number, Step
+from canireuse.spec.step import OWNERS, Dtype, Initial, Number, Step
 
 #: kind of layer -> its variables; with `bias:` there is a bias too
 PARTS: Mapping[str, tuple[str, ...]] = {

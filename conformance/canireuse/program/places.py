@@ -3,9 +3,9 @@
 import ast
 from collections.abc import Iterable, Iterator, Sequence
 
-from canireuse import expression
-from canireuse.step import OddFlag, Step
-from canireuse.vocabulary import Compute, Save, walk
+from canireuse.spec import expression
+from canireuse.spec.step import OddFlag, Step
+from canireuse.spec.vocabulary import Compute, Save, walk
 
 
 def texts_of(step: Step) -> Iterator[str]:

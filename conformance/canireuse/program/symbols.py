@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from canireuse.bounds import MOST_PLACES, MOST_RUNS
-from canireuse.features import features
 from canireuse.program.objects import PARTS, Fate, Mode, Object, Opened, Slot, unknown
 from canireuse.program.places import free_names, is_place, places_of
-from canireuse.step import OddFlag, Reuse, Step
-from canireuse.vocabulary import (
+from canireuse.spec.bounds import MOST_PLACES, MOST_RUNS
+from canireuse.spec.features import features
+from canireuse.spec.step import OddFlag, Reuse, Step
+from canireuse.spec.vocabulary import (
     Block,
     Call,
     Copy,

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from canireuse import bounds, expression
-from canireuse.claims import Document
-from canireuse.records import LINE
-from canireuse.scenarios import Scenarios
-from canireuse.spec import Spec
-from canireuse.step import Step
-from canireuse.vocabulary import Expect, verbs
+from canireuse.results.records import LINE
+from canireuse.spec import bounds, expression
+from canireuse.spec.claims import Document
+from canireuse.spec.model import Spec
+from canireuse.spec.scenarios import Scenarios
+from canireuse.spec.step import Step
+from canireuse.spec.vocabulary import Expect, verbs
 
 FOLDER = Path(__file__).parent
 PAGE = FOLDER.parent.parent.parent / "docs" / "vocabulary.md"
@@ -51,7 +51,7 @@ def vocabulary_page() -> str:
     lines = [
         "# The vocabulary of specs",
         "",
-        "Generated from `conformance/canireuse/vocabulary/` by `python -m canireuse.schemas`; do not edit.",
+        "Generated from `conformance/canireuse/spec/vocabulary/` by `python -m canireuse.schemas`; do not edit.",
         "",
         "A step is a mapping whose first key is its verb. On any step but `expect`, `raises: KIND` with",
         "`expect: LABEL` says that the step is to be answered with that kind of error, or with `nothing`.",

@@ -2,9 +2,9 @@
 
 import pytest
 
-from canireuse.hosts import Host
-from canireuse.judge import judge
-from canireuse.translation import Unsupported
+from canireuse.emit import Unsupported
+from canireuse.judge.verdict import judge
+from canireuse.run.hosts import Host
 from canireuse_adapters import adapter
 from canireuse_adapters.nnx import NNX
 from canireuse_adapters.tf1 import TF1, TF1Eager

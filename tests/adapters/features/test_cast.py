@@ -2,8 +2,8 @@
 
 import pytest
 
-from canireuse.hosts import Host
-from canireuse.translation import Unsupported
+from canireuse.emit import Unsupported
+from canireuse.run.hosts import Host
 from canireuse_adapters.keras import Keras
 from canireuse_adapters.nnx import NNX
 from canireuse_adapters.tf2 import TF2

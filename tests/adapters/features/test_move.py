@@ -2,7 +2,7 @@
 
 import pytest
 
-from canireuse.translation import Unsupported
+from canireuse.emit import Unsupported
 from canireuse_adapters.nnx import NNX
 from canireuse_adapters.tf1 import TF1Eager
 from canireuse_adapters.tf2 import TF2

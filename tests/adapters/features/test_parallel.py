@@ -4,8 +4,8 @@ from importlib.util import find_spec
 
 import pytest
 
-from canireuse.hosts import Host
-from canireuse.translation import Unsupported
+from canireuse.emit import Unsupported
+from canireuse.run.hosts import Host
 from canireuse_adapters import adapter
 from canireuse_adapters.torch import Torch
 

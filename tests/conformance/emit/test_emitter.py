@@ -6,13 +6,12 @@ from typing import ClassVar
 
 import pytest
 
-from canireuse.emit import Emitter, Fate, Lack, Slot, expr, name
+from canireuse.emit import Emitter, Fate, Lack, Slot, Unsupported, expr, name
 from canireuse.emit.emitter import ALIKE, UNREAD, has
-from canireuse.spec import Spec
-from canireuse.step import RESERVED
-from canireuse.stopwatch import Untimed
-from canireuse.translation import Unsupported
-from canireuse.vocabulary import Expect, verbs
+from canireuse.run.stopwatch import Untimed
+from canireuse.spec.model import Spec
+from canireuse.spec.step import RESERVED
+from canireuse.spec.vocabulary import Expect, verbs
 
 
 def step(verb, value=None, /, **fields):

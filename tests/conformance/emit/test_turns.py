@@ -4,9 +4,8 @@ from typing import ClassVar
 
 import pytest
 
-from canireuse.emit import Emitter, Slot, expr
+from canireuse.emit import Emitter, Slot, Unsupported, expr
 from canireuse.program import Object
-from canireuse.translation import Unsupported
 from tests.conformance.emit.test_emitter import Plain, V, script, spec_of, step
 
 W = step("variable", "w", init=[3.0, 4.0], **{"as": "w"})

@@ -3,8 +3,8 @@
 import pytest
 
 from canireuse.program import Facts
-from canireuse.spec import Spec
-from canireuse.vocabulary import verbs
+from canireuse.spec.model import Spec
+from canireuse.spec.vocabulary import verbs
 
 
 def step(verb, value=None, /, **fields):

@@ -3,7 +3,7 @@
 import pytest
 
 from canireuse.program import Facts
-from canireuse.vocabulary import Initialize
+from canireuse.spec.vocabulary import Initialize
 
 FUNCTIONS = """
 steps:

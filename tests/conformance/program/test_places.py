@@ -4,7 +4,7 @@ import pytest
 
 from canireuse.program import free_names, is_place, names_bound, places_of, texts_of
 from canireuse.program.places import places_in, words_saved
-from canireuse.vocabulary import verbs
+from canireuse.spec.vocabulary import verbs
 
 
 def step(verb, value=None, /, **fields):

@@ -4,10 +4,10 @@ import time
 
 import pytest
 
-from canireuse.bounds import MOST_RUNS
 from canireuse.program import Fate, Mode, Slot, Symbols
-from canireuse.spec import Spec
-from canireuse.vocabulary import verbs
+from canireuse.spec.bounds import MOST_RUNS
+from canireuse.spec.model import Spec
+from canireuse.spec.vocabulary import verbs
 from canireuse_adapters.reference import Reference
 
 

@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from canireuse.bounds import MOST_DEVICES
 from canireuse.emit import Tables
-from canireuse.features import Feature
-from canireuse.step import OWNERS, AnyStep, Block, Name, Real, Values, check_array
+from canireuse.spec.bounds import MOST_DEVICES
+from canireuse.spec.features import Feature
+from canireuse.spec.step import OWNERS, AnyStep, Block, Name, Real, Values, check_array
 from canireuse_adapters.features.parallel import equinox, haiku, keras, linen, nnx, tf1, tf2, torch
 
 if TYPE_CHECKING:

@@ -2,8 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Fill, Tables, expr, literal
-from canireuse.script import Unsupported
+from canireuse.emit import Fill, Tables, Unsupported, expr, literal
 from canireuse_adapters.equinox.checkpoints import on_devices
 from canireuse_adapters.equinox.learning import combined, filtered, loss, parted, trained_at
 from canireuse_adapters.equinox.places import Tensor

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from canireuse.emit import Lack, Tables, Unsupported, expr, literal, node
 from canireuse.program import places_of
-from canireuse.vocabulary import Call, walk
+from canireuse.spec.vocabulary import Call, walk
 from canireuse_adapters.keras.layers import build, build_for
 from canireuse_adapters.keras.learning import NO_GRADIENTS, TAPE, TORCH_APPLIES, changed_in
 

@@ -3,10 +3,9 @@
 import ast
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Fill, Tables, expr, literal
-from canireuse.script import Unsupported
-from canireuse.step import Array
-from canireuse.vocabulary import Train
+from canireuse.emit import Fill, Tables, Unsupported, expr, literal
+from canireuse.spec.step import Array
+from canireuse.spec.vocabulary import Train
 from canireuse_adapters.features.shard import MESH, SINCE, cut
 from canireuse_adapters.linen import learning
 

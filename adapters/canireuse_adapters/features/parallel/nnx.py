@@ -3,9 +3,8 @@
 import ast
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Lack, Tables, expr, literal, name
-from canireuse.script import Unsupported
-from canireuse.vocabulary import walk
+from canireuse.emit import Lack, Tables, Unsupported, expr, literal, name
+from canireuse.spec.vocabulary import walk
 from canireuse_adapters.features.shard import MESH, SINCE, cut
 from canireuse_adapters.nnx.layers import ONCE, at, inside_function, kind_of
 from canireuse_adapters.nnx.learning import grads, loss, make, written

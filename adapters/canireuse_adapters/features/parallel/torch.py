@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from canireuse.emit import Fill, Lack, Tables, expr, literal, name
 from canireuse.program import free_names, places_of
-from canireuse.step import Step
-from canireuse.vocabulary import Call, Compute, walk
+from canireuse.spec.step import Step
+from canireuse.spec.vocabulary import Call, Compute, walk
 
 if TYPE_CHECKING:
     from canireuse_adapters.features.parallel import Parallel

@@ -1,0 +1,155 @@
+"""Cases: a spec on a backend, in one way; how they are planned, and how one is run and judged."""
+
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import canireuse_adapters
+from canireuse.emit import Adapter, Script, Unsupported, asking
+from canireuse.emit.asking import AdapterFault
+from canireuse.judge.verdict import Judgement, judge
+from canireuse.judge.wording import observed_in
+from canireuse.results.records import Case, Environment, SpecLine, case_id, digest
+from canireuse.run.hosts import Host
+from canireuse.run.outcome import Outcome
+from canireuse.spec.model import Located
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A case that is to be run."""
+
+    located: Located
+    backend: str
+    adapter: type[Adapter]
+    way: dict[str, str]
+    #: why the ways of the spec are not known, if they are not
+    fault: AdapterFault | None = None
+
+    @property
+    def name(self) -> str:
+        """The backend and its way, as in `torch+pickle`."""
+        return case_id("", self.backend, self.way, "cpu").removeprefix("@")
+
+    @property
+    def engine(self) -> str | None:
+        """What the framework runs on, where it can run on several: such cases have a host of their own."""
+        return self.way.get("engine")
+
+    @property
+    def group(self) -> str:
+        """The cases that one host runs."""
+        return group(self.backend, self.engine)
+
+
+def group(backend: str, engine: str | None) -> str:
+    """Return the name of the cases that one host runs: a backend, on one of its engines if it has any."""
+    return f"{backend}+{engine}" if engine else backend
+
+
+def plan(specs: Iterable[Located], backends: Iterable[str]) -> Iterator[Plan]:
+    """Yield every case of the specs on the backends; raise UsageError for an unknown backend."""
+    known = [(name, canireuse_adapters.adapter(name)) for name in backends]
+    for located in specs:
+        for name, adapter in known:
+            try:
+                for way in asking.ways_of(adapter, located.spec):
+                    yield Plan(located, name, adapter, way)
+            except AdapterFault as fault:
+                yield Plan(located, name, adapter, {}, fault)
+
+
+def script_of(case: Plan, host: Host) -> Script | Unsupported | AdapterFault:
+    """Return the script of a case on a host that is ready, or why there is none."""
+    try:
+        return asking.script_of(case.adapter, host.device, case.way, host.environment["packages"], case.located.spec)
+    except (Unsupported, AdapterFault) as why_not:
+        return why_not
+
+
+def run_case(
+    case: Plan,
+    host: Host,
+    outcome: Outcome | None = None,
+    script: Script | Unsupported | AdapterFault | None = None,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> Case:
+    """Run one case on a host that belongs to its backend, and return its record.
+
+    Where it was measured there, its `outcome` is known; where its `script` was written ahead, it is given. `meanwhile` is
+    called while the script runs.
+    """
+    absent = host.ready()
+    way = way_on(case, host)
+    record = Case(
+        id=case_id(case.located.id, case.backend, way, host.device), spec=case.located.id, backend=case.backend,
+        way=way, device=host.device, environment=environment_id(case.backend, host), verdict="skipped",
+        spec_digest=digest(case.located.text),
+    )  # fmt: skip
+    if absent:
+        return record.model_copy(update={"blame": host.blame, "reason": absent})
+    script = case.fault or script or script_of(case, host)
+    if isinstance(script, Unsupported):
+        return record.model_copy(update={"verdict": "unsupported", "reason": str(script)})
+    if isinstance(script, AdapterFault):
+        return record.model_copy(update=faulty(script))
+    timed, outcome = outcome is not None, outcome or host.run(script, f"<{record.id}>", meanwhile)
+    packages = host.environment["packages"]
+    try:
+        judgement: Judgement = judge(
+            case.located.spec, case.backend, case.adapter, case.way, outcome, packages, script.one_entry
+        )
+    except AdapterFault as fault:
+        return record.model_copy(update={**faulty(fault), "script": script.text, "script_digest": digest(script.text)})
+    return record.model_copy(
+        update={
+            **dict(judgement),
+            "script": script.text,
+            "script_digest": digest(script.text),
+            "idioms": list(script.idioms),
+            "by_construction": list(script.by_construction),
+            "one_entry": list(script.one_entry),
+            "error": outcome.error,
+            "output": outcome.output,
+            "again": outcome.again,
+            "seconds": None if timed else outcome.seconds,  # it waited for the others
+        }
+    )
+
+
+def faulty(fault: AdapterFault) -> dict[str, str]:
+    """Return verdict, blame, reason and traceback of a case whose adapter raised, or answered what it must not."""
+    trace = "".join(traceback.format_exception(fault.__cause__ or fault)[-3:])
+    return {"verdict": "error", "blame": "adapter", "reason": str(fault), "output": trace}
+
+
+def way_on(case: Plan, host: Host) -> dict[str, str]:
+    """Return the way of a case on a host: an edition of the framework is one more way."""
+    return {**case.way, "edition": host.edition} if host.edition else case.way
+
+
+def environment_id(backend: str, host: Host) -> str:
+    """Return the id under which the host's environment is recorded."""
+    edition = host.edition or host.engine
+    return f"{backend}@{host.device}" + (f"+{edition}" if edition else "")
+
+
+def environment_line(backend: str, host: Host) -> Environment:
+    """Return the record of where a backend's scripts ran."""
+    return Environment(
+        id=environment_id(backend, host), backend=backend, title=host.adapter.title, about=host.adapter.about,
+        install=host.adapter.install, asked_device=host.asked, device=host.device, device_name=host.device_name,
+        absent=host.absent, last_output=host.last_output if host.absent else "", warm_up_seconds=host.warm_up_seconds,
+        fence=host.adapter.fences.get(host.device, ""), **host.environment,
+    )  # fmt: skip
+
+
+def spec_line(located: Located) -> SpecLine:
+    """Return the record of a spec, with all that a report shows of it."""
+    spec = located.spec
+    return SpecLine(
+        id=located.id, title=spec.title, about=spec.about.strip(), symptom=spec.symptom, sources=spec.sources, contract=spec.contract,
+        text=located.text, digest=digest(located.text), lines=located.lines,
+        divergences=[divergence.model_dump(exclude_none=True) for divergence in spec.divergences],
+        observes=observed_in(spec),
+    )  # fmt: skip

@@ -1,0 +1,107 @@
+"""Learning: gradients, optimizers, and what is left out of training."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from canireuse.spec.bounds import MOST_PLACES, MOST_TURNS
+from canireuse.spec.step import VALUES, VARIABLES, AnyStep, Block, Name, Place, Places, Real, Step
+
+
+class Gradient(Block):
+    """Bind the gradient of a scalar with respect to a variable; `steps` lead up to the scalar."""
+
+    verb = "gradient"
+    transforms = True
+    probes = True
+    binds = "tensor"
+    bound_by = "gradient"
+    uses = {"wrt": VARIABLES}
+    expressions = ("of",)
+    gradient: Name
+    of: str = Field(description="The scalar expression that is differentiated.")
+    wrt: Place
+    remat: bool = Field(
+        default=False, description="Compute what leads up to the scalar again in the backward pass, to save memory."
+    )
+    steps: list[AnyStep] = []
+
+    @property
+    def own_names(self) -> list[str]:
+        """Nothing, and what is bound inside stays there."""
+        return []
+
+
+class Train(Block):
+    """Take steps of plain gradient descent (or Adam) on a scalar."""
+
+    verb = "train"
+    transforms = True
+    probes = True
+    uses = {"wrt": VALUES}
+    expressions = ("minimize",)
+    train: Literal["sgd", "adam"] = Field(description="The optimizer.")
+    minimize: str = Field(description="The scalar expression that is minimized.")
+    wrt: Place | Places = Field(description="Variables; or a layer or module: all that is trainable in it.")
+    rate: Real = 0.1
+    times: int = Field(1, ge=1, le=MOST_TURNS)
+    steps: list[AnyStep] = []
+
+    @property
+    def own_names(self) -> list[str]:
+        """Nothing, and what is bound inside stays there."""
+        return []
+
+
+class Optimizer(Step):
+    """Make an optimizer that keeps its state from one `update` to the next."""
+
+    verb = "optimizer"
+    binds = "optimizer"
+    bound_by = "optimizer"
+    uses = {"over": VALUES}
+    optimizer: Name = Field(description="Bind the optimizer.")
+    kind: Literal["sgd", "momentum", "adam", "adamw"] = Field("sgd", description="momentum: SGD with momentum 0.9.")
+    over: Place | Places = Field(description="Variables; or a layer or module: all that is trainable in it now.")
+    rate: Real = 0.1
+    decay: Real | None = Field(None, description="Weight decay; of adamw, the decoupled one.")
+    clip: Real | None = Field(None, gt=0, description="Clip gradients to this global norm before each update.")
+
+
+class Update(Block):
+    """Take steps with an optimizer made before; `steps` lead up to the scalar."""
+
+    verb = "update"
+    transforms = True
+    probes = True
+    uses = {"update": frozenset({"optimizer"})}
+    expressions = ("minimize",)
+    update: Name = Field(description="An optimizer bound before.")
+    minimize: str | Annotated[list[str], Field(min_length=1, max_length=MOST_PLACES)] = Field(
+        description="The scalar that is minimized; of a list, gradients are accumulated before the one update."
+    )
+    times: int = Field(1, ge=1, le=MOST_TURNS)
+    steps: list[AnyStep] = []
+
+    @property
+    def own_names(self) -> list[str]:
+        """Nothing, and what is bound inside stays there."""
+        return []
+
+
+class Freeze(Step):
+    """Exclude a variable, a layer or a module from training from here on."""
+
+    verb = "freeze"
+    changes = True
+    uses = {"freeze": VALUES}
+    freeze: Place
+
+
+class Unfreeze(Step):
+    """Include a variable, a layer or a module in training again."""
+
+    verb = "unfreeze"
+    changes = True
+    uses = {"unfreeze": VALUES}
+    unfreeze: Place

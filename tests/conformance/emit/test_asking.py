@@ -1,0 +1,81 @@
+"""What is taken from an adapter: what it says of itself is checked before it is asked for anything."""
+
+import re
+
+import pytest
+
+import canireuse_adapters
+from canireuse.emit import Script, Unsupported, asking
+from canireuse.emit.asking import AdapterFault
+from canireuse_adapters.reference import Reference
+
+
+def test_the_adapters_of_this_project_have_no_flaw():
+    assert [asking.flaw_of(canireuse_adapters.adapter(name)) for name in canireuse_adapters.names()] == [None] * 10
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "said"),
+    [
+        ("title", None, "its `title` is None"),
+        ("packages", "torch", "its `packages` is 'torch'"),
+        ("environ", {"THREADS": 1}, "its `environ` is {'THREADS': 1}"),
+        ("errors", {"not_found": "KeyError"}, "its `errors` is {'not_found': 'KeyError'}"),
+        ("errors", {"not_found": (("KeyError", "("),)}, "its `errors` have the pattern '(': "),
+        ("ways", {"save": None}, "its `ways` is {'save': None}"),
+        ("options", ["get.local"], "its `options` is ['get.local']"),
+    ],
+)
+def test_what_an_adapter_says_of_itself_is_checked(attribute, value, said):
+    assert asking.flaw_of(type("Odd", (Reference,), {attribute: value})).startswith(said)
+
+
+def test_a_name_that_it_lacks_is_told():
+    assert asking.flaw_of(asking.Adapter) == "it has no `name`"
+
+
+def test_what_it_raises_is_its_fault_and_what_it_refuses_is_not(load_spec):
+    def says(words):
+        return type("Odd", (Reference,), {"translate": lambda _self, _spec: words()})
+
+    def refuse():
+        raise Unsupported("no words")
+
+    spec = load_spec("steps:\n  - {variable: v, init: 1.0, as: v}\n  - {expect: there, variables: 1}\n").spec
+    with pytest.raises(Unsupported, match="no words"):
+        asking.script_of(says(refuse), "cpu", {}, {}, spec)
+    with pytest.raises(
+        AdapterFault, match=re.escape("the adapter's `translate` raised ZeroDivisionError: division by zero")
+    ):
+        asking.script_of(says(lambda: 1 / 0), "cpu", {}, {}, spec)
+    with pytest.raises(AdapterFault, match="the adapter's `translate` answered None where a Script was expected"):
+        asking.script_of(says(lambda: None), "cpu", {}, {}, spec)
+    assert asking.script_of(says(lambda: Script("x = 1\n")), "cpu", {}, {}, spec).text == "x = 1\n"
+
+
+def test_a_call_that_came_later_is_refused_with_its_version(load_spec):
+    late = type("Late", (Reference,), {"since": {"Cells(_)": "framework>=2", "Scope": "framework>=3"}})
+    spec = load_spec("steps:\n  - {variable: v, init: 1.0, as: v}\n  - {expect: there, variables: 1}\n").spec
+    usual = asking.script_of(late, "cpu", {}, {}, spec)
+    name = re.search(r"import (\w+)", usual.text).group(1)
+    late = type("Late", (Reference,), {"since": {name: "framework>=2"}})
+    with pytest.raises(Unsupported, match=re.escape(f"since framework 2 (here is 1.5): `{name}`")):
+        asking.script_of(late, "cpu", {}, {"framework": "1.5"}, spec)
+    assert asking.script_of(late, "cpu", {}, {"framework": "2.0"}, spec) == usual
+
+
+@pytest.mark.parametrize(
+    ("listed", "is_", "taken"), [(["one"], True, True), (["one"], False, False), (["value"], True, False), (["one", "value"], True, False)]
+)  # fmt: skip
+def test_only_the_identity_of_what_is_one_entry_may_be_left_out(load_spec, listed, is_, taken):
+    spec = load_spec(
+        "steps:\n  - {variable: v, init: 1.0, as: v}\n  - {expect: value, value: v, is: 1.0}\n"
+        f"  - {{expect: one, identical: [v, v], is: {str(is_).lower()}}}\n"
+    ).spec
+    words = Script("x = 1\n", one_entry=tuple(listed))
+    odd = type("Odd", (Reference,), {"translate": lambda _self, _spec: words})
+    if taken:
+        assert asking.script_of(odd, "cpu", {}, {}, spec) == words
+    else:
+        with pytest.raises(AdapterFault, match="a `one_entry` of labels of `identical` with `is: true`"):
+            asking.script_of(odd, "cpu", {}, {}, spec)

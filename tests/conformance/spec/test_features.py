@@ -1,0 +1,92 @@
+"""What features are loaded, what is refused as one, and which of their words an adapter says."""
+
+import sys
+
+import pytest
+
+from canireuse.emit import Emitter, Lack, Tables
+from canireuse.spec import features
+from canireuse.spec.features import Feature, feature_in, modules_of
+from canireuse.spec.problems import UsageError
+from canireuse.spec.vocabulary import VERBS, verbs
+
+
+class Plain(Emitter):
+    name = "plain"
+    family = "all-kinds"
+    words = {"get": "got"}
+    also = "import first"
+
+
+class Derived(Plain):
+    name = "derived"
+    words = {**Plain.words, "swap": "own"}
+
+
+LACK = Lack("swap", lambda _adapter, _step: True, "never")
+
+
+@pytest.fixture
+def said(monkeypatch):
+    """Say what the one feature there is says, by backend."""
+
+    def say(**tables):
+        monkeypatch.setattr("canireuse.emit.translation.features", lambda: (Feature((), tables),))
+        for one in (Plain, Derived):
+            one.table.cache_clear()
+
+    yield say
+    Plain.table.cache_clear()
+
+
+def test_a_feature_of_this_project_is_in_a_file_of_its_own():
+    names = {name.rpartition(".")[2] for name in modules_of("canireuse_adapters.features")}
+    assert {"hook", "quantize", "session"} <= names
+    assert {"hook", "quantize", "session"} <= verbs().keys() - VERBS.keys()
+
+
+def test_no_verb_has_two_models():
+    models = [*VERBS.values(), *(model for feature in features.features() for model in feature.verbs)]
+    assert len({model.verb for model in models}) == len(models)
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [("", "has no attribute 'FEATURE'"), ("FEATURE = 1", "1 is no Feature"), ("import nowhere", "No module named")],
+)
+def test_what_is_no_feature_is_refused(tmp_path, monkeypatch, source, reason):
+    (tmp_path / "no_feature.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "no_feature", raising=False)
+    with pytest.raises(UsageError, match=f"(?s)'no_feature' cannot be loaded: .*{reason}.*expected: .*to do: "):
+        feature_in("no_feature")
+
+
+def test_a_package_that_is_not_there_is_refused():
+    with pytest.raises(UsageError, match="'nowhere_at_all' cannot be loaded"):
+        modules_of("nowhere_at_all")
+
+
+def test_the_nearest_words_hide_those_further_away(said):
+    said(plain=Tables(words={"swap": "plain"}), **{"all-kinds": Tables(words={"swap": "all", "turn": "all"})})
+    assert Plain.table("words") == {"get": "got", "swap": "plain"}
+
+
+def test_a_family_speaks_for_those_that_say_nothing(said):
+    said(**{"all-kinds": Tables(words={"swap": "all"}), "python": Tables(words={"swap": "python"})})
+    assert Plain.table("words")["swap"] == "all"
+    said(python=Tables(words={"swap": "python"}))
+    assert Plain.table("words")["swap"] == "python"
+
+
+def test_an_adapter_that_is_derived_says_what_its_base_says_and_its_own_first(said):
+    said(plain=Tables(words={"swap": "plain", "turn": "plain"}))
+    assert Derived.table("words") == {"get": "got", "swap": "own", "turn": "plain"}
+
+
+def test_tables_that_are_no_mappings_add_up(said):
+    said(plain=Tables(lacks=(LACK,), also="import second"))
+    assert Plain.table("lacks") == (LACK,)
+    assert Plain.table("also") == "import first\nimport second"
+    said(other=Tables(lacks=(LACK,)))
+    assert (Plain.table("lacks"), Plain.table("also")) == ((), "import first")
