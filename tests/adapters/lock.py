@@ -33,8 +33,9 @@ LOCK = Path(__file__).with_name("scripts.lock")
 DIGITS = 16
 MOST_SHOWN = 20
 COMMAND = "python -m tests.adapters.lock"
-#: what has to be there for the scripts of a revision to be made
+#: what has to be there for the scripts of a revision to be made: packages, and what makes their translations, for modules move
 PACKAGES = ("conformance/canireuse", "adapters/canireuse_adapters")
+HOW = Path("tests", "adapters", "translations.py")
 
 
 def by_id(made: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
@@ -117,10 +118,10 @@ def at_revision(root: Path, revision: str) -> list[dict[str, Any]]:
 
 
 def translated_in(tree: Path, installed: Path) -> list[dict[str, Any]]:
-    """Return the translations of a checkout, made in a process that has its packages first on the path."""
-    if lacks := [name for name in PACKAGES if not (tree / name).is_dir()]:
+    """Return the translations of a checkout, made by its own `translations.py` in a process that has its packages first on the path."""
+    if lacks := [name for name in (*PACKAGES, HOW) if not (tree / name).exists()]:
         raise UsageError(
-            f"that revision has no {lacks[0]}/\n    expected: one in which the packages are where they are now\n    to do: name a later revision"
+            f"that revision has no {lacks[0]}\n    expected: one in which the packages are where they are now\n    to do: name a later revision"
         )
     metadata = installed / "canireuse-0.dist-info"  # before that of the checkout that is installed
     metadata.mkdir(parents=True)
@@ -128,7 +129,7 @@ def translated_in(tree: Path, installed: Path) -> list[dict[str, Any]]:
     (metadata / "entry_points.txt").write_text(f"[canireuse.adapters]\n{points}", encoding="utf-8")
     path = os.pathsep.join(map(str, (installed, *((tree / name).parent for name in PACKAGES))))
     ran = subprocess.run(
-        [sys.executable, "-P", translations.__file__, str(tree)], cwd=tree, env={**os.environ, "PYTHONPATH": path},
+        [sys.executable, "-P", str(tree / HOW), str(tree)], cwd=tree, env={**os.environ, "PYTHONPATH": path},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     if ran.returncode:

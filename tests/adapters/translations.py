@@ -1,7 +1,6 @@
 """Translations: what each backend of a checkout makes of each of its specs, in each way and for each device.
 
-Run as a file, with the folder of a checkout, it prints them as JSON. So it runs on the packages of another revision, and
-uses nothing of them but what is there in every revision.
+Run as a file, with the folder of a checkout, it prints them as JSON: that of another revision runs on the packages of that revision.
 """
 
 import json
