@@ -3,7 +3,7 @@
 import ast
 from typing import ClassVar
 
-from canireuse.emit import Body, Emitter, Fill, Unsupported, Words, attribute, expr, literal, name, node, text
+from canireuse.emit import Body, Code, Emitter, Fill, Unsupported, attribute, expr, literal, name, node, text
 from canireuse.spec.model import Spec
 from canireuse.spec.step import Array, Initial
 from canireuse.spec.vocabulary import Optimizer, Scan, Train, walk
@@ -67,9 +67,9 @@ class Jax(Emitter):
     missing = MISSING
     environ = {**TWO_DEVICES, "JAX_TRACEBACK_FILTERING": "off"}  # an error then says that it came through jax
     fences = {"cpu": "jax.block_until_ready", "gpu": "jax.block_until_ready"}
-    array_words = "jnp.array($x)"
+    array_code = "jnp.array($x)"
     head = {device: f"jax.config.update('jax_default_device', jax.devices('{device}')[0])" for device in ("cpu", "gpu")}
-    words: ClassVar[Words] = {
+    code: ClassVar[Code] = {
         "read": "$read_data",
         "name_scope": "with jax.named_scope('$name_scope'):\n    $*body",
     }
@@ -90,7 +90,7 @@ class Jax(Emitter):
     # -- values
 
     def new_value(self, to: str | Array) -> ast.expr:
-        """Return the words for a value that is written into a variable: an array."""
+        """Return the code for a value that is written into a variable: an array."""
         return self.expression(to) if isinstance(to, str) else self.array(literal(to))
 
     def initial(self, init: Initial | None, shape: list[int] | None, dtype: str | None) -> ast.expr:
@@ -103,8 +103,8 @@ class Jax(Emitter):
         if isinstance(init, list):
             return expr("jnp.array($init, $*kind)", init=init, kind=kind)
         value = literal(init if dtype or isinstance(init, str) else float(init))
-        words = "jnp.full($shape, $init, $*kind)" if shape else "jnp.array($init, $*kind)"
-        return expr(words, shape=shape, init=value, kind=kind)
+        code = "jnp.full($shape, $init, $*kind)" if shape else "jnp.array($init, $*kind)"
+        return expr(code, shape=shape, init=value, kind=kind)
 
     def initializer(self, init: Initial) -> ast.expr:
         """Return the initializer of a layer's variable."""
@@ -130,7 +130,7 @@ class Jax(Emitter):
         return expr("optax.chain($*links)", links=[*links, made]) if links else made
 
     def slot_count(self, kind: str, state: Fill) -> ast.expr:
-        """Return the words for how many variables an optimizer's state holds moments for."""
+        """Return the code for how many variables an optimizer's state holds moments for."""
         return expr("len(jax.tree.leaves(optax.tree.get($state, '$moment')))", state=state, moment=MOMENTS[kind])
 
     # -- loops and devices
@@ -146,8 +146,8 @@ class Jax(Emitter):
             turn=turn, carried=step.scan, body=body, times=step.times,
         )  # fmt: skip
 
-    def device_words(self, index: int) -> ast.expr:
-        """Return the words for a device."""
+    def device_code(self, index: int) -> ast.expr:
+        """Return the code for a device."""
         return expr("jax.devices('$device')[$index]", device=self.device, index=index)
 
     def fence(self, body: Body) -> ast.expr | None:

@@ -90,22 +90,22 @@ def construct(
     if step.penalty is not None:
         slot = LAYERS.get(step.layer, {}).get("kernel", Slot("kernel"))
         options[f"{slot.attribute}_regularizer"] = expr(f"{package}.regularizers.L2($x)", x=step.penalty)
-    words = f"$as = {package}.layers.{CLASSES[step.layer]}({MADE[step.layer]}, $**options)"
+    code = f"$as = {package}.layers.{CLASSES[step.layer]}({MADE[step.layer]}, $**options)"
     kernel, recurrent = initializer(step.kernel), initializer(step.recurrent)
-    emitter.fill(words, step, kernel=kernel, recurrent=recurrent, options=options | last)
+    emitter.fill(code, step, kernel=kernel, recurrent=recurrent, options=options | last)
 
 
 def wrap(emitter: Emitter, step: Wrap, package: str) -> None:
     """Give a layer to a layer that calls it; a Bidirectional makes two of its own from the configuration of the one it is given."""
-    found, words = emitter.symbols.at(step.wrap), emitter.place(step.wrap)
+    found, code = emitter.symbols.at(step.wrap), emitter.place(step.wrap)
     kind = kind_of(found) if found else ""
     if kind not in TAKES[step.inside]:
         raise Unsupported(f"`{package}.layers.{CLASSES[step.inside]}` wraps no layer of this kind.")
     if kind == "cell":
-        words = expr(f"{package}.layers.RNN($words, return_sequences=True)", words=words)
+        code = expr(f"{package}.layers.RNN($code, return_sequences=True)", code=code)
     if step.inside != "rnn":
-        words = expr(f"{package}.layers.{CLASSES[step.inside]}($words)", words=words)
-    emitter.bind(step.as_, words)
+        code = expr(f"{package}.layers.{CLASSES[step.inside]}($code)", code=code)
+    emitter.bind(step.as_, code)
 
 
 def wrapper(emitter: Emitter, step: Wrap) -> None:

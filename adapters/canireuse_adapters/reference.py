@@ -74,7 +74,7 @@ class Reference(Emitter):
             "A name of the script is no place: a member of a module is replaced.",
         ),
     )  # fmt: skip
-    words = {
+    code = {
         "name_scope": "with model.name_scope('$name_scope'):\n    $*body",
         "reuse_variables": "$reuse_variables.reuse_variables()",
         "current_scope": "$current_scope = model.current_scope()",
@@ -111,7 +111,7 @@ class Reference(Emitter):
         "slot_bytes": "$slot_bytes.slot_bytes", "penalties": "len(model.penalties($*within))",
         "penalty": "model.value(model.penalty($*within))", "collection": "len(model.collection('$collection'))",
     }  # fmt: skip
-    array_words, data_words = "tape.constant($x)", "model.value($x)"
+    array_code, data_code = "tape.constant($x)", "model.value($x)"
 
     # -- the whole script
 
@@ -168,8 +168,8 @@ class Reference(Emitter):
             self.bind(step.as_, expr("model.get('$get', $**given)", get=step.get, given=self.given(step)))
             return
         numbered = ast.JoinedStr([text(f"{step.get}_"), ast.FormattedValue(ast.Name("number", ast.Load()), -1)])
-        words = "[model.get($name, $**given) for number in range($times)]"
-        self.bind(step.as_, expr(words, name=numbered, given=self.given(step), times=step.numbered))
+        code = "[model.get($name, $**given) for number in range($times)]"
+        self.bind(step.as_, expr(code, name=numbered, given=self.given(step), times=step.numbered))
 
     def variable(self, step: Variable) -> None:
         """Construct a variable."""
@@ -244,7 +244,7 @@ class Reference(Emitter):
         self.emit("$to = tape.gradient($scalar, $wrt)", to=step.gradient, scalar=scalar, wrt=self.place(step.wrt))
 
     def owned(self, over: str | list[str]) -> ast.expr:
-        """Return the words for what is trained."""
+        """Return the code for what is trained."""
         return self.place(over) if isinstance(over, str) else expr("[$*over]", over=[self.place(one) for one in over])
 
     def train(self, step: Train) -> None:

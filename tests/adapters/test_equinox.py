@@ -88,7 +88,7 @@ steps:
 """
 
 
-def words(load_spec, steps: str, **way: str) -> str:
+def code(load_spec, steps: str, **way: str) -> str:
     return Equinox("cpu", way).translate(load_spec(f"steps: {steps}").spec).text
 
 
@@ -153,8 +153,8 @@ def test_a_module_used_once_has_one_way(load_spec):
 
 def test_the_name_of_a_member_stands_for_its_place_unless_the_spec_uses_both(load_spec):
     module = "{variable: w, as: w}, {module: m, members: {w: w}}"
-    assert words(load_spec, f"[{module}, {{read: w}}]").endswith("m.w.tolist()\n")
-    assert words(load_spec, f"[{module}, {{read: m.w}}, {{read: w}}]").endswith("m.w.tolist()\nw.tolist()\n")
+    assert code(load_spec, f"[{module}, {{read: w}}]").endswith("m.w.tolist()\n")
+    assert code(load_spec, f"[{module}, {{read: m.w}}, {{read: w}}]").endswith("m.w.tolist()\nw.tolist()\n")
 
 
 @needs_equinox

@@ -57,8 +57,8 @@ def test_what_a_loop_binds_is_waited_for():
     body = statements("params, (a, state) = step(params, state)\ny = x = f(y)\ng(z)")
     assert Linen().awaited(body) == ["params", "a", "state", "y", "x"]
     fences = {"y = f(x)": "lambda: jax.block_until_ready(y)", "y, z = f(x)": "lambda: jax.block_until_ready((y, z))"}
-    for words, fence in fences.items():
-        made = Linen().fence(statements(words))
+    for code, fence in fences.items():
+        made = Linen().fence(statements(code))
         assert made is not None
         assert ast.unparse(made) == fence
     assert Linen().fence(statements("f(x)")) is None

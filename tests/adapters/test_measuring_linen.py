@@ -38,7 +38,7 @@ steps:
   - {expect: stepped, value: pair.one.kernel, is: [[0.4, 0.4], [0.4, 0.4]]}
   - {expect: left-alone, value: other.kernel, is: [[0.5, 0.5], [0.5, 0.5]]}
 """
-STEP_WORDS = """\
+STEP_CODE = """\
 @jax.jit
 def step(pair_params, tuner_state, x):
 
@@ -65,7 +65,7 @@ steps:
     steps: [{scope: tower, reuse: true, steps: [{get: kernel_0, shape: [2], as: kernel}]}]
   - {expect: three, variables: 3}
 """
-FRESH_WORDS = """\
+FRESH_CODE = """\
 for _ in rounds():
     for _ in measure('create', fence=lambda: jax.block_until_ready(params)):
         model = Model()
@@ -109,14 +109,14 @@ SCRIPTS = {"step": STEP, "fresh": FRESH, "numbered": NUMBERED, "sizes": SIZES}
 
 def test_where_loops_are_timed_each_model_has_parameters_of_its_own(load_spec):
     text = Linen().translate(load_spec(STEP).spec).text
-    assert STEP_WORDS in text
+    assert STEP_CODE in text
     assert "def slope(other_params, x):" in text
     assert "pair_params, tuner_state = step(pair_params, tuner_state, x)" in text
 
 
 def test_names_are_made_and_found_by_the_one_call_that_modules_make(load_spec):
     text = Linen().translate(load_spec(FRESH).spec).text
-    assert FRESH_WORDS in text
+    assert FRESH_CODE in text
     assert "[self.param(f'kernel_{number}', nn.initializers.ones, [2]) for number in range(3)]" in text
 
 

@@ -141,13 +141,13 @@ def test_a_function_that_is_measured_builds_and_runs_nothing(load_spec, steps):
 
 @needs_tensorflow
 @pytest.mark.parametrize(
-    ("adapter", "words", "wait"), [(TF1, SESSION, "lambda: session.run(total)"), (TF1Eager, EAGER, "total.numpy")]
+    ("adapter", "code", "wait"), [(TF1, SESSION, "lambda: session.run(total)"), (TF1Eager, EAGER, "total.numpy")]
 )
-def test_on_the_cpu_a_turn_is_done_when_the_call_returns(hosts, adapter, words, wait):
+def test_on_the_cpu_a_turn_is_done_when_the_call_returns(hosts, adapter, code, wait):
     """On the CPU a session, and an eager operation, return when they are done: to wait for the result adds next to nothing.
 
     An operation alone is run, of which no value is fetched that would have to be waited for.
     """
     assert not adapter.fences.get("cpu")
-    without = seconds(hosts[adapter], PRODUCT.format(fence="", **words))
-    assert without > seconds(hosts[adapter], PRODUCT.format(fence=f", fence={wait}", **words)) / 4
+    without = seconds(hosts[adapter], PRODUCT.format(fence="", **code))
+    assert without > seconds(hosts[adapter], PRODUCT.format(fence=f", fence={wait}", **code)) / 4

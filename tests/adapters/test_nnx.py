@@ -294,7 +294,7 @@ def test_what_nnx_cannot_say_is_refused_with_a_reason(load_spec, steps, reason):
 
 
 @pytest.mark.parametrize(
-    ("steps", "words"),
+    ("steps", "code"),
     [
         (
             "[{get: w, shape: [1], init: 1.0, as: first}, {scope: w, steps: [{get: v, shape: [1], init: 1.0}]}, {expect: path, name: first, is: w}]",
@@ -302,23 +302,23 @@ def test_what_nnx_cannot_say_is_refused_with_a_reason(load_spec, steps, reason):
         ),
     ],
 )
-def test_a_scope_is_the_module_at_its_path(load_spec, steps, words):
-    assert words in NNX().translate(load_spec(f"steps: {steps}").spec).text
+def test_a_scope_is_the_module_at_its_path(load_spec, steps, code):
+    assert code in NNX().translate(load_spec(f"steps: {steps}").spec).text
 
 
 @pytest.mark.parametrize(
-    ("members", "freeze", "words"),
+    ("members", "freeze", "code"),
     [
         ("a: w, b: v", "net.b", "nnx.All(nnx.Param, nnx.PathContains('a'))"),
         ("a: w, b: v, c: u", "net.b", "nnx.All(nnx.Param, nnx.Not(nnx.PathContains('b')))"),
         ("a: w, b: v, c: w", "net.c", "nnx.filterlib.PathIn(*[path for path, node in nnx.iter_graph(net) if node is net.b])"),
     ],
 )  # fmt: skip
-def test_what_a_filter_says_of_shared_variables_is_asked_of_the_script(load_spec, members, freeze, words):
+def test_what_a_filter_says_of_shared_variables_is_asked_of_the_script(load_spec, members, freeze, code):
     made = "".join(f"  - {{variable: {one}, as: {one}}}\n" for one in "wvu")
     steps = f"steps:\n{made}  - {{module: net, members: {{{members}}}}}\n  - {{freeze: {freeze}}}\n"
     steps += "  - {train: sgd, minimize: net.a * net.b, wrt: net}"
-    assert words in NNX().translate(load_spec(steps).spec).text
+    assert code in NNX().translate(load_spec(steps).spec).text
 
 
 def test_no_loss_captures_what_it_is_differentiated_by(load_spec, monkeypatch):

@@ -297,7 +297,7 @@ def test_a_session_opened_in_eager_mode_is_asked_for_the_value(load_spec):
 
 
 @pytest.mark.parametrize(
-    ("adapter", "way", "steps", "words"),
+    ("adapter", "way", "steps", "code"),
     [
         (
             TF1,
@@ -307,8 +307,8 @@ def test_a_session_opened_in_eager_mode_is_asked_for_the_value(load_spec):
         ),
     ],
 )
-def test_the_wording(load_spec, adapter, way, steps, words):
-    assert words in adapter("cpu", way).translate(load_spec(f"steps: {steps}").spec).text
+def test_the_wording(load_spec, adapter, way, steps, code):
+    assert code in adapter("cpu", way).translate(load_spec(f"steps: {steps}").spec).text
 
 
 def test_what_saves_an_object_whole_is_no_way_to_leave_something_out(load_spec):

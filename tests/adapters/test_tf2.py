@@ -330,7 +330,7 @@ def test_a_layer_beside_a_variable_is_held_by_keras_or_by_a_module(load_spec):
         ),
     ],
 )
-def test_words(load_spec, steps, line):
+def test_code(load_spec, steps, line):
     assert line in TF2().translate(load_spec(f"steps: [{steps}]").spec).text
 
 

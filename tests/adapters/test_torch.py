@@ -26,7 +26,7 @@ NET: dict[str, Any] = {"module": "net", "members": {"a": "one", "b": "two"}}
 TIED: list[dict[str, Any]] = [DENSE, TWO, {"tie": "two.kernel", "to": "one.kernel"}, NET]
 CALL: dict[str, Any] = {"call": "net", "on": [[1.0, 2.0]], "as": "y"}
 #: verb -> what no spec of ours brings out
-WORDS: dict[str, tuple[list[dict[str, Any]], dict[str, str], str]] = {
+CODE: dict[str, tuple[list[dict[str, Any]], dict[str, str], str]] = {
     "cell": ([{"layer": "cell", "inputs": 2, "units": 1, "bias": 0.5, "as": "c"}], {}, "c.bias_hh = None\n"),
     "only": (
         [*TIED, {"save": "net", "only": ["a", "b.kernel"], "to": "k"}],
@@ -56,10 +56,10 @@ def script(*steps: dict[str, Any], device: str = "cpu", **way: str) -> str:
     return text.partition("from torch import nn\n")[2]
 
 
-@pytest.mark.parametrize("name", WORDS)
+@pytest.mark.parametrize("name", CODE)
 def test_each_verb_has_the_words_that_users_write(name: str) -> None:
-    steps, way, words = WORDS[name]
-    assert words in Torch("cpu", way).translate(spec(*steps)).text
+    steps, way, code = CODE[name]
+    assert code in Torch("cpu", way).translate(spec(*steps)).text
 
 
 def test_a_function_is_given_what_its_steps_read_before_they_bind_it() -> None:

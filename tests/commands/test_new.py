@@ -46,7 +46,7 @@ def test_a_backend_runs_and_says_what_it_cannot_say(canireuse, tmp_path):
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "differs" in ran.stdout
     assert "unsupported: " in ran.stdout
-    assert "My arrays has no words for `layer`." in ran.stdout
+    assert "My arrays has no equivalent of `layer`." in ran.stdout
     again = canireuse("new", "--backend", "my-arrays")
     assert again.returncode == 4
     assert "is there already" in again.stderr

@@ -19,5 +19,5 @@ class TwoFaced(Reference):
 
     def define(self, function, step, takes=(), returns=None):
         super().define(function, step, takes, returns)
-        words = "$function = $function if type(rounds.__self__).__name__ == 'Untimed' else lambda x: x"
-        self.emit(words, function=function)
+        code = "$function = $function if type(rounds.__self__).__name__ == 'Untimed' else lambda x: x"
+        self.emit(code, function=function)

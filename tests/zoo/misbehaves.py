@@ -15,9 +15,9 @@ class SwallowsErrors(Reference):
             super().step(step)
             return
         with self.apart() as body, self.symbols.inside(step):
-            self.say(step)
-        words = "try:\n    $*body\nexcept Exception:\n    pass\nobserve('$label', None)"
-        self.emit(words, body=body, label=step.expect)
+            self.emit_step(step)
+        code = "try:\n    $*body\nexcept Exception:\n    pass\nobserve('$label', None)"
+        self.emit(code, body=body, label=step.expect)
 
 
 class Forgets(Reference):

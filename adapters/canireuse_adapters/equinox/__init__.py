@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar, NamedTuple
 
-from canireuse.emit import Body, Fill, Names, Unsupported, Words, attribute, expr, statements
+from canireuse.emit import Body, Code, Fill, Names, Unsupported, attribute, expr, statements
 from canireuse.program import Object, Slot, free_names
 from canireuse.spec import expression
 from canireuse.spec.model import Spec
@@ -36,14 +36,14 @@ from canireuse_adapters.jax import (
 from canireuse_adapters.training import training_of
 
 BY_NAME = "Equinox has no scopes and no lookup by name: a variable is a field of a module, and is reached as an attribute of it."
-WORDS: Words = {
-    **Jax.words, **layers.WORDS, **modules.WORDS, **checkpoints.WORDS, **learning.WORDS, **functions.WORDS,
+CODE: Code = {
+    **Jax.code, **layers.CODE, **modules.CODE, **checkpoints.CODE, **learning.CODE, **functions.CODE,
 }  # fmt: skip
 
 
 def moves(step: Step) -> bool:
     """Return whether a step puts a tree into another, or makes a tree of one: its words and its effect are one, bit by bit."""
-    return step.verb in modules.WORDS or step.binds == "copy"
+    return step.verb in modules.CODE or step.binds == "copy"
 
 
 class Frame(NamedTuple):
@@ -93,7 +93,7 @@ class Equinox(Jax):
         "layer.cell": "Equinox has `GRUCell` and `LSTMCell`, and no plain recurrent cell.",
         "function.template": "Equinox has no templates: what a function made is kept by who called it, and handed to the next call.",
     }
-    words: ClassVar[Words] = WORDS
+    code: ClassVar[Code] = CODE
     layers = {
         "dense": {"kernel": Slot("weight", transposed=True)},
         "embedding": {"kernel": Slot("weight")},
@@ -172,14 +172,14 @@ class Equinox(Jax):
     # -- words
 
     def whole(self, place: str) -> ast.expr:
-        """Return the words for a tree as it is kept, `eqx.nn.Shared` around it or not."""
+        """Return the code for a tree as it is kept, `eqx.nn.Shared` around it or not."""
         spot = self.locate(place)
         if spot.found is None or spot.found.kind != "buffer":
-            return spot.words
+            return spot.code
         return expr("$state.get($key)[$index]", index=STATISTICS.index(spot.route[-1]), **self.state_and_key(spot))
 
     def place(self, place: str) -> ast.expr:
-        """Return the words for what stands at a place; of a tied tree, what it is with everything in its place."""
+        """Return the code for what stands at a place; of a tied tree, what it is with everything in its place."""
         return spelled(self.whole(place), around(self.locate(place).found))
 
     def value(self, place: str) -> ast.expr:
@@ -187,16 +187,16 @@ class Equinox(Jax):
         return self.turned(self.place(place), self.locate(place).slot.transposed)
 
     @staticmethod
-    def turned(words: ast.expr, turn: bool) -> ast.expr:
+    def turned(code: ast.expr, turn: bool) -> ast.expr:
         """Return an array, or its transpose."""
-        return attribute(words, ["T"]) if turn else words
+        return attribute(code, ["T"]) if turn else code
 
     def state_and_key(self, spot: Spot) -> dict[str, Fill]:
         """Return the state that has a running statistic, and the key there."""
         state, norm = self.state_of(spot.found), spot._replace(route=spot.route[:-1])
         if state is None:
             raise Unsupported("What follows a model here is its tree; running statistics are in the state beside it.")
-        return {"state": state, "key": spelled(norm.words, (*around(norm.found), "batch_state_index"))}
+        return {"state": state, "key": spelled(norm.code, (*around(norm.found), "batch_state_index"))}
 
     def looked_into(self, step: Expect) -> dict[str, Fill]:
         """Return what fills the holes of a reading."""
@@ -231,8 +231,8 @@ class Equinox(Jax):
                     "`eqx.nn.Shared` keeps one leaf for both places: what is written is that one, whichever is meant."
                 )
             where = spelled(spot.name, spot.leaf.path, leaf=True)
-            words = "$tree = eqx.tree_at(lambda $tree: $where, $tree, $value)"
-            self.emit(words, tree=spot.name, where=where, value=value)
+            code = "$tree = eqx.tree_at(lambda $tree: $where, $tree, $value)"
+            self.emit(code, tree=spot.name, where=where, value=value)
         else:
             self.bind(spot.name, value)
 
@@ -281,13 +281,13 @@ class Equinox(Jax):
 
     # -- steps and their effects
 
-    def say(self, step: Step) -> None:
-        """Word one step; where its words come with its effect, put all back, since that comes after."""
+    def emit_step(self, step: Step) -> None:
+        """Emit one step; where its words come with its effect, put all back, since that comes after."""
         if not moves(step):
-            super().say(step)
+            super().emit_step(step)
             return
         before = self.symbols.standing()
-        super().say(step)
+        super().emit_step(step)
         self.symbols.put_back(before)
 
     def handed(self, step: Step) -> None:
@@ -304,7 +304,7 @@ class Equinox(Jax):
         """Have the effect of a step: what is handed on is a value, and another name for it holds other variables."""
         if moves(step):
             with self.apart():
-                super().say(step)
+                super().emit_step(step)
             return
         axes, symbols = self.axes_of(step), self.symbols
         if not isinstance(step, Scan):  # what is carried stays what it is

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Fill, Unsupported, Words, expr
+from canireuse.emit import Code, Fill, Unsupported, expr
 from canireuse.program import Object
 from canireuse.spec.step import Step
 from canireuse.spec.vocabulary import Copy, Restore, Save
@@ -21,7 +21,7 @@ def copy(eqx: "Equinox", step: Copy) -> None:
     derive(eqx, step, "copy($tree)" if step.shallow else COPIES[eqx.way["copy"]])
 
 
-def derive(eqx: "Equinox", step: Step, words: str, *, stateful: bool = True, **more: Fill) -> None:
+def derive(eqx: "Equinox", step: Step, code: str, *, stateful: bool = True, **more: Fill) -> None:
     """Bind a name to a tree that is made of another, and one to a state that is made of its state."""
     source, to = vars(step)[step.renames], step.binding or ""
     found, spread = eqx.tree(source), eqx.locate(source).name in eqx.spread
@@ -31,9 +31,9 @@ def derive(eqx: "Equinox", step: Step, words: str, *, stateful: bool = True, **m
         eqx.writing()
     eqx.spread |= {to} if spread else set()
     state, own_state = eqx.state_of(found) if stateful else None, eqx.own(f"{to}_state")
-    eqx.fill(f"$to_tree = {words}", step, to_tree=to, tree=eqx.whole(source), **more)
+    eqx.fill(f"$to_tree = {code}", step, to_tree=to, tree=eqx.whole(source), **more)
     if state:
-        eqx.fill(f"$to_state = {words}", step, to_state=own_state, tree=state, **more)
+        eqx.fill(f"$to_state = {code}", step, to_state=own_state, tree=state, **more)
     eqx.symbols.happen(step)
     made = eqx.symbols.names[to] = value_of(eqx.symbols.names[to], {})
     if state:
@@ -41,7 +41,7 @@ def derive(eqx: "Equinox", step: Step, words: str, *, stateful: bool = True, **m
 
 
 def on_devices(eqx: "Equinox", place: str) -> str:
-    """Return the words for a tree on other devices; `eqx.filter_shard` takes no array that was put on some before."""
+    """Return the code for a tree on other devices; `eqx.filter_shard` takes no array that was put on some before."""
     return ON_DEVICES if eqx.locate(place).name in eqx.spread else "eqx.filter_shard($tree, $where)"
 
 
@@ -68,7 +68,7 @@ def restore(eqx: "Equinox", step: Restore) -> None:
     eqx.emit("$kept.seek(0)", kept=step.given_by)
     saved = eqx.symbols.names[step.given_by].made
     only = saved.only if isinstance(saved, Save) else []
-    spot, words = eqx.locate(step.restore), "eqx.tree_deserialise_leaves($kept, $like)"
+    spot, code = eqx.locate(step.restore), "eqx.tree_deserialise_leaves($kept, $like)"
     found, state = spot.found, eqx.state_of(spot.found)
     if step.partial and not only:
         raise Unsupported(
@@ -77,17 +77,17 @@ def restore(eqx: "Equinox", step: Restore) -> None:
     if step.partial:
         inner = [eqx.locate(f"{step.restore}.{one}") for one in only]
         where = [spelled(spot.name, one.leaf.path, leaf=True) for one in inner]
-        like = together([one.words for one in inner])
+        like = together([one.code for one in inner])
         eqx.writing()
-        words = f"$tree = eqx.tree_at(lambda $tree: $where, $tree, {words})"
-        eqx.emit(words, tree=spot.name, where=together(where), kept=step.given_by, like=like)
+        code = f"$tree = eqx.tree_at(lambda $tree: $where, $tree, {code})"
+        eqx.emit(code, tree=spot.name, where=together(where), kept=step.given_by, like=like)
         return
     if found and any(len([*spot.tree.routes(one)]) > len([*found.routes(one)]) for one in found.variables()):
         raise Unsupported("A part of a tree that `eqx.nn.Shared` ties to another part is restored with the whole tree.")
     if state and spot.route:
         raise Unsupported("A part of a model that holds norms is restored with the model, whose state it has.")
     like = expr("($tree, $state)", tree=spot.name, state=state) if state else eqx.whole(step.restore)
-    read = expr(words, kept=step.given_by, like=like)
+    read = expr(code, kept=step.given_by, like=like)
     if state:
         eqx.writing()
         eqx.emit("$tree, $state = $read", tree=spot.name, state=state, read=read)
@@ -103,7 +103,7 @@ def outside_traces(eqx: "Equinox") -> None:
         )
 
 
-WORDS: Words = {
+CODE: Code = {
     "copy": copy,
     "save": save, "restore": restore,
 }  # fmt: skip

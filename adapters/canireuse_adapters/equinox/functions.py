@@ -3,7 +3,7 @@
 import ast
 from typing import TYPE_CHECKING, NamedTuple
 
-from canireuse.emit import Fill, Names, Unsupported, Words, expr
+from canireuse.emit import Code, Fill, Names, Unsupported, expr
 from canireuse.program import Slot, is_place
 from canireuse.spec.vocabulary import Function, Invoke, Thread
 from canireuse_adapters.equinox.learning import assigned, optimized
@@ -56,7 +56,7 @@ def function(eqx: "Equinox", step: Function) -> None:
 
 
 def result(eqx: "Equinox", step: Function) -> ast.expr:
-    """Return the words for what a function returns: a tree is returned as it is kept."""
+    """Return the code for what a function returns: a tree is returned as it is kept."""
     place = step.returns or ""
     found = eqx.tree(place) if is_place(place) else None
     if found is None:
@@ -75,29 +75,29 @@ def result(eqx: "Equinox", step: Function) -> ast.expr:
 def invoke(eqx: "Equinox", step: Invoke) -> None:
     """Call a function, and bind what it gives back."""
     given = [*taken(eqx, step.invoke), *map(eqx.new_value, step.given)]
-    words = "eqx.filter_eval_shape($function, $*given)" if step.abstract else "$function($*given)"
+    code = "eqx.filter_eval_shape($function, $*given)" if step.abstract else "$function($*given)"
     if step.abstract and eqx.known[step.invoke].gives:
         raise Unsupported(
             "`eqx.filter_eval_shape` computes nothing, so a function that changes a tree has no effect under it."
         )
-    bind_results(eqx, step.invoke, step.as_, expr(words, function=step.invoke, given=given))
+    bind_results(eqx, step.invoke, step.as_, expr(code, function=step.invoke, given=given))
 
 
 def thread(eqx: "Equinox", step: Thread) -> None:
     """Call a function in a thread, with the trees it takes, and bind what it gives back."""
-    words = expr("pool.submit($function, $*given).result()", function=step.thread, given=taken(eqx, step.thread))
+    code = expr("pool.submit($function, $*given).result()", function=step.thread, given=taken(eqx, step.thread))
     with eqx.apart() as body:
-        bind_results(eqx, step.thread, step.as_, words)
+        bind_results(eqx, step.thread, step.as_, code)
     with eqx.apart() as turn:
         eqx.emit("with futures.ThreadPoolExecutor(1) as pool:\n    $*body", body=body)
     eqx.turns(step.times, turn)
 
 
-def bind_results(eqx: "Equinox", function: str, to: str | None, words: ast.expr) -> None:
+def bind_results(eqx: "Equinox", function: str, to: str | None, code: ast.expr) -> None:
     """Bind the value of a call, and anew the trees that the function has changed."""
     known, made = eqx.known[function], eqx.symbols.names[function].made
     if not known.gives:
-        eqx.bind(to, words)
+        eqx.bind(to, code)
         return
     eqx.writing()
     for spot, slots in ((eqx.locate(one), known.takes[one]) for one in known.gives):
@@ -106,13 +106,13 @@ def bind_results(eqx: "Equinox", function: str, to: str | None, words: ast.expr)
                 "The function returns the tree that it was written for, which is part of another tree by now; Equinox users write it for the new one."
             )
     answer = [to or "_"] if isinstance(made, Function) and made.returns else []
-    eqx.body += assigned([*answer, *known.gives], words)
+    eqx.body += assigned([*answer, *known.gives], code)
 
 
 def taken(eqx: "Equinox", function: str) -> list[ast.expr]:
     """Return the names that a function is called with; of a tree, what it was when the function was written."""
     spots = ((eqx.locate(one), slots) for one, slots in eqx.known[function].takes.items())
-    return [spelled(spot.words, around(spot.found)[len(inside(slots)) :]) for spot, slots in spots]
+    return [spelled(spot.code, around(spot.found)[len(inside(slots)) :]) for spot, slots in spots]
 
 
-WORDS: Words = {"function": function, "invoke": invoke, "thread": thread}
+CODE: Code = {"function": function, "invoke": invoke, "thread": thread}

@@ -6,7 +6,7 @@ The running statistics of a norm are in an `eqx.nn.State` beside the model, whic
 import ast
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Fill, Unsupported, Words, expr, name, text
+from canireuse.emit import Code, Fill, Unsupported, expr, name, text
 from canireuse.program import Object
 from canireuse.spec.step import Initial
 from canireuse.spec.vocabulary import Call, Layer, Variable
@@ -86,9 +86,9 @@ def replace_parameters(eqx: "Equinox", layer: str, starts: dict[str, Initial]) -
 
 
 def tree_at(tree: Fill, argument: str, where: list[ast.expr], values: list[ast.expr]) -> ast.expr:
-    """Return the words for a tree with other arrays in some places."""
-    words = "eqx.tree_at(lambda $argument: $where, $tree, $values)"
-    return expr(words, tree=tree, argument=argument, where=together(where), values=together(values))
+    """Return the code for a tree with other arrays in some places."""
+    code = "eqx.tree_at(lambda $argument: $where, $tree, $values)"
+    return expr(code, tree=tree, argument=argument, where=together(where), values=together(values))
 
 
 # -- calls
@@ -102,25 +102,25 @@ def call(eqx: "Equinox", step: Call) -> None:
         raise Unsupported("An `eqx.Module` that holds arrays of its own has no `__call__` until somebody writes one.")
     if state and step.given:
         raise Unsupported("A call with other values in place of running statistics is one with another state.")
-    words = with_given(eqx, step, found) if step.given else eqx.place(step.call)
+    code = with_given(eqx, step, found) if step.given else eqx.place(step.call)
     on = numbers(step.on, floating=first_layer(found) != "embedding")
     given = eqx.expression(on) if isinstance(on, str) else expr("jnp.array($x)", x=on)
     if not state:
         for _ in range(depth(eqx, step)):
-            words = expr("jax.vmap($x)", x=words)
-        eqx.bind(step.as_, expr("$words($given)", words=words, given=given))
+            code = expr("jax.vmap($x)", x=code)
+        eqx.bind(step.as_, expr("$code($given)", code=code, given=given))
         return
     if axes not in {None, 2}:
         raise Unsupported(
             "`eqx.nn.BatchNorm` takes the features of one example first; a batch of them has two axes here."
         )
     if not step.training:
-        words = expr("eqx.nn.inference_mode($x)", x=words)
+        code = expr("eqx.nn.inference_mode($x)", x=code)
     elif eqx.frames and eqx.frames[-1].kind != "loss":
         eqx.writing()
     called = expr(
-        "jax.vmap($words, in_axes=(0, None), out_axes=(0, None), axis_name='batch')($given, $state)",
-        words=words, given=given, state=state,
+        "jax.vmap($code, in_axes=(0, None), out_axes=(0, None), axis_name='batch')($given, $state)",
+        code=code, given=given, state=state,
     )  # fmt: skip
     after = state if step.training else "_"
     eqx.emit("$to, $after = $called", to=step.as_ or "_", after=after, called=called)
@@ -139,16 +139,16 @@ def first_layer(one: Object) -> str:
 
 
 def with_given(eqx: "Equinox", step: Call, found: Object) -> ast.expr:
-    """Return the words for a layer or module with other arrays in some places; leaves that are tied change together."""
+    """Return the code for a layer or module with other arrays in some places; leaves that are tied change together."""
     given: dict[tuple[str, ...], ast.expr] = {}
     for inner, value in step.given.items():
         spot = Spot("tree", found, tuple(inner.split(".")))
-        words = eqx.expression(value) if isinstance(value, str) else expr("jnp.array($x)", x=numbers(value))
+        code = eqx.expression(value) if isinstance(value, str) else expr("jnp.array($x)", x=numbers(value))
         if spot.leaf.path in given:
             raise Unsupported("A leaf that `eqx.nn.Shared` gives to several places can be given one value only.")
-        given[spot.leaf.path] = eqx.turned(words, spot.transposed)
+        given[spot.leaf.path] = eqx.turned(code, spot.transposed)
     where = [spelled("tree", one, leaf=True) for one in given]
     return spelled(tree_at(eqx.whole(step.call), "tree", where, list(given.values())), around(found))
 
 
-WORDS: Words = {"variable": variable, "layer": layer, "call": call}
+CODE: Code = {"variable": variable, "layer": layer, "call": call}

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Body, Fill, Names, Unsupported, Words, expr, literal, name, statements
+from canireuse.emit import Body, Code, Fill, Names, Unsupported, expr, literal, name, statements
 from canireuse.program import Object
 from canireuse.spec.step import Step
 from canireuse.spec.vocabulary import Freeze, Gradient, Optimizer, Train, Unfreeze, Update
@@ -98,30 +98,30 @@ def filtered(eqx: "Equinox", trained: Trained, word: str = "filter_spec", tree: 
     if len(trees) > 1:
         argument, starts = "trees", {one: expr("trees[$at]", at=at) for at, one in enumerate(trees)}
     where = [spelled(starts[top], leaf, leaf=True) for top, leaf in (trained.rest if most else trained.leaves)]
-    words = [
+    code = [
         "$spec = jax.tree.map(eqx.is_inexact_array, $tree)" if most else "$spec = jax.tree.map(lambda _: False, $tree)"
     ]
-    words += ["$spec = eqx.tree_at(lambda $argument: $where, $spec, $value)"] if where else []
+    code += ["$spec = eqx.tree_at(lambda $argument: $where, $spec, $value)"] if where else []
     value = not most if len(where) == 1 else expr("[$value] * $times", value=not most, times=len(where))
     fills = {"argument": argument, "where": where[0] if len(where) == 1 else literal(where), "value": value}
-    eqx.emit("\n".join(words), spec=eqx.own(word), tree=tree or together(trees), **fills)
+    eqx.emit("\n".join(code), spec=eqx.own(word), tree=tree or together(trees), **fills)
     return replace(trained, spec=eqx.own(word))
 
 
 def parted(eqx: "Equinox", trained: Trained) -> ast.expr:
-    """Part what is trained from what is not; return the words for what is trained."""
+    """Part what is trained from what is not; return the code for what is trained."""
     if not trained.spec:
         return together(trained.trees)
-    words = "$chosen, $rest = eqx.partition($trees, $spec)"
+    code = "$chosen, $rest = eqx.partition($trees, $spec)"
     fills: dict[str, Fill] = {"chosen": eqx.own("trained"), "rest": eqx.own("static")}
-    eqx.emit(words, trees=together(trained.trees), spec=trained.spec, **fills)
+    eqx.emit(code, trees=together(trained.trees), spec=trained.spec, **fills)
     return name(eqx.own("trained"))
 
 
 def combined(eqx: "Equinox", trained: Trained) -> Body:
     """Return what puts together again what is trained and what is not."""
-    words = expr("eqx.combine($chosen, $rest)", chosen=eqx.own("trained"), rest=eqx.own("static"))
-    return assigned(trained.trees, words) if trained.spec else []
+    code = expr("eqx.combine($chosen, $rest)", chosen=eqx.own("trained"), rest=eqx.own("static"))
+    return assigned(trained.trees, code) if trained.spec else []
 
 
 def assigned(names: Sequence[str], value: Fill) -> Body:
@@ -160,12 +160,12 @@ def loss(
 
 
 def grads_of(eqx: "Equinox", word: str, chosen: ast.expr, states: list[str], grads: str) -> ast.expr:
-    """Return the words for the gradients of a loss; one that changes a state gives it back beside them."""
+    """Return the code for the gradients of a loss; one that changes a state gives it back beside them."""
     if not states:
         return expr("eqx.filter_grad($loss)($chosen)", loss=word, chosen=chosen)
     eqx.writing()
-    words = "$grads, $state = eqx.filter_grad($loss, has_aux=True)($chosen, $state)"
-    eqx.emit(words, grads=grads, state=states[0], loss=word, chosen=chosen)
+    code = "$grads, $state = eqx.filter_grad($loss, has_aux=True)($chosen, $state)"
+    eqx.emit(code, grads=grads, state=states[0], loss=word, chosen=chosen)
     return name(grads)
 
 
@@ -247,14 +247,14 @@ def take_steps(eqx: "Equinox", made: Optimized, steps: Sequence[Step], scalars: 
         if made.decays:
             bare = trained.spec or trained.bare
             params = [chosen if bare else expr("eqx.filter($x, eqx.is_inexact_array)", x=chosen)]
-        words = "updates, $state = $optimizer.update($grads, $state, $*params)"
-        eqx.emit(words, state=made.state, optimizer=made.name, grads=grads, params=params)
+        code = "updates, $state = $optimizer.update($grads, $state, $*params)"
+        eqx.emit(code, state=made.state, optimizer=made.name, grads=grads, params=params)
         updated = expr("eqx.apply_updates($chosen, updates)", chosen=chosen)
         eqx.body += assigned([eqx.own("trained")] if trained.spec else trained.trees, updated)
     eqx.turns(times, body)
     eqx.body += combined(eqx, trained)
 
 
-WORDS: Words = {
+CODE: Code = {
     "freeze": mark, "unfreeze": mark, "gradient": gradient, "train": train, "optimizer": optimizer, "update": update,
 }  # fmt: skip

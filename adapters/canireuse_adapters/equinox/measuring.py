@@ -69,11 +69,11 @@ def holes(eqx: "Equinox", step: Expect) -> dict[str, Fill]:
 
 
 def looked_at(eqx: "Equinox", place: str) -> ast.expr:
-    """Return the words for an array that may be a shape and a dtype alone, which nothing can be computed of."""
-    spot, words = eqx.locate(place), eqx.place(place)
+    """Return the code for an array that may be a shape and a dtype alone, which nothing can be computed of."""
+    spot, code = eqx.locate(place), eqx.place(place)
     if spot.tree.abstract and any(map(has_shared, spot.tree.walk())):
-        return expr("eqx.filter_eval_shape(lambda $tree: $words, $tree)", tree=spot.name, words=words)
-    return words
+        return expr("eqx.filter_eval_shape(lambda $tree: $code, $tree)", tree=spot.name, code=code)
+    return code
 
 
 def leaves(eqx: "Equinox", inside: str, *, trained: bool = False) -> ast.expr:

@@ -3,7 +3,7 @@
 import ast
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Body, Slot, Unsupported, Words, expr, name, statements
+from canireuse.emit import Body, Code, Slot, Unsupported, expr, name, statements
 from canireuse.program import Object, places_of
 from canireuse.spec.vocabulary import Layer, Module, Replace, Tie
 from canireuse_adapters.equinox.places import (
@@ -54,7 +54,7 @@ def module(eqx: "Equinox", step: Module) -> None:
             made.slots[member] = Slot(".".join((spot.name, *spot.path)))
             given[spot.name] = name(spot.name)
             continue
-        given[member] = spot.words
+        given[member] = spot.code
         if found is None or found.kind not in TREES:
             made.parts[member] = Object("variable")
         elif eqx.sharing:
@@ -139,14 +139,14 @@ def annotation(eqx: "Equinox", one: Object | None) -> str:
 
 def calling(eqx: "Equinox", made: Object) -> Body:
     """Return the `__call__` of a module: a state goes from norm to norm."""
-    words = {part: spelled("self", (*path(made, [part]), *around(one))) for part, one in made.parts.items()}
+    code = {part: spelled("self", (*path(made, [part]), *around(one))) for part, one in made.parts.items()}
     if not eqx.state_of(made):
         value = name("x")
-        for one in words.values():
+        for one in code.values():
             value = expr("$one($value)", one=one, value=value)
         return statements("def __call__($self, $x):\n    return $value", self="self", x="x", value=value)
     body: Body = []
-    for part, one in words.items():
+    for part, one in code.items():
         line = "$x, state = $one($x, state)" if eqx.state_of(made.parts[part]) else "$x = $one($x)"
         body += statements(line, x="x", one=one)
     return statements(
@@ -165,7 +165,7 @@ def tie(eqx: "Equinox", step: Tie) -> None:
         share(eqx, step.tie, step.to)
         return
     own, other = eqx.locate(step.tie), eqx.locate(step.to)
-    stand(eqx, own, other, eqx.turned(other.words, is_turned(eqx, own, other)))
+    stand(eqx, own, other, eqx.turned(other.code, is_turned(eqx, own, other)))
 
 
 def replace(eqx: "Equinox", step: Replace) -> None:
@@ -174,9 +174,9 @@ def replace(eqx: "Equinox", step: Replace) -> None:
     stand(eqx, eqx.locate(step.replace), eqx.locate(step.by), eqx.whole(step.by))
 
 
-def stand(eqx: "Equinox", own: Spot, other: Spot, words: ast.expr) -> None:
+def stand(eqx: "Equinox", own: Spot, other: Spot, code: ast.expr) -> None:
     """Put the value of one place in another, which is trained as before and has the layout that its owner gives it."""
-    eqx.put(own, words)
+    eqx.put(own, code)
     before, found = own.found, other.found
     if found is None or found.kind not in TREES:
         return
@@ -229,8 +229,8 @@ def share(eqx: "Equinox", tie: str, to: str) -> None:
         top = eqx.own("pair")
         while top in eqx.symbols.names:
             top = eqx.own(f"{top}_")
-    words, own, other = paired(own, other)
-    eqx.bind(top, shared(words, own, other, turned=turned))
+    code, own, other = paired(own, other)
+    eqx.bind(top, shared(code, own, other, turned=turned))
     eqx.symbols.names[top] = own.tree
     assert own.owner is not None
     assert other.found is not None
@@ -240,22 +240,22 @@ def share(eqx: "Equinox", tie: str, to: str) -> None:
 
 
 def paired(own: Spot, other: Spot) -> tuple[ast.expr, Spot, Spot]:
-    """Return the words for the tree that has both places, and the places in it: two trees are put into a pair."""
+    """Return the code for the tree that has both places, and the places in it: two trees are put into a pair."""
     if own.name == other.name:
         return name(own.name), own, other
     kept, given = other.name, own.name
     tree = Object("tuple", {kept: other.tree, given: own.tree}, {kept: Slot("0"), given: Slot("1")})
-    words = expr("($kept, $given)", kept=kept, given=given)
-    return words, Spot("pair", tree, (given, *own.route)), Spot("pair", tree, (kept, *other.route))
+    code = expr("($kept, $given)", kept=kept, given=given)
+    return code, Spot("pair", tree, (given, *own.route)), Spot("pair", tree, (kept, *other.route))
 
 
 def shared(tree: ast.expr, own: Spot, other: Spot, *, turned: bool) -> ast.expr:
-    """Return the words that tie two places of a tree."""
+    """Return the code that ties two places of a tree."""
     argument = "pair" if own.tree.kind == "tuple" else own.name
     where, get = spelled(argument, own.path, leaf=True), spelled(argument, other.path)
-    words = "eqx.nn.Shared($tree, where=lambda $argument: $where, get=lambda $argument: $get)"
+    code = "eqx.nn.Shared($tree, where=lambda $argument: $where, get=lambda $argument: $get)"
     get = expr("jnp.transpose($x)", x=get) if turned else get
-    return expr(words, tree=tree, argument=argument, where=where, get=get)
+    return expr(code, tree=tree, argument=argument, where=where, get=get)
 
 
 def differ(own: Spot, other: Spot, *, turned: bool) -> bool:
@@ -290,4 +290,4 @@ def expand(eqx: "Equinox", spot: Spot) -> None:
             owner.slots[part] = owner.slot(part)._replace(kind="variable")
 
 
-WORDS: Words = {"module": module, "tie": tie, "replace": replace}
+CODE: Code = {"module": module, "tie": tie, "replace": replace}

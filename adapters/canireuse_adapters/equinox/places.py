@@ -58,8 +58,8 @@ class Spot(NamedTuple):
         return path(self.tree, self.route)
 
     @property
-    def words(self) -> ast.expr:
-        """The words that read it as it is kept, `eqx.nn.Shared` around it or not."""
+    def code(self) -> ast.expr:
+        """The code that reads it as it is kept, `eqx.nn.Shared` around it or not."""
         return spelled(self.name, self.path)
 
     @property
@@ -88,16 +88,16 @@ def inside(slots: Mapping[str, Slot]) -> Path:
 
 def path(tree: Object | None, route: Sequence[str]) -> Path:
     """Return a way inside a tree in words of the framework."""
-    words: Path = ()
+    code: Path = ()
     for part in route:
-        words += (*around(tree), *(tree.slot(part) if tree else Slot(part)).attribute.split("."))
+        code += (*around(tree), *(tree.slot(part) if tree else Slot(part)).attribute.split("."))
         tree = tree.parts.get(part) if tree else None
-    return words
+    return code
 
 
-def spelled(words: Fill, way: Iterable[str], *, leaf: bool = False) -> ast.expr:
-    """Return the words that read a place, or that name it as a leaf."""
-    made = node(words)
+def spelled(code: Fill, way: Iterable[str], *, leaf: bool = False) -> ast.expr:
+    """Return the code that reads a place, or that names it as a leaf."""
+    made = node(code)
     for word in way:
         if word.isdigit():
             made = expr("$x[$index]", x=made, index=int(word))
@@ -108,9 +108,9 @@ def spelled(words: Fill, way: Iterable[str], *, leaf: bool = False) -> ast.expr:
     return made
 
 
-def together(words: Sequence[Fill]) -> ast.expr:
+def together(code: Sequence[Fill]) -> ast.expr:
     """Return one value, or a tuple of several."""
-    return node(words[0]) if len(words) == 1 else expr("($*words,)", words=words)
+    return node(code[0]) if len(code) == 1 else expr("($*code,)", code=code)
 
 
 def given_up(tree: Object, route: Path) -> bool:

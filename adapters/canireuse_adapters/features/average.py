@@ -156,13 +156,13 @@ def track_in_tf2(tf: "TF2", step: Track) -> None:
 
 def apply(tf: "TF2", averages: str, of: str) -> None:
     """Hand the averages the variables: of Keras, the `tf.Variable`s that its variables hold."""
-    words = "$averages.apply($of.variables)"
+    code = "$averages.apply($of.variables)"
     if tf.is_model(tf.at(of)):
         tf.idiom(
             "`tf.train.ExponentialMovingAverage` takes a `tf.Variable`, which a Keras variable holds as its `value`."
         )
-        words = "$averages.apply([variable.value for variable in $of.weights])"
-    tf.emit(words, averages=averages, of=tf.place(of))
+        code = "$averages.apply([variable.value for variable in $of.weights])"
+    tf.emit(code, averages=averages, of=tf.place(of))
 
 
 def average_of(tf: "TF2", place: str) -> ast.expr:
@@ -171,8 +171,8 @@ def average_of(tf: "TF2", place: str) -> ast.expr:
     if not path:
         return name(first)
     of = f"{vars(tf.at(first).made)['average']}.{path}"
-    words = "$averages.average($of.value)" if tf.is_keras(tf.at(of)) else "$averages.average($of)"
-    return expr(words, averages=first, of=tf.spelled(of))
+    code = "$averages.average($of.value)" if tf.is_keras(tf.at(of)) else "$averages.average($of)"
+    return expr(code, averages=first, of=tf.spelled(of))
 
 
 # -- Keras
@@ -200,8 +200,8 @@ def in_nnx(nnx: "NNX", step: Average) -> None:
     """Make an average by `nnx.EMA`, or a clone that Optax moves."""
     only = {"only": expr("nnx.Not(nnx.RngState)")} if nnx.keyed else {}
     made = "$ema = nnx.EMA($average, decay=$decay, $**only)\n$to = $ema.apply_to($average)"
-    words = made if nnx.way["average"] == "ema" else "$to = nnx.clone($average)"
-    nnx.fill(words, step, ema=ema_of(nnx, step.as_), only=only, to=step.as_)
+    code = made if nnx.way["average"] == "ema" else "$to = nnx.clone($average)"
+    nnx.fill(code, step, ema=ema_of(nnx, step.as_), only=only, to=step.as_)
 
 
 def ema_of(nnx: "NNX", average: str) -> str:
@@ -218,11 +218,11 @@ def averaged_in_nnx(nnx: "NNX", step: Average) -> None:
 def track_in_nnx(nnx: "NNX", step: Track) -> None:
     """Move the average."""
     made = made_by(nnx, step)
-    source, words = nnx.place(made.average), nnx.place(step.track)
+    source, code = nnx.place(made.average), nnx.place(step.track)
     moved = "nnx.update($to, optax.incremental_update($now, $before, step_size=$rest))"
     nnx.emit(
-        "$ema.update($source)" if nnx.way["average"] == "ema" else moved, ema=ema_of(nnx, step.track), source=source, to=words,
-        now=nnx.state(source), before=nnx.state(words), rest=made.rest,
+        "$ema.update($source)" if nnx.way["average"] == "ema" else moved, ema=ema_of(nnx, step.track), source=source, to=code,
+        now=nnx.state(source), before=nnx.state(code), rest=made.rest,
     )  # fmt: skip
 
 
@@ -240,8 +240,8 @@ def track_in_linen(linen: "Linen", step: Track) -> None:
     """Move the average by Optax."""
     made = made_by(linen, step)
     kept, now = linen.tree_at(step.track), linen.tree_at(made.average)
-    words = "$kept = optax.incremental_update($now, $kept, step_size=$rest)"
-    linen.emit(words, kept=kept.name, now=now.name, rest=made.rest)
+    code = "$kept = optax.incremental_update($now, $kept, step_size=$rest)"
+    linen.emit(code, kept=kept.name, now=now.name, rest=made.rest)
     kept.written()
 
 
@@ -274,26 +274,26 @@ def track_in_equinox(eqx: "Equinox", step: Track) -> None:
             "`optax.incremental_update` maps over two trees of one structure, and `eqx.nn.Shared` gave the model another since."
         )
     eqx.writing()
-    words = "$to = optax.incremental_update($source, $to, $rest)"
+    code = "$to = optax.incremental_update($source, $to, $rest)"
     if any(map(has_shared, found.walk())):  # it has functions among its leaves
-        words = (
+        code = (
             "$arrays, $static = eqx.partition($to, eqx.is_array)\n"
             "$to = eqx.combine(optax.incremental_update(eqx.filter($source, eqx.is_array), $arrays, $rest), $static)"
         )
     given: dict[str, Fill] = {"arrays": eqx.own("arrays"), "static": eqx.own("static"), "rest": made.rest}
-    eqx.emit(words, to=step.track, source=eqx.whole(made.average), **given)
+    eqx.emit(code, to=step.track, source=eqx.whole(made.average), **given)
 
 
 SWA = "torch.optim.swa_utils"
 
 FEATURE = Feature(
     verbs=(Average, Track),
-    said={
+    tables={
         "reference": Tables(
-            words={"average": "$as = model.average($average, $decay)", "track": "model.track($track)"},
+            code={"average": "$as = model.average($average, $decay)", "track": "model.track($track)"},
         ),
         "torch": Tables(
-            words={
+            code={
                 "average": f"$as = {SWA}.AveragedModel($average, multi_avg_fn={SWA}.get_ema_multi_avg_fn($decay))",
                 "track": track_in_torch,
             },
@@ -306,18 +306,18 @@ FEATURE = Feature(
             ),
         ),
         "tf1": Tables(
-            words={"average": in_graph, "track": track_in_graph},
+            code={"average": in_graph, "track": track_in_graph},
             **{**TENSORFLOW1, "lacks": (
                 *TENSORFLOW1["lacks"],
                 Lack("track", lambda tf1, _: tf1.traced, "A traced function builds operations: `track` is for the session outside."),
             )},
         ),
         "tf1-eager": Tables(
-            words={"average": "$as = tf1.train.ExponentialMovingAverage($decay)\n$as.apply($held)", "track": track_in_eager},
+            code={"average": "$as = tf1.train.ExponentialMovingAverage($decay)\n$as.apply($held)", "track": track_in_eager},
             **TENSORFLOW1,
         ),
         "tf2": Tables(
-            words={"average": in_tf2, "track": track_in_tf2},
+            code={"average": in_tf2, "track": track_in_tf2},
             effects={"average": keep_apart},
             places={"average": average_of},
             lacks=tuple(
@@ -330,23 +330,23 @@ FEATURE = Feature(
             ),
         ),
         "keras": Tables(
-            words={"average": in_keras, "track": track_in_keras},
+            code={"average": in_keras, "track": track_in_keras},
             notes={"average": "A copy whose variables follow is moved by hand: Keras's own average lives inside an optimizer, for `fit`."},
         ),
         "nnx": Tables(
-            words={"average": in_nnx, "track": track_in_nnx},
+            code={"average": in_nnx, "track": track_in_nnx},
             effects={"average": averaged_in_nnx},
             lacks=(Lack("average", inside_function, ONCE),),
             ways={"average": ("ema", "incremental-update")},
             since={"nnx.EMA": "flax>=0.12.8"},
         ),
         "linen": Tables(
-            words={"average": in_linen, "track": track_in_linen},
+            code={"average": in_linen, "track": track_in_linen},
             notes={"average": "The average is a second tree, which `optax.incremental_update` moves."},
         ),
-        "haiku": Tables(words={"average": in_haiku, "track": track_in_haiku}),
+        "haiku": Tables(code={"average": in_haiku, "track": track_in_haiku}),
         "equinox": Tables(
-            words={"average": in_equinox, "track": track_in_equinox},
+            code={"average": in_equinox, "track": track_in_equinox},
             notes={"average": "Arrays never change, so the model as it is now is a copy of it already."},
         ),
     },

@@ -88,10 +88,10 @@ def in_haiku(haiku: "Haiku", step: Cast) -> None:
 
 def in_equinox(eqx: "Equinox", step: Cast) -> None:
     """Cast every array into a new tree."""
-    found, words = eqx.tree(step.cast), "$tree.astype('$to')"
+    found, code = eqx.tree(step.cast), "$tree.astype('$to')"
     if not found or found.kind != "variable":
-        words = "jax.tree.map(lambda leaf: leaf.astype('$to') if eqx.is_array(leaf) else leaf, $tree)"
-    equinox_checkpoints.derive(eqx, step, words)
+        code = "jax.tree.map(lambda leaf: leaf.astype('$to') if eqx.is_array(leaf) else leaf, $tree)"
+    equinox_checkpoints.derive(eqx, step, code)
 
 
 IN_TORCH = "$as = $cast.to(torch.$to)"
@@ -99,10 +99,10 @@ IN_TORCH = "$as = $cast.to(torch.$to)"
 FEATURE = Feature(
     verbs=(Cast,),
     makes={"cast": made},
-    said={
-        "reference": Tables(words={"cast": "$as = model.cast($cast, '$to')"}),
+    tables={
+        "reference": Tables(code={"cast": "$as = model.cast($cast, '$to')"}),
         "torch": Tables(
-            words={
+            code={
                 "cast": IN_TORCH,
                 "cast/to-swap": f"torch.__future__.set_swap_module_params_on_conversion(True)\n{IN_TORCH}",
                 "cast/to-overwrite": f"torch.__future__.set_overwrite_module_params_on_conversion(True)\n{IN_TORCH}",
@@ -116,7 +116,7 @@ FEATURE = Feature(
             },
         ),
         "tf2": Tables(
-            words={"cast": in_tf2},
+            code={"cast": in_tf2},
             lacks=(
                 Lack(
                     "cast", lambda tf, step: not tf.is_model(tf.at(step.cast)),
@@ -134,7 +134,7 @@ FEATURE = Feature(
             ),
         ),
         "keras": Tables(
-            words={"cast": in_keras, "cast/module": as_module_in_keras},
+            code={"cast": in_keras, "cast/module": as_module_in_keras},
             notes={
                 "cast": "Keras fixes the dtype of a variable when it is made: users make the layers anew from their config.",
                 "cast/module": "On PyTorch a Keras object is an `nn.Module`, whose own cast knows nothing of Keras.",
@@ -143,7 +143,7 @@ FEATURE = Feature(
             fates={"cast/module": Fate.SAME},
         ),
         "nnx": Tables(
-            words={"cast": in_nnx},
+            code={"cast": in_nnx},
             ways={"cast": WAYS},
             fates={"cast/update": Fate.SAME, "cast/module": Fate.UNTIED},
             lacks=(
@@ -154,8 +154,8 @@ FEATURE = Feature(
                 ),
             ),
         ),
-        "linen": Tables(words={"cast": in_linen}),
-        "haiku": Tables(words={"cast": in_haiku}),
-        "equinox": Tables(words={"cast": in_equinox}),
+        "linen": Tables(code={"cast": in_linen}),
+        "haiku": Tables(code={"cast": in_haiku}),
+        "equinox": Tables(code={"cast": in_equinox}),
     },
 )  # fmt: skip

@@ -84,11 +84,11 @@ IN_THE_TREE = "No Python object stands for a Haiku parameter: it is in the tree 
 FEATURE = Feature(
     verbs=(Drop,),
     effects={"drop": dropped},
-    said={
-        "python": Tables(words={"drop": in_python}),
-        "equinox": Tables(words={"drop": in_equinox}),
+    tables={
+        "python": Tables(code={"drop": in_python}),
+        "equinox": Tables(code={"drop": in_equinox}),
         "nnx": Tables(
-            words={"drop": in_nnx},
+            code={"drop": in_nnx},
             lacks=(
                 Lack(
                     "drop", lambda nnx, _: nnx.frames,
@@ -97,7 +97,7 @@ FEATURE = Feature(
             ),
         ),
         "linen": Tables(
-            words={"drop": in_linen}, effects={"drop": let_go}, missing={"alive": structure.NO_OBJECT},
+            code={"drop": in_linen}, effects={"drop": let_go}, missing={"alive": structure.NO_OBJECT},
         ),
         "haiku": Tables(missing={"drop": IN_THE_TREE, "alive": IN_THE_TREE}),
     },

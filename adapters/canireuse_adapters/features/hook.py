@@ -33,10 +33,10 @@ def in_keras(keras: "Keras", step: Hook) -> None:
 
 FEATURE = Feature(
     verbs=(Hook,),
-    said={
-        "reference": Tables(words={"hook": "model.hook($hook, $times)"}),
-        "torch": Tables(words={"hook": "$hook.register_hook(lambda grad: $times * grad)"}),
-        "keras": Tables(words={"hook": in_keras}),
+    tables={
+        "reference": Tables(code={"hook": "model.hook($hook, $times)"}),
+        "torch": Tables(code={"hook": "$hook.register_hook(lambda grad: $times * grad)"}),
+        "keras": Tables(code={"hook": in_keras}),
         "tf2": Tables(
             missing={
                 "hook": "A `tf.Variable` takes no hook: a gradient is changed by `tf.custom_gradient` around the value, or between the tape and the optimizer.",

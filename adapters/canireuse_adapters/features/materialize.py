@@ -64,14 +64,14 @@ def in_torch(torch: "Torch", step: Materialize) -> None:
         torch.idiom(
             "A state dict of the module's own keys stands for a checkpoint, which is loaded with `assign=True`."
         )
-        words = (
+        code = (
             "$materialize.load_state_dict({key: torch.empty_like(tensor, device='$where') "
             f"for key, tensor in $materialize.state_dict().items()}}, assign=True){step.named}"
         )
     else:
         swap = "torch.__future__.set_swap_module_params_on_conversion(True)\n" if way == "to_empty-swap" else ""
-        words = f"{swap}$as = $materialize.to_empty(device='$where')"
-    torch.fill(words, step, where=where)
+        code = f"{swap}$as = $materialize.to_empty(device='$where')"
+    torch.fill(code, step, where=where)
 
 
 def in_graph(tf1: "TF1", step: Materialize) -> None:
@@ -118,12 +118,12 @@ def in_haiku(haiku: "Haiku", step: Materialize) -> None:
     known = haiku.nets[haiku.owner(step.materialize)].builder
     if known is None:
         raise Unsupported("Only what `jax.eval_shape` gave is without memory in JAX; these parameters have theirs.")
-    words = known.init
+    code = known.init
     if haiku.way.get("materialize") == "zeros":
         trees = haiku_checkpoints.trees_for(haiku, step.materialize, stateful=known.stateful)[: 1 + known.stateful]
         like = "jax.tree.map(lambda like: jnp.zeros(like.shape, like.dtype), $trees)"
-        words = expr(like, trees=haiku_checkpoints.tupled([name(one) for one in trees]))
-    haiku_checkpoints.made(haiku, step.as_, known, words)
+        code = expr(like, trees=haiku_checkpoints.tupled([name(one) for one in trees]))
+    haiku_checkpoints.made(haiku, step.as_, known, code)
 
 
 def in_equinox(eqx: "Equinox", step: Materialize) -> None:
@@ -135,19 +135,19 @@ def in_equinox(eqx: "Equinox", step: Materialize) -> None:
 FEATURE = Feature(
     verbs=(Materialize,),
     makes={"materialize": made},
-    said={
-        "reference": Tables(words={"materialize": "$as = $materialize"}),
+    tables={
+        "reference": Tables(code={"materialize": "$as = $materialize"}),
         "torch": Tables(
-            words={"materialize": in_torch},
+            code={"materialize": in_torch},
             ways={"materialize": ("to_empty", "to_empty-swap", "load-assign")},
             fates={"materialize": Fate.SAME},
         ),
-        "tf1": Tables(words={"materialize": in_graph}, fates={"materialize": Fate.SAME}),
+        "tf1": Tables(code={"materialize": in_graph}, fates={"materialize": Fate.SAME}),
         "tf1-eager": Tables(missing={"materialize": NO_ABSTRACT}),
-        "tf2": Tables(words={"materialize": in_tf2}, fates={"materialize": Fate.SAME}),
-        "keras": Tables(words={"materialize": in_keras}, fates={"materialize": Fate.SAME}),
+        "tf2": Tables(code={"materialize": in_tf2}, fates={"materialize": Fate.SAME}),
+        "keras": Tables(code={"materialize": in_keras}, fates={"materialize": Fate.SAME}),
         "nnx": Tables(
-            words={"materialize": in_nnx},
+            code={"materialize": in_nnx},
             ways={"materialize": WAYS},
             fates={"materialize/update": Fate.SAME, "materialize/module": Fate.UNTIED},
             lacks=(
@@ -159,12 +159,12 @@ FEATURE = Feature(
             ),
         ),
         "linen": Tables(
-            words={"materialize": in_linen},
+            code={"materialize": in_linen},
             notes={
                 "materialize": "What has shapes alone gets memory by mapping over the tree; `init` would make all values.",
             },
         ),
-        "haiku": Tables(words={"materialize": in_haiku}, ways={"materialize": ("init", "zeros")}),
-        "equinox": Tables(words={"materialize": in_equinox}),
+        "haiku": Tables(code={"materialize": in_haiku}, ways={"materialize": ("init", "zeros")}),
+        "equinox": Tables(code={"materialize": in_equinox}),
     },
 )  # fmt: skip

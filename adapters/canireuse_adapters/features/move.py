@@ -62,32 +62,32 @@ def in_keras(keras: "Keras", step: Move) -> None:
 
 def in_nnx(nnx: "NNX", step: Move) -> None:
     """Put the arrays on another device."""
-    recast(nnx, step, "jax.device_put($x, $to)", to=nnx.device_words(step.device))
+    recast(nnx, step, "jax.device_put($x, $to)", to=nnx.device_code(step.device))
 
 
 def in_linen(linen: "Linen", step: Move) -> None:
     """Put the values on another device, which makes a new tree."""
-    structure.copied(linen, step, "jax.device_put($tree, $to)", to=linen.device_words(step.device))
+    structure.copied(linen, step, "jax.device_put($tree, $to)", to=linen.device_code(step.device))
 
 
 def in_haiku(haiku: "Haiku", step: Move) -> None:
     """Put the values on another device, which makes a new tree."""
-    haiku_checkpoints.derive(haiku, step, "jax.device_put($tree, $to)", to=haiku.device_words(step.device))
+    haiku_checkpoints.derive(haiku, step, "jax.device_put($tree, $to)", to=haiku.device_code(step.device))
 
 
 def in_equinox(eqx: "Equinox", step: Move) -> None:
     """Put a tree on another device, and know that it was."""
-    words, where = equinox_checkpoints.on_devices(eqx, step.move), eqx.device_words(step.device)
-    equinox_checkpoints.derive(eqx, step, words, where=where)
+    code, where = equinox_checkpoints.on_devices(eqx, step.move), eqx.device_code(step.device)
+    equinox_checkpoints.derive(eqx, step, code, where=where)
     eqx.spread.add(step.as_)
 
 
 FEATURE = Feature(
     verbs=(Move,),
-    said={
-        "reference": Tables(words={"move": "$as = model.move($move, $device)"}),
+    tables={
+        "reference": Tables(code={"move": "$as = model.move($move, $device)"}),
         "torch": Tables(
-            words={"move": "$as = $move.to('cuda:0')"},
+            code={"move": "$as = $move.to('cuda:0')"},
             fates={"move": Fate.SAME},
             lacks=(
                 Lack(
@@ -106,7 +106,7 @@ FEATURE = Feature(
             },
         ),
         "tf2": Tables(
-            words={"move": in_tf2},
+            code={"move": in_tf2},
             notes={
                 "move": "A variable stays on the device that it was made on; what is there afterwards is a copy that was made there.",
             },
@@ -116,17 +116,17 @@ FEATURE = Feature(
             ),
         ),
         "keras": Tables(
-            words={"move": in_keras},
+            code={"move": in_keras},
             notes={"move": "Keras places a variable when it is made: users make the layers anew on the other device."},
         ),
         "nnx": Tables(
-            words={"move": in_nnx},
+            code={"move": in_nnx},
             ways={"move": WAYS},
             fates={"move/update": Fate.SAME, "move/module": Fate.UNTIED},
             lacks=(Lack("move", inside_function, ONCE),),
         ),
-        "linen": Tables(words={"move": in_linen}),
-        "haiku": Tables(words={"move": in_haiku}),
-        "equinox": Tables(words={"move": in_equinox}),
+        "linen": Tables(code={"move": in_linen}),
+        "haiku": Tables(code={"move": in_haiku}),
+        "equinox": Tables(code={"move": in_equinox}),
     },
 )  # fmt: skip

@@ -45,12 +45,12 @@ def in_torch(torch: "Torch", step: Quantize) -> None:
         raise Unsupported("Dynamic quantization has words for `nn.Linear` layers and the modules that hold them.")
     owner, _, path = step.quantize.partition(".")
     if path:
-        words = "torch.ao.quantization.quantize_dynamic($owner, {'$path'}, inplace=True)\n$as = $quantize"
+        code = "torch.ao.quantization.quantize_dynamic($owner, {'$path'}, inplace=True)\n$as = $quantize"
     elif found.kind == "layer":
-        words = "$as = torch.ao.nn.quantized.dynamic.Linear.from_float($quantize)"
+        code = "$as = torch.ao.nn.quantized.dynamic.Linear.from_float($quantize)"
     else:
-        words = "$as = torch.ao.quantization.quantize_dynamic($quantize, {nn.Linear})"
-    torch.fill(words, step, owner=owner, path=text(torch.key(owner, path)))
+        code = "$as = torch.ao.quantization.quantize_dynamic($quantize, {nn.Linear})"
+    torch.fill(code, step, owner=owner, path=text(torch.key(owner, path)))
 
 
 def quantized(torch: "Torch", step: Quantize) -> None:
@@ -96,18 +96,18 @@ def in_tf2(tf: "TF2", step: Quantize) -> None:
 
 def in_keras(keras: "Keras", step: Quantize) -> None:
     """Quantize in place."""
-    words = keras.place(step.quantize)
-    keras_layers.build(keras, words, keras.at(step.quantize))
-    keras.emit("$words.quantize('int8')", words=words)
+    code = keras.place(step.quantize)
+    keras_layers.build(keras, code, keras.at(step.quantize))
+    keras.emit("$code.quantize('int8')", code=code)
     keras_modules.alias(keras, step.as_, step.quantize)
 
 
 FEATURE = Feature(
     verbs=(Quantize,),
-    said={
+    tables={
         "reference": Tables(missing={"quantize": "The contract does not cover numbers of 8 bits."}),
         "torch": Tables(
-            words={"quantize": in_torch},
+            code={"quantize": in_torch},
             effects={"quantize": quantized},
             lacks=(
                 Lack(
@@ -116,8 +116,8 @@ FEATURE = Feature(
                 ),
             ),
         ),
-        "tf2": Tables(words={"quantize": in_tf2}, fates={"quantize": Fate.SAME}),
-        "keras": Tables(words={"quantize": in_keras}, fates={"quantize": Fate.SAME}),
+        "tf2": Tables(code={"quantize": in_tf2}, fates={"quantize": Fate.SAME}),
+        "keras": Tables(code={"quantize": in_keras}, fates={"quantize": Fate.SAME}),
         "tensorflow1": Tables(
             missing={
                 "quantize": "TensorFlow quantizes when it converts a saved model for TensorFlow Lite; `tf.compat.v1` has no call that quantizes the weights of a network in place.",

@@ -41,40 +41,40 @@ def in_torch(torch: "Torch", step: Reinitialize) -> None:
 def in_graph(tf1: "TF1", step: Reinitialize) -> None:
     """Run one variable's initializer again."""
     parts = tf1.in_parts(step.reinitialize)
-    words = "[part.initializer for part in $reinitialize]" if parts else "$reinitialize.initializer"
-    tf1.fill(f"session.run({words})", step)
+    code = "[part.initializer for part in $reinitialize]" if parts else "$reinitialize.initializer"
+    tf1.fill(f"session.run({code})", step)
 
 
 def in_tf2(tf: "TF2", step: Reinitialize) -> None:
     """Assign the initial value once more."""
-    words, found = tf.place(step.reinitialize), tf.at(step.reinitialize)
+    code, found = tf.place(step.reinitialize), tf.at(step.reinitialize)
     match found.made:
-        case Layer() if tf.is_keras(found) and isinstance(words, ast.Attribute):
-            initializer = f"{'recurrent' if found.part == 'recurrent' else words.attr}_initializer"
-            value = expr("$owner.$initializer($words.shape)", owner=words.value, initializer=initializer, words=words)
+        case Layer() if tf.is_keras(found) and isinstance(code, ast.Attribute):
+            initializer = f"{'recurrent' if found.part == 'recurrent' else code.attr}_initializer"
+            value = expr("$owner.$initializer($code.shape)", owner=code.value, initializer=initializer, code=code)
         case Layer() as made if getattr(made, found.part) != "random":
             value = initial_of(made, found.part)
         case Get() | Variable() as made if made.init is not None and made.init != "random":
             (value,) = initial(tf, made)
         case _:
             raise Unsupported("A `tf.Variable` keeps no initializer: a random initial value is gone.")
-    tf.emit("$words.assign($value)", words=words, value=value)
+    tf.emit("$code.assign($value)", code=code, value=value)
 
 
 def in_keras(keras: "Keras", step: Reinitialize) -> None:
     """Assign the initial value once more."""
-    words, made = keras.place(step.reinitialize), keras.at(step.reinitialize).made
-    if of_layer(keras, step.reinitialize) and isinstance(words, ast.Attribute):
+    code, made = keras.place(step.reinitialize), keras.at(step.reinitialize).made
+    if of_layer(keras, step.reinitialize) and isinstance(code, ast.Attribute):
         keras.emit(
-            "$words.assign($owner.$initializer($words.shape))",
-            words=words, owner=words.value, initializer=f"{words.attr}_initializer",
+            "$code.assign($owner.$initializer($code.shape))",
+            code=code, owner=code.value, initializer=f"{code.attr}_initializer",
         )  # fmt: skip
         return
     if not isinstance(made, Get | Variable) or made.init in (None, "random") or getattr(made, "start", None):
         raise Unsupported("A Keras variable keeps no initializer: a random initial value is gone.")
     filled = made.shape and not isinstance(made.init, list)
-    again = expr("keras.ops.full($words.shape, $init)" if filled else "$init", words=words, init=literal(made.init))
-    keras.emit("$words.assign($again)", words=words, again=again)
+    again = expr("keras.ops.full($code.shape, $init)" if filled else "$init", code=code, init=literal(made.init))
+    keras.emit("$code.assign($again)", code=code, again=again)
 
 
 def in_haiku(haiku: "Haiku", step: Reinitialize) -> None:
@@ -83,36 +83,36 @@ def in_haiku(haiku: "Haiku", step: Reinitialize) -> None:
     made = next((one.init for one in haiku.defined.values() if entry[1:] in one.makes), None)
     if not made or entry[0] != "params":
         raise Unsupported("Haiku keeps no initializer beside a parameter: `init` makes a whole tree anew.")
-    words = "$entry = $made['$module']['$word']"
-    haiku.emit(words, entry=haiku.entry_words(entry), made=made, module=entry[1], word=entry[2])
+    code = "$entry = $made['$module']['$word']"
+    haiku.emit(code, entry=haiku.entry_code(entry), made=made, module=entry[1], word=entry[2])
 
 
 FEATURE = Feature(
     verbs=(Reinitialize,),
-    said={
-        "reference": Tables(words={"reinitialize": "$reinitialize.initialize()"}),
+    tables={
+        "reference": Tables(code={"reinitialize": "$reinitialize.initialize()"}),
         "torch": Tables(
-            words={"reinitialize": in_torch},
+            code={"reinitialize": in_torch},
             notes={
                 "reinitialize": "A parameter does not remember its initializer: its initial value is written out again."
             },
         ),
-        "tf1": Tables(words={"reinitialize": in_graph}),
+        "tf1": Tables(code={"reinitialize": in_graph}),
         "tf1-eager": Tables(
             missing={
                 "reinitialize": "An eager variable keeps no initializer to run again; assign the value instead.",
             },
         ),
         "tf2": Tables(
-            words={"reinitialize": in_tf2},
+            code={"reinitialize": in_tf2},
             notes={"reinitialize": "No call puts a variable back; users assign the initial value again."},
         ),
         "keras": Tables(
-            words={"reinitialize": in_keras},
+            code={"reinitialize": in_keras},
             notes={"reinitialize": "No call puts a variable back; users assign the initial value again."},
         ),
         "haiku": Tables(
-            words={"reinitialize": in_haiku},
+            code={"reinitialize": in_haiku},
             notes={"reinitialize": "`init` runs once more, and one entry is taken from what it makes."},
         ),
         "nnx": Tables(

@@ -108,21 +108,21 @@ def scaled_there(linen: "Linen", step: Reparametrize) -> None:
 
 FEATURE = Feature(
     verbs=(Reparametrize,),
-    said={
+    tables={
         "reference": Tables(
             missing={
                 "reparametrize": "The contract does not cover places that give a function of the variable they hold.",
             },
         ),
-        "torch": Tables(words={"reparametrize": in_torch}, effects={"reparametrize": moved}),
+        "torch": Tables(code={"reparametrize": in_torch}, effects={"reparametrize": moved}),
         "nnx": Tables(
-            words={"reparametrize": "$reparametrize.set_metadata(on_get_value=lambda _, value: $times * value)"},
+            code={"reparametrize": "$reparametrize.set_metadata(on_get_value=lambda _, value: $times * value)"},
             lacks=(
                 Lack("reparametrize", lambda nnx, _: nnx.inside("loss", "tensor"), PURE.format("change how a variable is read")),
             ),
         ),
-        "haiku": Tables(words={"reparametrize": in_haiku}),
-        "linen": Tables(words={"reparametrize": in_linen}, effects={"reparametrize": scaled_there}),
+        "haiku": Tables(code={"reparametrize": in_haiku}),
+        "linen": Tables(code={"reparametrize": in_linen}, effects={"reparametrize": scaled_there}),
         "equinox": Tables(
             missing={
                 "reparametrize": "What is read in a field is what the field holds: to compute it from something else is code of the layer, as in `eqx.nn.WeightNorm`.",

@@ -34,10 +34,10 @@ def without(framework: str, holder: str) -> Tables:
 
 FEATURE = Feature(
     verbs=(Session,),
-    said={
-        "reference": Tables(words={"session": "with model.session():\n    $*body"}),
-        "tf1": Tables(words={"session": in_graph}),
-        "tf1-eager": Tables(words={"session": "with tf1.Session() as session:\n    $*body"}),
+    tables={
+        "reference": Tables(code={"session": "with model.session():\n    $*body"}),
+        "tf1": Tables(code={"session": in_graph}),
+        "tf1-eager": Tables(code={"session": "with tf1.Session() as session:\n    $*body"}),
         "tf2": without("TensorFlow 2", "a variable"),
         "keras": without("Keras", "a variable"),
         "torch": without("PyTorch", "a parameter"),

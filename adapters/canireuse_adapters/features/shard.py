@@ -38,7 +38,7 @@ SINCE = {
 
 
 def cut(value: Fill) -> "ast.expr":
-    """Return the words for an array laid out over the mesh, cut along its first axis."""
+    """Return the code for an array laid out over the mesh, cut along its first axis."""
     return expr("jax.device_put($value, jax.NamedSharding(mesh, jax.P('parts')))", value=value)
 
 
@@ -80,16 +80,16 @@ $shard.assign(keras.distribution.distribute_tensor($shard.value, layout))
 ON_MESH = {"shard": MESH}
 FEATURE = Feature(
     verbs=(Shard,),
-    said={
-        "reference": Tables(words={"shard": "model.shard($shard)"}),
+    tables={
+        "reference": Tables(code={"shard": "model.shard($shard)"}),
         "nnx": Tables(
-            words={"shard": in_nnx}, setup=ON_MESH, since=SINCE, lacks=(Lack("shard", inside_function, ONCE),),
+            code={"shard": in_nnx}, setup=ON_MESH, since=SINCE, lacks=(Lack("shard", inside_function, ONCE),),
         ),
-        "linen": Tables(words={"shard": in_linen}, setup=ON_MESH, since=SINCE),
-        "haiku": Tables(words={"shard": in_haiku}, setup=ON_MESH, since=SINCE),
-        "equinox": Tables(words={"shard": in_equinox}, setup=ON_MESH, since=SINCE),
+        "linen": Tables(code={"shard": in_linen}, setup=ON_MESH, since=SINCE),
+        "haiku": Tables(code={"shard": in_haiku}, setup=ON_MESH, since=SINCE),
+        "equinox": Tables(code={"shard": in_equinox}, setup=ON_MESH, since=SINCE),
         "keras": Tables(
-            words={"shard": LAID_OUT},
+            code={"shard": LAID_OUT},
             lacks=(
                 Lack(
                     "shard", lambda keras, _: keras.engine != "jax",

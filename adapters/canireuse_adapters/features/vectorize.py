@@ -25,16 +25,16 @@ class Vectorize(Step):
         return [self.each]
 
 
-IN_TENSORFLOW = Tables(words={"vectorize": "$vectorize = tf.vectorized_map(lambda $each: $returns, $over)"})
+IN_TENSORFLOW = Tables(code={"vectorize": "$vectorize = tf.vectorized_map(lambda $each: $returns, $over)"})
 
 FEATURE = Feature(
     verbs=(Vectorize,),
-    said={
-        "reference": Tables(words={"vectorize": "$vectorize = model.vectorize($over, lambda $each: $returns)"}),
-        "torch": Tables(words={"vectorize": "$vectorize = torch.vmap(lambda $each: $returns)($over)"}),
+    tables={
+        "reference": Tables(code={"vectorize": "$vectorize = model.vectorize($over, lambda $each: $returns)"}),
+        "torch": Tables(code={"vectorize": "$vectorize = torch.vmap(lambda $each: $returns)($over)"}),
         "tensorflow1": IN_TENSORFLOW,
         "tf2": IN_TENSORFLOW,
-        "keras": Tables(words={"vectorize": "$vectorize = keras.ops.vectorized_map(lambda $each: $returns, $over)"}),
-        "jax": Tables(words={"vectorize": "$vectorize = jax.vmap(lambda $each: $returns)($over)"}),
+        "keras": Tables(code={"vectorize": "$vectorize = keras.ops.vectorized_map(lambda $each: $returns, $over)"}),
+        "jax": Tables(code={"vectorize": "$vectorize = jax.vmap(lambda $each: $returns)($over)"}),
     },
 )

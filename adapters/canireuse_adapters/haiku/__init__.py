@@ -6,7 +6,7 @@ from contextlib import contextmanager, nullcontext
 from itertools import groupby
 from typing import TypeGuard
 
-from canireuse.emit import Body, Fill, Names, Script, Unsupported, Words, expr, literal, name, statements
+from canireuse.emit import Body, Code, Fill, Names, Script, Unsupported, expr, literal, name, statements
 from canireuse.program import Object
 from canireuse.program.symbols import Path
 from canireuse.spec.model import Spec
@@ -39,9 +39,9 @@ NAMES = "`hk.name_scope` names parameters, and operations with them: it opens no
 VALUE = "An array in JAX is a value: it has no name, and nothing can be written into it."
 #: functions that are applied, differentiated or compiled
 APPLIED = frozenset({"plain", "traced", "loss", "scan"})
-WORDS: Words = {
-    **Jax.words, **scopes.WORDS, **layers.WORDS, **modules.WORDS, **checkpoints.WORDS, **learning.WORDS, **functions.WORDS,
-    **measuring.WORDS,
+CODE: Code = {
+    **Jax.code, **scopes.CODE, **layers.CODE, **modules.CODE, **checkpoints.CODE, **learning.CODE, **functions.CODE,
+    **measuring.CODE,
 }  # fmt: skip
 LACKS = (*scopes.LACKS, *layers.LACKS, *modules.LACKS, *learning.LACKS, *functions.LACKS)
 
@@ -95,7 +95,7 @@ class Haiku(Jax):
     }
     layers = LAYERS
     preamble = {"Cell": CELL}
-    words = WORDS
+    code = CODE
     lacks = LACKS
     reads = measuring.READS
 
@@ -198,21 +198,21 @@ class Haiku(Jax):
         self, word: str, body: Body, *, stateful: bool, takes: Sequence[Fill] = (), own: str = "", multi: bool = False
     ) -> Body:
         """Return the definition of a transformed function, of what the spec names or of the script's `own` inputs."""
-        words = f"@hk.{'multi_' if multi else ''}transform{'_with_state' if stateful else ''}\ndef $word({own or '$*takes'}):\n    $*body"
-        return statements(words, word=word, takes=takes, body=body)
+        code = f"@hk.{'multi_' if multi else ''}transform{'_with_state' if stateful else ''}\ndef $word({own or '$*takes'}):\n    $*body"
+        return statements(code, word=word, takes=takes, body=body)
 
-    def finder(self, word: str, entry: Path, words: ast.expr, around: Sequence[ast.expr] = ()) -> Reader:
+    def finder(self, word: str, entry: Path, code: ast.expr, around: Sequence[ast.expr] = ()) -> Reader:
         """Write a transformed function that gets one variable."""
         reader = Reader(self.function_name(word), stateful=entry[0] == "state")
         scope = [] if entry[1] == TOP else [expr("hk.name_scope('$module')", module=entry[1])]
-        body = within([*scope, *around], statements("return $words", words=words))
+        body = within([*scope, *around], statements("return $code", code=code))
         self.body += self.transformed(reader.word, body, stateful=reader.stateful)
         return reader
 
     def applied(self, reader: Reader, tree: str) -> ast.expr:
-        """Return the words that apply a function to the variables."""
-        words = "$word.apply(params, state, None)[0]" if reader.stateful else "$word.apply($tree, None)"
-        found = reader.words or expr(words, word=reader.word, tree=tree)
+        """Return the code that applies a function to the variables."""
+        code = "$word.apply(params, state, None)[0]" if reader.stateful else "$word.apply($tree, None)"
+        found = reader.code or expr(code, word=reader.word, tree=tree)
         return expr("$found['$key']", found=found, key=reader.key) if reader.key else found
 
     def key(self) -> ast.expr:
@@ -228,15 +228,15 @@ class Haiku(Jax):
         trees, there = [tree, "state"] if stateful else [tree], self.frames[0].bound
         again = self.in_function or any(frame.loops for frame in self.frames) or not there.isdisjoint(trees)
         there |= set(trees)
-        words = "$trees = $made"
+        code = "$trees = $made"
         if again:
             self.idiom("What a second transformed function makes is merged below what there is already.")
-            words = (
+            code = (
                 "$trees = map(hk.data_structures.merge, $made, $trees)"
                 if stateful
                 else "$trees = hk.data_structures.merge($made, $trees)"
             )
-        return statements(words, trees=checkpoints.tupled([name(one) for one in trees]), made=made)
+        return statements(code, trees=checkpoints.tupled([name(one) for one in trees]), made=made)
 
     def bind_here(self, to: str | None, value: ast.expr) -> None:
         """Bind an array, in the function that is being written or outside."""
@@ -342,8 +342,8 @@ class Haiku(Jax):
         tree, module, word = entry = self.entry_of(step)
         path, found = (*self.symbols.scope.path, word), self.symbols.found
         if isinstance(step, Get) and step.numbered is not None:
-            words = [f"{word}_{number}" for number in range(step.numbered)]
-            found |= {(*path[:-1], one): Object("variable", made=step, path=(tree, module, one)) for one in words}
+            code = [f"{word}_{number}" for number in range(step.numbered)]
+            found |= {(*path[:-1], one): Object("variable", made=step, path=(tree, module, one)) for one in code}
             return
         made = self.symbols.names.get(step.as_ or "") or found.get(path) or Object("variable", made=step)
         made.path, made.kind = entry, "buffer" if tree == "state" else "variable"
@@ -370,8 +370,8 @@ class Haiku(Jax):
         """Return the variables that something is or holds, each entry once."""
         return list({one.path: one for one in owner.walk() if self.has_entry(one)}.values())
 
-    def entry_words(self, entry: Path) -> ast.expr:
-        """Return the words for an entry of a tree."""
+    def entry_code(self, entry: Path) -> ast.expr:
+        """Return the code for an entry of a tree."""
         return expr("$tree['$module']['$word']", tree=entry[0], module=entry[1], word=entry[2])
 
     def trees_of(self, owner: Object) -> list[str]:
@@ -384,17 +384,17 @@ class Haiku(Jax):
         return list(dict.fromkeys(["params", "state", *(path[0] for path in self.entries())]))
 
     def part(self, variables: Sequence[Object], tree: str) -> ast.expr:
-        """Return the words for the part of a tree that variables are in."""
+        """Return the code for the part of a tree that variables are in."""
         wanted = {one.path: None for one in variables if one.path[0] == tree}
         there = {path for path in self.entries() if path[0] == tree}
         if there == wanted.keys():
             return name(tree)
         chosen = list(dict.fromkeys(path[1] for path in wanted))
-        words = "module in $chosen"
+        code = "module in $chosen"
         if {path for path in there if path[1] in chosen} != wanted.keys():
-            words, chosen = "f'{module}/{name}' in $chosen", ["/".join(path[1:]) for path in wanted]
-        words = f"hk.data_structures.filter(lambda module, name, value: {words}, $tree)"
-        return expr(words, chosen=literal(chosen), tree=tree)
+            code, chosen = "f'{module}/{name}' in $chosen", ["/".join(path[1:]) for path in wanted]
+        code = f"hk.data_structures.filter(lambda module, name, value: {code}, $tree)"
+        return expr(code, chosen=literal(chosen), tree=tree)
 
     # -- places and values
 
@@ -420,7 +420,7 @@ class Haiku(Jax):
         return self.entries_of(found) if found in self.nets and found else [self.spot(place)]
 
     def place(self, place: str) -> ast.expr:
-        """Return the words for a variable, or for the function that a layer or module is."""
+        """Return the code for a variable, or for the function that a layer or module is."""
         first, dot, _ = place.partition(".")
         if any(first in frame.local for frame in self.frames[1:]):
             return name(place)
@@ -429,27 +429,27 @@ class Haiku(Jax):
         if reader:
             return self.applied(reader, found.path[0] if found and found.path else "params")
         if self.has_entry(found):
-            return self.entry_words(found.path)
+            return self.entry_code(found.path)
         if dot and found not in self.nets:
             self.spot(place)
         return (found in self.nets and found and self.nets[found].function) or name(place)
 
     def value(self, place: str) -> ast.expr:
-        """Return the words for the value of a variable."""
+        """Return the code for the value of a variable."""
         return self.row(place, self.place(place), "$value[0]")
 
-    def row(self, place: str, value: ast.expr, words: str) -> ast.expr:
+    def row(self, place: str, value: ast.expr, code: str) -> ast.expr:
         """Return a value as it is, or without the further axis that a norm of Haiku keeps in front."""
         found = self.symbols.at(place)
         made = found.made if found and found.part else None
-        return expr(words, value=value) if isinstance(made, Layer) and made.layer == "norm" else value
+        return expr(code, value=value) if isinstance(made, Layer) and made.layer == "norm" else value
 
     def target(self, place: str) -> ast.expr:
-        """Return the words for what a write goes to: an entry; an array takes no write."""
+        """Return the code for what a write goes to: an entry; an array takes no write."""
         found, reader = self.symbols.at(place), self.readers.get(place)
         if not self.has_entry(found) or (reader and reader.got):
             return expr("$array[...]", array=self.place(place))
-        return self.entry_words(found.path)
+        return self.entry_code(found.path)
 
     def increment(self, place: str) -> None:
         """Add to the entry."""
@@ -457,5 +457,5 @@ class Haiku(Jax):
 
     def initializer(self, init: Initial) -> ast.expr:
         """Return an initializer of Haiku."""
-        words = "hk.initializers.RandomNormal()" if init == "random" else "hk.initializers.Constant($x)"
-        return expr(words, x=None if init == "random" else self.expression(init))
+        code = "hk.initializers.RandomNormal()" if init == "random" else "hk.initializers.Constant($x)"
+        return expr(code, x=None if init == "random" else self.expression(init))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Fill, Unsupported, Words, expr, name
+from canireuse.emit import Code, Fill, Unsupported, expr, name
 from canireuse.program import Fate, Object
 from canireuse.program.symbols import Path
 from canireuse.spec.step import Step
@@ -28,7 +28,7 @@ def copy(haiku: "Haiku", step: Copy) -> None:
     derive(haiku, step, "dict($tree)" if step.shallow else "jax.tree.map(jnp.copy, $tree)")
 
 
-def derive(haiku: "Haiku", step: Step, words: str, **fills: Fill) -> None:
+def derive(haiku: "Haiku", step: Step, code: str, **fills: Fill) -> None:
     """Bind a tree made of another; in its own place what was made replaces it."""
     source, to = vars(step)[step.renames], step.binding or ""
     owner = haiku.owner(source)
@@ -43,7 +43,7 @@ def derive(haiku: "Haiku", step: Step, words: str, **fills: Fill) -> None:
     for tree, new in zip(haiku.nets[owner].trees, trees, strict=True):
         if tree in held:
             part = haiku.part(haiku.entries_of(owner), tree)
-            made = expr(words, tree=part, **fills)
+            made = expr(code, tree=part, **fills)
             inside = (
                 "hk.data_structures.merge($tree, $made)" if source == to and not isinstance(part, ast.Name) else "$made"
             )
@@ -93,7 +93,7 @@ def save(haiku: "Haiku", step: Save) -> None:
 
 
 def entry_of(haiku: "Haiku", layer: Object, step: Save | None = None) -> ast.expr | None:
-    """Return the words for a layer's entry in the tree, if all that is saved is in that: a layer without others inside."""
+    """Return the code for a layer's entry in the tree, if all that is saved is in that: a layer without others inside."""
     net = haiku.nets[layer]
     if not net.make or any(one.path[1] != net.path for one in layer.parts.values()) or (step and step.only):
         return None
@@ -136,10 +136,10 @@ def restore(haiku: "Haiku", step: Restore) -> None:
         if len(trees) > 1:
             names = [name(haiku.own(f"saved_{tree}")) for tree in trees]
             haiku.emit("$names = $loaded", names=tupled(names), loaded=loaded)
-        words = "$tree |= $saved" if beside else "$tree = $saved"
-        words = "$tree = hk.data_structures.merge($tree, $saved)" if merged else words
+        code = "$tree |= $saved" if beside else "$tree = $saved"
+        code = "$tree = hk.data_structures.merge($tree, $saved)" if merged else code
         for tree, one in zip(trees, names, strict=True):
-            haiku.emit(words, tree=tree, saved=one)
+            haiku.emit(code, tree=tree, saved=one)
 
 
 def rename(haiku: "Haiku", own: dict[str, Path], source: dict[str, Path], loaded: ast.expr, *, partial: bool) -> None:
@@ -151,23 +151,23 @@ def rename(haiku: "Haiku", own: dict[str, Path], source: dict[str, Path], loaded
     for path, entry in own.items():
         known = source.get(path, None if partial else entry)
         if known is not None:
-            words = "$entry = saved['$module']['$word']"
-            haiku.emit(words, entry=haiku.entry_words(entry), module=known[1], word=known[2])
+            code = "$entry = saved['$module']['$word']"
+            haiku.emit(code, entry=haiku.entry_code(entry), module=known[1], word=known[2])
 
 
-def tupled(words: Sequence[ast.expr]) -> ast.expr:
-    """Return the words for one value, or for a tuple of several."""
-    return words[0] if len(words) == 1 else ast.Tuple(list(words), ast.Load())
+def tupled(code: Sequence[ast.expr]) -> ast.expr:
+    """Return the code for one value, or for a tuple of several."""
+    return code[0] if len(code) == 1 else ast.Tuple(list(code), ast.Load())
 
 
-def made(haiku: "Haiku", to: str, known: Known, words: ast.expr | None) -> None:
+def made(haiku: "Haiku", to: str, known: Known, code: ast.expr | None) -> None:
     """Make a model: a tree of its own, and the state beside it if there is any."""
     trees = trees_for(haiku, to, stateful=known.stateful)
-    haiku.emit("$trees = $words", trees=tupled([name(one) for one in trees[: 1 + known.stateful]]), words=words)
+    haiku.emit("$trees = $code", trees=tupled([name(one) for one in trees[: 1 + known.stateful]]), code=code)
     assert known.model is not None
     adopt(haiku, to, known.model, trees, known)
 
 
-WORDS: Words = {
+CODE: Code = {
     "copy": copy, "save": save, "restore": restore,
 }  # fmt: skip

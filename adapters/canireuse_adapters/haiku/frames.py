@@ -20,7 +20,7 @@ class Reader:
     #: whether a getter hands out something else for it
     got: bool = False
     #: the words themselves, where a function is applied otherwise
-    words: ast.expr | None = None
+    code: ast.expr | None = None
 
 
 @dataclass(eq=False)
@@ -33,7 +33,7 @@ class Known:
     kind: str
     step: Function | None = None
     stateful: bool = False
-    #: of what was built: the words for its `init`, and the entries that it makes
+    #: of what was built: the code for its `init`, and the entries that it makes
     init: ast.expr | None = None
     makes: frozenset[Path] = frozenset()
     #: whether it was initialised
@@ -72,7 +72,7 @@ class Frame:
     #: the trees that were bound, and how many random keys were drawn
     bound: set[str] = field(default_factory=set)
     keys: int = 0
-    #: of a function that makes a model, the words for its `init` and whether that makes state
+    #: of a function that makes a model, the code for its `init` and whether that makes state
     init: tuple[ast.expr, bool] | None = None
     #: what reads the variable that the step being written binds
     reader: Reader | None = None

@@ -3,7 +3,7 @@
 import ast
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Body, Lack, Names, Unsupported, Words, expr, name, statements, text
+from canireuse.emit import Body, Code, Lack, Names, Unsupported, expr, name, statements, text
 from canireuse.spec.vocabulary import (
     Assign,
     Call,
@@ -117,9 +117,9 @@ def define(haiku: "Haiku", known: Known, body: Body) -> None:
         counter = f"traces_of_{step.function}"
         haiku.emit("$counter = []", counter=counter)
         body = [*statements("$counter.append('traced')", counter=counter), *body]
-    words = "def $function($*taken):\n    $*body"
+    code = "def $function($*taken):\n    $*body"
     taken = [*known.takes, *step.takes]
-    haiku.emit(f"@jax.jit\n{words}" if step.traced else words, function=step.function, taken=taken, body=body)
+    haiku.emit(f"@jax.jit\n{code}" if step.traced else code, function=step.function, taken=taken, body=body)
     haiku.defined[known.word] = known
 
 
@@ -215,15 +215,15 @@ def invoke(haiku: "Haiku", step: Invoke) -> None:
         haiku.bind_here(step.as_, expr("$function($*given)", function=called(haiku, known), given=given))
 
 
-def results(haiku: "Haiku", known: Known, to: str | None, words: ast.expr) -> None:
+def results(haiku: "Haiku", known: Known, to: str | None, code: ast.expr) -> None:
     """Bind what a function returns; a training step returns what it changes before it."""
     if known.kind != "step":
-        haiku.bind_here(to, words)
+        haiku.bind_here(to, code)
         return
     if haiku.in_function:
         raise Unsupported(learning.RETURNED)
     names = [name(one) for one in (*known.changed, *([to] if to else []))]
-    haiku.emit("$names = $words", names=ast.Tuple(names, ast.Load()), words=words)
+    haiku.emit("$names = $code", names=ast.Tuple(names, ast.Load()), code=code)
 
 
 def apply(haiku: "Haiku", step: Invoke, known: Known, given: list[ast.expr]) -> None:
@@ -238,12 +238,12 @@ def apply(haiku: "Haiku", step: Invoke, known: Known, given: list[ast.expr]) -> 
         made = expr("$word.init($key, $*given)", word=known.word, key=haiku.key(), given=given)
         haiku.body += haiku.initialised(made, stateful=known.stateful)
     function = expr("hk.transform($word).apply" if known.kind == "body" else "jax.jit($word.apply)", word=known.word)
-    words = "$function(params, state, None, $*given)[0]" if known.stateful else "$function(params, None, $*given)"
-    value = expr(words, function=known.compiled or function, given=given)
+    code = "$function(params, state, None, $*given)[0]" if known.stateful else "$function(params, None, $*given)"
+    value = expr(code, function=known.compiled or function, given=given)
     haiku.bind_here(step.as_, value)
     found = haiku.symbols.names[step.invoke].returns
     if step.as_ and found is not None and found.path:
-        haiku.frame.reader = Reader(words=value)
+        haiku.frame.reader = Reader(code=value)
 
 
 def called(haiku: "Haiku", known: Known) -> ast.expr:
@@ -265,8 +265,8 @@ def thread(haiku: "Haiku", step: Thread) -> None:
     known = haiku.known(step)
     function = called(haiku, known) if known.kind == "body" else name(known.word)
     with haiku.apart() as body:
-        words = expr("pool.submit($function, $*taken).result()", function=function, taken=map(name, known.takes))
-        results(haiku, known, step.as_, words)
+        code = expr("pool.submit($function, $*taken).result()", function=function, taken=map(name, known.takes))
+        results(haiku, known, step.as_, code)
     haiku.turns(step.times, statements("with futures.ThreadPoolExecutor(1) as pool:\n    $*body", body=body))
 
 
@@ -304,6 +304,6 @@ LACKS = (
     Lack("assign", lambda haiku, _: haiku.frame.is_body, INSIDE),
     Lack("assign", lambda haiku, _: haiku.inside("traced", "scan"), PURE),
 )  # fmt: skip
-WORDS: Words = {
+CODE: Code = {
     "function": function, "invoke": invoke, "thread": thread, "repeat": repeat, "scan": scan, "assign": assign,
 }  # fmt: skip

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Body, Fill, Lack, Names, Unsupported, Words, expr, literal, name, statements, text
+from canireuse.emit import Body, Code, Fill, Lack, Names, Unsupported, expr, literal, name, statements, text
 from canireuse.program import Object, Slot
 from canireuse.spec.vocabulary import Call, Layer, Module, Wrap
 from canireuse_adapters.haiku.frames import Known
@@ -30,7 +30,7 @@ LAYERS = {
     },
     "cell": {"kernel": Slot("input_to_hidden.w"), "bias": Slot("input_to_hidden.b"), "recurrent": Slot("hidden_to_hidden.w")},
 }  # fmt: skip
-#: kind of layer -> the words that make it, what they call the start of its bias, and what they say where there is none
+#: kind of layer -> the code that makes it, what they call the start of its bias, and what they say where there is none
 MAKE: dict[str, tuple[str, str, dict[str, Fill]]] = {
     "dense": ("hk.Linear($units, $**bias, w_init=$kernel)", "b_init", {"with_bias": False}),
     "embedding": ("hk.Embed($inputs, $units, w_init=$kernel)", "", {}),
@@ -61,7 +61,7 @@ class Net:
     """How functions make a layer or a module, and what applies it."""
 
     word: str
-    #: the words that make a layer, up to its name; none of a module, which is made of layers
+    #: the code that makes a layer, up to its name; none of a module, which is made of layers
     make: ast.expr | None = None
     #: an input of the right shape
     sample: ast.expr | None = None
@@ -74,7 +74,7 @@ class Net:
     around: tuple[ast.expr, ...] = ()
     #: part -> where the layer's own variable was, and the contexts that hand out another in its place
     handed: dict[str, tuple[tuple[str, ...], tuple[ast.expr, ...]]] = field(default_factory=dict)
-    #: the words for the function that applies it, and whether that keeps state
+    #: the code for the function that applies it, and whether that keeps state
     function: ast.expr | None = None
     keeps: bool = False
     #: the function that made the model
@@ -113,13 +113,13 @@ def kind_of(owner: Object) -> str:
 
 
 def constructed(haiku: "Haiku", step: Layer) -> tuple[ast.expr, ast.expr]:
-    """Return the words that make a layer, and an input of the right shape."""
-    words, option, none = MAKE[step.layer]
+    """Return the code that makes a layer, and an input of the right shape."""
+    code, option, none = MAKE[step.layer]
     if step.layer == "cell":
         haiku.idiom("`hk.VanillaRNN` applies relu, so a core with tanh is a subclass of `hk.RNNCore`.")
     kernel, recurrent = haiku.initializer(step.kernel), haiku.initializer(step.recurrent)
     bias = none if step.bias is None else {option: haiku.initializer(step.bias)}
-    made = expr(words, inputs=step.inputs, units=step.units, kernel=kernel, recurrent=recurrent, bias=bias)
+    made = expr(code, inputs=step.inputs, units=step.units, kernel=kernel, recurrent=recurrent, bias=bias)
     sample = "jnp.zeros([1], int)" if step.layer == "embedding" else "jnp.zeros([1, $inputs])"
     return made, expr(sample, inputs=step.inputs)
 
@@ -190,7 +190,7 @@ def stateful(owner: Object) -> bool:
 
 
 def constructor(haiku: "Haiku", layer: Object, fresh: Sequence[Object]) -> ast.expr:
-    """Return the words that make a layer: with the name it was given, or, when made again, the one it got."""
+    """Return the code that makes a layer: with the name it was given, or, when made again, the one it got."""
     path, made = haiku.nets[layer].path, haiku.nets[layer].make
     assert isinstance(made, ast.Call)
     assert isinstance(layer.made, Layer)
@@ -231,8 +231,8 @@ def write(haiku: "Haiku", called: list[Object], needed: list[Object], fresh: Seq
                 inside = [*calls(haiku, owner), *statements("return inputs")]
                 body += statements(f"def $inner({inputs(owner)}):\n    $*inside", inner=inner, inside=inside)
         calling: list[ast.AST] = [call_of(haiku, one, haiku.nets[one].sample, expr("True")) for one in fresh]
-        words = "def make(*_):\n    $*calling\nreturn make, {$**names}"
-        body += statements(words, calling=calling or [ast.Pass()], names=names)
+        code = "def make(*_):\n    $*calling\nreturn make, {$**names}"
+        body += statements(code, calling=calling or [ast.Pass()], names=names)
         unbind(body, Names(body).read)
     haiku.body += haiku.transformed(word, body, own=inputs(called[0]) if alone else "", stateful=keeps, multi=not alone)
     for owner in called:
@@ -268,10 +268,10 @@ def calls(haiku: "Haiku", owner: Object) -> Body:
 def call_of(
     haiku: "Haiku", owner: Object, on: Fill = None, training: Fill = None, made: ast.expr | None = None
 ) -> ast.expr:
-    """Return the words for the call of a layer inside a function: of its name there, or of the words that make it."""
+    """Return the code for the call of a layer inside a function: of its name there, or of the code that makes it."""
     inner = next((one for one in owner.parts.values() if one.is_owner), owner)
     kind = kind_of(owner) + ("/norm" if inner is not owner and kind_of(inner) == "norm" else "")
-    words = {
+    code = {
         "norm": "$layer($on, $training)",
         "cell": "$layer($on, $layer.initial_state($on.shape[0]))[0]",
         "rnn": "hk.dynamic_unroll($inner, $on, $inner.initial_state($on.shape[0]), time_major=False)[0]",
@@ -279,7 +279,7 @@ def call_of(
         "time_distributed/norm": "hk.BatchApply($inner)($on, $training)",
     }  # fmt: skip
     return expr(
-        words.get(kind, "$layer($on)"), layer=made or haiku.nets[owner].word, inner=haiku.nets[inner].word,
+        code.get(kind, "$layer($on)"), layer=made or haiku.nets[owner].word, inner=haiku.nets[inner].word,
         on=on or expr("inputs"), training=training or expr("is_training"),
     )  # fmt: skip
 
@@ -305,15 +305,15 @@ def call(haiku: "Haiku", step: Call) -> None:
     params, state = given.values()
     flag = [literal(step.training)] if stateful(owner) else []
     taken = [params, *([state] if net.keeps else []), literal(None), haiku.expression(step.on), *flag]
-    words = expr("$function($*taken)", function=net.function, taken=taken)
+    code = expr("$function($*taken)", function=net.function, taken=taken)
     if not (net.keeps and step.training and flag):
-        haiku.bind_here(step.as_, expr("$words[0]" if net.keeps else "$words", words=words))
+        haiku.bind_here(step.as_, expr("$code[0]" if net.keeps else "$code", code=code))
         return
     if haiku.in_function:
         raise Unsupported(
             "Under `jax.jit` and `jax.grad` a norm's new state is a result of its own; this project has no words yet that take it out."
         )
-    haiku.emit("$to, $state = $words", to=step.as_ or "_", state=net.trees[1], words=words)
+    haiku.emit("$to, $state = $code", to=step.as_ or "_", state=net.trees[1], code=code)
 
 
 LACKS = (
@@ -325,4 +325,4 @@ LACKS = (
     Lack("wrap", lambda haiku, step: (kind_of(haiku.owner(step.wrap)) == "cell") != (step.inside == "rnn"),
         "`hk.dynamic_unroll` runs a core over time, and no other layer."),
 )  # fmt: skip
-WORDS: Words = {"call": call, "layer": note, "wrap": note, "module": note}
+CODE: Code = {"call": call, "layer": note, "wrap": note, "module": note}

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Fill, Lack, Unsupported, Words, expr, literal, name, statements
+from canireuse.emit import Code, Fill, Lack, Unsupported, expr, literal, name, statements
 from canireuse.program import free_names
 from canireuse.program.symbols import Path
 from canireuse.spec.step import Step
@@ -34,8 +34,8 @@ class Moved:
 
     def part(self, value: Fill) -> ast.expr:
         """Return the part of a tree that is moved."""
-        words = "hk.data_structures.filter($picker, $value)" if self.picker else "$value"
-        return expr(words, picker=self.picker, value=value)
+        code = "hk.data_structures.filter($picker, $value)" if self.picker else "$value"
+        return expr(code, picker=self.picker, value=value)
 
 
 # -- what is trained
@@ -69,8 +69,8 @@ def pick(haiku: "Haiku", moved: Moved) -> None:
     if {path for path in haiku.entries() if path[0] == moved.tree} != set(moved.trained):
         moved.picker = haiku.function_name("trained")
         paths = literal(["/".join(one[1:]) for one in moved.trained])
-        words = "def $picker(module, name, value):\n    return f'{module}/{name}' in $paths"
-        haiku.emit(words, picker=moved.picker, paths=paths)
+        code = "def $picker(module, name, value):\n    return f'{module}/{name}' in $paths"
+        haiku.emit(code, picker=moved.picker, paths=paths)
 
 
 # -- gradients
@@ -111,16 +111,14 @@ def move(haiku: "Haiku", optimizer: str, moved: Moved, losses: Sequence[str], ti
     slope = slopes[0]
     for one in slopes[1:]:
         slope = expr("jax.tree.map(jnp.add, $slope, $one)", slope=slope, one=one)
-    words = (
-        "updates, $moments = $optimizer.update($slope, $moments, $tree)\n$tree = optax.apply_updates($tree, updates)"
-    )
+    code = "updates, $moments = $optimizer.update($slope, $moments, $tree)\n$tree = optax.apply_updates($tree, updates)"
     if moved.picker:
-        words = (
+        code = (
             "part = $part\nupdates, $moments = $optimizer.update($slope, $moments, part)\n"
             "$tree = hk.data_structures.merge($tree, optax.apply_updates(part, updates))"
         )
     body = statements(
-        words, optimizer=optimizer, moments=moved.moments, tree=moved.tree, part=moved.part(moved.tree), slope=moved.part(slope),
+        code, optimizer=optimizer, moments=moved.moments, tree=moved.tree, part=moved.part(moved.tree), slope=moved.part(slope),
     )  # fmt: skip
     haiku.turns(times, body)
 
@@ -147,10 +145,10 @@ def update(haiku: "Haiku", step: Update) -> None:
     if not moved.picker and not haiku.in_function:
         pick(haiku, moved)
     scalars = [step.minimize] if isinstance(step.minimize, str) else step.minimize
-    words = ["loss"] if len(scalars) == 1 else [haiku.own(f"loss_{number}") for number in range(len(scalars))]
-    for word, scalar in zip(words, scalars, strict=True):
+    code = ["loss"] if len(scalars) == 1 else [haiku.own(f"loss_{number}") for number in range(len(scalars))]
+    for word, scalar in zip(code, scalars, strict=True):
         loss(haiku, step.steps, scalar, [moved.tree], word)
-    move(haiku, step.update, moved, words, step.times)
+    move(haiku, step.update, moved, code, step.times)
 
 
 def slots(haiku: "Haiku", step: Expect) -> ast.expr:
@@ -167,6 +165,6 @@ LACKS = (
         "Inside a transformed function parameters are arrays already; Haiku users differentiate its `apply`."),
     Lack(("train", "update"), lambda haiku, _: haiku.in_function or haiku.frame.is_body, RETURNED),
 )  # fmt: skip
-WORDS: Words = {
+CODE: Code = {
     "freeze": freeze, "unfreeze": freeze, "gradient": gradient, "train": train, "optimizer": optimizer, "update": update,
 }  # fmt: skip

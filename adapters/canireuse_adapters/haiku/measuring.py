@@ -3,7 +3,7 @@
 import ast
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Fill, Reads, Unsupported, Words, expr, name, statements
+from canireuse.emit import Code, Fill, Reads, Unsupported, expr, name, statements
 from canireuse.program import places_of
 from canireuse.spec.model import Spec
 from canireuse.spec.step import Step
@@ -71,9 +71,9 @@ def finder(haiku: "Haiku", step: Measure) -> None:
     names = [name(one) for one in bound]
     body = [*frame.body, *(statements("return $names", names=tupled(names)) if names else [])]
     haiku.body += haiku.transformed(word, body, stateful=frame.stateful)
-    words = haiku.applied(Reader(word, stateful=frame.stateful), "params")
-    line = "$names = $words" if names else "$words"
-    haiku.frame.hoisted[id(step)] = statements(line, names=tupled(names) if names else None, words=words)
+    code = haiku.applied(Reader(word, stateful=frame.stateful), "params")
+    line = "$names = $code" if names else "$code"
+    haiku.frame.hoisted[id(step)] = statements(line, names=tupled(names) if names else None, code=code)
 
 
 def measure(haiku: "Haiku", step: Measure) -> None:
@@ -140,8 +140,8 @@ def everything(haiku: "Haiku", inside: str | None, *, trained: bool = False) -> 
     if path in {"", TOP}:
         return trees
     haiku.idiom("A scope keeps no list: what it holds is filtered out of the tree by its path.")
-    words = "hk.data_structures.filter(lambda module, *_: f'{module}/'.startswith('$path'), $tree)"
-    return [expr(words, path=f"{path}/", tree=tree) for tree in trees]
+    code = "hk.data_structures.filter(lambda module, *_: f'{module}/'.startswith('$path'), $tree)"
+    return [expr(code, path=f"{path}/", tree=tree) for tree in trees]
 
 
 def listed(haiku: "Haiku", step: Expect) -> ast.expr:
@@ -157,16 +157,16 @@ def names_in(haiku: "Haiku", step: Expect) -> ast.expr:
     """Return the paths in the tree."""
     parts = everything(haiku, step.inside)
     whole = parts[0] if len(parts) == 1 else expr("hk.data_structures.merge($*parts)", parts=parts)
-    words = "sorted(f'{module}/{name}' for module, name, _ in hk.data_structures.traverse($whole))"
-    return expr(words, whole=whole)
+    code = "sorted(f'{module}/{name}' for module, name, _ in hk.data_structures.traverse($whole))"
+    return expr(code, whole=whole)
 
 
 def path_of(haiku: "Haiku", step: Expect) -> ast.expr:
     """Return the path under which the tree has an array."""
     haiku.idiom("An array knows no name: its path is found by going through the tree.")
     place = step.name or ""
-    words = "next(f'{module}/{name}' for module, name, value in hk.data_structures.traverse($tree) if value is $array)"
-    return expr(words, tree=haiku.spot(place).path[0], array=haiku.place(place))
+    code = "next(f'{module}/{name}' for module, name, value in hk.data_structures.traverse($tree) if value is $array)"
+    return expr(code, tree=haiku.spot(place).path[0], array=haiku.place(place))
 
 
 def size_of(haiku: "Haiku", step: Expect) -> ast.expr:
@@ -186,7 +186,7 @@ def traces(_haiku: "Haiku", step: Expect) -> ast.expr:
     return expr("len($counter)", counter=f"traces_of_{step.traces}")
 
 
-WORDS: Words = {"measure": measure}
+CODE: Code = {"measure": measure}
 READS: Reads = {
     "variables": listed, "trainable": listed, "names": names_in, "name": path_of, "elements": size_of,
     "parameter_bytes": size_of, "slot_bytes": slot_bytes, "slots": slots, "traces": traces,

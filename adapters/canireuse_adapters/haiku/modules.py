@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Lack, Unsupported, Words, expr
+from canireuse.emit import Code, Lack, Unsupported, expr
 from canireuse.program import Object
 from canireuse.spec.vocabulary import Get, Replace, Tie, Variable
 from canireuse_adapters.haiku.layers import kind_of, layers_of, made_layers, write
@@ -57,8 +57,8 @@ def tie_layer(haiku: "Haiku", owner: Object, part: str, own: Object, other: Obje
             "    return next_getter(hk.get_params()['$module']['$word'] if context.full_name == '$path' else value)",
             creator=creator, getter=getter, path="/".join(path[1:]), module=other.path[1], word=other.path[2],
         )  # fmt: skip
-        words = ("hk.custom_creator($creator)", "hk.custom_getter($getter)")
-        contexts = tuple(expr(one, creator=creator, getter=getter) for one in words)
+        code = ("hk.custom_creator($creator)", "hk.custom_getter($getter)")
+        contexts = tuple(expr(one, creator=creator, getter=getter) for one in code)
         net.handed[part] = path, contexts
     others = [leaf.path for one in makers if one is not owner for leaf in one.parts.values()]
     if not before and own.path not in others:  # its own parameter is nobody's any more
@@ -124,8 +124,8 @@ def find_tied(haiku: "Haiku", owner: Object, parts: Iterable[str]) -> None:
         found = owner.parts[part]
         first = next(place[:2] for place in places if place[2] == found.path)
         if found.path and first != (owner, part) and isinstance(found.made, Get | Variable):
-            words = getting(haiku, found.made, found.path)
-            haiku.readers[owner, part] = haiku.finder(f"{haiku.nets[owner].word}_{part}", found.path, words)
+            code = getting(haiku, found.made, found.path)
+            haiku.readers[owner, part] = haiku.finder(f"{haiku.nets[owner].word}_{part}", found.path, code)
 
 
 LACKS = (
@@ -133,4 +133,4 @@ LACKS = (
     Lack("replace", lambda haiku, _: haiku.in_function,
         "What a Haiku module is made of stands in its code: a function puts no other member into it."),
 )  # fmt: skip
-WORDS: Words = {"tie": tie, "replace": replace}
+CODE: Code = {"tie": tie, "replace": replace}

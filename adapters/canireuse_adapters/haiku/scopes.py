@@ -4,7 +4,7 @@ import ast
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Body, Fill, Lack, Unsupported, Words, expr, literal, statements, text
+from canireuse.emit import Body, Code, Fill, Lack, Unsupported, expr, literal, statements, text
 from canireuse.program.symbols import Path
 from canireuse.spec.step import Initial, OddFlag
 from canireuse.spec.vocabulary import DefaultScope, Get, Intercept, Reenter, Scope, Variable
@@ -53,7 +53,7 @@ def scope(haiku: "Haiku", step: Scope | DefaultScope | Reenter) -> None:
 
 
 def forced(path: Path) -> ast.expr:
-    """Return the words for a scope that is entered by its path, from wherever this is."""
+    """Return the code for a scope that is entered by its path, from wherever this is."""
     return expr("hk.name_scope(hk.force_name('$path'))", path="/".join(path))
 
 
@@ -94,21 +94,21 @@ def intercept(haiku: "Haiku", step: Intercept) -> None:
 def get(haiku: "Haiku", step: Get | Variable) -> None:
     """Get a parameter, or a piece of state, which is not trained; Haiku makes no variable in another way."""
     entry, numbered = haiku.entry_of(step), step.numbered if isinstance(step, Get) else None
-    words = getting(haiku, step, entry)
+    code = getting(haiku, step, entry)
     haiku.frame.stateful |= entry[0] == "state"
     if (
         numbered is not None
         and haiku.frame.is_body
         and not (step.as_ and (haiku.frame.timed or step.as_ in haiku.facts.read))
     ):
-        haiku.emit("for number in range($times):\n    $words", times=numbered, words=words)
+        haiku.emit("for number in range($times):\n    $code", times=numbered, code=code)
         return
     if numbered is not None:
-        words = expr("[$words for number in range($times)]", words=words, times=numbered)
+        code = expr("[$code for number in range($times)]", code=code, times=numbered)
     if haiku.frame.is_body:
-        haiku.bind_here(step.as_, words)
+        haiku.bind_here(step.as_, code)
         return
-    reader = haiku.finder(f"find_{step.as_ or entry[-1]}", entry, words, haiku.frame.around)
+    reader = haiku.finder(f"find_{step.as_ or entry[-1]}", entry, code, haiku.frame.around)
     reader.got = haiku.frame.getters > 0
     found = haiku.applied(reader, entry[0])
     if haiku.in_function or numbered is not None:
@@ -119,7 +119,7 @@ def get(haiku: "Haiku", step: Get | Variable) -> None:
 
 
 def getting(haiku: "Haiku", step: Get | Variable, entry: Path) -> ast.expr:
-    """Return the words that get a variable in a function: by its name, shape and dtype, and its initializer."""
+    """Return the code that gets a variable in a function: by its name, shape and dtype, and its initializer."""
     word: ast.expr = text(entry[-1])
     if isinstance(step, Get) and step.numbered is not None:
         word = ast.JoinedStr([text(f"{entry[-1]}_"), ast.FormattedValue(expr("number"), -1)])
@@ -154,7 +154,7 @@ LACKS = (
         "`hk.get_parameter` takes no reuse flag: `init` makes what is missing, and `apply` refuses it."),
     Lack(("get", "variable"), lambda _, step: step.collection is not None, NO_COLLECTIONS),
 )  # fmt: skip
-WORDS: Words = {
+CODE: Code = {
     **dict.fromkeys(VERBS, scope), "current_scope": lambda _haiku, _step: None,
     "intercept": intercept, "get": get, "variable": get,
 }  # fmt: skip

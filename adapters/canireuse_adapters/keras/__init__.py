@@ -24,8 +24,8 @@ NO_DEFAULTS = {
     "penalty": "Keras layers hand no regularizer down to what is made inside: each `add_weight` says its own.",
     "auxiliary_name_scope": "A Keras layer always opens the name scope of its name when it makes variables.",
 }
-WORDS = {
-    **scopes.WORDS, **layers.WORDS, **modules.WORDS, **checkpoints.WORDS, **learning.WORDS, **functions.WORDS,
+CODE = {
+    **scopes.CODE, **layers.CODE, **modules.CODE, **checkpoints.CODE, **learning.CODE, **functions.CODE,
     "measure": measuring.measure,
 }  # fmt: skip
 EFFECTS = {**layers.EFFECTS, **modules.EFFECTS, **checkpoints.EFFECTS, **functions.EFFECTS}
@@ -142,14 +142,14 @@ class Keras(Emitter):
         "intercept": "Keras has no getter that could be exchanged: a layer computes with what its `call` reads.",
         **{f"{verb}.{option}": reason for verb in ("scope", "reenter") for option, reason in NO_DEFAULTS.items()},
     }
-    array_words, data_words = "keras.ops.array($x)", "keras.ops.convert_to_numpy($x).tolist()"
+    array_code, data_code = "keras.ops.array($x)", "keras.ops.convert_to_numpy($x).tolist()"
     package, everything = "keras", "root"
     fences = {
         "cpu": "on JAX: jax.block_until_ready; on TensorFlow and PyTorch a call returns when it is done",
         "gpu": "on TensorFlow: tf.test.experimental.sync_devices; on JAX: jax.block_until_ready; on PyTorch: torch.cuda.synchronize",
     }
     layers = LAYERS
-    words, notes, effects, lacks, reads = WORDS, scopes.NOTES, EFFECTS, LACKS, measuring.READS
+    code, notes, effects, lacks, reads = CODE, scopes.NOTES, EFFECTS, LACKS, measuring.READS
     start_afresh = measuring.start_afresh
 
     nesting = ("carried", "loop")
@@ -231,7 +231,7 @@ class Keras(Emitter):
         return measuring.fence(self)
 
     def step(self, step: Step) -> None:
-        """Word one step, and note what it moves in a measured loop."""
+        """Emit one step, and note what it moves in a measured loop."""
         super().step(step)
         measuring.note_moved(self, step)
 
@@ -255,26 +255,26 @@ class Keras(Emitter):
         functions = [one for one in self.facts.steps if isinstance(one, Function) and one.function in lazy]
         return any(inner is step for inner in walk(functions))
 
-    # -- words for places
+    # -- code for places
 
     def top(self, first: str) -> ast.expr:
-        """Return the words for a name; a scope is reached from the root."""
+        """Return the code for a name; a scope is reached from the root."""
         found = self.symbols.names.get(first)
         return layer_at(found.path) if found and found.kind == "scope" else name(first)
 
     def spelled(self, place: str, *, reading: bool = False) -> ast.expr:
-        """Return the words for a place along its own path; a layer whose variables are named before its first call is built."""
+        """Return the code for a place along its own path; a layer whose variables are named before its first call is built."""
         first, *rest = place.split(".")
-        found, words = self.symbols.names.get(first), self.top(first)
+        found, code = self.symbols.names.get(first), self.top(first)
         for part in rest:
             if found and found.kind == "layer":
-                build(self, words, found)
-            words = self.kept(words, found.slot(part) if found else Slot(part), reading=reading)
+                build(self, code, found)
+            code = self.kept(code, found.slot(part) if found else Slot(part), reading=reading)
             found = found.parts.get(part) if found else None
-        return words
+        return code
 
     def kept(self, owner: ast.expr, slot: Slot, *, reading: bool) -> ast.expr:
-        """Return the words for what an owner keeps in a slot: a functional model hands out its layers by name, or by where they stand."""
+        """Return the code for what an owner keeps in a slot: a functional model hands out its layers by name, or by where they stand."""
         if slot.kind == "named":
             return expr("$owner.get_layer('$name')", owner=owner, name=slot.attribute)
         if slot.kind == "numbered":
@@ -298,13 +298,13 @@ class Keras(Emitter):
         """Add one at once."""
         self.emit("$place.assign($place + 1)", place=self.place(place))
 
-    def note_same_words(self, step: Expect, first: ast.expr, second: ast.expr) -> None:
+    def note_same_code(self, step: Expect, first: ast.expr, second: ast.expr) -> None:
         """Refuse to compare a place with itself: a model lists a layer that is used twice once, under its name."""
         if step.identical and alike(first, second):
             raise Unsupported(
                 "A Keras model keeps a layer that is used in several places once, under its name: there are no two places to compare."
             )
-        super().note_same_words(step, first, second)
+        super().note_same_code(step, first, second)
 
 
 def is_import_of(line: ast.stmt, modules: tuple[str, ...]) -> bool:

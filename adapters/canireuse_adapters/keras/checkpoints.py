@@ -3,7 +3,7 @@
 import ast
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Effects, Fill, Unsupported, Words, expr
+from canireuse.emit import Code, Effects, Fill, Unsupported, expr
 from canireuse.program import Object
 from canireuse.spec.vocabulary import Layer, Restore, Save
 from canireuse_adapters.keras.classes import class_of, tie_of, tied_classes
@@ -30,7 +30,7 @@ COPIES = {
 
 def copied(keras: "Keras", to: str, of: str) -> None:
     """Copy in one of the ways that Keras has."""
-    found, way, words = keras.at(of), keras.way.get("copy", "deepcopy"), keras.place(of)
+    found, way, code = keras.at(of), keras.way.get("copy", "deepcopy"), keras.place(of)
     style = keras.style(found)
     if way == "clone" and style not in {"functional", "subclass"}:
         raise OtherKind("`keras.models.clone_model` clones models; a layer is copied through its config.")
@@ -38,7 +38,7 @@ def copied(keras: "Keras", to: str, of: str) -> None:
         raise Unsupported(NO_CONFIG)
     if way == "pickle" and (style == "subclass" or tied_classes(keras, found)):
         raise OtherKind("Pickle finds a class by the module that it is imported from; a script's own has none.")
-    keras.emit(COPIES[way], to=to, source=words)
+    keras.emit(COPIES[way], to=to, source=code)
 
 
 def lacks_config(keras: "Keras", found: Object) -> bool:
@@ -52,14 +52,14 @@ def lacks_config(keras: "Keras", found: Object) -> bool:
 
 def made_anew(keras: "Keras", of: str, new: str, dtype: str | None = None) -> None:
     """Write a second object made from the config of the first, with another dtype if one is given; the values are handed over."""
-    found, words = keras.at(of), keras.place(of)
+    found, code = keras.at(of), keras.place(of)
     if found.kind == "unknown" or lacks_config(keras, found):
         raise Unsupported(NO_CONFIG)
-    build(keras, words, found)
-    fills: dict[str, Fill] = {"new": new, "words": words, "dtype": dtype}
+    build(keras, code, found)
+    fills: dict[str, Fill] = {"new": new, "code": code, "dtype": dtype}
     if isinstance(found.made, Layer) and found.kind == "layer":
-        config = "{**$words.get_config(), 'dtype': '$dtype'}" if dtype else "$words.get_config()"
-        keras.emit(f"$new = $kind.from_config({config})", kind=class_words(keras, found.made), **fills)
+        config = "{**$code.get_config(), 'dtype': '$dtype'}" if dtype else "$code.get_config()"
+        keras.emit(f"$new = $kind.from_config({config})", kind=class_code(keras, found.made), **fills)
         keras.emit("$new.build($shape)", new=new, shape=shape(found))
     elif keras.style(found) == "functional":
         options: dict[str, Fill] = {}
@@ -67,18 +67,18 @@ def made_anew(keras: "Keras", of: str, new: str, dtype: str | None = None) -> No
             anew = "lambda layer: layer.__class__.from_config({**layer.get_config(), 'dtype': '$dtype'})"
             options["clone_function"] = expr(anew, dtype=dtype)
             options |= {"recursive": True} if any(one.kind == "module" for one in found.parts.values()) else {}
-        keras.emit("$new = keras.models.clone_model($words, $**options)", **fills, options=options)
+        keras.emit("$new = keras.models.clone_model($code, $**options)", **fills, options=options)
     elif dtype:
         raise Unsupported(
             "A dtype is handed to each layer: Keras makes single layers and functional models anew with another."
         )
     else:
-        keras.emit("$new = deepcopy($words)", **fills)
+        keras.emit("$new = deepcopy($code)", **fills)
         return
-    keras.emit("$new.set_weights($words.get_weights())", **fills)
+    keras.emit("$new.set_weights($code.get_weights())", **fills)
 
 
-def class_words(keras: "Keras", made: Layer) -> str:
+def class_code(keras: "Keras", made: Layer) -> str:
     """Return the class of a single layer."""
     return class_of(made.as_) if tie_of(keras, made) else f"keras.layers.{CLASSES[made.layer]}"
 
@@ -88,29 +88,29 @@ def class_words(keras: "Keras", made: Layer) -> str:
 
 def save(keras: "Keras", step: Save) -> None:
     """Save in the way that the restore will read."""
-    found, words, way = keras.at(step.save), keras.place(step.save), keras.way.get("restore", "weights")
+    found, code, way = keras.at(step.save), keras.place(step.save), keras.way.get("restore", "weights")
     check_way(keras, found, way)
     style = keras.style(found)
     if style != "functional":
-        build(keras, words, found)
-    fills: dict[str, Fill] = {"to": step.to, "words": words}
+        build(keras, code, found)
+    fills: dict[str, Fill] = {"to": step.to, "code": code}
     match way:
         case "set-weights":
-            keras.emit("$to = $words.get_weights()", **fills)
+            keras.emit("$to = $code.get_weights()", **fills)
         case "config":
-            keras.emit("$to = $words.get_config(), $words.get_weights()", **fills)
+            keras.emit("$to = $code.get_config(), $code.get_weights()", **fills)
         case "weights":
-            note_built(keras, words, found)
-            keras.emit("$to = tempfile.mkdtemp() + '/model.weights.h5'\n$words.save_weights($to)", **fills)
+            note_built(keras, code, found)
+            keras.emit("$to = tempfile.mkdtemp() + '/model.weights.h5'\n$code.save_weights($to)", **fills)
         case _:
-            keras.emit("$to = tempfile.mkdtemp() + '$file'\n$words.save($to)", file=f"/model.{way}", **fills)
+            keras.emit("$to = tempfile.mkdtemp() + '$file'\n$code.save($to)", file=f"/model.{way}", **fills)
 
 
-def note_built(keras: "Keras", words: ast.expr, found: Object) -> None:
+def note_built(keras: "Keras", code: ast.expr, found: Object) -> None:
     """Say that a model is built of which the parts alone were called."""
     if keras.style(found) == "subclass" and not found.built:
         keras.idiom("A model of which the parts alone were called counts as unbuilt: `built` is set by hand.")
-        keras.emit("$words.built = True", words=words)
+        keras.emit("$code.built = True", code=code)
 
 
 def check_way(keras: "Keras", found: Object, way: str) -> None:
@@ -130,22 +130,22 @@ def check_way(keras: "Keras", found: Object, way: str) -> None:
 
 def restore(keras: "Keras", step: Restore) -> None:
     """Restore in place, or load a new object under the name."""
-    way, words = keras.way.get("restore", "weights"), keras.place(step.restore)
+    way, code = keras.way.get("restore", "weights"), keras.place(step.restore)
     if step.partial and way != "weights":
         raise OtherKind("Only `load_weights` takes `skip_mismatch`, which leaves out what a file lacks.")
     found = keras.at(step.restore) if way in IN_PLACE else saved(keras, step)
-    fills: dict[str, Fill] = {"words": words, "kept": step.given_by}
+    fills: dict[str, Fill] = {"code": code, "kept": step.given_by}
     options: dict[str, Fill] = {}
     if way in IN_PLACE:
-        build(keras, words, found)
+        build(keras, code, found)
     match way:
         case "set-weights":
-            keras.emit("$words.set_weights($kept)", **fills)
+            keras.emit("$code.set_weights($kept)", **fills)
         case "weights":
             if saved(keras, step).made is not found.made:  # else it was said when it was saved
-                note_built(keras, words, found)
+                note_built(keras, code, found)
             options = {"skip_mismatch": True} if step.partial else {}
-            keras.emit("$words.load_weights($kept, $**options)", **fills, options=options)
+            keras.emit("$code.load_weights($kept, $**options)", **fills, options=options)
         case "config":
             from_config(keras, step, found)
         case _:
@@ -166,7 +166,7 @@ def from_config(keras: "Keras", step: Restore, found: Object) -> None:
     keras.idiom(LOADED)
     fills: dict[str, Fill] = {"to": step.restore, "kept": step.given_by}
     kind: Fill = "keras.Model" if keras.style(found) == "functional" else expr("$to.__class__", **fills)
-    kind = class_words(keras, found.made) if isinstance(found.made, Layer) and found.kind == "layer" else kind
+    kind = class_code(keras, found.made) if isinstance(found.made, Layer) and found.kind == "layer" else kind
     keras.emit("$to = $kind.from_config($kept[0])", kind=kind, **fills)
     if kind_of(found):
         keras.emit("$to.build($shape)", **fills, shape=shape(found))
@@ -181,7 +181,7 @@ def restored(keras: "Keras", step: Restore) -> None:
         has_variables(other)
 
 
-WORDS: Words = {
+CODE: Code = {
     "copy": lambda keras, step: copied(keras, step.as_, step.copy_), "save": save, "restore": restore,
 }  # fmt: skip
 EFFECTS: Effects = {"restore": restored}

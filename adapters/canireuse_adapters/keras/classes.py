@@ -49,7 +49,7 @@ LOCAL: dict[str, Fill] = {word: word for word in ("inputs", "input_shape", "kwar
 
 
 def initializer(value: Any) -> ast.expr:
-    """Return the words for an initializer."""
+    """Return the code for an initializer."""
     if value == "random":
         return expr("keras.initializers.RandomNormal(stddev=1.0)")
     if value in (0, 1) and not isinstance(value, list):
@@ -121,8 +121,8 @@ def tied_layer(keras: "Keras", step: Layer, tie: Tie, last: dict[str, Fill]) -> 
     with keras.apart() as made:
         keras.emit("self.$part = $taken", part=part, taken=attribute(expr("self.tied_to"), [slot.attribute]))
         for own in rest:
-            words = "self.$own = self.add_weight($shape, initializer=self.$start, name='$own')"
-            keras.emit(words, own=own, start=f"{own}_initializer", shape=expr(SHAPES[own], **LOCAL))
+            code = "self.$own = self.add_weight($shape, initializer=self.$start, name='$own')"
+            keras.emit(code, own=own, start=f"{own}_initializer", shape=expr(SHAPES[own], **LOCAL))
     with keras.apart() as built:
         keras.emit(BUILD, made=made, **LOCAL)
     starts: dict[str, Fill] = {f"{own}_initializer": initializer(getattr(step, own)) for own in rest}
@@ -132,7 +132,7 @@ def tied_layer(keras: "Keras", step: Layer, tie: Tie, last: dict[str, Fill]) -> 
 
 
 def in_turn(called: list[ast.expr], outputs: ast.expr) -> ast.expr:
-    """Return the words that call one after the other."""
+    """Return the code that calls one after the other."""
     for one in called:
         outputs = expr("$one($outputs)", one=one, outputs=outputs)
     return outputs

@@ -4,7 +4,7 @@ import ast
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Effects, Emitter, Lack, Words, expr, name
+from canireuse.emit import Code, Effects, Emitter, Lack, expr, name
 from canireuse.spec.step import Array, Step
 from canireuse.spec.vocabulary import (
     Assign,
@@ -87,8 +87,8 @@ def jitted(keras: "Keras", step: Function) -> None:
         with keras.stateless(mapping, expr("$state", state=state), scope=changes):
             keras.steps(step.steps)
             if step.returns:
-                words = "$x.value" if keras.at(step.returns).kind == "variable" else "$x"
-                result = expr(words, x=keras.expression(step.returns))
+                code = "$x.value" if keras.at(step.returns).kind == "variable" else "$x"
+                result = expr(code, x=keras.expression(step.returns))
                 keras.emit("result = $result" if changes else "return $result", result=result)
         if changes:
             keras.emit(f"return {'result, ' if step.returns else ''}{CURRENT}", state=state)
@@ -150,7 +150,7 @@ def state_of(keras: "Keras", step: Function) -> str:
 
 
 def held_in(keras: "Keras", step: Step) -> list[ast.expr]:
-    """Return the words for the variables of what a step uses, by the names that it has outside; optimizers come last."""
+    """Return the code for the variables of what a step uses, by the names that it has outside; optimizers come last."""
     mentioned = {place.partition(".")[0] for place in places_in(step)} | {one.binding for one in walk([step])}
     found = {found: name for name, found in reversed(keras.symbols.names.items()) if name in mentioned}
     held = [(name, one) for one, name in reversed(found.items())]
@@ -245,7 +245,7 @@ def trace_count(keras: "Keras", step: Expect) -> ast.expr:
     return expr(TRACES[keras.engine], x=asked(keras, function) if asked else function)
 
 
-WORDS: Words = {
+CODE: Code = {
     "repeat": repeat, "function": function, "invoke": invoke, "scan": scan,
 }  # fmt: skip
 EFFECTS: Effects = {"function": defined}

@@ -4,7 +4,7 @@ import ast
 from functools import partial
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Effects, Fill, Unsupported, Words, attribute, literal, text
+from canireuse.emit import Code, Effects, Fill, Unsupported, attribute, literal, text
 from canireuse.program import Object, places_of
 from canireuse.spec.step import Step
 from canireuse.spec.vocabulary import Block, Call, Layer, walk
@@ -55,15 +55,15 @@ def waits(found: Object) -> bool:
     return found.kind == "layer" and not found.built
 
 
-def build(keras: "Keras", words: ast.expr, found: Object) -> None:
+def build(keras: "Keras", code: ast.expr, found: Object) -> None:
     """Write the building of a layer, or of all layers of a module, that has no variables yet."""
     if not waits(found):
         return
     if found.kind == "module":
         for name, part in found.parts.items():
-            build(keras, attribute(words, [attribute_of(name)]), part)
+            build(keras, attribute(code, [attribute_of(name)]), part)
     elif not found.abstract:
-        keras.emit("$layer.build($shape)", layer=words, shape=shape(found))
+        keras.emit("$layer.build($shape)", layer=code, shape=shape(found))
         has_variables(found)
 
 
@@ -128,5 +128,5 @@ def attribute_of(name: str) -> str:
     return f"{name}_" if name in PROPERTIES else name
 
 
-WORDS: Words = {"layer": layer, "wrap": partial(wrap, package="keras"), "initialize": initialize}
+CODE: Code = {"layer": layer, "wrap": partial(wrap, package="keras"), "initialize": initialize}
 EFFECTS: Effects = {"layer": made, "wrap": wrapper}

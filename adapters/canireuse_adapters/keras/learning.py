@@ -3,7 +3,7 @@
 import ast
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Fill, Unsupported, Words, expr, literal
+from canireuse.emit import Code, Fill, Unsupported, expr, literal
 from canireuse.spec.step import Block
 from canireuse.spec.vocabulary import (
     Assign,
@@ -73,10 +73,10 @@ def tape_gradient(keras: "Keras", step: Gradient) -> None:
         keras.emit("loss = $loss", loss=leading(keras, step))
     keras.emit(TAPE, body=body)
     made = of_layer(keras, step.wrt)
-    words = "tape.gradient(loss, $wrt)"
+    code = "tape.gradient(loss, $wrt)"
     if made is not None and made.layer == "embedding":  # it comes as rows of the table
-        words = f"tf.convert_to_tensor({words})"
-    keras.bind(step.gradient, expr(words, wrt=keras.place(step.wrt)))
+        code = f"tf.convert_to_tensor({code})"
+    keras.bind(step.gradient, expr(code, wrt=keras.place(step.wrt)))
 
 
 def jax_gradient(keras: "Keras", step: Gradient) -> None:
@@ -100,8 +100,8 @@ def mapping(keras: "Keras", pairs: ast.expr) -> ast.expr:
     is_one = isinstance(pairs, ast.Tuple)
     if not keras.carried:
         return expr("[$pairs]", pairs=pairs) if is_one else pairs
-    words = f"[*[(variable, variable.value) for variable in $carried], {'' if is_one else '*'}$pairs]"
-    return expr(words, carried=keras.carried, pairs=pairs)
+    code = f"[*[(variable, variable.value) for variable in $carried], {'' if is_one else '*'}$pairs]"
+    return expr(code, carried=keras.carried, pairs=pairs)
 
 
 def torch_gradient(keras: "Keras", step: Gradient) -> None:
@@ -217,12 +217,10 @@ def jax_learn(keras: "Keras", step: Train | Update, optimizer: Fill, over: str |
             total = ast.BinOp(total, ast.Add(), one)
         keras.emit(f"return $total, {CURRENT}" if changed else "return $total", total=total, state=expr("state"))
     keras.emit("def loss(values):\n    $*body", body=body)
-    words = (
-        "slopes, updates = $grad\n$optimizer.apply(slopes, params)" if changed else "$optimizer.apply($grad, params)"
-    )
+    code = "slopes, updates = $grad\n$optimizer.apply(slopes, params)" if changed else "$optimizer.apply($grad, params)"
     grad = f"jax.grad(loss{', has_aux=True' if changed else ''})([param.value for param in params])"
     with keras.apart() as turn:
-        keras.emit(words, optimizer=optimizer, grad=expr(grad))
+        keras.emit(code, optimizer=optimizer, grad=expr(grad))
         if changed:
             keras.emit(ASSIGN_EACH, variables=expr("state"), values=expr("updates"))
     keras.turns(step.times, turn)
@@ -242,11 +240,11 @@ def changed_in(keras: "Keras", step: Block) -> list[ast.expr]:
 def slot_count(keras: "Keras", step: Expect) -> ast.expr:
     """Count the variables of the optimizer beside its iteration and its rate."""
     each = SLOTS[made_of(keras, step.slots or "").kind]
-    words = "(len($x.variables) - 2) // $each" if each > 1 else "len($x.variables) - 2"
-    return expr(words, x=keras.place(step.slots or ""), each=literal(each))
+    code = "(len($x.variables) - 2) // $each" if each > 1 else "len($x.variables) - 2"
+    return expr(code, x=keras.place(step.slots or ""), each=literal(each))
 
 
-WORDS: Words = {
+CODE: Code = {
     "gradient": gradient, "train": train, "optimizer": optimizer, "update": update,
     "freeze": "$freeze.trainable = False", "unfreeze": "$unfreeze.trainable = True",
 }  # fmt: skip

@@ -46,7 +46,7 @@ FENCES = {
 #: steps that move no variable, and those that say themselves what they move
 UNMOVED = (*READ_ONLY, CurrentScope, Function, Get, Invoke, Measure, Reenter, Scope)
 WHOLE = frozenset({"variables", "trainable", "names", "penalties", "penalty"})
-#: way of a checkpoint -> the words for its size, where that is not one of a file
+#: way of a checkpoint -> the code for its size, where that is not one of a file
 SIZES = {
     "set-weights": "sum(array.nbytes for array in $kept)",
     "config": "len(json.dumps($kept[0])) + sum(array.nbytes for array in $kept[1])",
@@ -81,8 +81,8 @@ def note_moved(keras: "Keras", step: Step) -> None:
 def fence(keras: "Keras") -> ast.expr | None:
     """Wait for the device, or on JAX for what the loop made: arrays, and values of variables."""
     if keras.engine != "jax":
-        words = FENCES[keras.engine].get(keras.device)
-        return expr(words) if words else None
+        code = FENCES[keras.engine].get(keras.device)
+        return expr(code) if code else None
     assert keras.loop
     if function := called_in(keras, keras.loop.step):
         bound = keras.loop.step.steps[0].binding
@@ -134,8 +134,8 @@ def asks_root(step: Step) -> bool:
 def dtype_of(keras: "Keras", step: Expect) -> ast.expr:
     """Return the name of the dtype."""
     is_tensor = keras.is_tensor(step.dtype or "")
-    words = "keras.backend.standardize_dtype($x.dtype)" if is_tensor else "$x.dtype"
-    return expr(words, x=keras.place(step.dtype or ""))
+    code = "keras.backend.standardize_dtype($x.dtype)" if is_tensor else "$x.dtype"
+    return expr(code, x=keras.place(step.dtype or ""))
 
 
 def bytes_of(keras: "Keras", step: Expect) -> ast.expr:
@@ -148,8 +148,8 @@ def bytes_of(keras: "Keras", step: Expect) -> ast.expr:
 
 def checkpoint_bytes(keras: "Keras", step: Expect) -> ast.expr:
     """Return the size of the file, or of the arrays and the config that stand for one."""
-    words = SIZES.get(keras.way.get("restore", "weights"), "os.path.getsize($kept)")
-    return expr(words, kept=step.checkpoint_bytes)
+    code = SIZES.get(keras.way.get("restore", "weights"), "os.path.getsize($kept)")
+    return expr(code, kept=step.checkpoint_bytes)
 
 
 def has_no_shape(keras: "Keras", step: Expect) -> bool:

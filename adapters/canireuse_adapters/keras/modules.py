@@ -3,7 +3,7 @@
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from canireuse.emit import Effects, Fill, Lack, Slot, Unsupported, Words, expr, text
+from canireuse.emit import Code, Effects, Fill, Lack, Slot, Unsupported, expr, text
 from canireuse.program import Object
 from canireuse.spec.step import Step
 from canireuse.spec.vocabulary import Call, Freeze, Layer, Module, Replace, Save, Tie
@@ -135,23 +135,23 @@ def call(keras: "Keras", step: Call) -> None:
 
 def call_with(keras: "Keras", step: Call, options: dict[str, Fill]) -> None:
     """Call with other values in place of variables, which keep their own."""
-    words = keras.place(step.call)
-    build(keras, words, keras.at(step.call))
+    code = keras.place(step.call)
+    build(keras, code, keras.at(step.call))
     on = keras.expression(step.on)
     given = {path: (keras.place(f"{step.call}.{path}"), keras.expression(value)) for path, value in step.given.items()}
-    fills: dict[str, Fill] = {"words": words, "on": on, "options": options}
+    fills: dict[str, Fill] = {"code": code, "on": on, "options": options}
     if parts := all_parts(keras, step):
         fills["values"] = [
             given[part][1] if part in given else expr("$place.value", place=keras.place(f"{step.call}.{part}"))
             for part in parts
         ]
-        keras.emit("$to, _ = $words.stateless_call([$*values], [], $on, $**options)", to=step.as_ or "_", **fills)
+        keras.emit("$to, _ = $code.stateless_call([$*values], [], $on, $**options)", to=step.as_ or "_", **fills)
         return
     pairs = [expr("($place, $value)", place=place, value=value) for place, value in given.values()]
     if keras.carried:  # a scope inside another knows nothing of the values that hold there
-        pairs.insert(0, expr("*[(variable, variable.value) for variable in $words.variables]", words=words))
-    with keras.stateless(expr("[$*pairs]", pairs=pairs), expr("$words.variables", words=words)):
-        keras.bind(step.as_, expr("$words($on, $**options)", **fills))
+        pairs.insert(0, expr("*[(variable, variable.value) for variable in $code.variables]", code=code))
+    with keras.stateless(expr("[$*pairs]", pairs=pairs), expr("$code.variables", code=code)):
+        keras.bind(step.as_, expr("$code($on, $**options)", **fills))
 
 
 def all_parts(keras: "Keras", step: Call) -> list[str]:
@@ -218,7 +218,7 @@ def is_uncalled(keras: "Keras", step: Step) -> bool:
     return found.kind != "unknown" and not has_call(found)
 
 
-WORDS: Words = {
+CODE: Code = {
     "module": module, "call": call, "tie": tie, "replace": replace,
 }  # fmt: skip
 EFFECTS: Effects = {"module": held}

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from canireuse.emit import Fill, Lack, Unsupported, Words, attribute, expr, literal, text
+from canireuse.emit import Code, Fill, Lack, Unsupported, attribute, expr, literal, text
 from canireuse.program import Mode
 from canireuse.spec.step import OddFlag, Step
 from canireuse.spec.vocabulary import Assign, Block, CurrentScope, Get, Measure, Reenter, Scope, Variable, walk
@@ -58,7 +58,7 @@ def make_layers(keras: "Keras", steps: list[Step], bound: dict[str, Path]) -> No
 
 
 def layer_at(path: Path) -> ast.expr:
-    """Return the words for the layer of a scope."""
+    """Return the code for the layer of a scope."""
     return attribute(expr("root"), map(attribute_of, path))
 
 
@@ -93,8 +93,8 @@ def get(keras: "Keras", step: Get) -> None:
     if makes and step.numbered is None:
         keras.emit("$place = $made", place=place, made=weight(keras, step))
     elif makes:
-        words = "for number in range($times):\n    setattr($here, $name, $made)"
-        keras.emit(words, **fills, made=weight(keras, step))
+        code = "for number in range($times):\n    setattr($here, $name, $made)"
+        keras.emit(code, **fills, made=weight(keras, step))
     if step.as_ or not makes:  # a look-up that nothing binds shows whether there is something: it binds the name itself
         read = expr("[getattr($here, $name) for number in range($times)]", **fills)
         keras.bind(step.as_ or keras.own(step.get), place if step.numbered is None else read)
@@ -146,7 +146,7 @@ def variable_call(keras: "Keras", step: Get | Variable) -> ast.expr:
 
 
 def details(keras: "Keras", step: Get | Variable) -> dict[str, Fill]:
-    """Return the words for dtype and trainable; PyTorch gives gradients to floats alone."""
+    """Return the code for dtype and trainable; PyTorch gives gradients to floats alone."""
     trainable = step.trainable
     if keras.engine == "torch" and step.dtype and not step.dtype.startswith("float"):
         trainable = False
@@ -168,7 +168,7 @@ def assign(keras: "Keras", step: Assign) -> None:
     keras.emit("$assign.assign($value)", assign=keras.place(step.assign), value=value)
 
 
-WORDS: Words = {
+CODE: Code = {
     "scope": enter, "reenter": enter, "current_scope": enter,
     "name_scope": "with keras.name_scope('$name_scope'):\n    $*body", "get": get, "variable": variable,
     "assign": assign, "read": "$read_data",

@@ -82,8 +82,8 @@ class Linen(Jax):
         Lack("optimizer", lambda linen, _: linen.writing, learning.OUTLIVES),
         Lack("replace", lambda linen, _: linen.writing, structure.OTHER_MEMBER),
     )
-    words = {
-        **Jax.words, **structure.WORDS, **calls.WORDS, **learning.WORDS, **checkpoints.WORDS, **functions.WORDS, **scopes.WORDS,
+    code = {
+        **Jax.code, **structure.CODE, **calls.CODE, **learning.CODE, **checkpoints.CODE, **functions.CODE, **scopes.CODE,
     }  # fmt: skip
     reads = {
         **listing.READS, "value": "$value", "shape": "list($shape_value.shape)", "dtype": "str($dtype_value.dtype)", "name": scopes.path_of,
@@ -143,9 +143,9 @@ class Linen(Jax):
         body[:] = [one for one in body if not isinstance(one, ast.Pass)]
         self.writing -= 1
 
-    def say(self, step: Step) -> None:
+    def emit_step(self, step: Step) -> None:
         """Define what a step makes, where it is asked whether that is accepted."""
-        super().say(step)
+        super().emit_step(step)
         if structure.is_tried(step):
             self.symbols.happen(step)
             self.settle()
@@ -169,7 +169,7 @@ class Linen(Jax):
     def new_variable(
         self, word: str | ast.expr, step: Variable | Get, collection: str | None = None, module: str = "self"
     ) -> ast.expr:
-        """Return the words with which a module makes a variable of the spec, in a collection."""
+        """Return the code with which a module makes a variable of the spec, in a collection."""
         word = text(word) if isinstance(word, str) else word
         collection = collection or ("constants" if step.trainable is False else "params")
         if isinstance(step, Variable) and step.start is not None:
@@ -178,12 +178,12 @@ class Linen(Jax):
         if isinstance(init, list) and shape and (start := the_one(init)) is not None:
             init = start
         dtype = [attribute(name("jnp"), [step.dtype if step.dtype != "bool" else "bool_"])] if step.dtype else []
-        words = f"{module}.param($word, $init, $shape, $*dtype)"
+        code = f"{module}.param($word, $init, $shape, $*dtype)"
         if collection != "params":
-            words = f"{module}.variable('$collection', $word, jnp.full, $shape, $value, $*dtype).value"
+            code = f"{module}.variable('$collection', $word, jnp.full, $shape, $value, $*dtype).value"
         init = 0.0 if init is None else init
         made = self.expression(init) if collection != "params" else self.initializer(init)
-        return expr(words, collection=collection, word=word, shape=shape, dtype=dtype, init=made, value=made)
+        return expr(code, collection=collection, word=word, shape=shape, dtype=dtype, init=made, value=made)
 
     def initializer(self, init: Any) -> ast.expr:
         """Return the initializer of a variable."""
@@ -246,16 +246,16 @@ class Linen(Jax):
         return name(tree.bound)
 
     def held(self, tree: Tree, place: str) -> ast.expr:
-        """Return the words for an owner inside of its module, along the place's own path."""
+        """Return the code for an owner inside of its module, along the place's own path."""
         route = self.route(tree, place)
-        words, found = self.bound(tree), tree.plan.root
+        code, found = self.bound(tree), tree.plan.root
         for part in route:
-            words = attribute(words, [layers.WRAPPED.get(part, part) if isinstance(found.made, Wrap) else part])
+            code = attribute(code, [layers.WRAPPED.get(part, part) if isinstance(found.made, Wrap) else part])
             found = found.parts[part]
-        return words
+        return code
 
     def value(self, place: str) -> ast.expr:
-        """Return the words for a value: the entry, or where several places share it, what the use at this place holds."""
+        """Return the code for a value: the entry, or where several places share it, what the use at this place holds."""
         if (got := passes.value(self, self.member(place))) is not None:
             return got
         found, (around, part) = self.symbols.at(place), self.symbols.above(place)
@@ -284,8 +284,8 @@ class Linen(Jax):
 
     def write_entry(self, tree: Tree, entry: Entry, value: ast.expr) -> None:
         """Write another tree with one entry replaced."""
-        words = replaced(name(tree.name), tree.keys(entry), value, tree.every())
-        self.emit("$tree = $words", tree=tree.name, words=words)
+        code = replaced(name(tree.name), tree.keys(entry), value, tree.every())
+        self.emit("$tree = $code", tree=tree.name, code=code)
         tree.written()
 
     def write(self, place: str, value: ast.expr) -> None:
@@ -307,9 +307,9 @@ class Linen(Jax):
 
     # -- observations
 
-    def note_same_words(self, step: Expect, first: ast.expr, second: ast.expr) -> None:
+    def note_same_code(self, step: Expect, first: ast.expr, second: ast.expr) -> None:
         """Note two places of which one call of a pure function is asked, too."""
-        super().note_same_words(step, first, second)
+        super().note_same_code(step, first, second)
         places = step.same or step.distinct or []
         if len({place.partition(".")[0] for place in places}) > 1 and passes.is_one_call(self, places):
             self.compared.one_place.append(step.expect)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from canireuse.emit import Fill, Unsupported, attribute, expr, name
 from canireuse.program import Object
 from canireuse.spec.vocabulary import Call, Layer
-from canireuse_adapters.linen.layers import Entry, kind_of, made, mode_words, trains
+from canireuse_adapters.linen.layers import Entry, kind_of, made, mode_code, trains
 from canireuse_adapters.linen.trees import Tree, replaced
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def call(linen: "Linen", step: Call) -> None:
     if step.training and trains(owner):
         train(linen, step, tree, owner, on)
         return
-    mode = mode_words(owner, training=False) if kind_of(owner) == "norm" else {}
+    mode = mode_code(owner, training=False) if kind_of(owner) == "norm" else {}
     if linen.is_got(next(iter(owner.parts.values()))):
         assert isinstance(owner.made, Layer)
         (entry,) = tree.part(owner)
@@ -41,40 +41,40 @@ def call(linen: "Linen", step: Call) -> None:
         carry = [expr("$cell.initialize_carry(jax.random.key(0), $on.shape)", cell=cell, on=on)]
     if not route:
         apply = "$module.apply($whole, $*carry, $on, $**mode)"
-        words = expr(apply, module=tree.module, whole=whole, carry=carry, on=on, mode=mode)
+        code = expr(apply, module=tree.module, whole=whole, carry=carry, on=on, mode=mode)
     elif step.given:
         linen.emit("given = $module.bind($whole)", module=tree.module, whole=whole)
-        words = expr("$layer($on)", layer=attribute(expr("given"), route), on=on)
+        code = expr("$layer($on)", layer=attribute(expr("given"), route), on=on)
     else:
-        words = expr("$layer($*carry, $on, $**mode)", layer=linen.held(tree, step.call), carry=carry, on=on, mode=mode)
-    linen.bind(step.as_, expr("$words[1]", words=words) if carry else words)
+        code = expr("$layer($*carry, $on, $**mode)", layer=linen.held(tree, step.call), carry=carry, on=on, mode=mode)
+    linen.bind(step.as_, expr("$code[1]", code=code) if carry else code)
 
 
 def train(linen: "Linen", step: Call, tree: Tree, owner: Object, on: ast.expr) -> None:
     """Call as in training: the statistics come back beside the output."""
-    mode = mode_words(owner, training=True)
-    words: dict[str, Fill] = {"module": tree.module, "all": tree.all(), "on": on, "mode": mode}
+    mode = mode_code(owner, training=True)
+    code: dict[str, Fill] = {"module": tree.module, "all": tree.all(), "on": on, "mode": mode}
     route = linen.route(tree, step.call)
-    made = expr("$module.apply($all, $on, $**mode, mutable=['batch_stats'])", **words)
+    made = expr("$module.apply($all, $on, $**mode, mutable=['batch_stats'])", **code)
     if route:
         part, module = attribute(name(linen.own("module")), route), linen.own("module")
         method = expr("lambda $module, inputs: $part(inputs, $**mode)", module=module, part=part, mode=mode)
-        made = expr("$module.apply($all, $on, method=$method, mutable=['batch_stats'])", method=method, **words)
+        made = expr("$module.apply($all, $on, method=$method, mutable=['batch_stats'])", method=method, **code)
     linen.emit("$to, updated = $made", to=step.as_ or "_", made=made)
     linen.emit("$tree = {**$tree, **updated}", tree=tree.name)
     tree.written()
 
 
 def given(linen: "Linen", step: Call, tree: Tree) -> ast.expr:
-    """Return the words for the tree with other values at some places, for one call alone."""
-    words, known = name(tree.name), tree.every()
+    """Return the code for the tree with other values at some places, for one call alone."""
+    code, known = name(tree.name), tree.every()
     for place, value in step.given.items():
         found = linen.symbols.at(f"{step.call}.{place}")
         there = tree.entries.get(found) if found else None
         entry: Entry = there or ("params", (*linen.route(tree, step.call), *place.split(".")))
         keys = tree.keys(entry)
-        words = replaced(words, keys, linen.new_value(value), [*known, keys])
-    return words if tree.is_whole else expr("{'params': $words}", words=words)
+        code = replaced(code, keys, linen.new_value(value), [*known, keys])
+    return code if tree.is_whole else expr("{'params': $code}", code=code)
 
 
-WORDS: dict[str, Any] = {"call": call}
+CODE: dict[str, Any] = {"call": call}

@@ -33,7 +33,7 @@ def part(tree: Tree, owner: Object, chosen: Sequence[Object] = ()) -> dict[Route
 
 
 def saved(tree: Tree, wanted: dict[Route, Entry]) -> ast.expr:
-    """Return the words for a part of a tree: the tree itself where that is all of it."""
+    """Return the code for a part of a tree: the tree itself where that is all of it."""
     as_it_is = all(keys == tree.keys(entry) for keys, entry in wanted.items())
     if as_it_is and all(any(keys[: len(one)] == one for one in wanted) for keys in tree.every()):
         return name(tree.name)
@@ -47,12 +47,12 @@ def save(linen: "Linen", step: Save) -> None:
     assert owner is not None
     chosen = [one for place in step.only if (one := linen.symbols.at(f"{step.save}.{place}"))]
     wanted = part(tree, owner, chosen)
-    words = saved(tree, wanted)
+    code = saved(tree, wanted)
     if linen.way.get("save") == "orbax":
         folder = "$to = pathlib.Path(tempfile.mkdtemp()) / 'kept'\n"
-        linen.emit(f"{folder}{OPEN}checkpointer.save($to, $words)", to=step.to, words=words)
+        linen.emit(f"{folder}{OPEN}checkpointer.save($to, $code)", to=step.to, code=code)
     else:
-        linen.emit("$to = serialization.to_bytes($words)", to=step.to, words=words)
+        linen.emit("$to = serialization.to_bytes($code)", to=step.to, code=code)
 
 
 def restore(linen: "Linen", step: Restore) -> None:
@@ -62,13 +62,13 @@ def restore(linen: "Linen", step: Restore) -> None:
     assert owner is not None
     wanted = part(tree, owner)
     now = saved(tree, wanted)
-    words = partly(linen, step, now) if step.partial else whole(linen, step, now)
+    code = partly(linen, step, now) if step.partial else whole(linen, step, now)
     parted = not isinstance(now, ast.Name) and list(wanted) != [()]
     with linen.apart() as body:
         if isinstance(now, ast.Name) or parted:
-            linen.bind("restored" if parted else tree.name, words)
+            linen.bind("restored" if parted else tree.name, code)
         else:
-            linen.write_entry(tree, wanted[()], words)
+            linen.write_entry(tree, wanted[()], code)
     linen.emit(f"{OPEN}$*body" if linen.way.get("save") == "orbax" else "$*body", body=body)
     for keys, entry in wanted.items() if parted else ():
         linen.write_entry(tree, entry, keyed(expr("restored"), keys))
@@ -76,14 +76,14 @@ def restore(linen: "Linen", step: Restore) -> None:
 
 
 def whole(linen: "Linen", step: Restore, now: ast.expr) -> ast.expr:
-    """Return the words for a whole checkpoint, in the form of the tree that is there."""
+    """Return the code for a whole checkpoint, in the form of the tree that is there."""
     if linen.way.get("save") == "orbax":
         return expr("checkpointer.restore($kept, $now)", kept=step.given_by, now=now)
     return expr("serialization.from_bytes($now, $kept)", now=now, kept=step.given_by)
 
 
 def partly(linen: "Linen", step: Restore, now: ast.expr) -> ast.expr:
-    """Return the words for the tree that is there with what a checkpoint has of it."""
+    """Return the code for the tree that is there with what a checkpoint has of it."""
     linen.idiom("What a checkpoint lacks is taken from the tree that is there, path by path.")
     by = "checkpointer.restore" if linen.way.get("save") == "orbax" else "serialization.msgpack_restore"
     read = expr(f"{by}($kept)", kept=step.given_by)
@@ -97,4 +97,4 @@ def checkpoint_bytes(linen: "Linen", step: Expect) -> ast.expr:
     return expr("sum(file.stat().st_size for file in $kept.rglob('*') if file.is_file())", kept=step.checkpoint_bytes)
 
 
-WORDS: dict[str, Any] = {"save": save, "restore": restore}
+CODE: dict[str, Any] = {"save": save, "restore": restore}

@@ -20,7 +20,7 @@ FURTHER = ("Other", "Another", "Further")
 
 
 def outermost(linen: "Linen", part: "Part", word: str, prefixes: tuple[str, ...] = FURTHER) -> ast.expr:
-    """Return the words that make the outermost module of a pass; further classes inside of it have its name in front, too."""
+    """Return the code that makes the outermost module of a pass; further classes inside of it have its name in front, too."""
     within = (word, *FURTHER) if prefixes is FURTHER else prefixes
     written = class_of(linen, part, word, prefixes, within)
     return expr("$name($*given)", name=written, given=given_to(linen, part))
@@ -100,32 +100,30 @@ def body_of(
     """Return what the `__call__` of a part says; `module` is what its variables are asked of."""
     body: Body = []
     for one in part.shown():
-        words = (
-            part_words(linen, one, module, within, field)
+        code = (
+            part_code(linen, one, module, within, field)
             if isinstance(one, parts.Part)
-            else use_words(linen, one, module, field)
+            else use_code(linen, one, module, field)
         )
-        if isinstance(words, list):
-            body += words
+        if isinstance(code, list):
+            body += code
             continue
         bound = one.bound() if isinstance(one, parts.Part) else [one.name] if one.name else []
         if len(part.shown()) == 1 and returns:
-            return statements("return $words", words=words)
-        if not bound and isinstance(words, ast.Attribute):  # a variable is made, and its value is not asked for
-            words = words.value
-        body += statements("$to = $words" if bound else "$words", to=together(bound), words=words)
+            return statements("return $code", code=code)
+        if not bound and isinstance(code, ast.Attribute):  # a variable is made, and its value is not asked for
+            code = code.value
+        body += statements("$to = $code" if bound else "$code", to=together(bound), code=code)
     if returns and part.bound():
         body += statements("return $names", names=together(part.bound()))
     return body or [ast.Pass()]
 
 
-def part_words(
-    linen: "Linen", part: "Part", module: str, within: tuple[str, ...], field: str | None
-) -> ast.expr | Body:
-    """Return the words that make a submodule and call it, or the statements around what stands in a loop."""
+def part_code(linen: "Linen", part: "Part", module: str, within: tuple[str, ...], field: str | None) -> ast.expr | Body:
+    """Return the code that makes a submodule and calls it, or the statements around what stands in a loop."""
     match part.around:
         case Function():
-            return function_words(linen, part, part.around, module, within)
+            return function_code(linen, part, part.around, module, within)
         case Repeat():
             body = body_of(linen, part, module, within, returns=False)
             return statements("for _ in range($times):\n    $*body", times=part.around.repeat, body=body)
@@ -135,18 +133,18 @@ def part_words(
     return expr("$made()", made=instance(linen, part, within, field))
 
 
-def function_words(
+def function_code(
     linen: "Linen", part: "Part", function: Function, module: str, within: tuple[str, ...]
 ) -> ast.expr | Body:
-    """Return the words that call a function of the spec, or the instance that a template is."""
+    """Return the code that calls a function of the spec, or the instance that a template is."""
     if function.template:
         inner = type(part)(part.word, None, part.items)
         if len(part.results) == 1:
             return expr("$made()", made=instance(linen, inner, within))
-        words = statements("$word = $made", word=function.function, made=instance(linen, inner, within))
+        code = statements("$word = $made", word=function.function, made=instance(linen, inner, within))
         for result in part.results:
-            words += statements("$to = $word()" if result else "$word()", to=result, word=function.function)
-        return words
+            code += statements("$to = $word()" if result else "$word()", to=result, word=function.function)
+        return code
     if not any(isinstance(one, ast.FunctionDef) and one.name == function.function for one in linen.outermost):
         inner = type(part)("function", None, part.items)
         body = body_of(linen, inner, "module", within, returns=bool(function.returns))
@@ -155,7 +153,7 @@ def function_words(
 
 
 def instance(linen: "Linen", part: "Part", within: tuple[str, ...], field: str | None = None) -> ast.expr:
-    """Return the words that make a submodule."""
+    """Return the code that makes a submodule."""
     written = class_of(linen, part, camel(part.word), within, within)
     if not part.named and written != camel(part.word):
         raise Unsupported(ONE_CLASS)
@@ -163,8 +161,8 @@ def instance(linen: "Linen", part: "Part", within: tuple[str, ...], field: str |
     return expr("$name($*given, $**named)", name=written, given=given_to(linen, part, field), named=named)
 
 
-def use_words(linen: "Linen", use: "Use", module: str, field: str | None) -> ast.expr:
-    """Return the words that make or find a variable, or a layer; of variables with numbers, the list of them."""
+def use_code(linen: "Linen", use: "Use", module: str, field: str | None) -> ast.expr:
+    """Return the code that makes or finds a variable, or a layer; of variables with numbers, the list of them."""
     step, (collection, path) = use.step, use.entry
     word: ast.expr = ast.Constant(path[-1])
     if isinstance(step, Layer):
@@ -176,15 +174,15 @@ def use_words(linen: "Linen", use: "Use", module: str, field: str | None) -> ast
         word = ast.JoinedStr([ast.Constant(f"{path[-1]}_"), ast.FormattedValue(ast.Name("number", ast.Load()), -1)])
     fills: dict[str, Fill] = {"word": word, "collection": collection, "shape": step.shape}
     if field == "start":
-        words = expr(f"{module}.param($word, nn.initializers.constant({module}.start), $shape)", **fills)
+        code = expr(f"{module}.param($word, nn.initializers.constant({module}.start), $shape)", **fills)
     elif step.init is None and (use.makes or step.shape is None or collection != "params"):
-        words = expr(f"{module}.variable('$collection', $word).value", **fills)
+        code = expr(f"{module}.variable('$collection', $word).value", **fills)
     elif not use.makes and step.shape is None:
         value = linen.expression(step.init or 0.0)
-        words = expr(f"{module}.variable('$collection', $word, lambda: $value).value", **fills, value=value)
+        code = expr(f"{module}.variable('$collection', $word, lambda: $value).value", **fills, value=value)
     else:
-        words = linen.new_variable(word, step, collection, module)
+        code = linen.new_variable(word, step, collection, module)
     if times is None:
-        return words
+        return code
     count: Fill = name(f"{module}.count") if field == "count" else times
-    return expr("[$words for number in range($times)]", words=words, times=count)
+    return expr("[$code for number in range($times)]", code=code, times=count)

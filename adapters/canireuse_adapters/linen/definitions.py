@@ -55,8 +55,8 @@ def is_same(root: Object, other: Object) -> bool:
 def rebind(linen: "Linen", carried: list[tuple[Tree, ast.expr]]) -> None:
     """Write the trees that hold what others held before, at once: each may have something of another."""
     if carried:
-        to, words = (together(parts) for parts in zip(*((tree.name, words) for tree, words in carried), strict=True))
-        linen.emit("$to = $words", to=to, words=words)
+        to, code = (together(parts) for parts in zip(*((tree.name, code) for tree, code in carried), strict=True))
+        linen.emit("$to = $code", to=to, code=code)
 
 
 def tops_of(linen: "Linen") -> Names:
@@ -188,14 +188,14 @@ def write_makers(linen: "Linen", plan: Plan, writer: Writer) -> None:
 
 
 def initialized(linen: "Linen", tree: Tree) -> ast.expr:
-    """Return the words that make all variables of a module, or their shapes alone."""
+    """Return the code that makes all variables of a module, or their shapes alone."""
     root, word = tree.plan.root, linen.name_of(tree.plan.root)
     fields = ("init", "kernel", "recurrent")
     draws = any(getattr(one.made, field, None) == "random" for one in tree.plan.places for field in fields)
     given = [expr("jax.random.key($number)", number=linen.trees.index(tree) if draws else 0)]
     given += [one.sample for one in inputs_of(root)]
-    words = "$module.init($*given, use_running_average=True)" if kind_of(root) == "norm" else "$module.init($*given)"
+    code = "$module.init($*given, use_running_average=True)" if kind_of(root) == "norm" else "$module.init($*given)"
     if any(isinstance(step, Invoke) and step.abstract and step.as_ == word for step in linen.facts.steps):
-        words = "jax.eval_shape($module.init, $*given)"
-    made = expr(words, module=tree.module, given=given)
+        code = "jax.eval_shape($module.init, $*given)"
+    made = expr(code, module=tree.module, given=given)
     return made if tree.is_whole else expr("$made['params']", made=made)

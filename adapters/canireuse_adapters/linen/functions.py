@@ -79,18 +79,18 @@ def function(linen: "Linen", step: Function) -> None:
     returned = [*map(name, changed), *([value] if value else [])]
     if returned:
         body += statements("return $value", value=together(returned))
-    words = "@jax.jit\ndef $function($*taken):\n    $*body" if step.traced else "def $function($*taken):\n    $*body"
-    linen.emit(words, function=step.function, taken=[*given, *step.takes], body=body or [ast.Pass()])
+    code = "@jax.jit\ndef $function($*taken):\n    $*body" if step.traced else "def $function($*taken):\n    $*body"
+    linen.emit(code, function=step.function, taken=[*given, *step.takes], body=body or [ast.Pass()])
 
 
-def called(linen: "Linen", function: str, to: str | None, words: ast.expr) -> None:
+def called(linen: "Linen", function: str, to: str | None, code: ast.expr) -> None:
     """Bind what a call returns: the trees that it changed, and its value."""
     signature = linen.signatures[function]
     targets = [*signature.changed, *([to or "_"] if signature.returns and (to or signature.changed) else [])]
     if not targets:
-        linen.emit("$call", call=words)
+        linen.emit("$call", call=code)
         return
-    linen.emit("$targets = $call", targets=together(targets), call=words)
+    linen.emit("$targets = $call", targets=together(targets), call=code)
     for tree in linen.trees:
         if tree.name in signature.changed:
             tree.written()
@@ -156,10 +156,10 @@ def returned(linen: "Linen", step: object) -> bool:
         linen.symbols.names[step.as_] = found.returns or Object("tensor")
         if found.returns is not None:
             once = step.model_copy(update={"times": 1}) if isinstance(step, Thread) else step
-            again = passes.Pass([step.as_], again=lambda: linen.say(once), fresh_in=linen.body)
+            again = passes.Pass([step.as_], again=lambda: linen.emit_step(once), fresh_in=linen.body)
             linen.register.passes[step.as_] = again
             linen.register.tree.passes.append(again)
     return True
 
 
-WORDS: dict[str, Any] = {"assign": assign, "function": function, "invoke": invoke, "thread": thread, "scan": scan}
+CODE: dict[str, Any] = {"assign": assign, "function": function, "invoke": invoke, "thread": thread, "scan": scan}

@@ -66,21 +66,21 @@ def trains(owner: Object) -> bool:
 
 
 def made(step: Layer, initializer: Callable[[Initial], ast.expr]) -> ast.Call:
-    """Return the words that make a layer: its class with its arguments."""
+    """Return the code that makes a layer: its class with its arguments."""
     given: dict[str, Fill] = {"use_bias": False} if step.bias is None else {"bias_init": initializer(step.bias)}
     fills: dict[str, Fill] = {"units": step.units, "kernel": initializer(step.kernel), "given": given}
     match step.layer:
         case "embedding":
-            words = expr("nn.Embed($rows, $units, embedding_init=$kernel)", rows=step.inputs, **fills)
+            code = expr("nn.Embed($rows, $units, embedding_init=$kernel)", rows=step.inputs, **fills)
         case "norm":
-            words = expr("nn.BatchNorm(momentum=0.9, epsilon=0.001, scale_init=$kernel, $**given)", **fills)
+            code = expr("nn.BatchNorm(momentum=0.9, epsilon=0.001, scale_init=$kernel, $**given)", **fills)
         case "cell":
             cell = "nn.SimpleCell($units, kernel_init=$kernel, recurrent_kernel_init=$recurrent, $**given)"
-            words = expr(cell, recurrent=initializer(step.recurrent), **fills)
+            code = expr(cell, recurrent=initializer(step.recurrent), **fills)
         case _:
-            words = expr("nn.Dense($units, kernel_init=$kernel, $**given)", **fills)
-    assert isinstance(words, ast.Call)
-    return words
+            code = expr("nn.Dense($units, kernel_init=$kernel, $**given)", **fills)
+    assert isinstance(code, ast.Call)
+    return code
 
 
 def shape_of(variable: Object) -> list[int]:
@@ -154,12 +154,12 @@ def distinct(inputs: list[Input]) -> list[Input]:
 
 
 def arguments(owner: Object, around: list[Input]) -> list[ast.expr]:
-    """Return the words with which an owner is called, where the inputs around it have names."""
+    """Return the code with which an owner is called, where the inputs around it have names."""
     named = {ast.dump(one.sample): one.argument for one in around}
     return [name(named[ast.dump(one.sample)]) for one in inputs_of(owner)]
 
 
-def mode_words(owner: Object, *, training: Fill) -> dict[str, Fill]:
+def mode_code(owner: Object, *, training: Fill) -> dict[str, Fill]:
     """Return the argument that says whether it is called as in training; `training` is a name or a boolean."""
     if not trains(owner):
         return {}
@@ -175,8 +175,8 @@ def opened_call(layer: Object) -> Body:
         case "embedding":
             return statements("def __call__(self, ids):\n    return self.kernel[ids]")
         case "dense":
-            words = "inputs @ self.kernel + self.bias" if "bias" in layer.parts else "inputs @ self.kernel"
-            return statements(f"def __call__(self, inputs):\n    return {words}")
+            code = "inputs @ self.kernel + self.bias" if "bias" in layer.parts else "inputs @ self.kernel"
+            return statements(f"def __call__(self, inputs):\n    return {code}")
     raise Unsupported(
         "A part of `nn.BatchNorm` or of a cell cannot be handed to it: its class would have to be written out by the user."
     )

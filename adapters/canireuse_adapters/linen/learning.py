@@ -105,7 +105,7 @@ def lent(linen: "Linen", steps: Sequence[Step], scalar: str, argument: str) -> a
 
 
 def slopes(linen: "Linen", loss: str, tree: Tree, *, further: bool) -> ast.expr:
-    """Return the words for the gradient of a loss by the parameters of a tree; what else the loss returns is taken over."""
+    """Return the code for the gradient of a loss by the parameters of a tree; what else the loss returns is taken over."""
     if further:
         linen.emit("slopes, $tree = jax.grad($loss, has_aux=True)($tree)", loss=loss, tree=tree.name)
         tree.written()
@@ -124,16 +124,16 @@ def gradient(linen: "Linen", step: Gradient) -> None:
     if further:
         raise Unsupported(PURE)
     function: Fill = expr("jax.checkpoint($loss)", loss=loss) if step.remat else loss
-    words = expr("jax.grad($function)($argument)", function=function, argument=argument)
+    code = expr("jax.grad($function)($argument)", function=function, argument=argument)
     if tree is None or found is None:
-        linen.bind(step.gradient, words)
+        linen.bind(step.gradient, code)
         return
     parts = [tree.entries[found]] if found in tree.entries else tree.part(found)
     if len(parts) > 1:
         raise Unsupported(
             "`jax.grad` gives the gradient of a tree; of what has entries in several places, one entry is asked for."
         )
-    linen.bind(step.gradient, keyed(words, tree.keys(parts[0])))
+    linen.bind(step.gradient, keyed(code, tree.keys(parts[0])))
 
 
 # -- what is trained
@@ -190,8 +190,8 @@ def transformation(linen: "Linen", step: Train | Optimizer, tree: Tree, wanted: 
     linen.idiom(FROZEN)
     if label == "keep":
         return expr("optax.set_to_zero()")
-    words = "optax.multi_transform({'train': $made, 'keep': optax.set_to_zero()}, $labels)"
-    return expr(words, made=linen.optax(step), labels=label)
+    code = "optax.multi_transform({'train': $made, 'keep': optax.set_to_zero()}, $labels)"
+    return expr(code, made=linen.optax(step), labels=label)
 
 
 # -- steps
@@ -204,8 +204,8 @@ def moved(linen: "Linen", tree: Tree, made: ast.expr, *, optimizer: str, state: 
         "grads = $made\nupdates, $state = $optimizer.update(grads, $state, $params)",
         made=made, state=state, optimizer=optimizer, params=params,
     )  # fmt: skip
-    words = "{**$tree, 'params': $value}" if tree.is_whole else "$value"
-    value = expr(words, tree=tree.name, value=expr("optax.apply_updates($params, updates)", params=params))
+    code = "{**$tree, 'params': $value}" if tree.is_whole else "$value"
+    value = expr(code, tree=tree.name, value=expr("optax.apply_updates($params, updates)", params=params))
     linen.emit("$tree = $value", tree=tree.name, value=value)
     tree.written()
 
@@ -267,7 +267,7 @@ def update(linen: "Linen", step: Update) -> None:
     linen.turns(step.times, body)
 
 
-WORDS: dict[str, Any] = {
+CODE: dict[str, Any] = {
     "gradient": gradient, "freeze": freeze, "unfreeze": freeze, "train": train, "optimizer": optimizer, "update": update,
 }  # fmt: skip
 READS: dict[str, Any] = {

@@ -29,7 +29,7 @@ def entries(linen: "Linen", step: Expect) -> list[tuple[Tree, list[Entry]]]:
 
 
 def leaves(linen: "Linen", step: Expect, *, only: str | None = None) -> ast.expr:
-    """Return the words for the leaves of what is looked into, in one collection or in all."""
+    """Return the code for the leaves of what is looked into, in one collection or in all."""
     found: list[ast.expr] = []
     for tree, listed in entries(linen, step):
         wanted = [one for one in listed if only in {None, one[0]}]

@@ -22,7 +22,7 @@ from canireuse_adapters.linen.layers import (
     is_layer,
     kind_of,
     made,
-    mode_words,
+    mode_code,
     opened_call,
     parts_of,
     shape_of,
@@ -197,8 +197,8 @@ def is_time_distributed(owner: Object) -> bool:
 def names_clash(owner: Object) -> bool:
     """Return whether a spec gives two layers of a module one name."""
     layers = {one: one.made for one in owner.parts.values() if isinstance(one.made, Layer) and one.kind == "layer"}
-    words = [step.name for step in {id(step): step for step in layers.values()}.values() if step.name]
-    return len(layers) == len(owner.parts) and follows(owner) and len(set(words)) < len(words)
+    code = [step.name for step in {id(step): step for step in layers.values()}.values() if step.name]
+    return len(layers) == len(owner.parts) and follows(owner) and len(set(code)) < len(code)
 
 
 def returns_definition(step: Function) -> bool:
@@ -241,7 +241,7 @@ class Writer:
         return name(f"self.{self.plan.attribute_of(one, owner)}")
 
     def constructed(self, owner: Object, one: Object, *, inside: Function | None = None) -> ast.expr:
-        """Return the words with which an owner makes a part, or with which the function of the spec does that it is inside of."""
+        """Return the code with which an owner makes a part, or with which the function of the spec does that it is inside of."""
         plan, step = self.plan, one.made
         if isinstance(step, Variable):
             return self.linen.new_variable(plan.attribute_of(one, owner), step)
@@ -315,14 +315,14 @@ class Writer:
     def in_one_pass(self, owner: Object) -> Body:
         """Return the `__call__` of a class that makes its layers where it calls them, under the names that the spec gives them."""
         around = inputs_of(owner)
-        words: ast.expr = name(around[0].argument)
+        code: ast.expr = name(around[0].argument)
         for member in owner.parts.values():
             assert isinstance(member.made, Layer)
             layer = made(member.made, self.linen.initializer)
             layer.keywords.append(ast.keyword("name", ast.Constant(member.made.name)))
-            words = expr("$layer($on)", layer=layer, on=words)
+            code = expr("$layer($on)", layer=layer, on=code)
         taken = ["self", *(one.argument for one in around)]
-        return statements("@nn.compact\ndef __call__($*taken):\n    return $words", taken=taken, words=words)
+        return statements("@nn.compact\ndef __call__($*taken):\n    return $code", taken=taken, code=code)
 
     def call(self, owner: Object) -> Body:
         """Return the `__call__` of a class: its members one after the other where they follow, else each by itself."""
@@ -336,16 +336,16 @@ class Writer:
             *(one.argument for one in around),
             *([("training", given)] if trains(owner) else []),
         ]
-        members = {part: mode_words(one, training="training") for part, one in owner.parts.items()}
+        members = {part: mode_code(one, training="training") for part, one in owner.parts.items()}
         if follows(owner):
-            words: ast.expr = name(around[0].argument)
+            code: ast.expr = name(around[0].argument)
             for part, mode in members.items():
-                words = expr("self.$part($on, $**mode)", part=part, on=words, mode=mode)
+                code = expr("self.$part($on, $**mode)", part=part, on=code, mode=mode)
         else:
             each = [
                 expr("self.$part($*given, $**mode)", part=part, given=arguments(one, around), mode=members[part])
                 if one.is_owner else name(f"self.{part}")
                 for part, one in owner.parts.items()
             ]  # fmt: skip
-            words = together(each) or ast.Constant(None)
-        return statements("def __call__($*taken):\n    return $words", taken=taken, words=words)
+            code = together(each) or ast.Constant(None)
+        return statements("def __call__($*taken):\n    return $code", taken=taken, code=code)

@@ -57,7 +57,7 @@ class Register:
         self.returned: dict[int, Object] = {}
         #: path of a scope -> where it was opened last
         self.opened: dict[Route, Place] = {(): self.here}
-        #: what a class says -> its name; the words that made the model last
+        #: what a class says -> its name; the code that made the model last
         self.classes: dict[tuple[str, str], str] = {}
         self.model: ast.expr | None = None
         #: the places that are open
@@ -81,7 +81,7 @@ def settle(linen: "Linen") -> None:
         module, found.model = name(linen.own("model")), outermost(linen, found.root, "Model", ("Larger", *FURTHER))
         linen.emit("$module = $made", module=module, made=found.model)
         if found.begun:
-            linen.emit("_, updated = $words", words=mutable(tree, module))
+            linen.emit("_, updated = $code", code=mutable(tree, module))
             merged(linen, tree)
         else:
             made = expr("$module.init(jax.random.key(0))", module=module)
@@ -105,7 +105,7 @@ def settle(linen: "Linen") -> None:
 
 
 def mutable(tree: Tree, module: ast.expr) -> ast.expr:
-    """Return the words of a pass that finds or makes."""
+    """Return the code of a pass that finds or makes."""
     return expr(
         "$module.apply($all, mutable=$mutable, rngs={'params': jax.random.key(0)})",
         module=module, all=tree.all(), mutable=literal(tree.collections),
@@ -137,7 +137,7 @@ def write_pass(linen: "Linen", found: Register, here: Place) -> None:
     module = as_named(linen, module)
     if here.mode == "auto":
         targets = together([together(made.names) or "_", "updated"])
-        linen.emit("$targets = $words", targets=targets, words=mutable(found.tree, module))
+        linen.emit("$targets = $code", targets=targets, code=mutable(found.tree, module))
         merged(linen, found.tree)
     else:
         run(linen, made, found.tree, made.names)
@@ -147,7 +147,7 @@ def write_pass(linen: "Linen", found: Register, here: Place) -> None:
 
 
 def as_named(linen: "Linen", module: ast.expr) -> ast.expr:
-    """Return the words for a module: its name, where it is the one that made the tree."""
+    """Return the code for a module: its name, where it is the one that made the tree."""
     assert linen.register is not None
     made = linen.register.model
     return name(linen.own("model")) if made and alike(made, module) else module
@@ -156,13 +156,13 @@ def as_named(linen: "Linen", module: ast.expr) -> ast.expr:
 def run(linen: "Linen", made: Pass, tree: Tree, wanted: Sequence[str]) -> None:
     """Apply the module of a pass to the tree."""
     assert made.module is not None
-    words = expr("$module.apply($all)", module=as_named(linen, made.module), all=tree.all())
+    code = expr("$module.apply($all)", module=as_named(linen, made.module), all=tree.all())
     targets = together([one if one in wanted else "_" for one in made.names])
-    linen.emit("$targets = $words" if targets else "$words", targets=targets, words=words)
+    linen.emit("$targets = $code" if targets else "$code", targets=targets, code=code)
 
 
 def value(linen: "Linen", place: str) -> ast.expr | None:
-    """Return the words for what a name holds that a pass binds: it is run again where the tree is another since."""
+    """Return the code for what a name holds that a pass binds: it is run again where the tree is another since."""
     found = linen.register
     made = found.passes.get(place) if found else None
     if found is None or made is None or linen.symbols.names.get(place) not in found.tree.entries:

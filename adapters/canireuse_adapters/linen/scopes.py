@@ -70,11 +70,11 @@ NAMELESS = "Linen keeps plain arrays in a tree, and an array knows no name."
 
 def is_by_name(linen: "Linen") -> bool:
     """Return whether a spec gets variables by name, or gives two of them one."""
-    words = [step.variable for step in linen.facts.steps if isinstance(step, Variable)]
+    code = [step.variable for step in linen.facts.steps if isinstance(step, Variable)]
     inside = (inner for step in linen.facts.steps if isinstance(step, Function | Repeat) for inner in walk(step.steps))
     return (
         any(isinstance(step, Get | SCOPES) for step in linen.facts.steps)
-        or len(set(words)) < len(words)
+        or len(set(code)) < len(code)
         or any(isinstance(inner, Variable) for inner in inside)
     )
 
@@ -124,7 +124,7 @@ def register(linen: "Linen") -> Register:
 
 
 def named(linen: "Linen", step: Step) -> None:
-    """Word a step by name: what it makes is gathered for the next pass, what it finds is a pass of its own."""
+    """Emit a step by name: what it makes is gathered for the next pass, what it finds is a pass of its own."""
     found = register(linen)
     here = found.here
     if linen.writing and here.mode == "make":  # a function is given the tree: what it makes, it makes or finds there
@@ -382,17 +382,17 @@ def refused(linen: "Linen", found: Register, step: Step, here: Place) -> None:
 
 
 def path_of(linen: "Linen", step: Expect) -> ast.expr:
-    """Return the words for the path of what a name holds: an array has no name, but it is a leaf of the tree."""
+    """Return the code for the path of what a name holds: an array has no name, but it is a leaf of the tree."""
     found, place = linen.register, step.name or ""
     if found is None or linen.symbols.at(place) not in {None, *found.tree.entries}:
         raise Unsupported(NAMELESS)
     leaf, tree = linen.value(place), found.tree.name
     if found.tree.is_whole:
-        words = "next(path for tree in $all.values() for path, leaf in flatten_dict(tree, sep='/').items() if leaf is $leaf)"
-        return expr(words, all=tree, leaf=leaf)
+        code = "next(path for tree in $all.values() for path, leaf in flatten_dict(tree, sep='/').items() if leaf is $leaf)"
+        return expr(code, all=tree, leaf=leaf)
     return expr(
         "next(path for path, leaf in flatten_dict($tree, sep='/').items() if leaf is $leaf)", tree=tree, leaf=leaf
     )
 
 
-WORDS: dict[str, Any] = dict.fromkeys(("scope", "default_scope", "reenter", "get", "current_scope"), named)
+CODE: dict[str, Any] = dict.fromkeys(("scope", "default_scope", "reenter", "get", "current_scope"), named)

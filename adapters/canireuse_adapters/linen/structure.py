@@ -99,10 +99,10 @@ def nothing(_linen: "Linen", _step: Step) -> None:
 # -- other trees of one definition
 
 
-def copied(linen: "Linen", step: Step, words: str, **fills: Fill) -> None:
+def copied(linen: "Linen", step: Step, code: str, **fills: Fill) -> None:
     """Write another tree, made from that which something stands in."""
     tree = linen.tree_at(vars(step)[step.renames])
-    made = expr(words, tree=tree.name, **fills)
+    made = expr(code, tree=tree.name, **fills)
     linen.emit("$to = $made", to=copy_name(linen, step, tree), made=made)
 
 
@@ -153,7 +153,7 @@ def wrap(linen: "Linen", step: Wrap) -> None:
         linen.idiom("`nn.vmap` maps a layer over the time axis, with one set of parameters.")
 
 
-WORDS: dict[str, Any] = {
+CODE: dict[str, Any] = {
     "variable": nothing, "layer": nothing, "module": nothing, "wrap": wrap, "tie": tie, "replace": replace,
     "copy": copy,
 }  # fmt: skip

@@ -52,15 +52,15 @@ class Tree:
         return self.collections != ["params"]
 
     def all(self) -> ast.expr:
-        """Return the words for all collections."""
+        """Return the code for all collections."""
         return name(self.name) if self.is_whole else expr("{'params': $params}", params=self.name)
 
     def collection(self, collection: str) -> ast.expr:
-        """Return the words for one collection."""
+        """Return the code for one collection."""
         return expr("$all['$key']", all=self.name, key=collection) if self.is_whole else name(self.name)
 
     def entry(self, entry: Entry) -> ast.expr:
-        """Return the words for an entry, or for what is below one."""
+        """Return the code for an entry, or for what is below one."""
         return keyed(self.collection(entry[0]), entry[1])
 
     def keys(self, entry: Entry) -> Route:
@@ -82,7 +82,7 @@ class Tree:
 
 
 def keyed(around: ast.expr, keys: Iterable[str]) -> ast.expr:
-    """Return the words that look keys up, one after the other."""
+    """Return the code that looks keys up, one after the other."""
     for key in keys:
         around = ast.Subscript(around, ast.Constant(key), ast.Load())
     return around

@@ -113,8 +113,8 @@ class NNX(Jax):
     }
     lacks = (*scopes.LACKS, *layers.LACKS, *functions.LACKS, *learning.LACKS, *checkpoints.LACKS)
     effects = {**scopes.EFFECTS, **layers.EFFECTS, **functions.EFFECTS, **learning.EFFECTS, **checkpoints.EFFECTS}
-    words = {
-        **Jax.words, **scopes.WORDS, **layers.WORDS, **functions.WORDS, **learning.WORDS, **checkpoints.WORDS,
+    code = {
+        **Jax.code, **scopes.CODE, **layers.CODE, **functions.CODE, **learning.CODE, **checkpoints.CODE,
     }  # fmt: skip
     layers = {
         "dense": {}, "norm": {"kernel": Slot("scale")}, "embedding": {"kernel": Slot("embedding")},
@@ -187,7 +187,7 @@ class NNX(Jax):
         """Return whether a function of one of some kinds is being written."""
         return any(frame.kind in kinds for frame in self.frames)
 
-    def scope_words(self, path: tuple[str, ...]) -> ast.expr:
+    def scope_code(self, path: tuple[str, ...]) -> ast.expr:
         """Return the module that stands for a scope."""
         return attribute(self.place("root"), path[len(self.base) :])
 
@@ -196,7 +196,7 @@ class NNX(Jax):
         first = place.partition(".")[0]
         found = self.symbols.names.get(first)
         if found is not None and found.kind == "scope":
-            return self.scope_words(found.path)
+            return self.scope_code(found.path)
         for frame in reversed(self.frames):
             if frame.around.get(first) is not found:
                 break
@@ -213,8 +213,8 @@ class NNX(Jax):
 
     def value(self, place: str) -> ast.expr:
         """Return the array that a variable holds."""
-        words = self.place(place)
-        return expr("$at[...]", at=words) if self.is_variable(place) else words
+        code = self.place(place)
+        return expr("$at[...]", at=code) if self.is_variable(place) else code
 
     def increment(self, place: str) -> None:
         """Add to the array."""
@@ -225,15 +225,15 @@ class NNX(Jax):
         found = self.symbols.names.get(one)
         return (found is not None and found.kind in STATE) or one in self.models or one == "optimizer"
 
-    def state(self, words: Fill, *filters: ast.expr) -> ast.expr:
-        """Return the words for the state of a module, without random keys."""
+    def state(self, code: Fill, *filters: ast.expr) -> ast.expr:
+        """Return the code for the state of a module, without random keys."""
         chosen = filters or ((expr("nnx.Not(nnx.RngState)"),) if self.keyed else ())
-        return expr("nnx.state($words, $*chosen)", words=words, chosen=list(chosen))
+        return expr("nnx.state($code, $*chosen)", code=code, chosen=list(chosen))
 
     # -- steps
 
     def step(self, step: Step) -> None:
-        """Word one step; where all variables are listed, the root holds what it made."""
+        """Emit one step; where all variables are listed, the root holds what it made."""
         super().step(step)
         found = self.symbols.names.get(step.binding or "")
         if found and found.is_owner and self.rooted and not self.frames and self.symbols.scope.path == ():

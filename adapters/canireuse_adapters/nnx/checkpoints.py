@@ -3,7 +3,7 @@
 import ast
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Effects, Fill, Lack, Words, expr, literal
+from canireuse.emit import Code, Effects, Fill, Lack, expr, literal
 from canireuse.spec.step import Step
 from canireuse.spec.vocabulary import Restore, Save
 from canireuse_adapters.nnx.layers import ONCE, at, inside_function, kind_of
@@ -35,9 +35,9 @@ $to = nnx.merge(graphdef, $made, $*keys)"""
 def save(nnx: "NNX", step: Save) -> None:
     """Serialize the state of a module, or pickle the module."""
     at(nnx, step.save)
-    words = nnx.place(step.save)
-    state = nnx.state(words, *([picked(nnx, step)] if step.only else []))
-    nnx.emit(SAVED[nnx.way["save"]], to=step.to, owner=words, state=state)
+    code = nnx.place(step.save)
+    state = nnx.state(code, *([picked(nnx, step)] if step.only else []))
+    nnx.emit(SAVED[nnx.way["save"]], to=step.to, owner=code, state=state)
 
 
 def picked(nnx: "NNX", step: Save) -> ast.expr:
@@ -58,8 +58,8 @@ def restore(nnx: "NNX", step: Restore) -> None:
         nnx.idiom(
             "What is read back are read-only NumPy arrays; they are made JAX arrays, so that variables can be written again."
         )
-    words = nnx.place(step.restore)
-    nnx.emit(RESTORED[nnx.way["save"]], owner=words, kept=step.given_by, state=nnx.state(words))
+    code = nnx.place(step.restore)
+    nnx.emit(RESTORED[nnx.way["save"]], owner=code, kept=step.given_by, state=nnx.state(code))
 
 
 def restored(nnx: "NNX", step: Restore) -> None:
@@ -72,20 +72,20 @@ def restored(nnx: "NNX", step: Restore) -> None:
 # -- other arrays
 
 
-def recast(nnx: "NNX", step: Step, words: str, **fills: Fill) -> None:
+def recast(nnx: "NNX", step: Step, code: str, **fills: Fill) -> None:
     """Put other arrays into a module in place, into one merged from its state, or map over it as a tree."""
     owner, way, to = vars(step)[step.renames], nnx.way[step.verb], step.binding
     at(nnx, owner)
     found = nnx.place(owner)
     if way == "module":
-        nnx.bind(to, expr(words, x=found, **fills))
+        nnx.bind(to, expr(code, x=found, **fills))
     elif way == "update":
-        nnx.emit("nnx.update($owner, $made)", owner=found, made=expr(words, x=nnx.state(found), **fills))
+        nnx.emit("nnx.update($owner, $made)", owner=found, made=expr(code, x=nnx.state(found), **fills))
         if to != owner:
             nnx.bind(to, found)
     else:
         keys, chosen = (["keys"], [expr("nnx.Not(nnx.RngState)"), expr("...")]) if nnx.keyed else ([], [])
-        nnx.emit(SPLIT, to=to, owner=found, keys=keys, chosen=chosen, made=expr(words, x=expr("state"), **fills))
+        nnx.emit(SPLIT, to=to, owner=found, keys=keys, chosen=chosen, made=expr(code, x=expr("state"), **fills))
 
 
 LACKS = (
@@ -100,6 +100,6 @@ LACKS = (
         "Orbax refuses a checkpoint that lacks variables of the tree it restores into: take one of what was saved."),
 )  # fmt: skip
 EFFECTS: Effects = {"restore": restored}
-WORDS: Words = {
+CODE: Code = {
     "save": save, "restore": restore,
 }  # fmt: skip

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Effects, Fill, Lack, Names, Unsupported, Words, expr, name
+from canireuse.emit import Code, Effects, Fill, Lack, Names, Unsupported, expr, name
 from canireuse.program import Mode, Object
 from canireuse.spec.step import Step
 from canireuse.spec.vocabulary import Function, Invoke, Scan, Thread, walk
@@ -68,8 +68,8 @@ def function(nnx: "NNX", step: Function) -> None:
         nnx.idiom("JAX has no public count of traces: a line of Python in the body runs once for each trace.")
         nnx.emit("$counter = []", counter=counter)
     given = [*takes, *step.takes, *((one, name(one)) for one in again if one not in takes)]
-    words = "@nnx.jit\ndef $f($*given):\n    $*body" if traced else "def $f($*given):\n    $*body"
-    nnx.emit(words, f=step.function, given=given, body=body)
+    code = "@nnx.jit\ndef $f($*given):\n    $*body" if traced else "def $f($*given):\n    $*body"
+    nnx.emit(code, f=step.function, given=given, body=body)
     makes = not maker and any(one.verb in MAKING for one in step.steps)
     nnx.defined[step.function] = Defined(takes, traced, makes, writes(nnx, step.steps), maker)
 
@@ -88,15 +88,15 @@ def state_given(nnx: "NNX", function: str) -> list[Fill]:
         raise Unsupported(
             "NNX has no reuse mode that a called function would inherit: it sets attributes, or it reads them."
         )
-    here = nnx.scope_words(nnx.symbols.scope.path)
+    here = nnx.scope_code(nnx.symbols.scope.path)
     return [here if one == "root" and known.makes else nnx.place(one) for one in known.takes]
 
 
 def invoke(nnx: "NNX", step: Invoke) -> None:
     """Call a function with the state it takes."""
     given = [*state_given(nnx, step.invoke), *(nnx.new_value(value) for value in step.given)]
-    words = "nnx.eval_shape($f, $*given)" if step.abstract else "$f($*given)"
-    nnx.bind(step.as_, expr(words, f=step.invoke, given=given))
+    code = "nnx.eval_shape($f, $*given)" if step.abstract else "$f($*given)"
+    nnx.bind(step.as_, expr(code, f=step.invoke, given=given))
 
 
 def returned(nnx: "NNX", step: Invoke | Thread) -> None:
@@ -135,6 +135,6 @@ LACKS = (
         "What a thread makes and returns is a module that no function of the script was given."),
 )  # fmt: skip
 EFFECTS: Effects = {"invoke": returned, "thread": returned}
-WORDS: Words = {
+CODE: Code = {
     "function": function, "invoke": invoke, "scan": scan,
 }  # fmt: skip

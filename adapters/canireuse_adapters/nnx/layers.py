@@ -3,7 +3,7 @@
 import ast
 from typing import TYPE_CHECKING, Any
 
-from canireuse.emit import Effects, Lack, Unsupported, Words, attribute, expr, literal, name
+from canireuse.emit import Code, Effects, Lack, Unsupported, attribute, expr, literal, name
 from canireuse.program import Object, Slot
 from canireuse.spec.vocabulary import Call, Copy, Layer, Module, Tie, Wrap
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 ONCE = "In Flax a layer is made once, before the function that calls it; a function that made one would make another at each call."
 PURE = "A loss that is differentiated is a pure function of its parameters; it cannot {}."
 FROZEN = "An `nnx.Param` has no flag: what is frozen is left out of the filter of the optimizers made later."
-#: kind of layer -> the words that make one
+#: kind of layer -> the code that makes one
 MADE = {
     "dense": "nnx.Linear($inputs, $units, kernel_init=$kernel, $**bias, rngs=$rngs)",
     "embedding": "nnx.Embed($inputs, $units, embedding_init=$kernel, rngs=$rngs)",
@@ -82,7 +82,7 @@ def made(nnx: "NNX", step: Layer) -> None:
 
 def wrap(nnx: "NNX", step: Wrap) -> None:
     """Put a cell into an RNN, or an RNN and a copy of it into a bidirectional one."""
-    kind, words = kind_of(at(nnx, step.wrap)), nnx.place(step.wrap)
+    kind, code = kind_of(at(nnx, step.wrap)), nnx.place(step.wrap)
     if step.inside not in WRAPS:
         raise Unsupported(
             "NNX has no wrapper for time steps: a layer works on the last axis, whatever stands before it."
@@ -92,10 +92,10 @@ def wrap(nnx: "NNX", step: Wrap) -> None:
         first = "`nnx.Bidirectional` takes two `nnx.RNN`: put the cell into one first."
         raise Unsupported(first if kind == "cell" else reason)
     if step.inside == "rnn":
-        nnx.emit("$to = nnx.RNN($cell)", to=step.as_, cell=words)
+        nnx.emit("$to = nnx.RNN($cell)", to=step.as_, cell=code)
     else:
         nnx.idiom("`nnx.Bidirectional` is given its backward part by the user: here a clone, as Keras makes one.")
-        nnx.emit("$to = nnx.Bidirectional($rnn, nnx.clone($rnn))", to=step.as_, rnn=words)
+        nnx.emit("$to = nnx.Bidirectional($rnn, nnx.clone($rnn))", to=step.as_, rnn=code)
 
 
 def wrapped(nnx: "NNX", step: Wrap) -> None:
@@ -118,14 +118,14 @@ def call(nnx: "NNX", step: Call) -> None:
             "An `nnx.Module` that holds variables of its own has no `__call__` until somebody writes one."
         )
     copied = given(nnx, step, owner) if step.given else None
-    words = nnx.expression(step.on)
+    code = nnx.expression(step.on)
     for route, one in owner.layers():
         if kind_of(one) == "cell":
             raise Unsupported("A cell is called with the state before: put it into an `nnx.RNN`, which does.")
         training = {"use_running_average": expr("False")} if step.training and kind_of(one) == "norm" else {}
         called = attribute(copied, owner.spelled(route)) if copied else nnx.place(".".join((step.call, *route)))
-        words = expr("$called($x, $**training)", called=called, x=words, training=training)
-    nnx.bind(step.as_, words)
+        code = expr("$called($x, $**training)", called=called, x=code, training=training)
+    nnx.bind(step.as_, code)
 
 
 def given(nnx: "NNX", step: Call, owner: Object) -> ast.expr:
@@ -179,7 +179,7 @@ def copy(nnx: "NNX", step: Copy) -> None:
 
 LACKS = (*(Lack(verb, inside_function, ONCE) for verb in ("layer", "wrap")),)
 EFFECTS: Effects = {"layer": made, "wrap": wrapped}
-WORDS: Words = {
+CODE: Code = {
     "layer": layer, "wrap": wrap, "call": call, "module": module, "tie": tie, "copy": copy,
     "replace": lambda nnx, step: put(nnx, step.replace, step.by, whole=True),
 }  # fmt: skip

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Body, Effects, Lack, Names, Unsupported, Words, attribute, expr, name
+from canireuse.emit import Body, Code, Effects, Lack, Names, Unsupported, attribute, expr, name
 from canireuse.program import Object, free_names, holder, holds, places_in, places_of, through, touching
 from canireuse.spec.step import Step
 from canireuse.spec.vocabulary import Freeze, Gradient, Optimizer, Train, Unfreeze, Update, walk
@@ -107,8 +107,8 @@ def gradient(nnx: "NNX", step: Gradient) -> None:
     found = at(nnx, step.wrt, "tensor", "variable")
     if found.kind == "tensor":
         loss(nnx, step.steps, step.of, step.wrt, found, kind="tensor")
-        words = expr("jax.checkpoint(loss)" if step.remat else "loss")
-        nnx.emit("$to = jax.grad($loss)($at)", to=step.gradient, loss=words, at=step.wrt)
+        code = expr("jax.checkpoint(loss)" if step.remat else "loss")
+        nnx.emit("$to = jax.grad($loss)($at)", to=step.gradient, loss=code, at=step.wrt)
         return
     argument, owner = held(nnx, {found: None}, [step.wrt], step.steps, [step.of, step.wrt], bare=found.trainable)
     takes = [nnx.place(one) for one in loss(nnx, step.steps, step.of, argument, owner)]
@@ -163,9 +163,9 @@ def filter_of(nnx: "NNX", argument: str, owner: Object, places: Mapping[str, Obj
                 return expr("nnx.All(nnx.Param, nnx.Not(nnx.PathContains('$part')))", part=part)
     # a shared variable is listed under one of its paths: which, the script finds out
     nnx.idiom("The optimizer's filter is made of the paths under which NNX lists the variables to train.")
-    words = [nnx.place(place) for place in places]
-    found = "node is $one" if len(words) == 1 else "any(node is one for one in [$*words])"
-    test = expr(found, one=words[0], words=words)
+    code = [nnx.place(place) for place in places]
+    found = "node is $one" if len(code) == 1 else "any(node is one for one in [$*code])"
+    test = expr(found, one=code[0], code=code)
     filtered = "nnx.filterlib.PathIn(*[path for path, node in nnx.iter_graph($owner) if $test])"
     return expr(filtered, owner=nnx.place(argument), test=test)
 
@@ -187,19 +187,19 @@ def make(
     wanted = trained_by(nnx, over)
     trained = dict.fromkeys(wanted.values())
     argument, owner = held(nnx, trained, listed(over), steps, texts)
-    words = nnx.place(argument)
+    code = nnx.place(argument)
     chosen = filter_of(nnx, argument, owner, wanted)
     if chosen is not None:
         filtered = nnx.fresh("trained" if to == "optimizer" else f"trained_by_{to}")
         nnx.bind(filtered, chosen)
         chosen = name(filtered)
     wrt = chosen or expr("nnx.Param")
-    nnx.emit("$to = nnx.Optimizer($owner, $optax, wrt=$wrt)", to=to, owner=words, optax=optax, wrt=wrt)
+    nnx.emit("$to = nnx.Optimizer($owner, $optax, wrt=$wrt)", to=to, owner=code, optax=optax, wrt=wrt)
     return Trained(argument, owner, trained, chosen, kind)
 
 
 def grads(trained: Trained, word: str, takes: Sequence[ast.expr]) -> ast.expr:
-    """Return the words for the gradients that an optimizer takes."""
+    """Return the code for the gradients that an optimizer takes."""
     only = {} if trained.filter is None else {"argnums": expr("nnx.DiffState(0, $filter)", filter=trained.filter)}
     return expr("nnx.grad($loss, $**only)($*takes)", loss=word, only=only, takes=list(takes))
 
@@ -271,8 +271,8 @@ def update(nnx: "NNX", step: Update) -> None:
             for one in found[1:]:
                 nnx.emit("gradients = jax.tree.map(jnp.add, gradients, $one)", one=one)
         summed = expr("gradients") if found[1:] else found[0]
-        words = "$optimizer.update($owner, $grads)"
-        nnx.emit(words, optimizer=step.update, owner=nnx.place(trained.holder), grads=summed)
+        code = "$optimizer.update($owner, $grads)"
+        nnx.emit(code, optimizer=step.update, owner=nnx.place(trained.holder), grads=summed)
     nnx.turns(step.times, body)
 
 
@@ -281,6 +281,6 @@ LACKS = (
     Lack("update", lambda nnx, _: nnx.inside("loss", "tensor"), PURE.format("take a step of an optimizer")),
 )  # fmt: skip
 EFFECTS: Effects = {"train": trained, "update": updated}
-WORDS: Words = {
+CODE: Code = {
     "gradient": gradient, "train": train, "optimizer": optimizer, "update": update, "freeze": freeze, "unfreeze": freeze,
 }  # fmt: skip

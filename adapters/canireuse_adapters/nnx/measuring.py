@@ -36,8 +36,8 @@ def name(nnx: "NNX", step: Expect) -> ast.expr:
     if not nnx.is_variable(step.name or ""):
         raise Unsupported("A JAX array has no name: operations are named only in what a transformation traces.")
     nnx.idiom("An NNX variable has no name; its path is found by walking the root module.")
-    words = "next(('/'.join(path) for path, node in nnx.iter_graph($root) if node is $at), None)"
-    return expr(words, root=nnx.place("root"), at=nnx.place(step.name or ""))
+    code = "next(('/'.join(path) for path, node in nnx.iter_graph($root) if node is $at), None)"
+    return expr(code, root=nnx.place("root"), at=nnx.place(step.name or ""))
 
 
 def paths(nnx: "NNX", step: Expect) -> ast.expr:

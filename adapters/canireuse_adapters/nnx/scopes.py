@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Body, Effects, Lack, Words, attribute, expr, statements, text
+from canireuse.emit import Body, Code, Effects, Lack, attribute, expr, statements, text
 from canireuse.program import Mode, Object
 from canireuse.spec.step import OddFlag, Step
 from canireuse.spec.vocabulary import Block, Expect, Get, Scope, ScopeOptions, Variable
@@ -26,20 +26,20 @@ def scope(nnx: "NNX", step: Scope) -> None:
     path = nnx.symbols.scope.path
     found = nnx.symbols.names["root"].at(".".join(path))
     if (found is None or not found.is_owner) and mode(nnx) in {Mode.MAKE, Mode.AUTO}:
-        nnx.emit("$place = nnx.Module()", place=nnx.scope_words(path))
+        nnx.emit("$place = nnx.Module()", place=nnx.scope_code(path))
         grow(nnx, path)
     enter(nnx, step)
 
 
 def enter(nnx: "NNX", step: ScopeOptions) -> None:
-    """Word the steps inside a submodule."""
+    """Emit the steps inside a submodule."""
     nnx.idiom(IDIOM)
     nnx.steps(step.steps)
 
 
 def get(nnx: "NNX", step: Get) -> None:
     """Set an attribute to a new variable, or read the one that is there; or one after the other."""
-    around, looked_up = nnx.scope_words(nnx.symbols.scope.path), mode(nnx) is Mode.LOOK_UP
+    around, looked_up = nnx.scope_code(nnx.symbols.scope.path), mode(nnx) is Mode.LOOK_UP
     if step.numbered is None:
         if looked_up:
             nnx.bind(bound_to(nnx, step) or "_", attribute(around, [step.get]))
@@ -48,19 +48,19 @@ def get(nnx: "NNX", step: Get) -> None:
         return
     named = ast.JoinedStr([text(f"{step.get}_"), ast.FormattedValue(ast.Name("number", ast.Load()), -1)])
     if not looked_up:
-        words = "for number in range($times):\n    setattr($around, $named, $made)"
-        nnx.emit(words, times=step.numbered, around=around, named=named, made=made(nnx, step))
+        code = "for number in range($times):\n    setattr($around, $named, $made)"
+        nnx.emit(code, times=step.numbered, around=around, named=named, made=made(nnx, step))
     if step.as_ or looked_up:
-        words = "[getattr($around, $named) for number in range($times)]"
-        nnx.bind(step.as_, expr(words, around=around, named=named, times=step.numbered))
+        code = "[getattr($around, $named) for number in range($times)]"
+        nnx.bind(step.as_, expr(code, around=around, named=named, times=step.numbered))
 
 
 def create(nnx: "NNX", step: Get | Variable, part: str) -> None:
     """Make a variable: an attribute of the scope's module, if anything looks for it there, and a name."""
     if by_name(nnx, step):
-        place = attribute(nnx.scope_words(nnx.symbols.scope.path), [part])
-        words = "$to = $place = $made" if bound_to(nnx, step) else "$place = $made"
-        nnx.emit(words, to=step.as_, place=place, made=made(nnx, step))
+        place = attribute(nnx.scope_code(nnx.symbols.scope.path), [part])
+        code = "$to = $place = $made" if bound_to(nnx, step) else "$place = $made"
+        nnx.emit(code, to=step.as_, place=place, made=made(nnx, step))
     else:
         nnx.bind(step.as_, made(nnx, step))
 
@@ -90,7 +90,7 @@ def by_name(nnx: "NNX", step: Get | Variable) -> bool:
 
 
 def made(nnx: "NNX", step: Get | Variable) -> ast.expr:
-    """Return the words that make a variable."""
+    """Return the code that makes a variable."""
     if isinstance(step, Variable) and step.start is not None:
         start = nnx.expression(step.start)
     elif step.init == "random":
@@ -122,8 +122,8 @@ def collections(nnx: "NNX") -> Body:
         if isinstance(step, Get | Variable | Expect) and step.collection:
             fixed = not isinstance(step, Expect) and step.trainable is False
             bases.setdefault(kind_of(step.collection), "nnx.Variable" if fixed else "nnx.Param")
-    words = "class $kind($base):\n    pass"
-    return [line for kind, base in bases.items() for line in statements(words, kind=kind, base=base)]
+    code = "class $kind($base):\n    pass"
+    return [line for kind, base in bases.items() for line in statements(code, kind=kind, base=base)]
 
 
 def grow(nnx: "NNX", path: tuple[str, ...]) -> Object:
@@ -164,7 +164,7 @@ LACKS = (
         "A loss that is differentiated is a pure function of its parameters; it cannot write variables."),
 )  # fmt: skip
 EFFECTS: Effects = {"get": stand, "variable": stand}
-WORDS: Words = {
+CODE: Code = {
     "scope": scope, "reenter": enter, "current_scope": "", "get": get,
     "variable": lambda nnx, step: create(nnx, step, part_of(nnx, step)),
     "assign": lambda nnx, step: nnx.emit("$at[...] = $to", at=nnx.place(step.assign), to=nnx.new_value(step.to)),

@@ -57,13 +57,13 @@ MISSING = {
     "call.given": "A network of TF1 reads the variables that were got when it was built; a custom getter can hand out other values there (`intercept`), a call cannot.",
     "paths": "A `tf.Module` lists each variable once, and has no public call for the other paths to it.",
 }
-WORDS = {
-    **scopes.WORDS, **layers.WORDS, **modules.WORDS, **learning.WORDS, **checkpoints.WORDS, **functions.WORDS,
+CODE = {
+    **scopes.CODE, **layers.CODE, **modules.CODE, **learning.CODE, **checkpoints.CODE, **functions.CODE,
 }  # fmt: skip
 IN_GRAPH = {
-    **WORDS, **scopes.IN_GRAPH, **modules.IN_GRAPH, **learning.IN_GRAPH, **functions.IN_GRAPH, "measure": measuring.measure,
+    **CODE, **scopes.IN_GRAPH, **modules.IN_GRAPH, **learning.IN_GRAPH, **functions.IN_GRAPH, "measure": measuring.measure,
 }  # fmt: skip
-EAGER = {**WORDS, **scopes.EAGER, **learning.EAGER, **functions.EAGER}
+EAGER = {**CODE, **scopes.EAGER, **learning.EAGER, **functions.EAGER}
 LACKS = (*layers.LACKS, *modules.LACKS, *learning.LACKS, *functions.LACKS)
 IN_GRAPH_LACKS = (*LACKS, *modules.IN_GRAPH_LACKS, *learning.IN_GRAPH_LACKS, *functions.IN_GRAPH_LACKS)
 EAGER_LACKS = (*LACKS, *learning.EAGER_LACKS)
@@ -95,7 +95,7 @@ class TensorFlow1(Emitter):
     imported_as = {"tensorflow": "tensorflow.compat.v1"}
     environ = {"TF_CPP_MIN_LOG_LEVEL": "3"}
     environ_on = {"cpu": {"CUDA_VISIBLE_DEVICES": "-1"}}
-    package, functions, array_words = "tf", FUNCTIONS, "tf.constant($x)"
+    package, functions, array_code = "tf", FUNCTIONS, "tf.constant($x)"
     ways = {"restore": ("saver", "checkpoint", "checkpoint-matched")}
     options = frozenset({
         *(f"{verb}.{option}" for verb in ("scope", "default_scope", "reenter") for option in scopes.SCOPE[1:]),
@@ -152,7 +152,7 @@ class TensorFlow1(Emitter):
         return super().above([*layers.layers_above(self, body), *body])
 
     def step(self, step: Step) -> None:
-        """Word one step, and know of it meanwhile."""
+        """Emit one step, and know of it meanwhile."""
         self.around.append(step)
         super().step(step)
         self.around.pop()
@@ -169,10 +169,10 @@ class TensorFlow1(Emitter):
             scopes.CALLED.get(field, field): value for field, value in said.items() if field != "shape" or not whole
         }
 
-    def fill(self, words: str, step: Step, /, **more: Fill) -> None:
+    def fill(self, code: str, step: Step, /, **more: Fill) -> None:
         """Add statements; `$held` are the variables of what the step is about."""
-        held = {"held": self.listing(getattr(step, step.verb))} if "$held" in words and "held" not in more else {}
-        super().fill(words, step, **held, **more)
+        held = {"held": self.listing(getattr(step, step.verb))} if "$held" in code and "held" not in more else {}
+        super().fill(code, step, **held, **more)
 
     @contextmanager
     def defining(self, function: str, step: Block, takes: Sequence[str] = (), decorator: str = "") -> Iterator[None]:
@@ -194,18 +194,18 @@ class TensorFlow1(Emitter):
         return self.within("session")
 
     def data(self, value: Fill) -> ast.expr:
-        """Return the words that fetch a value as plain numbers and lists."""
+        """Return the code that fetches a value as plain numbers and lists."""
         fetched = not self.eager or self.in_session
         return expr("session.run($x).tolist()" if fetched else "$x.numpy().tolist()", x=value)
 
-    def act(self, words: str, /, **fills: Fill) -> None:
+    def act(self, code: str, /, **fills: Fill) -> None:
         """Write what acts by itself, or what a session is to run."""
-        self.emit(f"session.run({words})" if self.in_session else words, **fills)
+        self.emit(f"session.run({code})" if self.in_session else code, **fills)
 
     def write(self, place: str, call: str, value: Fill) -> None:
         """Write into a variable, or add to it."""
-        words = "$x.$call($value)" if self.in_parts(place) else "tf1.$call($x, $value)"
-        self.act(words, x=self.place(place), call=call, value=value)
+        code = "$x.$call($value)" if self.in_parts(place) else "tf1.$call($x, $value)"
+        self.act(code, x=self.place(place), call=call, value=value)
 
     def increment(self, place: str) -> None:
         """Add one."""
@@ -240,13 +240,13 @@ class TensorFlow1(Emitter):
         first, _, rest = place.partition(".")
         if rest in self.numbers and self.is_template(first):
             return expr("$x.variables[$number]", x=first, number=self.numbers[rest])
-        words = super().spelled(place, reading=reading)
-        return expr("$x.as_tensor()", x=words) if reading and self.in_parts(place) else words
+        code = super().spelled(place, reading=reading)
+        return expr("$x.as_tensor()", x=code) if reading and self.in_parts(place) else code
 
     def in_list(self, place: str) -> ast.expr:
         """Return a variable as it stands in a list: one in parts is all of them."""
-        words = self.place(place)
-        return ast.Starred(words, ast.Load()) if self.in_parts(place) else words
+        code = self.place(place)
+        return ast.Starred(code, ast.Load()) if self.in_parts(place) else code
 
     def listing(self, inside: str | None, *, trainable: bool = False) -> ast.expr:
         """Return the collection of variables, or what an owner holds; what is frozen later leaves a collection."""
@@ -266,8 +266,8 @@ class TensorFlow1(Emitter):
         """Return the list of variables that are trained: those named, or an owner's own."""
         if isinstance(over, str):
             return self.listing(over, trainable=True)
-        words = expr("[$*x]", x=[self.in_list(place) for place in over])
-        return expr(NOT_FROZEN, x=words) if self.says("freeze") else words
+        code = expr("[$*x]", x=[self.in_list(place) for place in over])
+        return expr(NOT_FROZEN, x=code) if self.says("freeze") else code
 
 
 class TF1(TensorFlow1):
@@ -282,7 +282,7 @@ class TF1(TensorFlow1):
     before_blocks = "import tensorflow.compat.v1 as tf\n\ntf.disable_v2_behavior()"
     options = TensorFlow1.options | {"invoke.abstract", "measure.fresh"}
     lacks = IN_GRAPH_LACKS
-    words = IN_GRAPH
+    code = IN_GRAPH
     eager, numbers = False, {"kernel": 0, "bias": 1}
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -322,8 +322,8 @@ class TF1(TensorFlow1):
     def in_graph(self, body: Body) -> Body:
         """Return statements in a graph of their own, with a session where one is used."""
         session = f", {self.new_session} as session" if "session" in Names(body).read else ""
-        words = f"with tf.Graph().as_default(){self.on_device}{session}:\n    $*body"
-        return statements(words, body=[*self.resources(), *body])
+        code = f"with tf.Graph().as_default(){self.on_device}{session}:\n    $*body"
+        return statements(code, body=[*self.resources(), *body])
 
     @property
     def on_device(self) -> str:
@@ -332,7 +332,7 @@ class TF1(TensorFlow1):
 
     @property
     def new_session(self) -> str:
-        """The words for a session, with two virtual devices where a spec needs them."""
+        """The code for a session, with two virtual devices where a spec needs them."""
         two = "config=tf1.ConfigProto(device_count={'CPU': 2})"
         return f"tf1.Session({two if self.facts.on_devices else ''})"
 
@@ -373,7 +373,7 @@ class TF1(TensorFlow1):
         return self.within("repeat", "function")
 
     def steps(self, steps: Sequence[Step]) -> None:
-        """Word every step; above measured loops stands what they run, below an emptied graph all that follows is in it."""
+        """Emit every step; above measured loops stands what they run, below an emptied graph all that follows is in it."""
         first = next((number for number, step in enumerate(steps) if step.verb == "measure"), len(steps))
         loops = [
             one for one in takewhile(lambda step: step.verb == "measure", steps[first:]) if isinstance(one, Measure)
@@ -387,10 +387,10 @@ class TF1(TensorFlow1):
         elif rest:
             self.steps(rest)
 
-    def say(self, step: Step) -> None:
-        """Word one step; what was built is forgotten where the step may change what it was built of."""
+    def emit_step(self, step: Step) -> None:
+        """Emit one step; what was built is forgotten where the step may change what it was built of."""
         self.built = [(call, to) for call, to in self.built if step.binding not in {to, *Names([call]).read}]
-        super().say(step)
+        super().emit_step(step)
         if step.verb not in measuring.HARMLESS:
             self.built.clear()
 
@@ -419,7 +419,7 @@ class TF1Eager(TensorFlow1):
         "invoke.abstract": NO_ABSTRACT,
     }
     lacks = EAGER_LACKS
-    words = EAGER
+    code = EAGER
     effects: ClassVar[Effects] = {"get": make}
     # eager templates sort their variables by name
     eager, numbers = True, {"kernel": -1, "bias": 0}

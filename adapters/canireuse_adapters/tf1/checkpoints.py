@@ -45,9 +45,9 @@ def restore(tf1: "TensorFlow1", step: Restore) -> None:
         tf1.idiom("A Saver has no partial mode; users ask the checkpoint for its names.")
         names = tf1.own(f"{step.given_by}_names")
         tf1.fill("$names = [name for name, _ in tf1.train.list_variables($from)]", step, names=names)
-        words = "[variable for variable in $chosen if variable.name.split(':')[0] in $names]"
-        chosen = expr(words, chosen=chosen, names=names)
+        code = "[variable for variable in $chosen if variable.name.split(':')[0] in $names]"
+        chosen = expr(code, chosen=chosen, names=names)
     tf1.fill(f"tf1.train.Saver($chosen).restore({'None' if tf1.eager else 'session'}, $from)", step, chosen=chosen)
 
 
-WORDS: dict[str, Any] = {"save": save, "restore": restore}
+CODE: dict[str, Any] = {"save": save, "restore": restore}

@@ -52,8 +52,8 @@ def scan(tf1: "TensorFlow1", step: Scan) -> None:
     turn = tf1.own(f"{step.scan}_turn")
     with tf1.defining(turn, step, [step.scan]):
         tf1.fill("return $to", step)
-    words = "$carried = tf1.while_loop(lambda $carried: True, $turn, [$carried], maximum_iterations=$times)"
-    tf1.emit(words, carried=step.scan, turn=turn, times=step.times)
+    code = "$carried = tf1.while_loop(lambda $carried: True, $turn, [$carried], maximum_iterations=$times)"
+    tf1.emit(code, carried=step.scan, turn=turn, times=step.times)
 
 
 # -- in a graph
@@ -80,9 +80,9 @@ def writes(step: Any) -> bool:
 
 def call(tf1: "TF1", function: str, given: Sequence[ast.expr] = (), *, bound: bool = True) -> ast.expr:
     """Return the call of a function; a session runs a traced one that writes."""
-    words = "tf.constant(session.run($x))" if bound else "session.run($x)"
+    code = "tf.constant(session.run($x))" if bound else "session.run($x)"
     made = expr("$function($*given)", function=function, given=given)
-    return expr(words, x=made) if writes(tf1.made(function)) and not tf1.inside else made
+    return expr(code, x=made) if writes(tf1.made(function)) and not tf1.inside else made
 
 
 def invoke(tf1: "TF1", step: Invoke) -> None:
@@ -129,6 +129,6 @@ def eager_invoke(tf1: "TF1Eager", step: Invoke) -> None:
     tf1.fill("$as = $invoke($*arguments)", step, arguments=[tf1.expression(one) for one in step.given])
 
 
-WORDS: dict[str, Any] = {"scan": scan}
+CODE: dict[str, Any] = {"scan": scan}
 IN_GRAPH: dict[str, Any] = {"function": function, "invoke": invoke, "thread": thread}
 EAGER: dict[str, Any] = {"function": eager_function, "invoke": eager_invoke}

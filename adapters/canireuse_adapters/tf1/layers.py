@@ -135,12 +135,12 @@ def variables_of(kind: str, layers: Sequence[Layer], owner: str = "") -> tuple[l
     for part, shape in SHAPES[kind].items():
         more = {"regularizer": "regularizer"} if penalty and part == "kernel" else {}
         more |= {"trainable": "trainable"} if fixed else {}
-        words = f"{owner}{part} = tf1.get_variable('{part}', {shape}, initializer={part}_initializer, $**more)"
+        code = f"{owner}{part} = tf1.get_variable('{part}', {shape}, initializer={part}_initializer, $**more)"
         if part != "bias" or biased(layers) == {True}:
-            takes, body = [*takes, f"{part}_initializer"], [*body, *statements(words, more=more)]
+            takes, body = [*takes, f"{part}_initializer"], [*body, *statements(code, more=more)]
         elif True in biased(layers):
             takes = [*takes, ("bias_initializer", expr("None"))]
-            body += statements(f"{owner}bias = None\nif bias_initializer is not None:\n    {words}", more=more)
+            body += statements(f"{owner}bias = None\nif bias_initializer is not None:\n    {code}", more=more)
     takes += [("regularizer", expr("None"))] if penalty else []
     takes += [("trainable", expr("True"))] if fixed else []
     return takes, body
@@ -199,32 +199,32 @@ def layer(tf1: "TensorFlow1", step: Layer) -> None:
     called = step.name or step.layer
     tf1.idiom(NO_LAYERS[tf1.objects])
     if tf1.objects:
-        words = f"$as = {NAMES[step.layer]}('$called', $*sizes, $**given)"
-        tf1.fill(words, step, called=called, sizes=[*sizes.values()], given=given)
+        code = f"$as = {NAMES[step.layer]}('$called', $*sizes, $**given)"
+        tf1.fill(code, step, called=called, sizes=[*sizes.values()], given=given)
     else:
-        words = "$as = tf1.make_template('$called', $function, $**given)"
-        tf1.fill(words, step, called=called, function=tf1.own(step.layer), given={**sizes, **given})
+        code = "$as = tf1.make_template('$called', $function, $**given)"
+        tf1.fill(code, step, called=called, function=tf1.own(step.layer), given={**sizes, **given})
 
 
 def call(tf1: "TensorFlow1", step: Call) -> None:
     """Call a layer, or the layers of a module in turn; a norm that is trained leaves updates, which are run at once or with the training step around."""
-    found, words, given, norms = tf1.symbols.at(step.call), tf1.place(step.call), tf1.expression(step.on), 0
+    found, code, given, norms = tf1.symbols.at(step.call), tf1.place(step.call), tf1.expression(step.on), 0
     module = found is not None and found.kind == "module"
     for route, layer in found.layers() if found and module else [((), found)]:
         trained = {"training": True} if step.training and kind_of(layer) == "norm" else {}
         norms += len(trained)
-        given = expr("$called($given, $**trained)", called=attribute(words, route), given=given, trained=trained)
+        given = expr("$called($given, $**trained)", called=attribute(code, route), given=given, trained=trained)
     if module:
         tf1.idiom("A `tf.Module` has no call of its own; its members are called in turn.")
     tf1.bind(step.as_, given)
     if norms and not tf1.eager:
         if tf1.inside not in {"", "step"}:
             raise Unsupported("A traced function has no collection of updates that a session could run.")
-        words = expr("tf1.get_collection(tf1.GraphKeys.UPDATE_OPS)[-$count:]", count=2 * norms)
-        tf1.emit("updates = $x" if tf1.within("train", "update") else "session.run($x)", x=words)
+        code = expr("tf1.get_collection(tf1.GraphKeys.UPDATE_OPS)[-$count:]", count=2 * norms)
+        tf1.emit("updates = $x" if tf1.within("train", "update") else "session.run($x)", x=code)
 
 
-WORDS: dict[str, Any] = {
+CODE: dict[str, Any] = {
     "layer": layer,
     "wrap": lambda tf1, step: tf1.fill(f"$as = {NAMES[step.inside]}($wrap)", step),
     "call": call,

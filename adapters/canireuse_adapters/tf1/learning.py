@@ -44,8 +44,8 @@ def losses(tf1: "TensorFlow1", step: Update) -> list[ast.expr]:
     found = [tf1.expression(one) for one in ([step.minimize] if isinstance(step.minimize, str) else step.minimize)]
     if optimizer.decay is not None:
         tf1.idiom("`tf1.train` has no weight decay; users add half the squares of the variables to the loss.")
-        words = "$loss + $decay * tf.add_n([tf.nn.l2_loss(variable) for variable in $owned])"
-        found[0] = expr(words, loss=found[0], decay=optimizer.decay, owned=tf1.owned(optimizer.over))
+        code = "$loss + $decay * tf.add_n([tf.nn.l2_loss(variable) for variable in $owned])"
+        found[0] = expr(code, loss=found[0], decay=optimizer.decay, owned=tf1.owned(optimizer.over))
     return found
 
 
@@ -83,15 +83,15 @@ def gradient(tf1: "TensorFlow1", step: Gradient) -> None:
     wrt, whole = tf1.place(step.wrt), tf1.in_parts(step.wrt)
     if tf1.eager:
         tf1.emit("with tf.GradientTape() as tape:\n    $*body\n    loss = $scalar", body=recorded, scalar=scalar)
-        words = "tape.gradient(loss, $wrt)"
+        code = "tape.gradient(loss, $wrt)"
     else:
         tf1.body += recorded
-        words = "tf.gradients($scalar, $wrt)" if whole else "tf.gradients($scalar, $wrt)[0]"
+        code = "tf.gradients($scalar, $wrt)" if whole else "tf.gradients($scalar, $wrt)[0]"
     if whole:
-        words, wrt = f"tf.concat({words}, axis=0)", expr("list($x)", x=wrt)
+        code, wrt = f"tf.concat({code}, axis=0)", expr("list($x)", x=wrt)
     elif tf1.is_table(step.wrt):
-        words = f"tf.convert_to_tensor({words})"
-    tf1.emit(f"$to = {words}", to=step.gradient, scalar=scalar, wrt=wrt)
+        code = f"tf.convert_to_tensor({code})"
+    tf1.emit(f"$to = {code}", to=step.gradient, scalar=scalar, wrt=wrt)
 
 
 # -- in a graph
@@ -114,8 +114,8 @@ def train(tf1: "TF1", step: Train) -> None:
     """Build one optimizer step into the graph and run it as often as asked."""
     start = len(tf1.body)
     tf1.steps(step.steps)
-    words = f"{OPTIMIZERS[step.train]}\n$op = optimizer.minimize($minimize, var_list=$owned)"
-    tf1.fill(words, step, to="optimizer", op=named(tf1), owned=tf1.owned(step.wrt))
+    code = f"{OPTIMIZERS[step.train]}\n$op = optimizer.minimize($minimize, var_list=$owned)"
+    tf1.fill(code, step, to="optimizer", op=named(tf1), owned=tf1.owned(step.wrt))
     op = train_op(tf1.body[start:])
     if not tf1.inside:
         if step.train != "sgd":  # plain descent keeps no slots
@@ -177,7 +177,7 @@ def eager_update(tf1: "TF1Eager", step: Update) -> None:
     tf1.turns(step.times, body)
 
 
-WORDS: dict[str, Any] = {
+CODE: dict[str, Any] = {
     "optimizer": lambda tf1, step: tf1.fill(OPTIMIZERS[step.kind], step, to=step.optimizer),
     "gradient": gradient,
 }

@@ -31,11 +31,9 @@ TENSORS = frozenset({"invoke", "compute", "call", "gradient", "update", "scan", 
 HARMLESS = frozenset({"expect", "invoke", "compute", "initialize", "read", "call", "measure"})
 
 
-def listed(
-    words: str, field: str = "inside", *, trainable: bool = False
-) -> Callable[["TensorFlow1", Expect], ast.expr]:
+def listed(code: str, field: str = "inside", *, trainable: bool = False) -> Callable[["TensorFlow1", Expect], ast.expr]:
     """Return what reads the list of variables that the field of an observation asks for."""
-    return lambda tf1, step: expr(words, listed=tf1.listing(getattr(step, field), trainable=trainable))
+    return lambda tf1, step: expr(code, listed=tf1.listing(getattr(step, field), trainable=trainable))
 
 
 def slots(tf1: "TensorFlow1", step: Expect) -> ast.expr:
@@ -44,8 +42,8 @@ def slots(tf1: "TensorFlow1", step: Expect) -> ast.expr:
     if made.kind == "sgd":
         return expr("len($optimizer.get_slot_names())", optimizer=step.slots)
     over = tf1.listing(made.over) if isinstance(made.over, str) else tf1.owned(made.over)
-    words = "len({id(variable) for variable in $over if $optimizer.get_slot(variable, '$slot') is not None})"
-    return expr(words, over=over, optimizer=step.slots, slot={"momentum": "momentum", "adam": "m"}[made.kind])
+    code = "len({id(variable) for variable in $over if $optimizer.get_slot(variable, '$slot') is not None})"
+    return expr(code, over=over, optimizer=step.slots, slot={"momentum": "momentum", "adam": "m"}[made.kind])
 
 
 def penalties(tf1: "TensorFlow1", step: Expect) -> ast.expr:
@@ -139,8 +137,8 @@ def measure(tf1: "TF1", step: Measure) -> None:
         tf1.built.clear()
         body = statements(f"with tf.Graph().as_default() as graph{tf1.on_device}:\n    $*body", body=body)
     size: dict[str, Fill] = {"size": step.size} if step.size else {}
-    words = "for _ in measure('$label', $**size):\n    $*body"
-    loop = statements(words, label=step.measure, size=size, body=body)
+    code = "for _ in measure('$label', $**size):\n    $*body"
+    loop = statements(code, label=step.measure, size=size, body=body)
     if not step.fresh and "graph" in Names(tf1.body).bound:
         loop = statements("with graph.as_default():\n    $*loop", loop=loop)
     tf1.body += loop

@@ -39,7 +39,7 @@ def module(tf1: "TensorFlow1", step: Module) -> None:
         tf1.emit("$place = $value", place=attribute(name(step.module), [member]), value=tf1.place(place))
 
 
-WORDS: dict[str, Any] = {
+CODE: dict[str, Any] = {
     "module": module,
     "tie": "$tie = $to",
     "replace": "$replace = $by",

@@ -41,14 +41,14 @@ with tf1.variable_scope(tf1.get_variable_scope(), custom_getter=$getter, auxilia
 
 
 def initializer(value: Initial, dtype: str | None = None) -> ast.expr:
-    """Return the words for an initializer object."""
+    """Return the code for an initializer object."""
     if value == "random":
         return expr("tf1.random_normal_initializer()")
     return expr("tf1.constant_initializer($x)", x=value if isinstance(value, list) else number(value, dtype))
 
 
 def argument(_: "TensorFlow1", step: Any, field: str, value: Any) -> ast.expr:
-    """Return the words for what a scope or a variable is given."""
+    """Return the code for what a scope or a variable is given."""
     if isinstance(value, OddFlag):
         return name(value.tensor) if value.tensor else literal(value.number if value.text is None else value.text)
     if field == "init" and isinstance(step, Get) and isinstance(value, list):
@@ -63,10 +63,10 @@ def argument(_: "TensorFlow1", step: Any, field: str, value: Any) -> ast.expr:
     return expr("tf1.AUTO_REUSE") if value == "auto" else literal(value)
 
 
-def constant(value: Any, dtype: str | None, words: str = "tf.constant", **given: Any) -> ast.expr:
+def constant(value: Any, dtype: str | None, code: str = "tf.constant", **given: Any) -> ast.expr:
     """Return a tensor of numbers, with its dtype if one is said."""
     given |= {"dtype": expr("tf.$x", x=dtype)} if dtype else {}
-    return expr(f"{words}($value, $**given)", value=literal(value), given=given)
+    return expr(f"{code}($value, $**given)", value=literal(value), given=given)
 
 
 def intercept(tf1: "TensorFlow1", step: Intercept) -> None:
@@ -78,13 +78,13 @@ def intercept(tf1: "TensorFlow1", step: Intercept) -> None:
 def get(tf1: "TensorFlow1", step: Get) -> None:
     """Get a variable by name, or one after the other."""
     called: ast.expr = text(step.get)
-    words = "$as = $call"
+    code = "$as = $call"
     if step.numbered is not None:
         called = ast.JoinedStr([text(f"{step.get}_"), ast.FormattedValue(expr("number"), -1)])
         loop = "for number in range($numbered)"
-        words = f"$as = [$call {loop}]" if step.as_ else f"{loop}:\n    $call"
+        code = f"$as = [$call {loop}]" if step.as_ else f"{loop}:\n    $call"
     call = f"tf1.get_{'local_' if step.local else ''}variable($called, $**given)"
-    tf1.fill(words, step, call=expr(call, called=called, given=tf1.given(step)))
+    tf1.fill(code, step, call=expr(call, called=called, given=tf1.given(step)))
 
 
 def variable(tf1: "TensorFlow1", step: Variable) -> None:
@@ -129,7 +129,7 @@ def initialize(tf1: "TensorFlow1", _: Step) -> None:
         tf1.act("$x", x=call)
 
 
-WORDS: dict[str, Any] = {
+CODE: dict[str, Any] = {
     "scope": "with tf1.variable_scope('$scope', $**given) as $as:\n    $*body",
     "reenter": "with tf1.variable_scope($reenter, $**given) as $as:\n    $*body",
     "default_scope": "with tf1.variable_scope(None, default_name='$default_scope', $**given) as $as:\n    $*body",

@@ -32,8 +32,8 @@ NO_DEFAULTS = (
 )
 NO_REGULARIZER = "A `tf.Variable` carries no regularizer, and a `tf.Module` collects none: the term is added to the loss, or the weight belongs to a Keras layer."
 SCOPES = ("scope", "default_scope", "reenter")
-WORDS = {
-    **scopes.WORDS, **layers.WORDS, **modules.WORDS, **checkpoints.WORDS, **learning.WORDS, **functions.WORDS,
+CODE = {
+    **scopes.CODE, **layers.CODE, **modules.CODE, **checkpoints.CODE, **learning.CODE, **functions.CODE,
 }  # fmt: skip
 EFFECTS = {**layers.EFFECTS, **modules.EFFECTS, **checkpoints.EFFECTS, **functions.EFFECTS}
 #: verb -> what cannot be done with what is no model of its own, as what a SavedModel loads as
@@ -138,14 +138,14 @@ class TF2(Emitter):
             for verb in SCOPES
         },
     }
-    array_words, data_words = "tf.constant($x)", "$x.numpy().tolist()"
+    array_code, data_code = "tf.constant($x)", "$x.numpy().tolist()"
     package, everything = "tf", "root"
     #: a Keras model lists a layer that is used in several places once, under its name
     keeps_once = True
     # on a CPU, TensorFlow returns from a call once it has run, unless a program asks for asynchronous execution
     fences = {"gpu": "tf.test.experimental.sync_devices"}
     layers = LAYERS
-    words, effects, lacks, reads = WORDS, EFFECTS, LACKS, measuring.READS
+    code, effects, lacks, reads = CODE, EFFECTS, LACKS, measuring.READS
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -209,7 +209,7 @@ class TF2(Emitter):
         self.standing.clear()
 
     def steps(self, steps: Sequence[Step]) -> None:
-        """Word every step in turn; what is to be mirrored is constructed in the strategy's scope."""
+        """Emit every step in turn; what is to be mirrored is constructed in the strategy's scope."""
         names = parallel.mirrored(self)
         for inside, group in groupby(steps, key=lambda step: parallel.is_constructed(step, names)):
             if not inside:
@@ -221,10 +221,10 @@ class TF2(Emitter):
                     layers.build(self, layers.inside(self, step.binding or ""))
             self.emit("with strategy.scope():\n    $*body", body=body)
 
-    def say(self, step: Step) -> None:
-        """Word one step; layers that are to have their variables before are built."""
+    def emit_step(self, step: Step) -> None:
+        """Emit one step; layers that are to have their variables before are built."""
         layers.build(self, layers.needed(self, step))
-        super().say(step)
+        super().emit_step(step)
 
     def effect(self, step: Step) -> None:
         """Have the effect of a step, before which layers were built."""
@@ -255,23 +255,23 @@ class TF2(Emitter):
         """Return whether something is a variable of a Keras layer."""
         return bool(found.part) and not self.has_own_layers
 
-    # -- words for places
+    # -- code for places
 
     def here(self) -> ast.expr:
-        """Return the words for the module of the open scope."""
+        """Return the code for the module of the open scope."""
         return attribute(expr("root"), self.symbols.scope.path)
 
     def top(self, first: str) -> ast.expr:
-        """Return the words for a name; a scope is reached from the root."""
+        """Return the code for a name; a scope is reached from the root."""
         found = self.symbols.names.get(first)
         return attribute(expr("root"), found.path) if found and found.kind == "scope" else name(first)
 
     def kept(self, owner: ast.expr, slot: Slot, *, reading: bool) -> ast.expr:
-        """Return the words for what an owner keeps in a slot: the layers of a functional model are found by name or number."""
+        """Return the code for what an owner keeps in a slot: the layers of a functional model are found by name or number."""
         if slot.kind == "listed":
             number = int(slot.attribute) if slot.attribute.isdigit() else None
-            words = "$owner.get_layer('$name')" if number is None else "$owner.layers[$number]"
-            return expr(words, owner=owner, name=slot.attribute, number=number)
+            code = "$owner.get_layer('$name')" if number is None else "$owner.layers[$number]"
+            return expr(code, owner=owner, name=slot.attribute, number=number)
         return super().kept(owner, slot, reading=reading)
 
     # -- observations

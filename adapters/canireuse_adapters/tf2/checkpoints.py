@@ -3,7 +3,7 @@
 import ast
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Effects, Unsupported, Words, expr
+from canireuse.emit import Code, Effects, Unsupported, expr
 from canireuse.program import Object
 from canireuse.spec.vocabulary import Copy, Restore, Save
 from canireuse_adapters.keras_layers import CLASSES, kind_of
@@ -139,5 +139,5 @@ def restored(tf: "TF2", step: Restore) -> None:
         tf.symbols.names[step.restore] = saved.copied()
 
 
-WORDS: Words = {"copy": copy, "save": save, "restore": restore}
+CODE: Code = {"copy": copy, "save": save, "restore": restore}
 EFFECTS: Effects = {"restore": restored}

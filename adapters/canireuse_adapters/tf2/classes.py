@@ -67,13 +67,13 @@ def written(tf: "TF2") -> list[ast.stmt]:
     """Return the classes of the script's own layers."""
     layers = [step for step in tf.facts.steps if isinstance(step, Layer)]
     biased = any(step.bias is not None for step in layers)
-    words = {"dense": DENSE_WITH_BIAS if biased else DENSE, "embedding": EMBEDDING}
+    code = {"dense": DENSE_WITH_BIAS if biased else DENSE, "embedding": EMBEDDING}
     kinds = {step.layer for step in layers}
-    return [one for kind in words if kind in kinds for one in statements(words[kind], **LOCAL)]
+    return [one for kind in code if kind in kinds for one in statements(code[kind], **LOCAL)]
 
 
 def initial_of(step: Layer, part: str) -> ast.expr:
-    """Return the words for what a variable of a layer of the script's own starts from."""
+    """Return the code for what a variable of a layer of the script's own starts from."""
     shape, value = [step.units] if part == "bias" else [step.inputs, step.units], getattr(step, part)
     if value == "random":
         return expr("tf.random.normal($shape)", shape=shape)

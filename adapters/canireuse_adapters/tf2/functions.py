@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Effects, Lack, Words, expr
+from canireuse.emit import Code, Effects, Lack, expr
 from canireuse.spec.step import Step
 from canireuse.spec.vocabulary import Function, Get, Invoke, Scan, Thread, Variable, walk
 from canireuse_adapters.tf2.learning import make_optimizer
@@ -20,9 +20,9 @@ def function(tf: "TF2", step: Function) -> None:
         tf.steps(step.steps)
         if step.returns:
             tf.emit("return $value", value=tf.expression(step.returns))
-    words = "def $function($*takes):\n    $*body"
-    words = f"@tf.function\n{words}" if step.traced else words
-    tf.emit(words, function=step.function, takes=step.takes, body=body)
+    code = "def $function($*takes):\n    $*body"
+    code = f"@tf.function\n{code}" if step.traced else code
+    tf.emit(code, function=step.function, takes=step.takes, body=body)
 
 
 def defined(tf: "TF2", step: Function) -> None:
@@ -73,7 +73,7 @@ def scan(tf: "TF2", step: Scan) -> None:
     )  # fmt: skip
 
 
-WORDS: Words = {
+CODE: Code = {
     "function": function, "invoke": invoke, "scan": scan,
 }  # fmt: skip
 EFFECTS: Effects = {"function": defined}

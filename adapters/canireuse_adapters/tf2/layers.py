@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from canireuse.emit import Effects, Fill, Words, expr, literal, node, text
+from canireuse.emit import Code, Effects, Fill, expr, literal, node, text
 from canireuse.program import Object, places_of
 from canireuse.spec.step import Block, Step
 from canireuse.spec.vocabulary import Call, Gradient, Layer, walk
@@ -30,14 +30,14 @@ def layer(tf: "TF2", step: Layer) -> None:
     last |= {"name": text(step.name)} if step.name else {}
     if tf.has_own_layers:
         parts = ["kernel", "bias"] if step.bias is not None and step.layer == "dense" else ["kernel"]
-        words, kind = "$as = $kind($*given, $**last)", node(CLASSES[step.layer])
-        tf.fill(words, step, kind=kind, given=[initial_of(step, part) for part in parts], last=last)
+        code, kind = "$as = $kind($*given, $**last)", node(CLASSES[step.layer])
+        tf.fill(code, step, kind=kind, given=[initial_of(step, part) for part in parts], last=last)
         return
     construct(tf, step, "tf.keras", initializer, last)
 
 
 def initializer(value: Any) -> ast.expr:
-    """Return the words for a Keras initializer."""
+    """Return the code for a Keras initializer."""
     return text("random_normal") if value == "random" else expr("tf.keras.initializers.Constant($x)", x=value)
 
 
@@ -115,5 +115,5 @@ def layer_named(tf: "TF2", place: str) -> str:
     return owner
 
 
-WORDS: Words = {"layer": layer, "wrap": partial(wrap, package="tf.keras")}
+CODE: Code = {"layer": layer, "wrap": partial(wrap, package="tf.keras")}
 EFFECTS: Effects = {"layer": made, "wrap": wrapper}

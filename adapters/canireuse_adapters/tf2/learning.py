@@ -3,7 +3,7 @@
 import ast
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Fill, Lack, Unsupported, Words, expr, statements
+from canireuse.emit import Code, Fill, Lack, Unsupported, expr, statements
 from canireuse.program import Object
 from canireuse.spec.vocabulary import Function, Gradient, Layer, Optimizer, Train, Update
 from canireuse_adapters.tf2.layers import build, inside
@@ -32,8 +32,8 @@ def gradient(tf: "TF2", step: Gradient) -> None:
         if not loss:
             tf.steps(step.steps)
         tf.emit("loss = $loss", loss=loss or tf.expression(step.of))
-    words = "tf.convert_to_tensor(tape.gradient(loss, $wrt))" if is_table(tf, found) else "tape.gradient(loss, $wrt)"
-    tf.emit(f"{TAPE}$to = {words}", body=body, to=step.gradient, wrt=wrt)
+    code = "tf.convert_to_tensor(tape.gradient(loss, $wrt))" if is_table(tf, found) else "tape.gradient(loss, $wrt)"
+    tf.emit(f"{TAPE}$to = {code}", body=body, to=step.gradient, wrt=wrt)
 
 
 def recomputed(tf: "TF2", step: Gradient, *, is_watched: bool) -> ast.expr:
@@ -60,7 +60,7 @@ def is_table(tf: "TF2", found: Object) -> bool:
 
 
 def owned(tf: "TF2", over: str | list[str]) -> ast.expr:
-    """Return the words for what is trained: all that is trainable in an object, or a list of variables."""
+    """Return the code for what is trained: all that is trainable in an object, or a list of variables."""
     if isinstance(over, str) and tf.at(over).is_owner:
         build(tf, inside(tf, over))
         return expr("$owner.trainable_variables", owner=tf.place(over))
@@ -97,8 +97,8 @@ def optimizer(tf: "TF2", step: Optimizer) -> None:
         options["weight_decay"] = step.decay or 0.0
     if step.clip is not None:
         options["global_clipnorm"] = step.clip
-    words = f"$optimizer = tf.keras.optimizers.{KINDS[step.kind]}($rate, $**options)\n$optimizer.build($owned)"
-    tf.fill(words, step, options=options, owned=owned(tf, step.over))
+    code = f"$optimizer = tf.keras.optimizers.{KINDS[step.kind]}($rate, $**options)\n$optimizer.build($owned)"
+    tf.fill(code, step, options=options, owned=owned(tf, step.over))
 
 
 def update(tf: "TF2", step: Update) -> None:
@@ -109,7 +109,7 @@ def update(tf: "TF2", step: Update) -> None:
     applied(tf, step, step.update, made.over)
 
 
-WORDS: Words = {
+CODE: Code = {
     "gradient": gradient, "train": train, "optimizer": optimizer, "update": update,
     "freeze": "$freeze.trainable = False", "unfreeze": "$unfreeze.trainable = True",
 }  # fmt: skip

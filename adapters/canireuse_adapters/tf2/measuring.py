@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 #: kinds of Keras layers that keep the state of random numbers beside their weights
 KEEPS_SEEDS = {"cell", "rnn", "bidirectional"}
-#: way of a checkpoint -> the words for its size: the files of one prefix, one file, or a folder of files
+#: way of a checkpoint -> the code for its size: the files of one prefix, one file, or a folder of files
 PREFIX = "sum(tf.io.gfile.stat(part).length for part in tf.io.gfile.glob($kept + '.*'))"
 SIZES = {
     "checkpoint": PREFIX,
@@ -30,26 +30,26 @@ SIZES = {
 def listing(tf: "TF2", inside: str | None, *, trainable: bool = False) -> ast.expr:
     """Return the variables that an object holds, or the root module; those of a Keras cell are its weights, and seeds beside."""
     has_seeds = any(kind_of(one) in KEEPS_SEEDS for _, one in tf.at(inside).layers())
-    words = f"$holder.{'trainable_' if trainable else ''}{'weights' if has_seeds else 'variables'}"
-    return expr(words, holder=tf.place(inside) if inside else expr("root"))
+    code = f"$holder.{'trainable_' if trainable else ''}{'weights' if has_seeds else 'variables'}"
+    return expr(code, holder=tf.place(inside) if inside else expr("root"))
 
 
 def name_of(tf: "TF2", step: Expect) -> ast.expr:
     """Return the path of a Keras variable, or the name of a `tf.Variable` without its output number."""
-    words = "$place.path" if tf.is_keras(tf.at(step.name)) else "$place.name.split(':')[0]"
-    return expr(words, place=tf.place(step.name or ""))
+    code = "$place.path" if tf.is_keras(tf.at(step.name)) else "$place.name.split(':')[0]"
+    return expr(code, place=tf.place(step.name or ""))
 
 
 def dtype_of(tf: "TF2", step: Expect) -> ast.expr:
     """Return the name of the dtype."""
-    words = "$place.dtype" if tf.is_keras(tf.at(step.dtype)) else "$place.dtype.name"
-    return expr(words, place=tf.place(step.dtype or ""))
+    code = "$place.dtype" if tf.is_keras(tf.at(step.dtype)) else "$place.dtype.name"
+    return expr(code, place=tf.place(step.dtype or ""))
 
 
 def names(tf: "TF2", step: Expect) -> ast.expr:
     """Return the names of the variables below the root module or inside something."""
-    words = "variable.path" if tf.is_model(tf.at(step.inside)) else "variable.name.split(':')[0]"
-    return expr(f"sorted({words} for variable in $listing)", listing=listing(tf, step.inside))
+    code = "variable.path" if tf.is_model(tf.at(step.inside)) else "variable.name.split(':')[0]"
+    return expr(f"sorted({code} for variable in $listing)", listing=listing(tf, step.inside))
 
 
 def slots(tf: "TF2", step: Expect) -> ast.expr:
@@ -72,8 +72,8 @@ def penalties(tf: "TF2", step: Expect) -> ast.expr:
             "Terms of regularizers are listed by the Keras layer or model whose they are, and by nothing else."
         )
     build(tf, inside(tf, step.inside or ""))
-    words = "len($holder.losses)" if step.kind == "penalties" else "tf.reduce_sum($holder.losses).numpy().tolist()"
-    return expr(words, holder=tf.place(step.inside or ""))
+    code = "len($holder.losses)" if step.kind == "penalties" else "tf.reduce_sum($holder.losses).numpy().tolist()"
+    return expr(code, holder=tf.place(step.inside or ""))
 
 
 def lists_what_is_loose(tf: "TF2", step: Expect) -> bool:

@@ -4,7 +4,7 @@ import ast
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Effects, Fill, Lack, Slot, Unsupported, Words, expr, literal, text
+from canireuse.emit import Code, Effects, Fill, Lack, Slot, Unsupported, expr, literal, text
 from canireuse.program import Object
 from canireuse.spec.step import Step
 from canireuse.spec.vocabulary import Call, Layer, Module, Replace, Tie, Wrap
@@ -46,8 +46,8 @@ def module(tf: "TF2", step: Module) -> None:
         written(tf, step, places, is_plain=style == "plain", is_called=is_called)
     else:
         tf.emit("$module = tf.Module(name='$module')", module=step.module)
-        for part, words in places.items():
-            tf.emit("$module.$part = $words", module=step.module, part=part, words=words)
+        for part, code in places.items():
+            tf.emit("$module.$part = $code", module=step.module, part=part, code=code)
 
 
 def style_of(tf: "TF2", step: Module, members: list[Object]) -> str:
@@ -85,7 +85,7 @@ def functional(tf: "TF2", step: Module, members: list[Object], places: list[ast.
 
 
 def in_turn(called: list[ast.expr], outputs: ast.expr) -> ast.expr:
-    """Return the words that call one after the other."""
+    """Return the code that calls one after the other."""
     for one in called:
         outputs = expr("$one($outputs)", one=one, outputs=outputs)
     return outputs
@@ -128,16 +128,16 @@ def call(tf: "TF2", step: Call) -> None:
         raise Unsupported("A stateless scope of Keras gives values to Keras variables, and to no others.")
     callee, on = tf.place(step.call), tf.expression(step.on)
     fills: dict[str, Fill] = {"callee": callee, "on": on, "options": {"training": True} if step.training else {}}
-    words = "$callee($on, $**options)"
+    code = "$callee($on, $**options)"
     if kind_of(tf.at(step.call)) == "cell":
-        words = "$callee($on, $callee.get_initial_state(batch_size=$batch), $**options)[0]"
+        code = "$callee($on, $callee.get_initial_state(batch_size=$batch), $**options)[0]"
         fills["batch"] = len(step.on) if isinstance(step.on, list) else expr("$on.shape[0]", on=on)
     if not given:
-        tf.bind(step.as_, expr(words, **fills))
+        tf.bind(step.as_, expr(code, **fills))
         return
     build(tf, inside(tf, step.call))
     with tf.apart() as body:
-        tf.bind(step.as_, expr(words, **fills))
+        tf.bind(step.as_, expr(code, **fills))
     values = [
         literal((tf.place(place), tf.expression(value) if isinstance(value, str) else value))
         for place, value in given.items()
@@ -184,7 +184,7 @@ def check_lock(tf: "TF2", step: Step, place: str, by: str) -> None:
         )
 
 
-WORDS: Words = {
+CODE: Code = {
     "module": module, "call": call, "tie": tie, "replace": replace,
 }  # fmt: skip
 EFFECTS: Effects = {"module": held}

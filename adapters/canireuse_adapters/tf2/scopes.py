@@ -3,7 +3,7 @@
 import ast
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Fill, Lack, Words, attribute, expr, literal, statements, text
+from canireuse.emit import Code, Fill, Lack, attribute, expr, literal, statements, text
 from canireuse.program import Mode
 from canireuse.spec.step import OddFlag
 from canireuse.spec.vocabulary import Assign, CurrentScope, Get, Reenter, Scope, Variable, walk
@@ -39,15 +39,15 @@ def get(tf: "TF2", step: Get) -> None:
     """Assign an attribute of the module, or read it where the scope says reuse; or one after the other."""
     called: ast.expr = text(step.get)
     fills: dict[str, Fill] = {"here": tf.here(), "name": step.get}
-    words, read = "$here.$name = $made", attribute(tf.here(), [step.get])
+    code, read = "$here.$name = $made", attribute(tf.here(), [step.get])
     if step.numbered is not None:
         called = ast.JoinedStr([text(f"{step.get}_"), ast.FormattedValue(ast.Name("number", ast.Load()), -1)])
         fills |= {"name": called, "times": step.numbered}
-        words = "for number in range($times):\n    setattr($here, $name, $made)"
+        code = "for number in range($times):\n    setattr($here, $name, $made)"
         read = expr("[getattr($here, $name) for number in range($times)]", **fills)
     makes = tf.symbols.scope.mode is Mode.MAKE
     if makes:
-        tf.emit(words, **fills, made=new(tf, step, called))
+        tf.emit(code, **fills, made=new(tf, step, called))
     if step.as_ or not makes:  # a look-up that nothing binds shows whether there is something: it binds the name itself
         tf.bind(step.as_ or tf.own(step.get), read)
 
@@ -63,7 +63,7 @@ def new(tf: "TF2", step: Get | Variable, called: ast.expr) -> ast.expr:
 
 
 def initial(tf: "TF2", step: Get | Variable) -> list[Fill]:
-    """Return the words for an initial value; none where the spec gives neither value nor shape."""
+    """Return the code for an initial value; none where the spec gives neither value nor shape."""
     shape = step.shape or []
     as_tuple = isinstance(step, Get) and step.shape_as == "tuple"
     fills: dict[str, Fill] = {"shape": literal(tuple(shape) if as_tuple else shape), "dtype": {}}
@@ -92,7 +92,7 @@ def assign(tf: "TF2", step: Assign) -> None:
     tf.emit("$assign.assign($value)", assign=tf.place(step.assign), value=value)
 
 
-WORDS: Words = {
+CODE: Code = {
     "scope": scope, "reenter": enter, "current_scope": enter,
     "name_scope": "with tf.name_scope('$name_scope'):\n    $*body", "get": get,
     "variable": lambda tf, step: tf.bind(step.as_, new(tf, step, text(step.variable))), "assign": assign,

@@ -6,7 +6,7 @@ Scopes are worded as submodules of a root module, and names as attributes of the
 import ast
 from typing import Any
 
-from canireuse.emit import Effects, Emitter, Slot, Unsupported, Words, attribute, expr, name, statements
+from canireuse.emit import Code, Effects, Emitter, Slot, Unsupported, attribute, expr, name, statements
 from canireuse.program import Object
 from canireuse.spec.step import Step
 from canireuse.spec.vocabulary import (
@@ -30,9 +30,9 @@ NO_DEFAULTS = "PyTorch modules hand no initializer down: each parameter is made 
 NO_DTYPE = "PyTorch modules hand no dtype down: it is said at each parameter, or of all tensors with `torch.set_default_dtype`."
 NO_PENALTIES = "PyTorch parameters carry no regularizer: a penalty is a term that the user adds to the loss, or an optimizer's `weight_decay`."
 
-WORDS: Words = {
-    **scopes.WORDS, **variables.WORDS, **layers.WORDS, **checkpoints.WORDS, **learning.WORDS,
-    **functions.WORDS,
+CODE: Code = {
+    **scopes.CODE, **variables.CODE, **layers.CODE, **checkpoints.CODE, **learning.CODE,
+    **functions.CODE,
 }  # fmt: skip
 EFFECTS: Effects = {**checkpoints.EFFECTS, **functions.EFFECTS}
 LACKS = (
@@ -118,13 +118,13 @@ class Torch(Emitter):
         "transpose": "torch.t($x)", "softmax": "torch.softmax($x, dim=-1)", "stop_gradient": "$x.detach()",
         "ones": "torch.ones([$*x])",
     }  # fmt: skip
-    array_words = "torch.tensor($x)"
+    array_code = "torch.tensor($x)"
     package, everything = "torch", "root"
     head = {"gpu": "torch.set_default_device('cuda')"}
     preamble = {"root": "root = nn.Module()"}
     fences = {"gpu": "torch.cuda.synchronize"}
     layers = layers.LAYERS
-    words, effects, lacks, reads = WORDS, EFFECTS, LACKS, READS
+    code, effects, lacks, reads = CODE, EFFECTS, LACKS, READS
 
     nesting = ("around",)
 
@@ -136,7 +136,7 @@ class Torch(Emitter):
         self.hoisted: dict[int, tuple[str, set[Object]]] = {}
 
     def step(self, step: Step) -> None:
-        """Word one step, knowing which stand around it."""
+        """Emit one step, knowing which stand around it."""
         self.around.append(step)
         super().step(step)
         self.around.pop()
@@ -175,23 +175,23 @@ class Torch(Emitter):
     # -- places and values
 
     def here(self, end: int | None = None) -> ast.expr:
-        """Return the words for the module of the open scope, or of one around it."""
-        words = expr("root")
+        """Return the code for the module of the open scope, or of one around it."""
+        code = expr("root")
         for opened in self.symbols.opened[1:end]:
-            words = name(opened.by) if opened.by else attribute(words, [opened.path[-1]])
-        return words
+            code = name(opened.by) if opened.by else attribute(code, [opened.path[-1]])
+        return code
 
     def kept(self, owner: ast.expr, slot: Slot, *, reading: bool) -> ast.expr:
         """Return the attributes of a slot; a packed weight is asked for with a call."""
-        words = super().kept(owner, slot, reading=reading)
+        code = super().kept(owner, slot, reading=reading)
         if slot.kind != "packed":
-            return words
-        return expr("$words().dequantize()" if reading and slot.transposed else "$words()", words=words)
+            return code
+        return expr("$code().dequantize()" if reading and slot.transposed else "$code()", code=code)
 
     def value(self, place: str) -> ast.expr:
         """Return the parameter as it stands in arithmetic, laid out as [inputs, units]."""
-        words = super().value(place)
-        return expr("$words.T", words=words) if self.transposed(place) else words
+        code = super().value(place)
+        return expr("$code.T", code=code) if self.transposed(place) else code
 
     def transposed(self, place: str) -> bool:
         """Return whether a place holds a weight laid out as [units, inputs]: the layer says so, or the one that made it."""
@@ -235,7 +235,7 @@ class Torch(Emitter):
         """Observe a write through the parameters as they are, whichever way round a layer reads them."""
         places = step.same or step.distinct or []
         first, second = (self.data(self.spelled(place, reading=self.is_packed(place))) for place in places)
-        self.note_same_words(step, first, second)
+        self.note_same_code(step, first, second)
         self.emit("before = $first", first=first)
         self.increment(places[1])
         self.observe(step, expr("{'before': before, 'after': $first, 'written': $second}", first=first, second=second))

@@ -3,7 +3,7 @@
 import ast
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Effects, Fill, Lack, Words, expr, text
+from canireuse.emit import Code, Effects, Fill, Lack, expr, text
 from canireuse.spec.vocabulary import Copy, Restore, Save
 
 if TYPE_CHECKING:
@@ -43,13 +43,13 @@ def is_parametrized(torch: "Torch", place: str) -> bool:
 
 def save(torch: "Torch", step: Save) -> None:
     """Save the state dict, or the whole module where it is to be unpickled."""
-    words = SAVED.get(torch.way.get("restore", ""), "$to = BytesIO()\ntorch.save($state, $to)")
+    code = SAVED.get(torch.way.get("restore", ""), "$to = BytesIO()\ntorch.save($state, $to)")
     state = part_of_state(torch, step) if step.only else expr("$save.state_dict()", save=step.save)
-    torch.fill(words, step, state=state)
+    torch.fill(code, step, state=state)
 
 
 def part_of_state(torch: "Torch", step: Save) -> ast.expr:
-    """Return the words for a state dict of some paths alone."""
+    """Return the code for a state dict of some paths alone."""
     torch.idiom("A part of a module is saved by picking entries of its state dict.")
     keys: list[ast.expr | None] = []
     values: list[ast.expr] = []
@@ -71,8 +71,8 @@ def restore(torch: "Torch", step: Restore) -> None:
     options: dict[str, Fill] = {"assign": True} if way == "load_state_dict-assign" else {}
     if step.partial:
         options["strict"] = False
-    words = LOADED.get(way, "$from.seek(0)\n$restore.load_state_dict(torch.load($from), $**options)")
-    torch.fill(words, step, options=options)
+    code = LOADED.get(way, "$from.seek(0)\n$restore.load_state_dict(torch.load($from), $**options)")
+    torch.fill(code, step, options=options)
 
 
 def restored(torch: "Torch", step: Restore) -> None:
@@ -82,7 +82,7 @@ def restored(torch: "Torch", step: Restore) -> None:
         torch.symbols.names[step.restore] = saved.returns.copied()
 
 
-WORDS: Words = {
+CODE: Code = {
     "copy": copy,
     "copy/pickle": "file = BytesIO()\ntorch.save($copy, file)\nfile.seek(0)\n$as = torch.load(file, weights_only=False)",
     "save": save,

@@ -3,7 +3,7 @@
 import ast
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Body, Effects, Lack, Names, Unsupported, Words, expr, name
+from canireuse.emit import Body, Code, Effects, Lack, Names, Unsupported, expr, name
 from canireuse.program import Mode, Object, free_names, is_place
 from canireuse.spec.vocabulary import Function, Get, Invoke, Scan, Thread, Train, walk
 from canireuse_adapters.torch.learning import make_optimizer
@@ -31,8 +31,8 @@ def function(torch: "Torch", step: Function) -> None:
     # what the body reads before it binds it anew is handed in: to Python it would be a name of the function's own
     bound = Names(body).bound
     anew = [(one, name(one)) for one in free_names(step.steps, step.takes) if one in bound and one in before]
-    words = "@$*decorators\ndef $function($*takes):\n    $*body"
-    torch.emit(words, decorators=decorators, function=step.function, takes=[*step.takes, *anew], body=body)
+    code = "@$*decorators\ndef $function($*takes):\n    $*body"
+    torch.emit(code, decorators=decorators, function=step.function, takes=[*step.takes, *anew], body=body)
 
 
 def trained_by(torch: "Torch", step: Train) -> set[Object]:
@@ -50,7 +50,7 @@ def trained(torch: "Torch", step: Train) -> None:
 
 
 def returned(torch: "Torch", returns: str) -> ast.expr:
-    """Return the words for what a function returns: the thing itself, or the value of an expression."""
+    """Return the code for what a function returns: the thing itself, or the value of an expression."""
     itself = is_place(returns) and torch.symbols.at(returns) and not torch.is_packed(returns)
     return torch.place(returns) if itself else torch.expression(returns)
 
@@ -79,13 +79,13 @@ def scan(torch: "Torch", step: Scan) -> None:
         torch.body += loop(torch, step, "_, $carried = $loop")
         return
     torch.idiom("`torch.while_loop` is made for compiled functions: the loop stands in one.")
-    words = "@torch.compile(backend='eager')\ndef $function($carried):\n    $*body\n$carried = $function($carried)"
+    code = "@torch.compile(backend='eager')\ndef $function($carried):\n    $*body\n$carried = $function($carried)"
     torch.emit(
-        words, function=torch.own(f"{step.scan}_loop"), carried=step.scan, body=loop(torch, step, "return $loop[1]")
+        code, function=torch.own(f"{step.scan}_loop"), carried=step.scan, body=loop(torch, step, "return $loop[1]")
     )
 
 
-def loop(torch: "Torch", step: Scan, words: str) -> Body:
+def loop(torch: "Torch", step: Scan, code: str) -> Body:
     """Return the loop itself, its body as a function where it takes several steps."""
     with torch.apart() as written:
         if step.steps:
@@ -100,11 +100,11 @@ def loop(torch: "Torch", step: Scan, words: str) -> Body:
             "torch.while_loop(lambda turn, $carried: turn < $times, $turn, (torch.tensor(0), $carried))",
             carried=step.scan, times=step.times, turn=turn,
         )  # fmt: skip
-        torch.emit(words, carried=step.scan, loop=made)
+        torch.emit(code, carried=step.scan, loop=made)
     return written
 
 
-WORDS: Words = {
+CODE: Code = {
     "function": function,
     "invoke": invoke,
     "scan": scan,

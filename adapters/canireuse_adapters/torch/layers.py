@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Fill, Slot, Unsupported, Words, attribute, expr, name
+from canireuse.emit import Code, Fill, Slot, Unsupported, attribute, expr, name
 from canireuse.program import Object
 from canireuse.spec.vocabulary import Call, Layer, Module, Replace, Tie
 from canireuse_adapters.torch.variables import STATISTICS, given, laid_out, start, start_of
@@ -40,8 +40,8 @@ def layer(torch: "Torch", step: Layer) -> None:
     if step.layer in TURNED:
         torch.idiom(TURNED[step.layer])
     bare = {"bias": False} if step.bias is None and step.layer != "embedding" else {}
-    words = "$as = " if torch.is_loose(step) else "$as = $here.$name = "
-    torch.fill(words + MADE[step.layer], step, here=torch.here(), options=bare)
+    code = "$as = " if torch.is_loose(step) else "$as = $here.$name = "
+    torch.fill(code + MADE[step.layer], step, here=torch.here(), options=bare)
     if step.layer == "cell" and step.bias is not None:
         torch.idiom("`nn.RNNCell` adds two biases: the second is taken away.")
         torch.emit("$to.bias_hh = None", to=step.as_)
@@ -73,11 +73,11 @@ def call(torch: "Torch", step: Call) -> None:
     if any(map(is_norm, known.walk() if known else torch.symbols.objects())):
         torch.emit("$callee.train()" if step.training else "$callee.eval()", callee=callee)
     on: Fill = given(torch, step.on, known)
-    words = "torch.func.functional_call($callee, {$**values}, ($on,))" if step.given else "$callee($on)"
+    code = "torch.func.functional_call($callee, {$**values}, ($on,))" if step.given else "$callee($on)"
     values = {
         torch.key(step.call, path): laid_out(torch, value, f"{step.call}.{path}") for path, value in step.given.items()
     }
-    torch.bind(step.as_, expr(words, callee=callee, on=on, values=values))
+    torch.bind(step.as_, expr(code, callee=callee, on=on, values=values))
 
 
 def is_norm(found: Object) -> bool:
@@ -111,4 +111,4 @@ def replace(torch: "Torch", step: Replace) -> None:
     put(torch, step.replace, step.by)
 
 
-WORDS: Words = {"layer": layer, "module": module, "call": call, "tie": tie, "replace": replace}
+CODE: Code = {"layer": layer, "module": module, "call": call, "tie": tie, "replace": replace}

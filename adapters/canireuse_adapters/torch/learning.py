@@ -3,7 +3,7 @@
 import ast
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Fill, Words, expr
+from canireuse.emit import Code, Fill, expr
 from canireuse.program import free_names
 from canireuse.spec.vocabulary import Function, Gradient, Optimizer, Train, Update
 from canireuse_adapters.training import training_of
@@ -22,13 +22,13 @@ def gradient(torch: "Torch", step: Gradient) -> None:
             torch.steps(step.steps)
             torch.emit("return $of", of=torch.expression(step.of))
         torch.emit("def $function($*carried):\n    $*body", function=function, carried=carried, body=body)
-        words = "torch.utils.checkpoint.checkpoint($*given, use_reentrant=False)"
-        scalar = expr(words, given=[function, *carried])
+        code = "torch.utils.checkpoint.checkpoint($*given, use_reentrant=False)"
+        scalar = expr(code, given=[function, *carried])
     else:
         torch.steps(step.steps)
         scalar = torch.expression(step.of)
-    words = "$to = torch.autograd.grad($scalar, $wrt)[0]" + (".T" if torch.transposed(step.wrt) else "")
-    torch.emit(words, to=step.gradient, scalar=scalar, wrt=torch.place(step.wrt))
+    code = "$to = torch.autograd.grad($scalar, $wrt)[0]" + (".T" if torch.transposed(step.wrt) else "")
+    torch.emit(code, to=step.gradient, scalar=scalar, wrt=torch.place(step.wrt))
 
 
 def train(torch: "Torch", step: Train) -> None:
@@ -42,15 +42,15 @@ def train(torch: "Torch", step: Train) -> None:
         make_optimizer(torch, step, to)
     with torch.apart() as body:
         torch.steps(step.steps)
-        words = "loss = $loss\n$to.zero_grad()\nloss.backward()\n$to.step()"
-        torch.emit(words, loss=torch.expression(step.minimize), to=to)
+        code = "loss = $loss\n$to.zero_grad()\nloss.backward()\n$to.step()"
+        torch.emit(code, loss=torch.expression(step.minimize), to=to)
     torch.turns(step.times, body)
 
 
 def make_optimizer(torch: "Torch", step: Train, to: str) -> None:
     """Make the optimizer of a training loop."""
-    words = f"$to = torch.optim.{KINDS[step.train]}($owned, lr=$rate)"
-    torch.emit(words, to=to, owned=owned(torch, step.wrt), rate=step.rate)
+    code = f"$to = torch.optim.{KINDS[step.train]}($owned, lr=$rate)"
+    torch.emit(code, to=to, owned=owned(torch, step.wrt), rate=step.rate)
 
 
 def optimizer(torch: "Torch", step: Optimizer) -> None:
@@ -60,8 +60,8 @@ def optimizer(torch: "Torch", step: Optimizer) -> None:
         options["momentum"] = 0.9
     if step.decay is not None or step.kind == "adamw":
         options["weight_decay"] = step.decay or 0.0
-    words = f"$to = torch.optim.{KINDS[step.kind]}($owned, $**options)"
-    torch.emit(words, to=step.optimizer, owned=owned(torch, step.over), options=options)
+    code = f"$to = torch.optim.{KINDS[step.kind]}($owned, $**options)"
+    torch.emit(code, to=step.optimizer, owned=owned(torch, step.over), options=options)
 
 
 def update(torch: "Torch", step: Update) -> None:
@@ -90,14 +90,14 @@ def owned(torch: "Torch", places: str | list[str]) -> ast.expr:
 
 
 def parameters(torch: "Torch", place: str) -> ast.expr:
-    """Return the words for the parameters of an owner, each an element of a list, or for the one parameter."""
+    """Return the code for the parameters of an owner, each an element of a list, or for the one parameter."""
     found = torch.symbols.at(place)
     if found and found.is_owner:
         return ast.Starred(expr("$place.parameters()", place=torch.place(place)), ast.Load())
     return torch.place(place)
 
 
-WORDS: Words = {
+CODE: Code = {
     "gradient": gradient,
     "train": train,
     "optimizer": optimizer,

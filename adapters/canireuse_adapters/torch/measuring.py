@@ -26,8 +26,8 @@ def name_of(torch: "Torch", step: Expect) -> ast.expr:
     if found and isinstance(found.made, Layer) and torch.is_loose(found.made):
         raise Unsupported("A layer carries no name: a parameter's path is that of the modules that hold it.")
     torch.idiom("A parameter carries no name: its path is found by looking for the object among the named parameters.")
-    words = "next((path.replace('.', '/') for path, each in root.$listed() if each is $place), None)"
-    return expr(words, listed=listed(torch, place), place=torch.place(place))
+    code = "next((path.replace('.', '/') for path, each in root.$listed() if each is $place), None)"
+    return expr(code, listed=listed(torch, place), place=torch.place(place))
 
 
 def paths_of(torch: "Torch", step: Expect) -> ast.expr:
@@ -35,15 +35,15 @@ def paths_of(torch: "Torch", step: Expect) -> ast.expr:
     place = step.paths or ""
     if torch.is_packed(place):
         raise Unsupported("A quantized weight is packed, and is listed among no parameters.")
-    words = "sorted(path.replace('.', '/') for path, each in $inside.$listed(remove_duplicate=False) if each is $place)"
-    return expr(words, inside=torch.place(step.inside or ""), listed=listed(torch, place), place=torch.place(place))
+    code = "sorted(path.replace('.', '/') for path, each in $inside.$listed(remove_duplicate=False) if each is $place)"
+    return expr(code, inside=torch.place(step.inside or ""), listed=listed(torch, place), place=torch.place(place))
 
 
 def checkpoint_bytes(torch: "Torch", step: Expect) -> ast.expr:
     """Return the size of the file, or of what stands for one."""
     in_file = torch.way.get("restore", "").startswith("safetensors")
-    words = "os.path.getsize($file)" if in_file else "$file.getbuffer().nbytes"
-    return expr(words, file=step.checkpoint_bytes)
+    code = "os.path.getsize($file)" if in_file else "$file.getbuffer().nbytes"
+    return expr(code, file=step.checkpoint_bytes)
 
 
 def lists_what_is_loose(torch: "Torch", step: Expect) -> bool:

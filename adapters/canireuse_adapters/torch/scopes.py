@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Lack, Words, statements
+from canireuse.emit import Code, Lack, statements
 from canireuse.program import Mode
 from canireuse.spec.step import OddFlag
 from canireuse.spec.vocabulary import CurrentScope, Reenter, Scope
@@ -24,8 +24,8 @@ def scope(torch: "Torch", step: Scope) -> None:
             torch.idiom(
                 "A scope that may be there already is asked for with `hasattr`, since `add_module` replaces in silence."
             )
-            words = "if not hasattr($around, '$scope'):\n    $*made"
-            made = statements(words, around=around, scope=step.scope, made=made)
+            code = "if not hasattr($around, '$scope'):\n    $*made"
+            made = statements(code, around=around, scope=step.scope, made=made)
         torch.body += made
     enter(torch, step)
 
@@ -42,5 +42,5 @@ def current_scope(torch: "Torch", step: CurrentScope) -> None:
     torch.emit("$to = $here", to=step.current_scope, here=torch.here())
 
 
-WORDS: Words = {"scope": scope, "reenter": enter, "current_scope": current_scope}
+CODE: Code = {"scope": scope, "reenter": enter, "current_scope": current_scope}
 LACKS = tuple(Lack(verb, lambda _, step: isinstance(step.reuse, OddFlag), NO_MODE) for verb in ("scope", "reenter"))

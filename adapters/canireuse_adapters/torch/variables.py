@@ -3,7 +3,7 @@
 import ast
 from typing import TYPE_CHECKING, Any
 
-from canireuse.emit import Fill, Lack, Unsupported, Words, expr, literal, text
+from canireuse.emit import Code, Fill, Lack, Unsupported, expr, literal, text
 from canireuse.program import Mode, Object
 from canireuse.spec.step import Array, Initial, Step
 from canireuse.spec.vocabulary import Assign, Get, Layer, Variable
@@ -31,11 +31,9 @@ def get(torch: "Torch", step: Get) -> None:
         word = "get_buffer" if step.local or (found and found.kind == "buffer") else "get_parameter"
         torch.bind(step.as_, expr(f"$here.{word}('$name')", here=here, name=step.get))
     else:
-        words = (
-            "register_buffer('$get', $made, persistent=False)" if step.local else "register_parameter('$get', $made)"
-        )
+        code = "register_buffer('$get', $made, persistent=False)" if step.local else "register_parameter('$get', $made)"
         made = initial(torch, step) if step.local else parameter(torch, step)
-        torch.fill(f"$here.{words}" + ("\n$as = $here.$get" if step.as_ else ""), step, here=here, made=made)
+        torch.fill(f"$here.{code}" + ("\n$as = $here.$get" if step.as_ else ""), step, here=here, made=made)
 
 
 def several(torch: "Torch", step: Get) -> None:
@@ -44,8 +42,8 @@ def several(torch: "Torch", step: Get) -> None:
     fills: dict[str, Fill] = {"here": torch.here(), "name": numbered, "times": step.numbered}
     makes = torch.symbols.scope.mode is Mode.MAKE
     if makes:
-        words = "for number in range($times):\n    $here.register_parameter($name, $made)"
-        torch.emit(words, **fills, made=parameter(torch, step))
+        code = "for number in range($times):\n    $here.register_parameter($name, $made)"
+        torch.emit(code, **fills, made=parameter(torch, step))
     if step.as_ or not makes:
         torch.bind(step.as_, expr("[$here.get_parameter($name) for number in range($times)]", **fills))
 
@@ -57,7 +55,7 @@ def variable(torch: "Torch", step: Variable) -> None:
 
 
 def parameter(torch: "Torch", step: Get | Variable) -> ast.expr:
-    """Return the words that make a parameter; only floats can have gradients, so that another dtype has to say so."""
+    """Return the code that makes a parameter; only floats can have gradients, so that another dtype has to say so."""
     if step.collection:
         raise Unsupported(NO_COLLECTIONS)
     plain = step.trainable is False or (step.trainable is None and step.dtype not in FLOATS)
@@ -71,7 +69,7 @@ def said(step: Get | Variable) -> dict[str, Fill]:
 
 
 def initial(torch: "Torch", step: Get | Variable) -> ast.expr:
-    """Return the words for the tensor a parameter starts from."""
+    """Return the code for the tensor a parameter starts from."""
     if isinstance(step, Variable) and step.start is not None:
         return torch.expression(step.start)
     init: Any = floats(step.init) if step.dtype in FLOATS else step.init
@@ -108,27 +106,27 @@ def write(torch: "Torch", place: ast.expr, to: str | Array, *, transposed: bool)
     """Write a value into a tensor in place, out of autograd's sight."""
     value = torch.expression(to)
     if isinstance(to, int | float) or isinstance(value, ast.Constant):
-        words = "$place.fill_($value)"
+        code = "$place.fill_($value)"
     else:
-        words, value = "$place.copy_($value)", turned(torch, to, None) if transposed else value
-    torch.emit(f"with torch.no_grad():\n    {words}", place=place, value=value)
+        code, value = "$place.copy_($value)", turned(torch, to, None) if transposed else value
+    torch.emit(f"with torch.no_grad():\n    {code}", place=place, value=value)
 
 
 def laid_out(torch: "Torch", value: str | Array, place: str) -> ast.expr:
-    """Return the words for a value laid out as a place keeps it."""
+    """Return the code for a value laid out as a place keeps it."""
     found = torch.symbols.at(place)
     return turned(torch, value, found) if torch.transposed(place) else given(torch, value, found)
 
 
 def turned(torch: "Torch", value: str | Array, found: Object | None) -> ast.expr:
-    """Return the words for a value transposed: a literal matrix stands as it is kept."""
+    """Return the code for a value transposed: a literal matrix stands as it is kept."""
     if isinstance(value, list) and all(isinstance(row, list) and not isinstance(row[0], list) for row in value):
         return given(torch, list(map(list, zip(*value, strict=True))), found)
     return expr("$value.T", value=given(torch, value, found))
 
 
 def given(torch: "Torch", value: str | Array, found: Object | None) -> ast.expr:
-    """Return the words for an input; what is literal has the dtype that the module was cast to."""
+    """Return the code for an input; what is literal has the dtype that the module was cast to."""
     if isinstance(value, list) and found and found.dtype and not integers(value):
         return expr("torch.tensor($value, dtype=torch.$dtype)", value=literal(value), dtype=found.dtype)
     return torch.expression(value)
@@ -168,7 +166,7 @@ def writes_packed(torch: "Torch", step: Step) -> bool:
     return any(map(torch.is_packed, [places] if isinstance(places, str) else places))
 
 
-WORDS: Words = {"get": get, "variable": variable, "assign": assign, "read": "$read_data"}
+CODE: Code = {"get": get, "variable": variable, "assign": assign, "read": "$read_data"}
 #: verb -> the field that says what is written
 WRITTEN = {
     "assign": "assign", "hook": "hook", "freeze": "freeze", "unfreeze": "unfreeze", "gradient": "wrt", "train": "wrt",

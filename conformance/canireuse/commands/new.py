@@ -78,16 +78,16 @@ class {cls}(Emitter):
     imports = "import numpy as np"
     # kind of refusal -> the exceptions that mean it
     errors = {{"not_found": (("NameError", r"is not defined"),), "shape_mismatch": (("ValueError", r"broadcast"),)}}
-    # why it cannot say what it cannot say; any other verb without words is unsupported with a sentence of its own
+    # why it cannot express what it cannot; any other verb without code is unsupported with a sentence of its own
     missing = {{"scope": "NumPy looks nothing up by name: an array is bound to a name of the program."}}
-    # verb -> its words: a field of the step fills the hole of its name
-    words = {{"assign": "$assign[...] = $to", "read": "$read_data"}}
+    # verb -> its code: a field of the step fills the hole of its name
+    code = {{"assign": "$assign[...] = $to", "read": "$read_data"}}
     # kind of observation -> the expression that reads it
     reads = {{"value": "$value", "shape": "list($shape.shape)", "dtype": "str($dtype.dtype)"}}
     # the expression language of specs; what is not here is unsupported
     functions = {{"sum": "np.sum($x)", "mean": "np.mean($x)", "tanh": "np.tanh($x)", "square": "np.square($x)"}}
     # a literal list of numbers; and, as it is by default, a value as plain numbers and lists
-    array_words, data_words = "np.array($x)", "$x.tolist()"
+    array_code, data_code = "np.array($x)", "$x.tolist()"
     # where it departs from specs that are not its own
     divergences = Path(__file__).with_name("divergences.yaml")
 
@@ -104,8 +104,8 @@ class {cls}(Emitter):
         if step.start is not None:
             self.bind(step.as_, expr("np.array($start)", start=self.expression(step.start)))
             return
-        words = "np.full($shape, $init, '$dtype')" if step.shape else "np.array($init, '$dtype')"
-        made = expr(words, shape=step.shape, init=literal(step.init), dtype=step.dtype or "float32")
+        code = "np.full($shape, $init, '$dtype')" if step.shape else "np.array($init, '$dtype')"
+        made = expr(code, shape=step.shape, init=literal(step.init), dtype=step.dtype or "float32")
         self.bind(step.as_, made)
 
     def increment(self, place):
@@ -160,13 +160,13 @@ def new_backend(name: str) -> None:
         raise UsageError(
             f"{folder if folder.exists() else f'a backend {name!r}'} is there already\n    expected: a name that no backend has\n    to do: choose another name, or edit that one"
         )
-    words = {"name": name, "module": name.replace("-", "_"), "cls": name.title().replace("-", "")}
-    words["title"] = name.replace("-", " ").capitalize()
+    code = {"name": name, "module": name.replace("-", "_"), "cls": name.title().replace("-", "")}
+    code["title"] = name.replace("-", " ").capitalize()
     try:
         for place, text in BACKEND.items():
-            path = folder / place.format(**words)
+            path = folder / place.format(**code)
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text.format(**words), encoding="utf-8")
+            path.write_text(text.format(**code), encoding="utf-8")
     except OSError as error:
         raise cannot_be_written(folder, error) from None
     click.echo(
@@ -194,8 +194,8 @@ def new_spec(spec_id: str) -> None:
         raise UsageError(
             f"{taken} is there already\n    expected: an id that no spec has\n    to do: choose another slug, or edit that file"
         )
-    words = spec_id.rpartition("/")[2].replace("-", " ")
-    text = TEMPLATE.format(modeline=modeline_of(path), title=f"{words.capitalize()}, as a statement")
+    code = spec_id.rpartition("/")[2].replace("-", " ")
+    text = TEMPLATE.format(modeline=modeline_of(path), title=f"{code.capitalize()}, as a statement")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")

@@ -30,7 +30,7 @@ from canireuse.emit.fragments import (
     statements,
 )
 from canireuse.emit.script import Script, Unsupported
-from canireuse.emit.tables import Effects, Lack, Places, Reads, Setup, Words
+from canireuse.emit.tables import Code, Effects, Lack, Places, Reads, Setup
 from canireuse.emit.translation import Adapter, options_of
 from canireuse.program import Facts, Fate, Slot, Symbols
 from canireuse.spec import expression
@@ -85,7 +85,7 @@ ALIKE = {
 
 @dataclass
 class Compared:
-    """The labels of two places that are compared and are one in the words of the framework."""
+    """The labels of two places that are compared and are one as code of the framework."""
 
     #: both are spelled alike, so that the comparison cannot fail
     one_place: list[str] = field(default_factory=list)
@@ -121,7 +121,7 @@ class Holes(Mapping[str, Fill]):
         return value
 
     def places(self, given: str | list[str] | dict[str, str]) -> Fill:
-        """Return the words for a place, for each of several, or for each by its name."""
+        """Return the code for a place, for each of several, or for each by its name."""
         if isinstance(given, dict):
             return {name: self.emitter.place(place) for name, place in given.items()}
         return self.emitter.place(given) if isinstance(given, str) else [self.emitter.place(place) for place in given]
@@ -146,7 +146,7 @@ class Emitter(Adapter):
     #: verb, or `verb/way` -> what stands above or around all steps, which are `$*body`, where a spec says it; or a function that returns it
     setup: ClassVar[Setup] = {}
     #: verb, or `verb/way` -> the template of its statements, or a function that adds them
-    words: ClassVar[Words] = {}
+    code: ClassVar[Code] = {}
     #: kind of observation -> the template of the expression that reads it, or a function that returns it
     reads: ClassVar[Reads] = {}
     #: verb, or `verb/way` -> the idiom that its wording is
@@ -159,7 +159,7 @@ class Emitter(Adapter):
     layers: ClassVar[Mapping[str, Mapping[str, Slot]]] = {}
     #: verb, or `verb/way` -> what becomes of variables and ties
     fates: ClassVar[Mapping[str, Fate]] = {}
-    #: kind of object -> the words for a place that begins with one, where they are no attributes
+    #: kind of object -> the code for a place that begins with one, where they are no attributes
     places: ClassVar[Places] = {}
     #: verb -> what its steps do to the symbols, where that is the framework's own matter
     effects: ClassVar[Effects] = {}
@@ -172,8 +172,8 @@ class Emitter(Adapter):
     #: what holds all variables, where names and lists are asked of everything there is
     everything: ClassVar[str] = ""
     #: a literal list of numbers, and a value as plain numbers and lists
-    array_words: ClassVar[str] = "$x"
-    data_words: ClassVar[str] = "$x.tolist()"
+    array_code: ClassVar[str] = "$x"
+    data_code: ClassVar[str] = "$x.tolist()"
 
     def __init__(
         self, device: str = "cpu", way: Mapping[str, str] | None = None, versions: Mapping[str, str] | None = None
@@ -183,7 +183,7 @@ class Emitter(Adapter):
         self.idioms: list[str] = []
         self.compared = Compared()
         self.symbols = Symbols(
-            self.layers, {verb: self.said("fates", verb, Fate.ANEW) for verb in self.verbs("fates")}, self.effect
+            self.layers, {verb: self.entry("fates", verb, Fate.ANEW) for verb in self.verbs("fates")}, self.effect
         )
 
     @classmethod
@@ -191,7 +191,7 @@ class Emitter(Adapter):
         """Return the verbs that a table is about."""
         return {key.partition("/")[0] for key in cls.table(table)}
 
-    def said(self, table: str, verb: str, otherwise: Any = None) -> Any:
+    def entry(self, table: str, verb: str, otherwise: Any = None) -> Any:
         """Return what a table says of a verb in the way of this script."""
         found = self.table(table)
         return found.get(f"{verb}/{self.way.get(verb)}", found.get(verb, otherwise))
@@ -216,7 +216,7 @@ class Emitter(Adapter):
         """Return the statements with what they need above them: imports, lines of the head, the preamble, what verbs set up."""
         body = self.set_up(body)
         head = statements(self.head[self.device]) if self.head.get(self.device) else []
-        made = [statements(words) for words in self.preamble.values()]
+        made = [statements(code) for code in self.preamble.values()]
         (head, body, *made), renamed = give_way([head, body, *made], self.facts.bound)
         names = Names([*head, *body])
         for one, lines in reversed([*zip(self.preamble, made, strict=True)]):
@@ -229,9 +229,9 @@ class Emitter(Adapter):
 
     def set_up(self, body: Body) -> Body:
         """Return the statements with what verbs of the spec set up above or around them; what several do stands there once."""
-        said = [self.said("setup", verb, "") for verb in dict.fromkeys(step.verb for step in self.facts.steps)]
-        for words in filter(None, dict.fromkeys(one(self) if callable(one) else one for one in said)):
-            body = statements(words, body=body, device=self.device)
+        said = [self.entry("setup", verb, "") for verb in dict.fromkeys(step.verb for step in self.facts.steps)]
+        for code in filter(None, dict.fromkeys(one(self) if callable(one) else one for one in said)):
+            body = statements(code, body=body, device=self.device)
         return body
 
     def own(self, word: str) -> str:
@@ -249,9 +249,9 @@ class Emitter(Adapter):
 
     # -- writing
 
-    def emit(self, words: str, /, **fills: Fill) -> None:
+    def emit(self, code: str, /, **fills: Fill) -> None:
         """Add the statements of a template."""
-        self.body += statements(words, **fills)
+        self.body += statements(code, **fills)
 
     @contextmanager
     def apart(self) -> Iterator[Body]:
@@ -264,11 +264,11 @@ class Emitter(Adapter):
             self.body = outer
         inner += [] if inner else [ast.Pass()]
 
-    def block(self, words: str, steps: Sequence[Step], /, **fills: Fill) -> None:
+    def block(self, code: str, steps: Sequence[Step], /, **fills: Fill) -> None:
         """Add a template with a hole `$*body`, filled with the words of steps."""
         with self.apart() as body:
             self.steps(steps)
-        self.emit(words, body=body, **fills)
+        self.emit(code, body=body, **fills)
 
     def bind(self, to: str | None, value: Fill) -> None:
         """Add `to = value`, or the value alone if nothing is bound."""
@@ -281,49 +281,49 @@ class Emitter(Adapter):
     # -- places and values
 
     def place(self, place: str) -> ast.expr:
-        """Return the words for a place itself: the variable, not its value."""
+        """Return the code for a place itself: the variable, not its value."""
         return self.spelled(place)
 
     def spelled(self, place: str, *, reading: bool = False) -> ast.expr:
         """Return the attributes that lead to a place along its own path, as its owners call them."""
         first, *rest = place.split(".")
-        found, words = self.symbols.names.get(first), self.top(first)
+        found, code = self.symbols.names.get(first), self.top(first)
         if found and found.kind in self.table("places"):
             asked: ast.expr = self.table("places")[found.kind](self, place)
             return asked
         for part in rest:
-            words = self.kept(words, found.slot(part) if found else Slot(part), reading=reading)
+            code = self.kept(code, found.slot(part) if found else Slot(part), reading=reading)
             found = found.parts.get(part) if found else None
-        return words
+        return code
 
     def kept(self, owner: ast.expr, slot: Slot, *, reading: bool) -> ast.expr:
-        """Return the words for what an owner keeps in a slot: attributes of it."""
+        """Return the code for what an owner keeps in a slot: attributes of it."""
         return attribute(owner, ((reading and slot.reads) or slot.attribute).split("."))
 
     def top(self, first: str) -> ast.expr:
-        """Return the words for the name that a place begins with."""
+        """Return the code for the name that a place begins with."""
         return name(first)
 
     def value(self, place: str) -> ast.expr:
-        """Return the words for the value at a place, as it stands in arithmetic."""
+        """Return the code for the value at a place, as it stands in arithmetic."""
         return self.spelled(place, reading=True)
 
     def array(self, values: Fill) -> ast.expr:
-        """Return the words for a literal list of numbers."""
-        return expr(self.array_words, x=node(values))
+        """Return the code for a literal list of numbers."""
+        return expr(self.array_code, x=node(values))
 
     def data(self, value: Fill) -> ast.expr:
-        """Return the words that turn a value of the framework into plain numbers and lists."""
-        return expr(self.data_words, x=value)
+        """Return the code that turns a value of the framework into plain numbers and lists."""
+        return expr(self.data_code, x=value)
 
     def expression(self, given: str | Array) -> ast.expr:
-        """Return the words for an expression or a literal value."""
+        """Return the code for an expression or a literal value."""
         if isinstance(given, str):
             return self.rendered(expression.parse(given))
         return self.array(literal(given)) if isinstance(given, list) else literal(given)
 
     def rendered(self, at: ast.expr) -> ast.expr:
-        """Return an expression of the language in the words of the framework."""
+        """Return an expression of the language as code of the framework."""
         match at:
             case ast.Name() | ast.Attribute():
                 return self.value(ast.unparse(at))
@@ -332,7 +332,7 @@ class Emitter(Adapter):
             case ast.Call(func=ast.Name(id=function), args=arguments):
                 filled = [self.rendered(one) for one in arguments]
                 if function not in self.functions:
-                    raise Unsupported(f"{self.title} has no words for `{function}(...)`.")
+                    raise Unsupported(f"{self.title} has no equivalent of `{function}(...)`.")
                 return expr(self.functions[function], x=filled if function == "ones" else filled[0])
         fields = {key: self.rendered(one) if isinstance(one, ast.expr) else one for key, one in ast.iter_fields(at)}
         made: ast.expr = type(at)(**fields)  # type: ignore[arg-type]  # the fields of that type
@@ -349,13 +349,13 @@ class Emitter(Adapter):
         }
 
     def argument(self, step: Step, field: str, value: Any) -> ast.expr:
-        """Return the words for one keyword argument of a step."""
+        """Return the code for one keyword argument of a step."""
         return self.expression(value) if field in step.expressions else literal(value)
 
     # -- steps
 
     def steps(self, steps: Sequence[Step]) -> None:
-        """Word every step in turn; measured loops that follow each other take turns, round after round."""
+        """Emit every step in turn; measured loops that follow each other take turns, round after round."""
         for measured, group in groupby(steps, key=lambda step: isinstance(step, Measure)):
             if not measured:
                 for step in group:
@@ -367,7 +367,7 @@ class Emitter(Adapter):
             self.emit("for _ in rounds():\n    $*body", body=body)
 
     def step(self, step: Step) -> None:
-        """Word one step, and have its effect; one that may be refused is observed in both outcomes."""
+        """Emit one step, and have its effect; one that may be refused is observed in both outcomes."""
         self.refuse(step)
         if step.raises is None:
             with self.symbols.inside(step):
@@ -391,13 +391,13 @@ class Emitter(Adapter):
 
     def refuse(self, step: Step) -> None:
         """Raise Unsupported if the framework has no words for a step."""
-        known = self.said("words", step.verb) is not None or hasattr(self, step.verb)
+        known = self.entry("code", step.verb) is not None or hasattr(self, step.verb)
         missing = self.table("missing")
         if step.verb in missing or not known:
-            raise Unsupported(missing.get(step.verb, f"{self.title} has no words for `{step.verb}`."))
+            raise Unsupported(missing.get(step.verb, f"{self.title} has no equivalent of `{step.verb}`."))
         for option in options_of(step):
             if option not in self.options:
-                raise Unsupported(missing.get(option, f"{self.title} has no words for `{option}`."))
+                raise Unsupported(missing.get(option, f"{self.title} has no equivalent of `{option}`."))
         said = {step.verb, f"{step.verb}/{self.way.get(step.verb)}"}
         for lack in self.table("lacks"):
             verbs = (lack.verb,) if isinstance(lack.verb, str) else lack.verb
@@ -405,35 +405,35 @@ class Emitter(Adapter):
                 raise Unsupported(lack.reason)
 
     def word(self, step: Step) -> None:
-        """Word one step, and keep the words of what may run again on other objects."""
+        """Emit one step, and keep the words of what may run again on other objects."""
         again = self.symbols.again  # there is none while words are compared
         if isinstance(again, turns.Turns) and isinstance(step, Block) and self.symbols.may_run_again(step):
             again.write(step)
         else:
-            self.say(step)
+            self.emit_step(step)
 
     def handed(self, step: Step) -> None:
         """Have what a function takes stand as its calls hand it over, where that is not as it stands outside."""
 
-    def say(self, step: Step) -> None:
-        """Word one step by its template, by the function of the table, or by the method of the verb's name."""
-        words, note = self.said("words", step.verb), self.said("notes", step.verb)
+    def emit_step(self, step: Step) -> None:
+        """Emit one step by its template, by the function of the table, or by the method of the verb's name."""
+        code, note = self.entry("code", step.verb), self.entry("notes", step.verb)
         if note:
             self.idiom(note)
-        if isinstance(words, str):
-            self.fill(words, step)
-        elif words is not None:
-            words(self, step)
+        if isinstance(code, str):
+            self.fill(code, step)
+        elif code is not None:
+            code(self, step)
         else:
             getattr(self, step.verb)(step)
 
-    def fill(self, words: str, step: Step, /, **more: Fill) -> None:
+    def fill(self, code: str, step: Step, /, **more: Fill) -> None:
         """Add the statements of a template whose holes are the fields of a step; `$*body` is what stands inside it."""
-        if "$*body" in words and isinstance(step, Block):
+        if "$*body" in code and isinstance(step, Block):
             with self.apart() as body:
                 self.steps(step.steps)
             more["body"] = body
-        self.body += filled(words, Holes(self, step, more))
+        self.body += filled(code, Holes(self, step, more))
 
     def initialize(self, step: Step) -> None:
         """Write nothing: a variable has its initial value when it is made."""
@@ -464,8 +464,8 @@ class Emitter(Adapter):
 
     def fence(self, body: Body) -> ast.expr | None:
         """Return a function that waits for what a loop started; None if nothing is to be waited for."""
-        words = self.fences.get(self.device)
-        return expr(words) if words else None
+        code = self.fences.get(self.device)
+        return expr(code) if code else None
 
     def start_afresh(self) -> None:
         """Write what makes an empty place for variables, in which the steps after find themselves."""
@@ -473,9 +473,9 @@ class Emitter(Adapter):
 
     def thread(self, step: Thread) -> None:
         """Call a function in a thread, which ends before the next one begins."""
-        words = "pool.submit($*threaded).result()"
+        code = "pool.submit($*threaded).result()"
         with self.apart() as body:
-            self.bind(step.as_, expr(words, threaded=self.threaded(step.thread)))
+            self.bind(step.as_, expr(code, threaded=self.threaded(step.thread)))
         with self.apart() as turn:
             self.emit("with futures.ThreadPoolExecutor(1) as pool:\n    $*body", body=body)
         self.turns(step.times, turn)
@@ -502,7 +502,7 @@ class Emitter(Adapter):
             if self.keeps_once and step.is_ is True and alike(first, second):
                 self.compared.one_entry.append(step.expect)
                 return
-            self.note_same_words(step, first, second)
+            self.note_same_code(step, first, second)
             self.observe(step, expr("$first is $second", first=first, second=second))
             return
         self.observe(step, self.reading(step))
@@ -511,7 +511,7 @@ class Emitter(Adapter):
         """Add a line that observes."""
         self.emit("observe('$label', $reading)", label=step.expect, reading=reading)
 
-    def note_same_words(self, step: Expect, first: ast.expr, second: ast.expr) -> None:
+    def note_same_code(self, step: Expect, first: ast.expr, second: ast.expr) -> None:
         """Note that what is compared is one place in these words, where it is."""
         if alike(first, second):
             self.compared.one_place.append(step.expect)
@@ -522,7 +522,7 @@ class Emitter(Adapter):
         self.emit("before = $before", before=self.data(self.value(first)))
         self.increment(second)
         after, written = (self.data(self.value(place)) for place in (first, second))
-        self.note_same_words(step, after, written)
+        self.note_same_code(step, after, written)
         seen = expr("{'before': before, 'after': $after, 'written': $written}", after=after, written=written)
         self.observe(step, seen)
 
@@ -539,15 +539,15 @@ class Emitter(Adapter):
         )
 
     def reading(self, step: Expect) -> ast.expr:
-        """Return the words that read what a step observes: the template of its kind."""
+        """Return the code that reads what a step observes: the template of its kind."""
         if step.offers and self.package:
             return has(self.package, step.offers)
-        words = self.reads.get(step.kind, ALIKE.get(step.kind))
-        if words is None:
-            raise Unsupported(UNREAD.get(step.kind, "{} has no words for this.").format(self.title))
-        if isinstance(words, str):
-            return expression_of(filled(words, Holes(self, step, self.looked_into(step))))
-        return words(self, step)
+        code = self.reads.get(step.kind, ALIKE.get(step.kind))
+        if code is None:
+            raise Unsupported(UNREAD.get(step.kind, "{} has no equivalent of this.").format(self.title))
+        if isinstance(code, str):
+            return expression_of(filled(code, Holes(self, step, self.looked_into(step))))
+        return code(self, step)
 
     def looked_into(self, step: Expect) -> dict[str, Fill]:
         """Return what fills the holes of a reading beside the fields of the step.
@@ -572,7 +572,7 @@ def in_order(*imports: str) -> str:
 
 
 def has(package: str, wanted: str) -> ast.expr:
-    """Return the words that ask a package for a dotted name, part by part."""
+    """Return the code that asks a package for a dotted name, part by part."""
     asked: list[ast.expr] = []
     around: ast.expr = ast.Name(package, ast.Load())
     for part in wanted.split("."):

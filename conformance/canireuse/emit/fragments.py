@@ -270,15 +270,15 @@ def in_context(made: Any, wanted: ast.expr_context) -> Any:
     return type(made)(**fields)
 
 
-def filled(words: str, fills: Mapping[str, Fill]) -> list[ast.stmt]:
+def filled(code: str, fills: Mapping[str, Fill]) -> list[ast.stmt]:
     """Return the statements of a template, its holes filled from a mapping that is asked for those that there are."""
-    made: list[ast.stmt] = template(words)(fills)
+    made: list[ast.stmt] = template(code)(fills)
     return made
 
 
-def statements(words: str, /, **fills: Fill) -> list[ast.stmt]:
+def statements(code: str, /, **fills: Fill) -> list[ast.stmt]:
     """Return the statements of a template."""
-    return filled(words, fills)
+    return filled(code, fills)
 
 
 def expression_of(made: list[ast.stmt]) -> ast.expr:
@@ -288,9 +288,9 @@ def expression_of(made: list[ast.stmt]) -> ast.expr:
     return found.value
 
 
-def expr(words: str, /, **fills: Fill) -> ast.expr:
+def expr(code: str, /, **fills: Fill) -> ast.expr:
     """Return the expression of a template."""
-    return expression_of(filled(words, fills))
+    return expression_of(filled(code, fills))
 
 
 # -- questions to nodes
@@ -446,7 +446,7 @@ def imported(alias: ast.alias) -> str:
 
 
 def alike(one: ast.expr, other: ast.expr) -> bool:
-    """Return whether two expressions are the same words."""
+    """Return whether two expressions are the same code."""
     return ast.dump(one) == ast.dump(other)
 
 
@@ -477,8 +477,8 @@ def give_way(groups: Sequence[Body], taken: Collection[str]) -> tuple[list[Body]
         return renamed[word]
 
     for at, field in found:
-        words = getattr(at, field)
-        setattr(at, field, [other(one) for one in words] if isinstance(words, list) else other(words))
+        code = getattr(at, field)
+        setattr(at, field, [other(one) for one in code] if isinstance(code, list) else other(code))
     return copied, renamed
 
 
@@ -498,17 +498,17 @@ def has_own(nodes: Iterable[ast.AST], taken: Collection[str]) -> bool:
     return False
 
 
-def several(words: str | list[str]) -> list[str]:
+def several(code: str | list[str]) -> list[str]:
     """Return the names of a field: of one or of several."""
-    return words if isinstance(words, list) else [words]
+    return code if isinstance(code, list) else [code]
 
 
 def kept(body: Body) -> Body:
     """Return statements in which no name gives way: those of a class that says nothing of the spec, and is called by keywords."""
     body = copy.deepcopy(body)
     for at, field in [name for one in body for name in names_of(one)]:
-        words = getattr(at, field)
-        setattr(at, field, [Given(one) for one in words] if isinstance(words, list) else Given(words))
+        code = getattr(at, field)
+        setattr(at, field, [Given(one) for one in code] if isinstance(code, list) else Given(code))
     return body
 
 

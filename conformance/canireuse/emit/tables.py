@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from canireuse.program import Fate
 
-Words = Mapping[str, str | Callable[[Any, Any], None]]
+Code = Mapping[str, str | Callable[[Any, Any], None]]
 Reads = Mapping[str, str | Callable[[Any, Any], ast.expr]]
 Effects = Mapping[str, Callable[[Any, Any], None]]
 Setup = Mapping[str, str | Callable[[Any], str]]
@@ -26,7 +26,7 @@ class Lack(NamedTuple):
 class Tables:
     """What a backend, or a family of them, says of the verbs of one feature: each field is a table of `Emitter`, or of `Adapter`."""
 
-    words: Words = field(default_factory=dict)
+    code: Code = field(default_factory=dict)
     effects: Effects = field(default_factory=dict)
     fates: Mapping[str, Fate] = field(default_factory=dict)
     places: Places = field(default_factory=dict)

@@ -109,7 +109,7 @@ class Adapter:
         """
         table: Any = getattr(cls, name)
         for feature in features():
-            if tables := next((feature.said[one] for one in cls.called() if one in feature.said), None):
+            if tables := next((feature.tables[one] for one in cls.called() if one in feature.tables), None):
                 more = getattr(tables, name)
                 both = "\n".join(filter(None, [table, more])) if isinstance(table, str) else None
                 table = both or ({**more, **table} if isinstance(table, Mapping) else table + more)
@@ -155,9 +155,9 @@ class Adapter:
     def ways_of(cls, spec: Spec) -> list[dict[str, str]]:
         """Return the ways in which this backend can say the spec: the first of every verb, and each further one beside the first of the others."""
         verbs = cls.verbs_with_ways(spec)
-        said = cls.table("ways")
-        usual = {verb: said[verb][0] for verb in verbs}
-        ways = [usual, *({**usual, verb: way} for verb in verbs for way in said[verb][1:])]
+        tables = cls.table("ways")
+        usual = {verb: tables[verb][0] for verb in verbs}
+        ways = [usual, *({**usual, verb: way} for verb in verbs for way in tables[verb][1:])]
         engines = [{"engine": name} for name in cls.engines] or [{}]
         return [{**engine, **way} for engine in engines for way in ways]
 
@@ -187,8 +187,8 @@ def defaults_of(model: type[Step]) -> dict[str, object]:
 
 def options_of(step: Step) -> list[str]:
     """Return the options that a step uses, of those that an adapter has to claim."""
-    said = vars(step)
-    used = [f"{step.verb}.{name}" for name, default in defaults_of(type(step)).items() if said[name] != default]
+    tables = vars(step)
+    used = [f"{step.verb}.{name}" for name, default in defaults_of(type(step)).items() if tables[name] != default]
     if isinstance(step, Layer):
         used += [f"layer.{step.layer}"] if step.layer in {"norm", "cell"} else []
         used += ["layer.unnamed"] if step.name is None else []

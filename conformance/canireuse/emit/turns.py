@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Kept = list[tuple[Any, Any]]
 #: what stays as it is
 FIXED = (ast.AST, Step, Enum, Facts, str, int, float)
-#: attributes of the symbols that say which scopes are there: words that make one have to be right whether it is there or not
+#: attributes of the symbols that say which scopes are there: code that makes one have to be right whether it is there or not
 SCOPES = ("there", "perhaps", "taken")
 OTHER_CALL = "The function `{}` is written once, and {} would word it otherwise for what stands at {} when it is called: write it after that."
 OTHER_TURN = "The turns of a loop are written once, and {} would word a later one otherwise for what stands at {} then: write it out."
@@ -98,7 +98,7 @@ def running_again(body: Iterable[ast.stmt]) -> Body:
 
 
 def anew(emitter: "Emitter", step: Block, written: Written) -> Body:
-    """Return the words for a body on what is there now, and put all back."""
+    """Return the code for a body on what is there now, and put all back."""
     before = state(emitter)
     try:
         emitter.handed(step)
@@ -110,7 +110,7 @@ def anew(emitter: "Emitter", step: Block, written: Written) -> Body:
                 held.pop(key) if isinstance(held, dict) else held.remove(key)
         vars(emitter.symbols).update(again=None, **{one: set(held) for one, held in written.scopes.items()})
         with emitter.apart() as body, emitter.symbols.inside(step):
-            emitter.say(step)
+            emitter.emit_step(step)
     finally:
         put_back(before)
     return running_again(body)
@@ -125,13 +125,13 @@ class Turns:
         self.written: dict[int, Written] = {}
 
     def write(self, step: Block) -> None:
-        """Word a step whose body may run again, and keep in what words, and for what."""
+        """Emit a step whose body may run again, and keep in what words, and for what."""
         emitter, symbols = self.emitter, self.emitter.symbols
         before, start, names = names_kept(emitter), len(emitter.body), dict(symbols.names)
         picture, stood = symbols.picture(step), standing(emitter, step)
         where = {one: getattr(emitter, one) for one in emitter.nesting}
         around, scopes = state(where, but=(Object,)), {one: set(getattr(symbols, one)) for one in SCOPES}
-        emitter.say(step)
+        emitter.emit_step(step)
         added = {one: found - before.get(one, set()) for one, found in names_kept(emitter).items()}
         body = running_again(emitter.body[start:])
         taken = Names(default for one in body if isinstance(one, ast.FunctionDef) for default in one.args.defaults).read

@@ -24,7 +24,7 @@ class Feature:
 
     verbs: tuple[type[Step], ...]
     #: backend, or the family that several share -> its `Tables` of these verbs
-    said: Mapping[str, Any]
+    tables: Mapping[str, Any]
     #: verb -> what it does to the symbols, where that is not to bind a name
     effects: Mapping[str, Callable[[Any, Any], None]] = field(default_factory=dict)
     #: verb -> the object that it binds, where that is neither a copy nor an object of its own

@@ -35,8 +35,8 @@ def test_a_name_that_it_lacks_is_told():
 
 
 def test_what_it_raises_is_its_fault_and_what_it_refuses_is_not(load_spec):
-    def says(words):
-        return type("Odd", (Reference,), {"translate": lambda _self, _spec: words()})
+    def says(code):
+        return type("Odd", (Reference,), {"translate": lambda _self, _spec: code()})
 
     def refuse():
         raise Unsupported("no words")
@@ -72,10 +72,10 @@ def test_only_the_identity_of_what_is_one_entry_may_be_left_out(load_spec, liste
         "steps:\n  - {variable: v, init: 1.0, as: v}\n  - {expect: value, value: v, is: 1.0}\n"
         f"  - {{expect: one, identical: [v, v], is: {str(is_).lower()}}}\n"
     ).spec
-    words = Script("x = 1\n", one_entry=tuple(listed))
-    odd = type("Odd", (Reference,), {"translate": lambda _self, _spec: words})
+    code = Script("x = 1\n", one_entry=tuple(listed))
+    odd = type("Odd", (Reference,), {"translate": lambda _self, _spec: code})
     if taken:
-        assert asking.script_of(odd, "cpu", {}, {}, spec) == words
+        assert asking.script_of(odd, "cpu", {}, {}, spec) == code
     else:
         with pytest.raises(AdapterFault, match="a `one_entry` of labels of `identical` with `is: true`"):
             asking.script_of(odd, "cpu", {}, {}, spec)

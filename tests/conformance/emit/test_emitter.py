@@ -32,7 +32,7 @@ class Plain(Emitter):
     functions = {"sum": "sum($x)", "ones": "ones($*x)", "square": "[one ** 2 for one in $x]", "exp": "sized($x, 0)"}
     missing = {"get.local": "There are no local variables here.", "traces": "There is nothing that is traced here."}
     lacks = (Lack("variable", lambda _, step: step.init == "random", "There is no chance here."),)
-    words = {
+    code = {
         "variable": "$as = list($init)",
         "get": "$as = names[0]",
         "freeze": "print(list(chain([next(counted())], xml.sax.__name__)))",
@@ -44,7 +44,7 @@ class Plain(Emitter):
     }  # fmt: skip
     layers = {"dense": {"kernel": Slot("weight", transposed=True, reads="weight.T"), "bias": Slot("bias")}}
     fates: ClassVar = {"copy": Fate.ANEW, "restore/in place": Fate.SAME, "restore": Fate.KEPT}
-    data_words = "list($x)"
+    data_code = "list($x)"
     everything = "root"
 
     def increment(self, place):
@@ -161,7 +161,7 @@ def test_lines_of_the_head_stand_above_by_device():
 
 def test_what_verbs_set_up_stands_around_all_steps_once():
     class Set(Plain):
-        words: ClassVar = {**Plain.words, "move": "$as = $move", "freeze": "pass", "track": "pass"}
+        code: ClassVar = {**Plain.code, "move": "$as = $move", "freeze": "pass", "track": "pass"}
         setup: ClassVar = {
             "move": "two = '$device'\n$*body", "move/at once": "", "freeze": "two = '$device'\n$*body",
             "track": lambda plain: f"for {plain.way.get('track', 'one')} in [1]:\n    $*body",
@@ -188,9 +188,9 @@ def test_idioms_are_told_once():
 
 def test_what_is_not_claimed_is_not_passed_over():
     for steps, reason in (
-        ([step("get", "v", penalty=0.1)], r"Plain has no words for `get\.penalty`"),
+        ([step("get", "v", penalty=0.1)], r"Plain has no equivalent of `get\.penalty`"),
         ([step("get", "v", local=True)], "no local variables here"),
-        ([step("reuse_variables", "v")], "Plain has no words for `reuse_variables`"),
+        ([step("reuse_variables", "v")], "Plain has no equivalent of `reuse_variables`"),
         ([step("variable", "v", init="random")], "no chance here"),
         ([V, step("repeat", 2, steps=[step("get", "v", local=True)])], "no local variables here"),
     ):
@@ -208,7 +208,7 @@ def test_a_step_that_may_be_refused_is_observed_in_both_outcomes():
     refused = step("get", "v", raises="already_exists", expect="it-is-refused", **{"as": "v"})
 
     class Refusing(Plain):
-        words = {**Plain.words, "get": "$as = [][0]"}
+        code = {**Plain.code, "get": "$as = [][0]"}
 
     assert ran(V, refused) == {"it-is-refused": None}
     seen = ran(V, refused, shown(value="v", **{"is": 0.0}), adapter=Refusing)
@@ -237,7 +237,7 @@ def test_a_step_is_worded_while_the_symbols_are_as_before_it():
         step("replace", "v", by="l"),
         step("assign", "v", to=1.0),
     ]
-    watching = type("Watching", (Watching,), {"words": {**Plain.words, "layer": "$as = []"}})
+    watching = type("Watching", (Watching,), {"code": {**Plain.code, "layer": "$as = []"}})
     assert script(*steps, adapter=watching).text.endswith("'variable'\n'layer'\n")
 
 
@@ -287,7 +287,7 @@ def test_each_thread_ends_before_the_next_begins():
 @pytest.mark.parametrize("usually", [True, False])
 def test_what_is_traced_as_usual_is_what_users_of_the_framework_trace(usually):
     class Tracing(Plain):
-        words = {**Plain.words, "function": "if '$traced':\n    $*body"}
+        code = {**Plain.code, "function": "if '$traced':\n    $*body"}
 
         def traces_usually(self):
             return usually
@@ -349,11 +349,11 @@ def test_an_adapter_that_cannot_begin_afresh_says_so():
 
 def test_a_place_is_spelled_along_its_own_path():
     class Layers(Plain):
-        words = {
-            **Plain.words, "layer": "$as = dense('$name')", "module": "$module = module($*members)", "tie": "$tie = $to", "assign": "$assign[:] = $to",
+        code = {
+            **Plain.code, "layer": "$as = dense('$name')", "module": "$module = module($*members)", "tie": "$tie = $to", "assign": "$assign[:] = $to",
             "compute": "$x = $x_value", "read": "$read_value; $read_data",
         }  # fmt: skip
-        words = {key: value for key, value in words.items() if key != "compute"}
+        code = {key: value for key, value in code.items() if key != "compute"}
 
         def module(self, step):
             self.emit(
@@ -362,7 +362,7 @@ def test_a_place_is_spelled_along_its_own_path():
                 members={one: self.place(at) for one, at in step.members.items()},
             )
 
-    del Layers.words["module"]
+    del Layers.code["module"]
     dense = {"inputs": 1, "units": 1, "bias": 0.0}
     steps = [
         step("layer", "dense", name="a", **dense, **{"as": "a"}), step("layer", "dense", name="b", **dense, **{"as": "b"}),
@@ -453,7 +453,7 @@ def test_what_is_looked_into_is_an_owner_or_everything():
     made = script(V, *(shown(**{kind: 1}, **inside) for kind in ("variables", "trainable") for inside in ({}, {"inside": "v"})),
                   shown(names=["v"]), adapter=Listing).text.splitlines()  # fmt: skip
     assert made[-5:] == [
-        f"observe('shown', {words})" for words in ("len(root)", "len(v)", "count()", "count(v)", "names")
+        f"observe('shown', {code})" for code in ("len(root)", "len(v)", "count()", "count(v)", "names")
     ]
 
 

@@ -28,7 +28,7 @@ PLAIN = st.recursive(
 )
 
 
-def words(made):
+def code(made):
     """Return the text of statements or of an expression."""
     return "\n".join(map(ast.unparse, made)) if isinstance(made, list) else ast.unparse(made)
 
@@ -79,26 +79,26 @@ def words(made):
     ],
 )  # fmt: skip
 def test_a_hole_is_filled(template, fills, made):
-    assert words(statements(template, **fills)) == made
+    assert code(statements(template, **fills)) == made
 
 
 @given(PLAIN)
 def test_plain_data_is_written_as_python_reads_it(value):
-    assert repr(ast.literal_eval(words(expr("f('$x')", x=value).args[0]))) == repr(value)
-    assert words(literal(value)) == words(expr("'$x'", x=value))
+    assert repr(ast.literal_eval(code(expr("f('$x')", x=value).args[0]))) == repr(value)
+    assert code(literal(value)) == code(expr("'$x'", x=value))
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False) | st.integers())
 def test_a_number_in_arithmetic_keeps_its_sign(number):
-    whole = words(expr("$x - -$x ** 1", x=number))
+    whole = code(expr("$x - -$x ** 1", x=number))
     assert eval(whole) == number - -(number**1)  # arithmetic of two numbers
 
 
 def test_a_template_is_not_changed_by_what_fills_it():
     template = "def $f($x):\n    global $x\n    $x = [$*many]"
-    once = words(statements(template, f="f", x="a", many=[1]))
+    once = code(statements(template, f="f", x="a", many=[1]))
     statements(template, f="g", x="b", many=[2, 3])
-    assert words(statements(template, f="f", x="a", many=[1])) == once
+    assert code(statements(template, f="f", x="a", many=[1])) == once
 
 
 @pytest.mark.parametrize("template", ["1 + $*x", "x = $*x", "x[$*x]", "f(y=$*x)", "def f($**x):\n    pass"])
@@ -111,7 +111,7 @@ def test_what_is_bound_by_a_tuple_is_bound():
     assert Names(statements("$x = f()", x=expr("(a, [b, *c])"))).bound == dict.fromkeys("abc")
 
 
-def test_two_expressions_are_alike_if_they_are_the_same_words():
+def test_two_expressions_are_alike_if_they_are_the_same_code():
     assert alike(expr("$x.value", x="net.head"), expr("net.head.value"))
     assert not alike(expr("net.head"), expr("net['head']"))
 
@@ -172,7 +172,7 @@ def gave_way(template, taken, **fills):
     """Return the text of statements whose own names have given way, and what was renamed."""
     made = statements(template, **fills)
     (made,), renamed = give_way([made], taken)
-    return words(made), renamed
+    return code(made), renamed
 
 
 def test_the_scripts_own_names_give_way_and_the_specs_stay():
@@ -220,7 +220,7 @@ def test_what_gave_way_means_what_it_meant(bound, taken):
     (whole,), _ = give_way([whole], taken)
     alone, around = {"out": []}, {"out": []}
     exec(own + "".join(f"out.append({one})\n" for one in bound), alone)
-    exec(words(whole), around)
+    exec(code(whole), around)
     assert around["out"] == alone["out"]
     assert all(around[one] is None for one in taken)
 
@@ -230,8 +230,8 @@ def test_scripts_share_the_nodes_of_a_template_and_change_copies():
     first, second = statements(text, x="model"), statements(text, x="model")
     assert first[1] is second[1]
     (renamed,), _ = give_way([first], {"model"})
-    assert words(renamed) == "model_ = f(model)\nmodel_.fit(model_)"
-    assert words(first) == words(second) == "model = f(model)\nmodel.fit(model)"
+    assert code(renamed) == "model_ = f(model)\nmodel_.fit(model_)"
+    assert code(first) == code(second) == "model = f(model)\nmodel.fit(model)"
 
 
 def test_a_given_name_is_the_same_text():
@@ -258,12 +258,12 @@ def test_an_import_binds_another_name(line, renamed, made):
     taken = {renamed: f"{renamed}_"} if renamed else {}
     bound = set(Names(ast.parse(line).body).bound) | set(taken)
     reads = [expr(f"{taken.get(one, one)}.x") for one in sorted(bound)]
-    assert words(imports_of(Names([ast.Expr(one) for one in reads]), (line,), taken)) == made
+    assert code(imports_of(Names([ast.Expr(one) for one in reads]), (line,), taken)) == made
 
 
 def test_what_nothing_reads_is_not_imported():
     tables = ("import a.b\nimport c as d\nfrom e import f, g as h\nprint()", "import z")
-    assert words(imports_of(Names(statements("h(d)\nz = f = 1")), tables, {"d": "d_", "f": "f_"})) == (
+    assert code(imports_of(Names(statements("h(d)\nz = f = 1")), tables, {"d": "d_", "f": "f_"})) == (
         "import c as d\nfrom e import g as h"
     )
 

@@ -14,10 +14,10 @@ def written(body: list[ast.stmt]) -> str:
 
 
 @pytest.mark.parametrize(
-    ("to", "words"), [(None, "with opened(scope):\n    pass"), ("outer", "with opened(scope) as outer:\n    pass")]
+    ("to", "code"), [(None, "with opened(scope):\n    pass"), ("outer", "with opened(scope) as outer:\n    pass")]
 )
-def test_a_block_that_binds_nothing_has_no_as(to, words):
-    assert written(statements("with opened(scope) as $to:\n    pass", to=to)) == words
+def test_a_block_that_binds_nothing_has_no_as(to, code):
+    assert written(statements("with opened(scope) as $to:\n    pass", to=to)) == code
 
 
 def test_a_class_that_is_called_by_keywords_keeps_their_names():

@@ -12,12 +12,12 @@ class Plain(Emitter):
 
     name = title = "Plain"
     missing = {"get.local": "There are no local variables here."}
-    words = {"get": "got()", "measure": "timed()"}
+    code = {"get": "got()", "measure": "timed()"}
 
 
 def test_an_option_that_is_not_claimed_is_not_passed_over():
     plain = Plain()
-    with pytest.raises(Unsupported, match=r"no words for `get\.penalty`"):
+    with pytest.raises(Unsupported, match=r"no equivalent of `get\.penalty`"):
         plain.step(Get(get="v", penalty=0.1))
     with pytest.raises(Unsupported, match="no local variables here"):
         plain.step(Get(get="v", local=True))
@@ -66,7 +66,7 @@ def test_what_is_traced_as_usual_is_what_users_of_the_framework_trace(load_spec,
         def traces_usually(self):
             return usually
 
-        words = {"variable": "pass", "expect": "pass"}
+        code = {"variable": "pass", "expect": "pass"}
 
         def function(self, step):
             self.emit("$function('$traced')", function=step.function, traced=step.traced)

@@ -19,8 +19,8 @@ TIE = step("tie", "net.b", to="net.a")
 class Once(Plain):
     """A framework in whose words a tied place is read through the place that comes first, as of one entry of a tree."""
 
-    words: ClassVar = {
-        **Plain.words, "module": "$module = object()", "layer": "$as = []", "freeze": "$freeze.stop()",
+    code: ClassVar = {
+        **Plain.code, "module": "$module = object()", "layer": "$as = []", "freeze": "$freeze.stop()",
         "tie": lambda once, step: once.emit("$place = $by", place=step.tie, by=step.to),
         "replace": lambda once, step: once.emit("$place = $by", place=step.replace, by=step.by),
         "train": lambda once, step: once.emit("train($x)", x=once.trained(step)),
@@ -42,7 +42,7 @@ class Once(Plain):
 class Objects(Plain):
     """A framework that keeps objects at places: a tie changes no word."""
 
-    words: ClassVar = {**Once.words, "train": "train($minimize)"}
+    code: ClassVar = {**Once.code, "train": "train($minimize)"}
 
 
 @pytest.mark.parametrize("between", [TIE, step("repeat", 2, steps=[TIE]), step("invoke", "tied")])
@@ -96,8 +96,8 @@ def test_another_object_of_the_same_layout_is_no_reason():
 
 def test_what_a_function_takes_from_outside_is_what_that_was_when_it_was_written():
     class Taking(Plain):
-        words: ClassVar = {
-            **Plain.words,
+        code: ClassVar = {
+            **Plain.code,
             "function": lambda plain, step: plain.emit("def $f($*x):\n    pass", f=step.function, x=[("y", expr("y"))]),
         }
 
@@ -133,15 +133,15 @@ def test_nothing_stays_of_words_that_are_compared():
 
 def test_a_body_is_worded_once_for_states_that_are_alike():
     class Counting(Emitter):
-        words: ClassVar = {**Objects.words, "copy": "$as = copy($copy)"}
+        code: ClassVar = {**Objects.code, "copy": "$as = copy($copy)"}
         name = title = "Counting"
         layers: ClassVar = {"dense": {"kernel": Slot("weight")}}
         functions: ClassVar = {}
         said_so: ClassVar[list[str]] = []
 
-        def say(self, step):
+        def emit_step(self, step):
             self.said_so.append(step.verb)
-            super().say(step)
+            super().emit_step(step)
 
     loop = step("repeat", 10_000, steps=[step("copy", "net", **{"as": "c"}), step("replace", "net.b", by="c.b"), TIE])
     Counting().translate(spec_of(V, W, NET, loop))

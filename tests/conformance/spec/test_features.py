@@ -14,13 +14,13 @@ from canireuse.spec.vocabulary import VERBS, verbs
 class Plain(Emitter):
     name = "plain"
     family = "all-kinds"
-    words = {"get": "got"}
+    code = {"get": "got"}
     also = "import first"
 
 
 class Derived(Plain):
     name = "derived"
-    words = {**Plain.words, "swap": "own"}
+    code = {**Plain.code, "swap": "own"}
 
 
 LACK = Lack("swap", lambda _adapter, _step: True, "never")
@@ -68,20 +68,20 @@ def test_a_package_that_is_not_there_is_refused():
 
 
 def test_the_nearest_words_hide_those_further_away(said):
-    said(plain=Tables(words={"swap": "plain"}), **{"all-kinds": Tables(words={"swap": "all", "turn": "all"})})
-    assert Plain.table("words") == {"get": "got", "swap": "plain"}
+    said(plain=Tables(code={"swap": "plain"}), **{"all-kinds": Tables(code={"swap": "all", "turn": "all"})})
+    assert Plain.table("code") == {"get": "got", "swap": "plain"}
 
 
 def test_a_family_speaks_for_those_that_say_nothing(said):
-    said(**{"all-kinds": Tables(words={"swap": "all"}), "python": Tables(words={"swap": "python"})})
-    assert Plain.table("words")["swap"] == "all"
-    said(python=Tables(words={"swap": "python"}))
-    assert Plain.table("words")["swap"] == "python"
+    said(**{"all-kinds": Tables(code={"swap": "all"}), "python": Tables(code={"swap": "python"})})
+    assert Plain.table("code")["swap"] == "all"
+    said(python=Tables(code={"swap": "python"}))
+    assert Plain.table("code")["swap"] == "python"
 
 
 def test_an_adapter_that_is_derived_says_what_its_base_says_and_its_own_first(said):
-    said(plain=Tables(words={"swap": "plain", "turn": "plain"}))
-    assert Derived.table("words") == {"get": "got", "swap": "own", "turn": "plain"}
+    said(plain=Tables(code={"swap": "plain", "turn": "plain"}))
+    assert Derived.table("code") == {"get": "got", "swap": "own", "turn": "plain"}
 
 
 def test_tables_that_are_no_mappings_add_up(said):

@@ -53,8 +53,8 @@ def in_reference(reference: "Reference", step: Parallel) -> None:
 
 FEATURE = Feature(
     verbs=(Parallel,),
-    said={
-        "reference": Tables(words={"parallel": in_reference}),
+    tables={
+        "reference": Tables(code={"parallel": in_reference}),
         "tf1": tf1.IN_GRAPH,
         "tf1-eager": tf1.EAGER,
         "tf2": tf2.TABLES,

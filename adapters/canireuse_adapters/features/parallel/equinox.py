@@ -47,4 +47,4 @@ def parallel(eqx: "Equinox", step: "Parallel") -> None:
     eqx.body += combined(eqx, trained)
 
 
-TABLES = Tables(words={"parallel": parallel}, setup={"parallel": MESH}, since=SINCE)
+TABLES = Tables(code={"parallel": parallel}, setup={"parallel": MESH}, since=SINCE)

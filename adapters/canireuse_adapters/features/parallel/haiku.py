@@ -30,4 +30,4 @@ def parallel(haiku: "Haiku", step: "Parallel") -> None:
     )  # fmt: skip
 
 
-TABLES = Tables(words={"parallel": parallel})
+TABLES = Tables(code={"parallel": parallel})

@@ -142,7 +142,7 @@ def calls_the_whole(keras: "Keras", step: "Parallel") -> bool:
 
 
 TABLES = Tables(
-    words={"parallel": parallel},
+    code={"parallel": parallel},
     setup={"parallel": setup},
     lacks=(
         Lack(

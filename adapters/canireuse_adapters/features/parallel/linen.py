@@ -70,7 +70,7 @@ def together(values: list[Array]) -> list[object]:
 
 
 TABLES = Tables(
-    words={"parallel": parallel},
+    code={"parallel": parallel},
     setup={"parallel": MESH, "parallel/pmap": ""},
     ways={"parallel": ("pmap", "shard_map")},
     since={"jax.shard_map": "jax>=0.6.1", **SINCE},

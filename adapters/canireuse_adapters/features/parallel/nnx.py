@@ -61,7 +61,7 @@ def maps_a_loop(nnx: "NNX", step: "Parallel") -> bool:
 
 
 TABLES = Tables(
-    words={"parallel": parallel},
+    code={"parallel": parallel},
     setup={"parallel": MESH},
     ways={"parallel": ("jit", "shard-map")},
     since={"nnx.shard_map": "flax>=0.10.4", **SINCE},

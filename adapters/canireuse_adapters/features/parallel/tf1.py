@@ -28,8 +28,8 @@ def parallel(tf1: "TensorFlow1", step: "Parallel") -> None:
         else:
             tf1.steps(step.steps)
         scalar = expr("loss") if tf1.eager else tf1.expression(step.minimize)
-        words = "$towers.append(optimizer.compute_gradients($scalar, $owned))"
-        tf1.emit(words, **names, scalar=scalar, owned=tf1.owned(step.parallel))
+        code = "$towers.append(optimizer.compute_gradients($scalar, $owned))"
+        tf1.emit(code, **names, scalar=scalar, owned=tf1.owned(step.parallel))
     parts = [expr("[$*x]", x=[tf1.array(value) for value in values]) for values in step.split.values()]
     devices = literal([f"/cpu:{number}" for number in range(count)])
     tf1.emit(TOWERS, **names, rate=step.rate, split=list(step.split), devices=devices, parts=parts, tower=body)
@@ -43,9 +43,9 @@ def parallel(tf1: "TensorFlow1", step: "Parallel") -> None:
 NOTES = {
     "parallel": "Data parallelism by hand: a tower on each device, all over the same variables, and the mean of their gradients.",
 }
-EAGER = Tables(words={"parallel": parallel}, notes=NOTES)
+EAGER = Tables(code={"parallel": parallel}, notes=NOTES)
 IN_GRAPH = Tables(
-    words={"parallel": parallel},
+    code={"parallel": parallel},
     notes=NOTES,
     lacks=(
         Lack(

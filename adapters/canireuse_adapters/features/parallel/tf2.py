@@ -39,7 +39,7 @@ def parallel(tf: "TF2", step: "Parallel") -> None:
 
 
 TABLES = Tables(
-    words={"parallel": parallel},
+    code={"parallel": parallel},
     setup={"parallel": STRATEGY},
     notes={"parallel": "Gradients of the replicas are added up, so that each divides its loss by their number."},
 )

@@ -91,8 +91,8 @@ def work(torch: "Torch", step: "Parallel", module: ast.expr, given: list[str], c
         made = [torch.array(literal(value)) for value in values]
         torch.emit("$part = [$*made][rank]", part=part, made=made)
     replica = torch.own("replica")
-    words = "$replica = $wrapped\noptimizer = torch.optim.SGD($replica.parameters(), lr=$rate)"
-    torch.emit(words, replica=replica, wrapped=wrapped(torch, step, module), rate=step.rate)
+    code = "$replica = $wrapped\noptimizer = torch.optim.SGD($replica.parameters(), lr=$rate)"
+    torch.emit(code, replica=replica, wrapped=wrapped(torch, step, module), rate=step.rate)
     if whole:
         torch.symbols.names[replica] = torch.symbols.names[step.parallel]
         torch.steps([one.model_copy(update={"call": replica}) if isinstance(one, Call) else one for one in step.steps])
@@ -105,7 +105,7 @@ def work(torch: "Torch", step: "Parallel", module: ast.expr, given: list[str], c
 
 
 def wrapped(torch: "Torch", step: "Parallel", module: ast.expr) -> ast.expr:
-    """Return the words that replicate or shard a module; each layer may be a group of its own."""
+    """Return the code that replicates or shards a module; each layer may be a group of its own."""
     way = torch.way.get("parallel", "ddp")
     if way == "fsdp-each-layer":
         torch.emit("for layer in $whole.children():\n    fully_shard(layer)", whole=step.parallel)
@@ -136,7 +136,7 @@ def reads_in_a_layer(torch: "Torch", step: "Parallel") -> bool:
 
 EACH = "parallel/fsdp-each-layer"
 TABLES = Tables(
-    words={"parallel": parallel},
+    code={"parallel": parallel},
     ways={"parallel": ("ddp", "ddp-find-unused", "fsdp", "fsdp-each-layer")},
     since={"torch.distributed.fsdp.fully_shard": "torch>=2.6"},
     also=(
