@@ -19,6 +19,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -125,8 +126,12 @@ def translated_in(tree: Path, installed: Path) -> list[dict[str, Any]]:
         )
     metadata = installed / "canireuse-0.dist-info"  # before that of the checkout that is installed
     metadata.mkdir(parents=True)
-    points = "".join(f"{name} = {place}\n" for name, place in translations.entry_points(tree).items())
-    (metadata / "entry_points.txt").write_text(f"[canireuse.adapters]\n{points}", encoding="utf-8")
+    project = tomllib.loads((tree / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    points = {group: named for group, named in project["entry-points"].items() if group.startswith("canireuse.")}
+    lines = [
+        line for group, named in points.items() for line in (f"[{group}]", *(f"{one} = {named[one]}" for one in named))
+    ]
+    (metadata / "entry_points.txt").write_text("\n".join(lines), encoding="utf-8")
     path = os.pathsep.join(map(str, (installed, *((tree / name).parent for name in PACKAGES))))
     ran = subprocess.run(
         [sys.executable, "-P", str(tree / HOW), str(tree)], cwd=tree, env={**os.environ, "PYTHONPATH": path},
