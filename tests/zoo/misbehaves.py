@@ -15,7 +15,7 @@ class SwallowsErrors(Reference):
             super().step(step)
             return
         with self.apart() as body, self.symbols.inside(step):
-            self.emit_step(step)
+            self.emit_verb(step)
         code = "try:\n    $*body\nexcept Exception:\n    pass\nobserve('$label', None)"
         self.emit(code, body=body, label=step.expect)
 

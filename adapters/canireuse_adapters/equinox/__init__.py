@@ -281,13 +281,13 @@ class Equinox(Jax):
 
     # -- steps and their effects
 
-    def emit_step(self, step: Step) -> None:
+    def emit_verb(self, step: Step) -> None:
         """Emit one step; where its words come with its effect, put all back, since that comes after."""
         if not moves(step):
-            super().emit_step(step)
+            super().emit_verb(step)
             return
         before = self.symbols.standing()
-        super().emit_step(step)
+        super().emit_verb(step)
         self.symbols.put_back(before)
 
     def handed(self, step: Step) -> None:
@@ -304,7 +304,7 @@ class Equinox(Jax):
         """Have the effect of a step: what is handed on is a value, and another name for it holds other variables."""
         if moves(step):
             with self.apart():
-                super().emit_step(step)
+                super().emit_verb(step)
             return
         axes, symbols = self.axes_of(step), self.symbols
         if not isinstance(step, Scan):  # what is carried stays what it is

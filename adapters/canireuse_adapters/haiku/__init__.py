@@ -273,7 +273,7 @@ class Haiku(Jax):
         self.refuse(step)
         there = self.entries()
         with self.apart() as body, self.symbols.inside(step):
-            self.word(step)
+            self.emit_step(step)
             if isinstance(step, Module):
                 modules.find_tied(self, self.symbols.names[step.module], step.members)
             if step.raises is not None or apart or (isinstance(step, Layer) and not step.trainable):

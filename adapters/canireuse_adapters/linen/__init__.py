@@ -143,9 +143,9 @@ class Linen(Jax):
         body[:] = [one for one in body if not isinstance(one, ast.Pass)]
         self.writing -= 1
 
-    def emit_step(self, step: Step) -> None:
+    def emit_verb(self, step: Step) -> None:
         """Define what a step makes, where it is asked whether that is accepted."""
-        super().emit_step(step)
+        super().emit_verb(step)
         if structure.is_tried(step):
             self.symbols.happen(step)
             self.settle()

@@ -156,7 +156,7 @@ def returned(linen: "Linen", step: object) -> bool:
         linen.symbols.names[step.as_] = found.returns or Object("tensor")
         if found.returns is not None:
             once = step.model_copy(update={"times": 1}) if isinstance(step, Thread) else step
-            again = passes.Pass([step.as_], again=lambda: linen.emit_step(once), fresh_in=linen.body)
+            again = passes.Pass([step.as_], again=lambda: linen.emit_verb(once), fresh_in=linen.body)
             linen.register.passes[step.as_] = again
             linen.register.tree.passes.append(again)
     return True

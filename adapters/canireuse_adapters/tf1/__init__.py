@@ -387,10 +387,10 @@ class TF1(TensorFlow1):
         elif rest:
             self.steps(rest)
 
-    def emit_step(self, step: Step) -> None:
+    def emit_verb(self, step: Step) -> None:
         """Emit one step; what was built is forgotten where the step may change what it was built of."""
         self.built = [(call, to) for call, to in self.built if step.binding not in {to, *Names([call]).read}]
-        super().emit_step(step)
+        super().emit_verb(step)
         if step.verb not in measuring.HARMLESS:
             self.built.clear()
 

@@ -221,10 +221,10 @@ class TF2(Emitter):
                     layers.build(self, layers.inside(self, step.binding or ""))
             self.emit("with strategy.scope():\n    $*body", body=body)
 
-    def emit_step(self, step: Step) -> None:
+    def emit_verb(self, step: Step) -> None:
         """Emit one step; layers that are to have their variables before are built."""
         layers.build(self, layers.needed(self, step))
-        super().emit_step(step)
+        super().emit_verb(step)
 
     def effect(self, step: Step) -> None:
         """Have the effect of a step, before which layers were built."""

@@ -371,10 +371,10 @@ class Emitter(Adapter):
         self.refuse(step)
         if step.raises is None:
             with self.symbols.inside(step):
-                self.word(step)
+                self.emit_step(step)
         else:
             with self.apart() as body, self.symbols.inside(step):
-                self.word(step)
+                self.emit_step(step)
             self.emit(
                 "try:\n    $*body\nexcept Exception as error:\n    observe('$label', error)\nelse:\n    observe('$label', None)",
                 body=body, label=step.expect,
@@ -390,7 +390,7 @@ class Emitter(Adapter):
             self.symbols.happen(step)
 
     def refuse(self, step: Step) -> None:
-        """Raise Unsupported if the framework has no words for a step."""
+        """Raise Unsupported if the framework has no equivalent of a step."""
         known = self.entry("code", step.verb) is not None or hasattr(self, step.verb)
         missing = self.table("missing")
         if step.verb in missing or not known:
@@ -398,24 +398,30 @@ class Emitter(Adapter):
         for option in options_of(step):
             if option not in self.options:
                 raise Unsupported(missing.get(option, f"{self.title} has no equivalent of `{option}`."))
-        said = {step.verb, f"{step.verb}/{self.way.get(step.verb)}"}
-        for lack in self.table("lacks"):
-            verbs = (lack.verb,) if isinstance(lack.verb, str) else lack.verb
-            if not said.isdisjoint(verbs) and lack.when(self, step):
+        for lack in self.lacks_of(step.verb, self.way.get(step.verb)):
+            if lack.when(self, step):
                 raise Unsupported(lack.reason)
 
-    def word(self, step: Step) -> None:
-        """Emit one step, and keep the words of what may run again on other objects."""
-        again = self.symbols.again  # there is none while words are compared
+    @classmethod
+    @cache
+    def lacks_of(cls, verb: str, way: str | None) -> list[Lack]:
+        """Return what the framework lacks in some cases of a verb, said in a way."""
+        asked = {verb, f"{verb}/{way}"}
+        lacks: tuple[Lack, ...] = cls.table("lacks")
+        return [one for one in lacks if not asked.isdisjoint((one.verb,) if isinstance(one.verb, str) else one.verb)]
+
+    def emit_step(self, step: Step) -> None:
+        """Emit one step, and keep the code of what may run again on other objects."""
+        again = self.symbols.again  # there is none while code is compared
         if isinstance(again, turns.Turns) and isinstance(step, Block) and self.symbols.may_run_again(step):
             again.write(step)
         else:
-            self.emit_step(step)
+            self.emit_verb(step)
 
     def handed(self, step: Step) -> None:
         """Have what a function takes stand as its calls hand it over, where that is not as it stands outside."""
 
-    def emit_step(self, step: Step) -> None:
+    def emit_verb(self, step: Step) -> None:
         """Emit one step by its template, by the function of the table, or by the method of the verb's name."""
         code, note = self.entry("code", step.verb), self.entry("notes", step.verb)
         if note:

@@ -110,7 +110,7 @@ def anew(emitter: "Emitter", step: Block, written: Written) -> Body:
                 held.pop(key) if isinstance(held, dict) else held.remove(key)
         vars(emitter.symbols).update(again=None, **{one: set(held) for one, held in written.scopes.items()})
         with emitter.apart() as body, emitter.symbols.inside(step):
-            emitter.emit_step(step)
+            emitter.emit_verb(step)
     finally:
         put_back(before)
     return running_again(body)
@@ -131,7 +131,7 @@ class Turns:
         picture, stood = symbols.picture(step), standing(emitter, step)
         where = {one: getattr(emitter, one) for one in emitter.nesting}
         around, scopes = state(where, but=(Object,)), {one: set(getattr(symbols, one)) for one in SCOPES}
-        emitter.emit_step(step)
+        emitter.emit_verb(step)
         added = {one: found - before.get(one, set()) for one, found in names_kept(emitter).items()}
         body = running_again(emitter.body[start:])
         taken = Names(default for one in body if isinstance(one, ast.FunctionDef) for default in one.args.defaults).read

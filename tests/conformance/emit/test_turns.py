@@ -139,9 +139,9 @@ def test_a_body_is_worded_once_for_states_that_are_alike():
         functions: ClassVar = {}
         said_so: ClassVar[list[str]] = []
 
-        def emit_step(self, step):
+        def emit_verb(self, step):
             self.said_so.append(step.verb)
-            super().emit_step(step)
+            super().emit_verb(step)
 
     loop = step("repeat", 10_000, steps=[step("copy", "net", **{"as": "c"}), step("replace", "net.b", by="c.b"), TIE])
     Counting().translate(spec_of(V, W, NET, loop))
