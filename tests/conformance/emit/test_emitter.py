@@ -75,7 +75,7 @@ def shown(**what):
 
 def test_a_script_runs_what_it_says():
     assert ran(
-        V, shown(value="sum(v) * 2.0", **{"is": 6.0}), adapter=type("Number", (Plain,), {"data_words": "$x"})
+        V, shown(value="sum(v) * 2.0", **{"is": 6.0}), adapter=type("Number", (Plain,), {"data_code": "$x"})
     ) == {"shown": 6.0}
 
 
