@@ -147,7 +147,7 @@ def measured() -> tuple[Numbers, int]:
 
 
 def compared(tracked: Mapping[str, Any], now: Numbers) -> tuple[list[str], list[str]]:
-    """Return what is worse than it is tracked, and what is better or not tracked yet, each in code."""
+    """Return what is worse than it is tracked, and what is better or not tracked yet, each in words."""
     worse, better = [], []
     for measure, numbers in now.items():
         held, more = tracked[measure]["present"], "at least" in tracked[measure]

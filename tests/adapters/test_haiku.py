@@ -92,9 +92,9 @@ MODELS = """
 steps:
   - function: make
     steps:
-      - {layer: embedding, name: words, inputs: 2, units: 1, as: code}
+      - {layer: embedding, name: words, inputs: 2, units: 1, as: words}
       - {layer: embedding, name: scores, inputs: 2, units: 1, as: scores}
-      - {tie: scores.kernel, to: code.kernel}
+      - {tie: scores.kernel, to: words.kernel}
       - {module: both, members: {words: words, scores: scores}}
     returns: both
   - {invoke: make, abstract: true, as: blank}

@@ -54,14 +54,14 @@ def check(spec: Spec) -> None:
 
 
 def refusal(spec):
-    """Return why the model does not say a spec, empty if it does: a row of a framework's own, large layers, some code."""
+    """Return why the model does not say a spec, empty if it does: a row of a framework's own, large layers, some words."""
     steps = list(walk(spec.steps))
-    code = {word for step in steps for word in (step.verb, getattr(step, "kind", ""), *options_of(step))}
+    words = {word for step in steps for word in (step.verb, getattr(step, "kind", ""), *options_of(step))}
     if spec.contract == "none":
         return "does not cover this"
     if any(isinstance(step, Layer) and step.inputs * step.units > MOST_NUMBERS for step in steps):
         return "computes in plain Python"
-    return "does not cover" if code & NOT_COVERED else ""
+    return "does not cover" if words & NOT_COVERED else ""
 
 
 @pytest.mark.parametrize("located", LOCATED, ids=lambda located: located.id)

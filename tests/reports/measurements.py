@@ -5,6 +5,7 @@ from pathlib import Path
 
 from canireuse.judge.verdict import Judged
 from canireuse.measure.loops import measured_loops
+from canireuse.program import loader
 from canireuse.results.records import (
     Case,
     Environment,
@@ -17,7 +18,6 @@ from canireuse.results.records import (
     case_id,
     digest,
 )
-from canireuse.spec import reading as loader
 
 SPECS = Path(__file__).parents[2] / "specs" / "performance"
 #: backend -> its ways; how many times as long a turn takes as that of the others; the fence

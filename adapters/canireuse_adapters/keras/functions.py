@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 JITTED = "@jax.jit\ndef $of(values, $*takes):\n    $*body"
 DEFINED = "@$*decorators\ndef $function($*takes):\n    $*body"
 CALLED = "$of([variable.value for variable in $state], $*takes)"
-#: steps that leave every variable as it is, beside those that bind a tensor
-READ_ONLY = (NameScope, Read, Repeat)
 TRACES = {"tensorflow": "$x.experimental_get_tracing_count()", "jax": "$x._cache_size()", "torch": "len($x)"}
 
 
@@ -113,10 +111,12 @@ def stateful(keras: "Keras", step: Function, state: str) -> None:
 
 def changes_variables(step: Function) -> bool:
     """Return whether a function may change a variable, so that it hands on what they become."""
-    return any(
-        (one.binds != "tensor" and not isinstance(one, READ_ONLY)) or (isinstance(one, Call) and one.training)
-        for one in walk(step.steps)
-    )
+    return any(not is_read_only(one) or (isinstance(one, Call) and one.training) for one in walk(step.steps))
+
+
+def is_read_only(step: Step) -> bool:
+    """Return whether a step leaves every variable as it is, but for the statistics of a norm in training."""
+    return step.binds == "tensor" or isinstance(step, NameScope | Read | Repeat)
 
 
 def made_by(step: Function, result: ast.expr) -> list[ast.expr]:

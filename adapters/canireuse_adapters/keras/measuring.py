@@ -22,11 +22,11 @@ from canireuse.spec.vocabulary import (
     Variable,
 )
 from canireuse_adapters.keras.functions import (
-    READ_ONLY,
     Loop,
     called_in,
     changes_variables,
     held_in,
+    is_read_only,
     made_by,
     state_called,
     together,
@@ -43,8 +43,8 @@ FENCES = {
     "tensorflow": {"gpu": "tf.test.experimental.sync_devices"},
     "torch": {"gpu": "torch.cuda.synchronize"},
 }
-#: steps that move no variable, and those that say themselves what they move
-UNMOVED = (*READ_ONLY, CurrentScope, Function, Get, Invoke, Measure, Reenter, Scope)
+#: steps that move no variable, beside those that read, and those that say themselves what they move
+UNMOVED = (CurrentScope, Function, Get, Invoke, Measure, Reenter, Scope)
 WHOLE = frozenset({"variables", "trainable", "names", "penalties", "penalty"})
 #: way of a checkpoint -> the code for its size, where that is not one of a file
 SIZES = {
@@ -74,7 +74,7 @@ def measure(keras: "Keras", step: Measure) -> None:
 
 def note_moved(keras: "Keras", step: Step) -> None:
     """Note of a step in a measured loop the variables that it may have moved."""
-    if keras.loop and not isinstance(step, UNMOVED) and (held := held_in(keras, step)):
+    if keras.loop and not (is_read_only(step) or isinstance(step, UNMOVED)) and (held := held_in(keras, step)):
         keras.loop.moved.append(expr("[variable.value for variable in [$*held]]", held=held))
 
 
