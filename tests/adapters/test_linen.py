@@ -391,8 +391,21 @@ def test_one_call_of_a_pure_function_is_not_compared_with_itself_unnoticed(load_
     get = "{scope: a%s, steps: [{get: %s, shape: [2], init: 1.0, as: %s}]}"
     steps = [get % ("", "w", "x"), get % (", reuse: true", "w", "y"), "{expect: one, same: [x, y]}"]
     assert Linen().translate(load_spec(f"steps: [{', '.join(steps)}]").spec).by_construction == ("one",)
+    members = [*steps[:2], "{module: m, members: {p: x, q: y}}, {expect: one, same: [m.p, m.q]}"]
+    assert Linen().translate(load_spec(f"steps: [{', '.join(members)}]").spec).by_construction == ("one",)
     steps[1:] = [get.replace("a%s", "b%s") % ("", "w", "y"), "{expect: two, distinct: [x, y]}"]
     assert Linen().translate(load_spec(f"steps: [{', '.join(steps)}]").spec).by_construction == ()
+
+
+@pytest.mark.parametrize(
+    ("option", "asked"),
+    [("trainable: false", "constants"), ("collection: kept", "kept"), ("trainable: true", "params")],
+)
+def test_a_reusing_get_asks_in_the_collection_that_it_names(load_spec, option, asked):
+    get = "{scope: a%s, steps: [{get: w, shape: [2], %s, as: %s}]}"
+    steps = [get % ("", "init: 1.0", "x"), get % (", reuse: true", option, "y"), "{expect: listed, variables: 1}"]
+    text = Linen().translate(load_spec(f"steps: [{', '.join(steps)}]").spec).text
+    assert (f"self.variable('{asked}', 'w')" in text) is (asked != "params")
 
 
 def test_a_loss_is_lent_the_module_by_apply_and_binds_none(load_spec):

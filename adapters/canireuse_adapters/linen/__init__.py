@@ -310,7 +310,7 @@ class Linen(Jax):
     def note_same_code(self, step: Expect, first: ast.expr, second: ast.expr) -> None:
         """Note two places of which one call of a pure function is asked, too."""
         super().note_same_code(step, first, second)
-        places = step.same or step.distinct or []
+        places = [self.member(place) for place in step.same or step.distinct or []]
         if len({place.partition(".")[0] for place in places}) > 1 and passes.is_one_call(self, places):
             self.compared.one_place.append(step.expect)
 
