@@ -42,7 +42,9 @@ def modules_of(package: str) -> list[str]:
     """Return the names of the modules in a package; raise UsageError if there is no such package."""
     try:
         return [f"{package}.{module.name}" for module in iter_modules(import_module(package).__path__)]
-    except Exception as error:  # a package of somebody else may raise anything
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a package of somebody else may raise anything, SystemExit too
         raise unloadable(package, error) from error
 
 
@@ -50,14 +52,19 @@ def feature_in(name: str) -> Feature:
     """Return the feature that a module has; raise UsageError if it has none, or cannot be imported."""
     try:
         found: object = import_module(name).FEATURE
-    except Exception as error:  # the same
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # the same
         raise unloadable(name, error) from error
     if not isinstance(found, Feature):
         raise unloadable(name, TypeError(f"{found!r} is no Feature"))
+    for model in found.verbs:
+        if not (isinstance(model, type) and issubclass(model, Step) and isinstance(getattr(model, "verb", None), str)):
+            raise unloadable(name, TypeError(f"{model!r} is no Step that says its `verb`"))
     return found
 
 
-def unloadable(name: str, error: Exception) -> UsageError:
+def unloadable(name: str, error: BaseException) -> UsageError:
     """Return the error for a module that is no feature."""
     return UsageError(
         f"the feature {name!r} cannot be loaded: {type(error).__name__}: {error}\n    expected: a module with a FEATURE, as CONTRIBUTING.md has it\n    to do: mend it, or remove it from the packages that the entry points `{GROUP}` name"

@@ -8,6 +8,7 @@ from canireuse.emit import Emitter, Lack, Tables
 from canireuse.spec import features
 from canireuse.spec.features import Feature, feature_in, modules_of
 from canireuse.spec.problems import UsageError
+from canireuse.spec.step import Step
 from canireuse.spec.vocabulary import VERBS, verbs
 
 
@@ -23,6 +24,7 @@ class Derived(Plain):
     code = {**Plain.code, "swap": "own"}
 
 
+IMPORTS = "from canireuse.spec.features import Feature\nfrom canireuse.spec.step import Step\n"
 LACK = Lack("swap", lambda _adapter, _step: True, "never")
 
 
@@ -50,9 +52,33 @@ def test_no_verb_has_two_models():
     assert len({model.verb for model in models}) == len(models)
 
 
+class Swap(Step):
+    verb = "swap"
+
+
+class Freeze(Step):
+    verb = "freeze"
+
+
+@pytest.mark.parametrize(("models", "verb"), [((Freeze,), "freeze"), ((Swap, Swap), "swap")])
+def test_a_verb_that_is_there_already_is_refused(monkeypatch, models, verb):
+    """The second of two models would win, and the first of two codes."""
+    found = tuple(Feature((one,), {}) for one in models)
+    monkeypatch.setattr("canireuse.spec.vocabulary.features", lambda: found)
+    with pytest.raises(UsageError, match=f"(?s)cannot be loaded: .* has the verb {verb!r} already.*to do: "):
+        verbs.__wrapped__()
+
+
 @pytest.mark.parametrize(
     ("source", "reason"),
-    [("", "has no attribute 'FEATURE'"), ("FEATURE = 1", "1 is no Feature"), ("import nowhere", "No module named")],
+    [
+        ("", "has no attribute 'FEATURE'"),
+        ("FEATURE = 1", "1 is no Feature"),
+        ("import nowhere", "No module named"),
+        ("raise SystemExit(5)", "SystemExit: 5"),
+        (f"{IMPORTS}FEATURE = Feature((Step,), {{}})", "Step'> is no Step that says its `verb`"),
+        (f"{IMPORTS}FEATURE = Feature(('swap',), {{}})", "'swap' is no Step that says its `verb`"),
+    ],
 )
 def test_what_is_no_feature_is_refused(tmp_path, monkeypatch, source, reason):
     (tmp_path / "no_feature.py").write_text(source)

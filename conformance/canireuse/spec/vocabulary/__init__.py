@@ -8,7 +8,7 @@ them. How a verb is meant is said in its docstring; how each framework says it i
 from collections.abc import Iterator, Sequence
 from functools import cache
 
-from canireuse.spec.features import features
+from canireuse.spec.features import features, unloadable
 from canireuse.spec.step import Block, Step
 from canireuse.spec.vocabulary.learning import Freeze, Gradient, Optimizer, Train, Unfreeze, Update
 from canireuse.spec.vocabulary.observations import Expect
@@ -43,8 +43,14 @@ VERBS: dict[str, type[Step]] = {
 
 @cache
 def verbs() -> dict[str, type[Step]]:
-    """Return the model of each verb, those of features too."""
-    return VERBS | {model.verb: model for feature in features() for model in feature.verbs}
+    """Return the model of each verb, those of features too; raise UsageError if one has two."""
+    found = dict(VERBS)
+    for model in (model for feature in features() for model in feature.verbs):
+        if model.verb in found:
+            other = found[model.verb].__module__
+            raise unloadable(model.__module__, ValueError(f"{other} has the verb {model.verb!r} already"))
+        found[model.verb] = model
+    return found
 
 
 def walk(steps: Sequence[Step]) -> Iterator[Step]:
