@@ -105,6 +105,27 @@ def test_a_family_speaks_for_those_that_say_nothing(said):
     assert Plain.table("code")["swap"] == "python"
 
 
+def test_the_words_of_an_adapter_hide_code_and_reasons_of_a_feature(monkeypatch):
+    class Turn(Step):
+        verb = "turn"
+
+    class Fill(Step):
+        verb = "fill"  # a method of the engine, which is nobody's words for it
+
+    class Own(Plain):
+        name = "own"
+        code = {"swap": "own"}
+
+        def turn(self, step):
+            self.emit("own_turn()")
+
+    words = {"swap": "feature", "turn": "feature", "fill": "feature"}
+    found = Feature((Swap, Turn, Fill), {"own": Tables(code=words, missing={**words, "alive": "feature"})})
+    monkeypatch.setattr("canireuse.emit.translation.features", lambda: (found,))
+    assert Own.table("code") == {"swap": "own", "fill": "feature"}
+    assert Own.table("missing") == {"fill": "feature", "alive": "feature"}
+
+
 def test_an_adapter_that_is_derived_says_what_its_base_says_and_its_own_first(said):
     said(plain=Tables(code={"swap": "plain", "turn": "plain"}))
     assert Derived.table("code") == {"get": "got", "swap": "own", "turn": "plain"}
