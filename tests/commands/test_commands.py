@@ -153,6 +153,21 @@ def test_doctor_knows_what_is_here(canireuse):
         assert backend["absent"] is None or backend["install"] in backend["absent"]
 
 
+def test_doctor_tells_of_a_feature_that_keeps_every_spec_from_being_read(tmp_path):
+    package, info = tmp_path / "broken", tmp_path / "broken-1.0.dist-info"
+    for folder in (package, info):
+        folder.mkdir()
+    (package / "__init__.py").touch()
+    (package / "verb.py").write_text("raise RuntimeError('boom')\n")
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[canireuse.features]\nbroken = broken\n")
+    environ = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, "-m", "canireuse", "doctor"]
+    ran = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=200, check=False)
+    assert ran.returncode == 4
+    assert "the feature 'broken.verb' cannot be loaded: RuntimeError: boom" in ran.stderr
+
+
 def test_claims_are_judged_from_results(canireuse, tmp_path):
     results = tmp_path / "r.jsonl"
     canireuse("run", "--backend", "reference", "--results", str(results))

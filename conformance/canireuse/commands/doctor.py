@@ -12,6 +12,7 @@ from rich.table import Table
 import canireuse_adapters
 from canireuse.run.hosts import Host, check_platform
 from canireuse.runner.session import interpreters
+from canireuse.spec.vocabulary import verbs
 
 REAL_TF1 = """\
 The real TensorFlow 1 needs Python 3.7, in an environment of its own:
@@ -29,6 +30,7 @@ The real TensorFlow 1 needs Python 3.7, in an environment of its own:
 def doctor(python: tuple[str, ...], as_json: bool) -> None:
     """Import each backend's framework in a process of its own and say what is there."""
     check_platform()
+    verbs()  # a feature that cannot be loaded keeps every spec from being read
     pythons = interpreters(list(python))
     found, unloadable = canireuse_adapters.loadable()
     hosts = {
