@@ -9,6 +9,7 @@ import ast
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from enum import Enum
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from canireuse.emit.fragments import Body, Names
@@ -66,7 +67,11 @@ def state(top: Any, but: tuple[type, ...] = ()) -> Kept:
         if isinstance(at, tuple | frozenset):
             left += at
             continue
-        held = at if isinstance(at, list | set | dict) else vars(at)
+        held = at if isinstance(at, list | set | dict) else getattr(at, "__dict__", None)
+        if not isinstance(held, list | set | dict) or isinstance(
+            at, ModuleType
+        ):  # an array, a path, a counter of somebody's
+            continue
         kept.append((held, held.copy()))
         left += [*held.keys(), *held.values()] if isinstance(held, dict) else held
     return kept
@@ -86,9 +91,12 @@ def names_kept(emitter: "Emitter") -> dict[str, set[Any]]:
 
 
 def standing(emitter: "Emitter", step: Block) -> dict[str, list[Any]]:
-    """Return what stands at the places that a body uses, with what is inside, and what words depend on there."""
+    """Return what stands at the places that a body uses and does not keep to itself, with what is inside, and what words depend on there."""
     places = dict.fromkeys(place for inner in walk(step.steps) for place in places_of(inner))
-    found = ((place, one) for place in places if (one := emitter.symbols.at(place)))
+    own = {*(step.own_names or ())}
+    found = (
+        (place, one) for place in places if place.partition(".")[0] not in own and (one := emitter.symbols.at(place))
+    )
     return {place: [(at, at.frozen, at.dtype, at.slots.copy()) for at in one.walk()] for place, one in found}
 
 

@@ -1,5 +1,9 @@
 """Turns: what runs again is worded for what stands there then, and refused where the words would be others; nothing stays of that."""
 
+import re
+from collections import deque
+from itertools import count
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -53,6 +57,25 @@ def test_a_function_is_refused_whose_words_are_others_where_it_is_called(between
         script(*steps, adapter=Once)
     assert "y = net.b\n" in script(*steps, adapter=Objects).text
     assert "y = net.b\n" in script(*steps[:-1], adapter=Once).text
+
+
+def test_what_a_function_takes_is_not_what_has_changed():
+    read = step("function", "read", takes=["x"], steps=[step("compute", "y = x + net.b")], returns="y")
+    call = step("invoke", "read", given=["v"], **{"as": "it"})
+    with pytest.raises(Unsupported, match=r"what stands at `net\.b` when"):
+        script(V, W, NET, read, call, TIE, call, adapter=Once)
+
+
+@pytest.mark.parametrize(
+    "thing", [count(), Path(), b"", range(3), re.compile(""), re, deque()], ids=lambda one: type(one).__name__
+)
+def test_an_adapter_may_keep_anything(thing):
+    class Keeping(Objects):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            self.thing = thing
+
+    script(V, W, NET, READ, CALL, TIE, CALL, adapter=Keeping)
 
 
 def test_a_function_that_is_written_after_that_is_worded_for_it():
