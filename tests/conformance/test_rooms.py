@@ -26,18 +26,26 @@ def modules(root):
 
 
 def imports(path, known):
-    """Yield (line, module, whether it waits: inside a function, or for types alone) of each import of ours, wherever it stands."""
+    """Yield (line, module, whether it waits: inside a function, or for types alone) of each import of ours, wherever it stands.
+
+    A text that is the name of a module counts too, as `import_module` and entry points take it, and an attribute that leads to one.
+    """
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    waits = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) or (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")]  # fmt: skip
+    waits = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) or (isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"))]  # fmt: skip
     waiting = {inside for node in waits for inside in ast.walk(node)}
     for node in ast.walk(tree):
         names = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            names = [node.value.partition(":")[0]]
+        elif isinstance(node, ast.Attribute):
+            names = [ast.unparse(node)]
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, f"{path}:{node.lineno}: an import of ours has its full name"
             names = [node.module if node.module in known and f"{node.module}.{a.name}" not in known else f"{node.module}.{a.name}" for a in node.names]  # fmt: skip
-        yield from ((node.lineno, name, node in waiting) for name in names if name in known)
+        late = node in waiting or not isinstance(node, ast.Import | ast.ImportFrom)
+        yield from ((node.lineno, name, late) for name in names if name in known)
 
 
 def drawn(text):
@@ -107,6 +115,12 @@ HOSTS, MODEL = "conformance/canireuse/run/hosts.py", "conformance/canireuse/spec
         ({MODEL: "from canireuse.run import hosts\n"}, [f"{MODEL}:1: spec imports run", "a circle: "]),
         ({MODEL: "import canireuse.run.hosts as hosts\n"}, [f"{MODEL}:1: spec imports run", "a circle: "]),
         ({MODEL: "def late():\n    from canireuse.run.hosts import Host\n"}, [f"{MODEL}:2: spec imports run"]),
+        ({MODEL: "async def late():\n    from canireuse.run.hosts import Host\n"}, [f"{MODEL}:2: spec imports run"]),
+        ({MODEL: "import typing\nif typing.TYPE_CHECKING:\n    import canireuse.run.hosts\n"}, [f"{MODEL}:3: spec imports run"]),
+        ({MODEL: "from importlib import import_module\nimport_module('canireuse.run.hosts')\n"}, [f"{MODEL}:2: spec imports run"]),
+        ({MODEL: "HOST = 'canireuse.run.hosts:Host'\n"}, [f"{MODEL}:1: spec imports run"]),
+        ({MODEL: "import canireuse\nHOST = canireuse.run.hosts.Host\n"}, [f"{MODEL}:2: spec imports run"] * 2),
+        ({MODEL: '"What canireuse.run.hosts starts."\n'}, []),
         (
             {"conformance/canireuse/run/channel.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import canireuse_adapters\n"},
             ["conformance/canireuse/run/channel.py:3: run imports adapters"],
