@@ -157,6 +157,16 @@ def test_what_haiku_could_say_is_refused_as_words_that_this_project_lacks(load_s
         Haiku().translate(load_spec(f"steps: [{{{steps}}}, {{invoke: make, as: made}}]").spec)
 
 
+@pytest.mark.parametrize("called", ["f", "g"])
+def test_a_function_that_enters_a_scope_by_its_path_is_not_called_in_another_scope(load_spec, called):
+    f = "{function: f, returns: w, steps: [{scope: s, reuse: auto, steps: [{get: w, shape: [2], as: w}]}]}"
+    g = "{function: g, returns: w, steps: [{get: v, shape: [2], as: v}, {invoke: f, as: w}]}"
+    call = f"{{invoke: {called}, as: r}}"
+    assert "force_name('s')" in Haiku().translate(load_spec(f"steps: [{f}, {g}, {call}]").spec).text
+    with pytest.raises(Unsupported, match="this call stands in a scope, and means another"):
+        Haiku().translate(load_spec(f"steps: [{f}, {g}, {{scope: outer, steps: [{call}]}}]").spec)
+
+
 def test_a_norm_that_is_trained_in_a_loss_lacks_words_and_no_framework(load_spec):
     steps = "{layer: norm, inputs: 1, units: 1, name: n, as: n}, {train: sgd, minimize: sum(y), wrt: n, rate: 1.0, steps: [{call: n, on: [[1.0]], training: true, as: y}]}"
     with pytest.raises(Unsupported, match="this project has no words yet"):

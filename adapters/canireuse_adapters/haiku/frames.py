@@ -36,8 +36,9 @@ class Known:
     #: of what was built: the code for its `init`, and the entries that it makes
     init: ast.expr | None = None
     makes: frozenset[Path] = frozenset()
-    #: whether it was initialised
+    #: whether it was initialised, and whether it enters scopes by their paths from the top
     ready: bool = False
+    forced: bool = False
     #: the state that it takes, and of a training step what it returns anew
     takes: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
@@ -60,6 +61,8 @@ class Frame:
     #: names bound here, which stand for arrays; those of them that it returns, and whether a getter handed them out
     local: set[str] = field(default_factory=set)
     shown: dict[str, bool] = field(default_factory=dict)
+    #: whether a scope is entered by its path from the top
+    forced: bool = False
     #: its statements, and those that stand before it
     body: Body = field(default_factory=list)
     above: Body = field(default_factory=list)

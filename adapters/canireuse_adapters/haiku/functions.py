@@ -27,7 +27,7 @@ from canireuse.spec.vocabulary import (
 )
 from canireuse_adapters.haiku import checkpoints, layers, learning
 from canireuse_adapters.haiku.frames import Known, Reader
-from canireuse_adapters.haiku.paths import finds
+from canireuse_adapters.haiku.paths import TOP, finds
 from canireuse_adapters.haiku.scopes import WHOLE
 from canireuse_adapters.haiku.transforms import unbind
 
@@ -95,7 +95,7 @@ def getter(haiku: "Haiku", step: Function) -> None:
         haiku.body += haiku.transformed(word, frame.body, takes=step.takes, stateful=frame.stateful)
     else:
         haiku.emit("def $word($*takes):\n    $*body", word=word, takes=step.takes, body=frame.body)
-    haiku.defined[word] = Known(word, kind, step, frame.stateful)
+    haiku.defined[word] = Known(word, kind, step, frame.stateful, forced=frame.forced)
 
 
 def plain(haiku: "Haiku", step: Function) -> None:
@@ -249,6 +249,11 @@ def apply(haiku: "Haiku", step: Invoke, known: Known, given: list[ast.expr]) -> 
 def called(haiku: "Haiku", known: Known) -> ast.expr:
     """Return what is called inside a transformed function: a template's module is made there first."""
     assert known.step is not None
+    haiku.frame.forced |= known.forced
+    if known.forced and set(haiku.symbols.scope.path) - {TOP}:
+        raise Unsupported(
+            "`hk.force_name` names a scope by its path from the top, so that the function enters the same one wherever it is called; this call stands in a scope, and means another."
+        )
     if not known.step.template:
         return name(known.word)
     module = haiku.own(f"{known.word}_module")

@@ -37,6 +37,7 @@ def scope(haiku: "Haiku", step: Scope | DefaultScope | Reenter) -> None:
     plain = bool(word) and not looking and step.reuse != "auto"
     if frame.timed and word and not symbols.given[around][word]:
         plain, symbols.given[around][word] = True, 1
+    frame.forced |= not plain
     contexts = [expr("hk.name_scope('$word')", word=word) if plain else forced(symbols.scope.path)]
     if step.init is not None or step.dtype is not None:
         creator = haiku.function_name("create")
