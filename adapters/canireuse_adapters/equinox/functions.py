@@ -95,7 +95,12 @@ def thread(eqx: "Equinox", step: Thread) -> None:
 
 def bind_results(eqx: "Equinox", function: str, to: str | None, code: ast.expr) -> None:
     """Bind the value of a call, and anew the trees that the function has changed."""
-    known, made = eqx.known[function], eqx.symbols.names[function].made
+    known, made, returned = eqx.known[function], eqx.symbols.names[function].made, eqx.symbols.names[function].returns
+    untied = any(len(around(eqx.locate(one).found)) > len(inside(slots)) for one, slots in known.takes.items())
+    if untied and returned and returned.parts:
+        raise Unsupported(
+            "The function was written for a tree that is inside of `eqx.nn.Shared` by now, and what it makes of that is not tied; Equinox users write it for the new one."
+        )
     if not known.gives:
         eqx.bind(to, code)
         return
