@@ -85,7 +85,7 @@ ALIKE = {
 
 @dataclass
 class Compared:
-    """The labels of two places that are compared and are one as code of the framework."""
+    """The labels of two places that are compared and are one place, or one entry, in the framework."""
 
     #: both are spelled alike, so that the comparison cannot fail
     one_place: list[str] = field(default_factory=list)
@@ -106,7 +106,7 @@ class Holes(Mapping[str, Fill]):
     def __getitem__(self, key: str) -> Fill:
         if key in self.more:
             return self.more[key]
-        if key == "given" and self.step.verb in self.emitter.table("keywords"):
+        if key == "given" and self.step.verb in self.emitter.keywords:
             return self.emitter.given(self.step)
         field = ALIASES.get(key, key)
         of, _, asked = key.rpartition("_")
@@ -341,7 +341,7 @@ class Emitter(Adapter):
     def given(self, step: Step) -> dict[str, ast.expr]:
         """Return the keyword arguments of a step: the fields of `keywords` that say something."""
         fields = type(step).model_fields
-        said = {field: getattr(step, field) for field in self.table("keywords")[step.verb]}
+        said = {field: getattr(step, field) for field in self.keywords[step.verb]}
         return {
             field: self.argument(step, field, value)
             for field, value in said.items()

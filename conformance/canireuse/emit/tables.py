@@ -31,7 +31,6 @@ class Tables:
     fates: Mapping[str, Fate] = field(default_factory=dict)
     places: Places = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
-    keywords: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     setup: Setup = field(default_factory=dict)
     lacks: tuple[Lack, ...] = ()
     missing: Mapping[str, str] = field(default_factory=dict)

@@ -105,7 +105,7 @@ class Adapter:
     def table(cls, name: str) -> Any:
         """Return a table of this adapter, with what features say of its verbs where it does not say them itself.
 
-        Of a feature the words of the nearest count: those of the backend, of one that it is derived from, or of its family.
+        Of a feature the tables of the nearest count: those of the backend, of one that it is derived from, or of its family.
         Of a verb that has a method or code here, neither code nor reasons of features count.
         """
         table: Any = getattr(cls, name)
@@ -113,15 +113,15 @@ class Adapter:
             if tables := next((feature.tables[one] for one in cls.called() if one in feature.tables), None):
                 more = getattr(tables, name)
                 if name in {"code", "missing"}:
-                    own = {model.verb for model in feature.verbs if cls.words_itself(model.verb)}
+                    own = {model.verb for model in feature.verbs if cls.emits_itself(model.verb)}
                     more = {key: said for key, said in more.items() if key.partition("/")[0] not in own}
                 both = "\n".join(filter(None, [table, more])) if isinstance(table, str) else None
                 table = both or ({**more, **table} if isinstance(table, Mapping) else table + more)
         return table
 
     @classmethod
-    def words_itself(cls, verb: str) -> bool:
-        """Return whether this adapter itself has words for a verb: code, or a method of that name that is none of the engine's."""
+    def emits_itself(cls, verb: str) -> bool:
+        """Return whether this adapter itself emits a verb: by code, or by a method of that name that is none of the engine's."""
         engine = __name__.rpartition(".")[0]
         method = any(verb in vars(one) for one in cls.__mro__ if not one.__module__.startswith(f"{engine}."))
         return method or any(key.partition("/")[0] == verb for key in getattr(cls, "code", {}))

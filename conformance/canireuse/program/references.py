@@ -55,8 +55,7 @@ class Checker:
 
     path: Path
     places: Places
-    #: the steps of the spec, and every name that one of them binds
-    spec_steps: list[Step]
+    #: every name that a step of the spec binds
     names: frozenset[str]
     symbols: Symbols = field(default_factory=Symbols)
     problems: list[Problem] = field(default_factory=list)
@@ -402,7 +401,7 @@ def kind_of(found: Object) -> str:
 
 def check_references(path: Path, spec: Spec, places: Places) -> tuple[dict[str, int], list[Problem]]:
     """Return the line of each label, and a problem for each reference that does not hold."""
-    checker = Checker(path, places, spec.steps, names_bound(spec.steps))
+    checker = Checker(path, places, names_bound(spec.steps))
     with suppress(Enough):
         checker.steps(spec.steps, ("steps",))
     return checker.lines, checker.problems
