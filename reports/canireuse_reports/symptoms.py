@@ -56,8 +56,8 @@ class Symptom:
 
     spec: SpecView
     departures: list[Departure]
-    #: backends of which every way that ran did as the contract says, by their titles
-    holds: dict[str, str]
+    #: backends that did as the contract says, each with the ways that ran so
+    holds: list[Who]
     #: backends that have no words for it
     unsaid: dict[str, str]
 
@@ -82,8 +82,8 @@ class Symptom:
 
 
 def symptom(spec: SpecView, titles: dict[str, str]) -> Symptom:
-    """Return a scenario as a symptom: who departs and why, who does not, who cannot say it."""
-    found = Symptom(spec, [], {}, {})
+    """Return a scenario as a symptom: who departs and why, who does not and how that ran, who cannot say it."""
+    found = Symptom(spec, [], [], {})
     by_because: dict[str, Departure] = {}
     for backend, cases in spec.by_backend.items():
         if backend == MODEL:
@@ -98,8 +98,9 @@ def symptom(spec: SpecView, titles: dict[str, str]) -> Symptom:
         for (because, loudness), own in told.items():
             who = Who(backend, titles[backend], spec.ways_of(own), loudness)
             by_because.setdefault(because, Departure(because, [])).who.append(who)
-        if ran and not departing:
-            found.holds[backend] = titles[backend]
+        if kept := [case for case in ran if case.case.verdict == "conforms"]:
+            ran_by = "; ".join(dict.fromkeys(case.variant for case in kept if case.variant))
+            found.holds.append(Who(backend, titles[backend], ran_by, None))
         elif all(case.case.verdict == "unsupported" for case in cases):
             found.unsaid[backend] = titles[backend]
     found.departures = sorted(by_because.values(), key=lambda one: -len(one.who))

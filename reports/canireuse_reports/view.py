@@ -174,6 +174,10 @@ class View:
         """Return the title of a backend."""
         return next(environment.title for environment in self.backends if environment.backend == backend)
 
+    def called(self, scenario: ScenarioLine) -> list[tuple[str, list[str]]]:
+        """Return the backends here whose scripts make calls that a scenario's reports are about, with these calls."""
+        return [(one.title, scenario.calls[one.backend]) for one in self.backends if one.backend in scenario.calls]
+
     def places(self, backend: str) -> list[Environment]:
         """Return every environment that a backend ran in."""
         return [environment for environment in self.environments if environment.backend == backend]

@@ -201,7 +201,13 @@ def results():
     ]
     told = {"scenario": f"Something is saved {HOSTILE}", "expects": "it is kept"}
     scenarios = [
-        ScenarioLine(id="C01", specs=["ties/kept-on-save"], sources=["owner/repo#12"], **told),
+        ScenarioLine(
+            id="C01",
+            specs=["ties/kept-on-save"],
+            sources=["owner/repo#12"],
+            calls={"torch": ["state_dict", "data ="], "absent": ["save"]},
+            **told,
+        ),
         ScenarioLine(id="C02", specs=["no/such"], not_tested=f"The rest needs a cluster {HOSTILE}.", **told),
         ScenarioLine(id="C03", not_tested="It needs a device that nobody has.", **told),
         ScenarioLine(id="C04", **told),

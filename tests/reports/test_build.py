@@ -170,6 +170,8 @@ def test_what_users_report_leads_to_specs_or_says_why_not(page, results):
     assert "4 situations that people opened issues about" in text
     rows = dict(part.split('">', 1) for part in text.split('<tr id="reported-')[1:])
     assert '<a href="#ties/kept-on-save">ties/kept-on-save</a>' in rows["C01"]
+    assert "<code>state_dict</code>, <code>data =</code>" in rows["C01"]
+    assert "save</code>" not in rows["C01"]
     assert "Not tested in full: The rest needs a cluster" in rows["C02"]
     assert "Not tested: It needs a device" in rows["C03"]
     assert "not run here" in rows["C04"].split("</tr>")[0]

@@ -281,6 +281,8 @@ class ScenarioLine(Line):
     expects: str
     sources: list[str] = []
     specs: list[str] = []
+    #: backend -> the calls that the reports are about
+    calls: dict[str, list[str]] = {}
     not_tested: str | None = None
 
 

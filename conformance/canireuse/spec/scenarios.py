@@ -5,13 +5,17 @@ The list keeps the project honest about its reach: a scenario without a spec say
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from canireuse.spec import yaml
 from canireuse.spec.model import Located
 from canireuse.spec.problems import InputError, Problem, suggestion
 from canireuse.spec.reading import misfits
+
+#: a function by the end of its dotted name (`nn.remat`), or an attribute that is assigned to (`data =`)
+Called = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*( =)?$")]
 
 
 class Scenario(BaseModel):
@@ -23,6 +27,10 @@ class Scenario(BaseModel):
     expects: str = Field(min_length=2, description="What users expect of it.")
     sources: list[str] = Field([], description="The threads in which it is reported, as owner/repo#n.")
     specs: list[str] = Field([], description="The specs that put it to runs.")
+    calls: dict[str, list[Called]] = Field(
+        {},
+        description="For each backend, the calls that the reports are about: a script of these specs makes each of them.",
+    )
     not_tested: str | None = Field(None, min_length=15, description="Why no run, or not every part of it, is there.")
 
     @model_validator(mode="after")
@@ -30,6 +38,8 @@ class Scenario(BaseModel):
         """Refuse a scenario that has neither a spec nor a reason."""
         if not self.specs and not self.not_tested:
             raise ValueError("a scenario has `specs`, or `not_tested` with the reason")
+        if self.calls and not self.specs:
+            raise ValueError("the `calls` of a scenario are made by scripts of its `specs`, and it has none")
         return self
 
 

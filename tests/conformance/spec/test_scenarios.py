@@ -38,6 +38,8 @@ def test_a_scenario_comes_with_those_of_its_specs_that_are_there(write, load_spe
         ("  - {id: K01, scenario: A tied model is loaded, expects: it works}\n", "`specs`, or `not_tested`"),
         ("  - {id: k1, scenario: A tied model is loaded, expects: it works, specs: [a/b]}\n", "pattern"),
         ("  - {id: K01, scenario: A tied model is loaded, expects: it works, not_tested: no}\n", "at least 15"),
+        (GOOD.replace("}", ", calls: {torch: ['children()']}}"), "pattern"),
+        (GOOD.replace("specs: [facet/spec]", "not_tested: No file format., calls: {torch: [save]}"), "it has none"),
     ],
 )
 def test_what_says_nothing_is_refused_at_its_line(write, text, words):
