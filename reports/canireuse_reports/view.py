@@ -98,6 +98,7 @@ class SpecView:
         """What a search looks through: the words of the spec and of its divergences."""
         words = [
             self.line.id,
+            *self.line.aliases,
             self.line.title,
             self.line.about,
             *self.line.sources,

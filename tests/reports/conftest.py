@@ -44,7 +44,7 @@ def environment(backend):
     )  # fmt: skip
 
 
-def spec(name, title, backends=("torch",), symptom=None):
+def spec(name, title, backends=("torch",), symptom=None, aliases=()):
     text = f"# {HOSTILE}\ntitle: {title}\nsteps:\n  - expect: shared\n"
     divergence = {
         "backends": list(backends),
@@ -53,7 +53,7 @@ def spec(name, title, backends=("torch",), symptom=None):
         "source": "pytorch/pytorch#1",
     }
     return SpecLine(
-        id=name, title=title, symptom=symptom, about=f"Why it matters {HOSTILE}.", sources=["documents/one", "owner/repo#12", "https://example.org/page"],
+        id=name, title=title, symptom=symptom, aliases=aliases, about=f"Why it matters {HOSTILE}.", sources=["documents/one", "owner/repo#12", "https://example.org/page"],
         contract="sharing", text=text, digest=digest(text), lines={"shared": 4}, divergences=[divergence],
         observes={"shared": Observed(kind="same", of="`w` and `v`")},
     )  # fmt: skip
@@ -195,7 +195,12 @@ def results():
         Block(id="tutorial#3@torch", number=3, ended="skipped", reason=f"It is not here {HOSTILE}.", **run),
     ]
     specs = [
-        spec("ties/kept-on-save", "A tie survives being saved", symptom="After saving, my lm_head has come loose."),
+        spec(
+            "ties/kept-on-save",
+            "A tie survives being saved",
+            symptom="After saving, my lm_head has come loose.",
+            aliases=["ties/saved-tie"],
+        ),
         spec("scopes/reuse-finds", "Reuse finds it", ("tf1-eager",), "My `generator` is not shared any more."),
         spec("scopes/all-agree", "All agree"),
     ]

@@ -72,6 +72,16 @@ def test_a_permalink_opens_its_cell(visit, fragment):
     )
 
 
+@pytest.mark.parametrize(
+    "fragment", ["#ties/saved-tie", "#ties/saved-tie@torch+assign", "#ties/kept-on-save@torch+gone"]
+)
+def test_a_link_to_what_was_merged_or_is_no_more_leads_to_its_spec(visit, fragment):
+    tab = visit(fragment)
+    assert tab.locator('[id="ties/kept-on-save"]').evaluate("node => node.open")
+    tab.fill("input[name=q]", "ties/saved-tie")
+    assert shown(tab) == ["ties/kept-on-save"]
+
+
 def test_a_cell_leads_to_its_script(visit):
     tab = visit()
     tab.click("tr.row td a.v-fails")

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import canireuse
-from canireuse.program.loader import load_all
+from canireuse.program.loader import load, load_all
 from canireuse.spec.model import Located
 from canireuse.spec.problems import UsageError, suggestion
 from canireuse.spec.reading import SUFFIX, spec_files
@@ -33,13 +33,19 @@ def spec_paths(names: tuple[str, ...]) -> list[Path]:
     for name in names or (str(folder),):
         folders = [folder, Path(), OWN] if NAME.fullmatch(name) else [Path()]
         candidates = (one for place in folders for one in (place / name, place / f"{name}{SUFFIX}"))
-        found = next((path for path in candidates if path.exists()), None)
+        found = next((path for path in candidates if path.exists()), None) or merged(name, folder)
         if found is None:
             raise UsageError(
                 f"there is no spec {name!r}\n    expected: a path, a facet or an id; `canireuse list` names them\n    to do: {suggestion(name, spec_files([folder]), 'check the name')}"
             )
         paths.append(found)
     return paths
+
+
+def merged(alias: str, folder: Path) -> Path | None:
+    """Return the file of the spec that one of this id was merged into, if there is one."""
+    naming = (path for path in spec_files([folder]).values() if alias in path.read_text(encoding="utf-8"))
+    return next((path for path in naming if alias in load(path).spec.aliases), None)
 
 
 def load_specs(names: tuple[str, ...]) -> list[Located]:

@@ -5,7 +5,7 @@ Cases align by id, never by position; a case that only one side holds is told ap
 
 import math
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,7 +63,9 @@ class Difference:
 
 
 def difference(old: Results, new: Results) -> Difference:
-    """Return how new results differ from old ones."""
+    """Return how new results differ from old ones; what became part of another spec on one side is compared with that."""
+    merged = {alias: spec.id for each in (old, new) for spec in each.specs.values() for alias in spec.aliases}
+    old, new = under_ids(old, merged), under_ids(new, merged)
     before, after = judgements(old), judgements(new)
     floor = max(agreement(each.measurements.values()).floor for each in (old, new))
     timed = list(times(old, new, floor))
@@ -79,6 +81,19 @@ def difference(old: Results, new: Results) -> Difference:
         floor=floor,
         surroundings=[*surroundings(old, new), *the_machine(timed, floor)],
     )
+
+
+def under_ids(results: Results, merged: Mapping[str, str]) -> Results:
+    """Return results with the cases of merged specs under the ids of those that they became part of, where these have none of their own."""
+
+    def renamed(case: str) -> str:
+        spec, at, rest = case.partition("@")
+        other = merged.get(spec, spec) + at + rest
+        return case if other in results.cases else other
+
+    cases = {renamed(name): case for name, case in results.cases.items()}
+    timed = [one.model_copy(update={"case": renamed(one.case)}) for one in results.measurements.values()]
+    return results.model_copy(update={"cases": cases, "measurements": {one.id: one for one in timed}})
 
 
 def judged(case: Case) -> str:

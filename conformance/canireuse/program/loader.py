@@ -25,9 +25,25 @@ def load_all(paths: Iterable[Path]) -> list[Located]:
         if other is not located:
             happened, expected = f"the title is that of {other.path} too", "a title that no other spec has"
             problems.append(Problem(located.path, 1, 1, happened, expected, "say what sets this one apart"))
+    problems += check_aliases(loaded)
     if problems:
         raise InputError(problems)
     return loaded
+
+
+def check_aliases(loaded: Iterable[Located]) -> list[Problem]:
+    """Return a problem for each alias that is the id or an alias of another spec too."""
+    problems: list[Problem] = []
+    loaded = list(loaded)
+    named = {located.id: located for located in loaded}
+    for located in loaded:
+        for index, alias in enumerate(located.spec.aliases):
+            other = named.setdefault(alias, located)
+            if other is not located or alias == located.id or alias in located.spec.aliases[:index]:
+                place = yaml.parse(located.path, located.text)[1]["aliases", index]
+                happened, expected = f"{alias!r} names {other.path} already", "an id that no other spec is found by"
+                problems.append(Problem(located.path, *place, happened, expected, "remove one of the two"))
+    return problems
 
 
 def load(path: Path, spec_id: str | None = None) -> Located:

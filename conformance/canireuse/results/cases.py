@@ -148,8 +148,8 @@ def spec_line(located: Located) -> SpecLine:
     """Return the record of a spec, with all that a report shows of it."""
     spec = located.spec
     return SpecLine(
-        id=located.id, title=spec.title, about=spec.about.strip(), symptom=spec.symptom, sources=spec.sources, contract=spec.contract,
-        text=located.text, digest=digest(located.text), lines=located.lines,
+        id=located.id, title=spec.title, about=spec.about.strip(), symptom=spec.symptom, aliases=spec.aliases,
+        sources=spec.sources, contract=spec.contract, text=located.text, digest=digest(located.text), lines=located.lines,
         divergences=[divergence.model_dump(exclude_none=True) for divergence in spec.divergences],
         observes=observed_in(spec),
     )  # fmt: skip

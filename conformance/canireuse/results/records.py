@@ -78,6 +78,8 @@ class SpecLine(Line):
     title: str
     about: str
     symptom: str | None = None
+    #: ids of specs that were merged into this one
+    aliases: list[str] = []
     sources: list[str]
     contract: str
     text: str

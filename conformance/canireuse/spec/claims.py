@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from canireuse.spec import yaml
-from canireuse.spec.model import Located
+from canireuse.spec.model import Located, aliases
 from canireuse.spec.problems import InputError, Problem, suggestion
 from canireuse.spec.reading import CLAIMS, SUFFIX, misfits
 from canireuse.spec.step import Answer, Label
@@ -161,7 +161,8 @@ def observations(document: Document) -> Iterator[tuple[tuple[Any, ...], Shown]]:
 
 def check_claims(documents: Sequence[LoadedDocument], specs: Iterable[Located]) -> None:
     """Raise InputError for an id that stands twice and an observation of an unknown spec or label."""
-    known = {located.id: located.spec.expectations for located in specs}
+    specs = list(specs)
+    known, merged = {located.id: located.spec.expectations for located in specs}, aliases(specs)
     seen: dict[str, Path] = {}
     problems = []
     for path, document, places in documents:
@@ -175,7 +176,7 @@ def check_claims(documents: Sequence[LoadedDocument], specs: Iterable[Located]) 
             labels = known.get(shown.spec)
             if labels is None:
                 happened, expected = f"there is no spec {shown.spec!r}", "the id of a spec"
-                advice = suggestion(shown.spec, known, "write the spec first")
+                advice = merged.get(shown.spec) or suggestion(shown.spec, known, "write the spec first")
                 problems.append(Problem(path, *places[place], happened, expected, advice))
             elif shown.expect not in labels:
                 happened, expected = f"{shown.spec} has no label {shown.expect!r}", f"one of {', '.join(labels)}"

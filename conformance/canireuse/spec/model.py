@@ -1,5 +1,6 @@
 """The model of a spec: what one YAML file below `specs/` holds."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -52,6 +53,9 @@ class Divergence(BaseModel):
     source: str = Field(min_length=3, description="A document, a documentation section, or owner/repo#n.")
 
 
+SpecId = Annotated[str, Field(pattern=r"^[a-z0-9-]+/[a-z0-9-]+$", max_length=120)]
+
+
 class Spec(BaseModel):
     """One scenario: steps, and what the contract says is observed."""
 
@@ -63,6 +67,11 @@ class Spec(BaseModel):
     )
     sources: list[str] = Field(
         min_length=1, max_length=MOST_NAMED, description="Documents, documentation sections, owner/repo#n."
+    )
+    aliases: list[SpecId] = Field(
+        [],
+        max_length=MOST_NAMED,
+        description="Ids of specs that were merged into this one: who names one of them means this.",
     )
     contract: Literal["by-name", "sharing", "none"] = Field(
         description="by-name: TensorFlow 1's variable scopes; sharing: one variable with many uses; none: "
@@ -101,3 +110,8 @@ class Located(BaseModel):
     def facet(self) -> str:
         """The folder the spec lies in."""
         return self.id.rpartition("/")[0]
+
+
+def aliases(specs: Iterable[Located]) -> dict[str, str]:
+    """Return what to write in place of the id of a spec that was merged into another."""
+    return {alias: f"write {one.id!r}, which it was merged into" for one in specs for alias in one.spec.aliases}

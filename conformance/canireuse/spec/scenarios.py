@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from canireuse.spec import yaml
-from canireuse.spec.model import Located
+from canireuse.spec.model import Located, aliases
 from canireuse.spec.problems import InputError, Problem, suggestion
 from canireuse.spec.reading import misfits
 
@@ -63,7 +63,8 @@ def load_scenarios(path: Path) -> tuple[Scenarios, yaml.Places]:
 def check_scenarios(path: Path, specs: Iterable[Located]) -> None:
     """Raise InputError for an id that stands twice and a spec that there is not."""
     listed, places = load_scenarios(path)
-    known = {located.id for located in specs}
+    specs = list(specs)
+    known, merged = {located.id for located in specs}, aliases(specs)
     seen: set[str] = set()
     problems = []
     for index, scenario in enumerate(listed.scenarios):
@@ -75,7 +76,7 @@ def check_scenarios(path: Path, specs: Iterable[Located]) -> None:
         for number, spec in enumerate(scenario.specs):
             if spec not in known:
                 at = places["scenarios", index, "specs", number]
-                advice = suggestion(spec, known, "write the spec first")
+                advice = merged.get(spec) or suggestion(spec, known, "write the spec first")
                 problems.append(Problem(path, *at, f"there is no spec {spec!r}", "the id of a spec", advice))
     if problems:
         raise InputError(problems)

@@ -93,7 +93,8 @@
   }
 
   function open(id) {
-    var target = document.getElementById(id);
+    // A case of a spec that was merged into another, or by a way that is no more, leads to the spec.
+    var target = document.getElementById(id) || document.getElementById(id.split("@")[0]);
     if (!target) { return; }
     var spec = target.closest(".spec");
     if (spec) { spec.hidden = spec.closest(".group").hidden = false; }

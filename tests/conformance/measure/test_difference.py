@@ -3,7 +3,7 @@
 import pytest
 
 from canireuse.measure.difference import difference
-from canireuse.results.records import Case, Environment, Measurement, Measuring, Results
+from canireuse.results.records import Case, Environment, Measurement, Measuring, Results, SpecLine
 
 STEADY = {0: 1.0, 1: 1.01, 2: 0.99, 3: 1.005, 4: 0.995, 5: 1.0}
 
@@ -53,6 +53,31 @@ def test_verdicts_align_by_id_and_not_by_position():
 def test_a_departure_that_became_silent_is_a_change():
     found = difference(results(case("a", "differs", "refused")), results(case("a", "differs", "silent")))
     assert [(change.old, change.new) for change in found.verdicts] == [("differs (refused)", "differs (silent)")]
+
+
+def spec(name, *aliases):
+    return SpecLine(
+        id=name, title="t", about="a", sources=[], contract="none", text="", digest="0", lines={}, aliases=aliases
+    )
+
+
+def test_cases_of_a_merged_spec_are_compared_with_those_it_became_part_of():
+    old = results(case("f/old@torch"), case("f/twin@torch"), loops=loop("f/old@torch"))
+    new = results(case("f/new@torch", "fails"), loops=loop("f/new@torch", 2.0))
+    new.specs = {"f/new": spec("f/new", "f/old")}
+    found = difference(old, new)
+    assert [(change.case, change.new) for change in found.verdicts] == [("f/new@torch", "fails")]
+    assert (found.gone, found.added) == (["f/twin@torch"], [])
+    assert [(time.case, time.changed) for time in found.times] == [("f/new@torch", True)]
+    back = difference(new, old)
+    assert [(change.case, change.new) for change in back.verdicts] == [("f/new@torch", "conforms")]
+
+
+def test_a_case_that_stood_beside_the_one_it_was_merged_into_is_told_apart():
+    old, new = results(case("f/old@torch", "fails"), case("f/new@torch")), results(case("f/new@torch"))
+    new.specs = {"f/new": spec("f/new", "f/old")}
+    found = difference(old, new)
+    assert (found.verdicts, found.gone) == ([], ["f/old@torch"])
 
 
 def test_what_one_side_alone_holds_is_told_and_changes_nothing():

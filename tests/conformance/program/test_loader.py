@@ -193,6 +193,21 @@ def test_two_specs_with_one_title_are_refused(write_spec, tmp_path):
         load_all([tmp_path / "specs"])
 
 
+@pytest.mark.parametrize("taken", ["facet/two", "facet/one", "facet/former"])
+def test_an_alias_that_names_another_spec_already_is_refused(write_spec, tmp_path, taken):
+    one, two = (
+        write_spec(GOOD, "facet/one", title="A title of one"),
+        write_spec(GOOD, "facet/two", title="A title of two"),
+    )
+    one.write_text(one.read_text().replace("contract:", f"aliases: [facet/old, {taken}]\ncontract:"))
+    assert load(one).spec.aliases == ["facet/old", taken]
+    two.write_text(two.read_text().replace("contract:", "aliases: [facet/former]\ncontract:"))
+    with pytest.raises(InputError, match=f"'{taken}' names .*one.yaml already|'{taken}' names .*two.yaml already"):
+        load_all([tmp_path / "specs"])
+    one.write_text(one.read_text().replace(f", {taken}", ""))
+    assert len(load_all([tmp_path / "specs"])) == 2
+
+
 def test_names_bound_inside_a_function_are_not_bound_outside(write_spec):
     steps = """
     steps:

@@ -32,6 +32,13 @@ def test_a_scenario_comes_with_those_of_its_specs_that_are_there(write, load_spe
         check_scenarios(path, [located])
 
 
+def test_a_spec_that_was_merged_is_named_by_its_id_of_today(write, load_spec):
+    located = load_spec(STEPS)
+    merged = located.model_copy(update={"spec": located.spec.model_copy(update={"aliases": ["facet/other"]})})
+    with pytest.raises(InputError, match="write 'facet/spec', which it was merged into"):
+        check_scenarios(write(GOOD.replace("facet/spec", "facet/other")), [merged])
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
