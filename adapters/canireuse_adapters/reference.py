@@ -213,7 +213,9 @@ class Reference(Emitter):
 
     # -- functions, loops and learning
 
-    def define(self, function: str, step: Block, takes: Sequence[str] = (), returns: str | None = None) -> None:
+    def define(
+        self, function: str, step: Block, takes: Sequence[str] = (), returns: str | None = None, *, traced: bool = False
+    ) -> None:
         """Write a function; what it binds is its own, so that names bound outside and rebound inside are handed in."""
         rebound = [one for one in free_names(step.steps, takes) if one in self.symbols.names]
         with self.apart() as body:
@@ -221,13 +223,13 @@ class Reference(Emitter):
             if returns:
                 self.emit("return $value", value=self.expression(returns))
         self.emit(
-            "def $function($*taken):\n    $*body",
+            ("@model.traced\n" if traced else "") + "def $function($*taken):\n    $*body",
             function=function, taken=[*takes, *((one, name(one)) for one in rebound)], body=body,
         )  # fmt: skip
 
     def function(self, step: Function) -> None:
         """Define a Python function: to the contract, a traced one is no other."""
-        self.define(step.function, step, step.takes, step.returns)
+        self.define(step.function, step, step.takes, step.returns, traced=bool(step.traced))
         if step.template:
             self.emit("$function = model.template('$function', $function)", function=step.function)
 

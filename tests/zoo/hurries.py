@@ -17,7 +17,7 @@ class TwoFaced(Reference):
 
     name = title = "zoo-two-faced"
 
-    def define(self, function, step, takes=(), returns=None):
-        super().define(function, step, takes, returns)
+    def define(self, function, *given, **more):
+        super().define(function, *given, **more)
         code = "$function = $function if type(rounds.__self__).__name__ == 'Untimed' else lambda x: x"
         self.emit(code, function=function)

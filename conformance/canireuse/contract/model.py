@@ -237,6 +237,10 @@ class Model(Learning):
         getattr(owner, place)
         owner.held[place] = by
 
+    def traced(self, function):
+        """Return a function as it is: that it is traced changes nothing of what it does."""
+        return function
+
     def template(self, name, function):
         """Return the function such that later calls find by name what the first call made."""
         known = []
