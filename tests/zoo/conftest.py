@@ -8,18 +8,12 @@ from pathlib import Path
 import pytest
 
 from canireuse_adapters import GROUP
+from tests.zoo.animals import ANIMALS
 from tests.zoo.rogues import ROGUES
 
 ROOT = Path(__file__).parent.parent.parent
 BACKENDS = {
-    "zoo-copies": "tests.zoo.copies:Copies",
-    "zoo-shares-everything": "tests.zoo.shares_everything:SharesEverything",
-    "zoo-forgets-a-use": "tests.zoo.forgets_a_use:ForgetsAUse",
-    "zoo-ignores-reuse-false": "tests.zoo.ignores_reuse_false:IgnoresReuseFalse",
-    "zoo-unties": "tests.zoo.unties:Unties",
-    "zoo-steps-twice": "tests.zoo.unties:StepsTwice",
-    "zoo-links": "tests.zoo.unties:Links",
-    "zoo-thaws": "tests.zoo.unties:Thaws",
+    **{name: f"tests.zoo.animals:{name.replace('-', '_')}" for name in ANIMALS},
     "zoo-skimps": "tests.zoo.hurries:Skimps",
     "zoo-two-faced": "tests.zoo.hurries:TwoFaced",
     "zoo-exits-at-load": "tests.zoo.exits_at_load:Never",

@@ -3,7 +3,6 @@
 from canireuse.contract import tape
 from canireuse.contract.arrays import Array
 from canireuse.contract.tape import *  # noqa: F403  # everything but the gradient is as it is
-from canireuse_adapters.reference import Reference
 
 
 class LastUse(tape.Gradient):
@@ -24,8 +23,3 @@ class LastUse(tape.Gradient):
 
 def gradient(of, wrt):
     return LastUse(tape.tensor(of), tape.tensor(wrt))
-
-
-class ForgetsAUse(Reference):
-    name = title = "zoo-forgets-a-use"
-    imports = "from tests.zoo import forgets_a_use as tape\nfrom canireuse.contract import Model"

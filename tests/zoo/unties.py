@@ -3,7 +3,6 @@
 from canireuse.contract import Model
 from canireuse.contract.learning import Optimizer
 from canireuse.contract.ownership import cells_of
-from canireuse_adapters.reference import Reference
 
 
 class Untying(Model):
@@ -46,29 +45,16 @@ class Linking(Model):
         return super().copy(owner, shallow=True)
 
 
+class Same(Model):
+    """Copies nothing: the copy is the source."""
+
+    def copy(self, owner, shallow=False):
+        return super().copy(owner, shallow) if shallow else owner
+
+
 class Thawing(Model):
     """Trains what was frozen."""
 
     def freeze(self, owner):
         for cell in cells_of(owner, build=True):
             cell.frozen = False
-
-
-class Unties(Reference):
-    name = title = "zoo-unties"
-    imports = "from canireuse.contract import tape\nfrom tests.zoo.unties import Untying as Model"
-
-
-class StepsTwice(Reference):
-    name = title = "zoo-steps-twice"
-    imports = "from canireuse.contract import tape\nfrom tests.zoo.unties import SteppingTwice as Model"
-
-
-class Links(Reference):
-    name = title = "zoo-links"
-    imports = "from canireuse.contract import tape\nfrom tests.zoo.unties import Linking as Model"
-
-
-class Thaws(Reference):
-    name = title = "zoo-thaws"
-    imports = "from canireuse.contract import tape\nfrom tests.zoo.unties import Thawing as Model"

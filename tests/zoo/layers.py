@@ -1,0 +1,110 @@
+"""Backends whose layers and modules are wrong in one thing each."""
+
+from canireuse.contract import Model, tape
+from canireuse.contract.graphs import Cell
+from canireuse.contract.ownership import Layer, Owner, cells_of
+
+
+class MakesAnew(Model):
+    """Gives a layer new variables at every call after its first."""
+
+    def layer(self, *given, **more):
+        return of_kind(super().layer(*given, **more), AnewLayer)
+
+
+class AnewLayer(Layer):
+    """A layer that is built at every call."""
+
+    def __call__(self, value):
+        if self.__dict__.get("called"):
+            for place, cell in self.held.items():
+                self.held[place] = fresh(cell) if isinstance(cell, Cell) else cell
+        self.__dict__["called"] = True
+        return super().__call__(value)
+
+
+def fresh(cell):
+    """Return another variable that starts as one did."""
+    made = cell.graph.add(cell.name, (cell.shape, cell.dtype, cell.draw), cell.trainable, None)
+    made.initialize()
+    return made
+
+
+def of_kind(layer, kind):
+    """Return a layer as one of another kind."""
+    object.__setattr__(layer, "__class__", kind)
+    return layer
+
+
+class HoldsCopies(Model):
+    """Holds a copy of each layer that a module is given."""
+
+    def module(self, **members):
+        return super().module(
+            **{name: self.copy(one) if isinstance(one, Owner) else one for name, one in members.items()}
+        )
+
+
+class KeepsGivenValues(Model):
+    """Writes the values that a call is given into the layer."""
+
+    def given(self, owner, values):
+        cells = {path.replace("/", "."): cell for path, cell in owner.paths()}
+        answer = super().given(owner, values)
+        for path, value in values.items():
+            cells[path].assign(value)
+        return answer
+
+
+class GivesNothing(Model):
+    """Calls a layer with its own values, whatever it is given."""
+
+    def given(self, owner, values):
+        super().given(owner, values)
+        return owner
+
+
+class StopsAtFrozen(Model):
+    """Lets no gradient through a layer that is frozen."""
+
+    def layer(self, *given, **more):
+        return of_kind(super().layer(*given, **more), Stopping)
+
+
+class Stopping(Layer):
+    """A layer that passes no gradient on while it is frozen."""
+
+    def __call__(self, value):
+        stops = any(getattr(cell, "frozen", False) for cell in cells_of(self, build=True))
+        return super().__call__(tape.constant(tape.evaluate(tape.tensor(value)).tolist()) if stops else value)
+
+
+class TiesAnyShape(Model):
+    """Ties what has another shape, and replaces nothing."""
+
+    def layer(self, *given, **more):
+        return of_kind(super().layer(*given, **more), Yielding)
+
+    def replace(self, owner, place, by):
+        getattr(owner, place)
+
+
+class Yielding(Layer):
+    """A layer that takes whatever it is given."""
+
+    def __setattr__(self, place, value):
+        old = getattr(self, place)
+        self.held[place] = value
+        self.give_up(old)
+
+
+class NumbersEqualLayers(Model):
+    """Gives layers of one name the variables of the first."""
+
+    def layer(self, kind, name, *given, **more):
+        made = super().layer(kind, name, *given, **more)
+        return next(
+            one
+            for one in self.now.layers
+            if one.__dict__["name"] == made.__dict__["name"] and one.wanted == made.wanted
+        )

@@ -1,0 +1,48 @@
+"""Which spec notices which animal: an animal that nothing notices, or that only breaks, is none."""
+
+import pytest
+
+from canireuse.contract import Model, tape
+from tests.zoo import matrix
+from tests.zoo.animals import ANIMALS, Animal
+
+SHARES = """
+steps:
+  - {variable: w, init: 1.0, as: w}
+  - {module: net, members: {one: w, other: w}}
+  - {expect: shared, same: [net.one, net.other]}
+"""
+
+
+@pytest.fixture(scope="module")
+def noticed():
+    return matrix.matrix()
+
+
+def test_every_animal_is_noticed_by_a_spec(noticed):
+    assert {animal for animals in noticed.values() for animal in animals} == {*ANIMALS}
+
+
+def test_an_animal_whose_script_raises_errors_of_python_is_refused(load_spec):
+    class Broken(Model):
+        def module(self, members):
+            return super().module(**members)
+
+    located = load_spec(SHARES)
+    animal = Animal("tests.zoo.test_matrix:Broken", "else")
+    object.__setattr__(animal, "load", lambda: Broken)
+    with pytest.raises(AssertionError, match="the animal breaks"):
+        matrix.notices(located, code_of(located), animal)
+
+
+def test_a_spec_notices_who_unties_and_not_who_does_something_else(load_spec):
+    located = load_spec(SHARES)
+    code = code_of(located)
+    assert matrix.outcome_of(code, Model, tape).error is None
+    assert not matrix.notices(located, code, None)
+    assert matrix.notices(located, code, ANIMALS["zoo-unties-at-module"])
+    assert not matrix.notices(located, code, ANIMALS["zoo-never-numbers"])
+
+
+def code_of(located):
+    return matrix.code_of(matrix.Reference("cpu", {}, {}).translate(located.spec).text)
