@@ -103,11 +103,14 @@ def invoke(tf1: "TF1", step: Invoke) -> None:
 
 
 def thread(tf1: "TF1", step: Thread) -> None:
-    """Call a function in a thread, which has to enter the graph itself: the default graph is each thread's own."""
-    tf1.emit(
-        IN_THREAD, function=tf1.own(f"{step.thread}_in_thread"), resources=tf1.resources(), call=call(tf1, step.thread)
-    )
+    """Call a function in a thread."""
+    enter_in_thread(tf1, step.thread)
     Emitter.thread(tf1, step)
+
+
+def enter_in_thread(tf1: "TF1", function: str) -> None:
+    """Define what calls a function in a thread, and has to enter the graph itself: the default graph is each thread's own."""
+    tf1.emit(IN_THREAD, function=tf1.own(f"{function}_in_thread"), resources=tf1.resources(), call=call(tf1, function))
 
 
 # -- in eager mode

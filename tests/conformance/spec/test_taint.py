@@ -87,6 +87,7 @@ EXAMPLES = [
     f"[{VARIABLE}, {{function: f, takes: [x, y], traced: usual, returns: x * v + y, steps: []}}]",
     f"[{FUNCTION}, {TENSOR}, {{invoke: f, given: [x * 2.0], as: y}}]",
     f"[{VARIABLE}, {{function: f, returns: v, steps: []}}, {{thread: f, times: 2, as: y}}]",
+    f"[{VARIABLE}, {{function: f, returns: v, steps: []}}, {{race: f, inside: v, leaves: 1, as: y}}]",
     f"[{VARIABLE}, {{compute: h = v * 1.0}}, {{scan: h, to: h * v, times: 2}}]",
     f"[{VARIABLE}, {TENSOR}, {{vectorize: rows, over: x, each: row, returns: row * v}}]",
     "[{graph: another, steps: [{variable: weight, shape: [1], as: v}]}]",
