@@ -7,6 +7,7 @@ from canireuse.emit import Body, Code, Emitter, Fill, Unsupported, attribute, ex
 from canireuse.spec.model import Spec
 from canireuse.spec.step import Array, Initial
 from canireuse.spec.vocabulary import Optimizer, Scan, Train, walk
+from canireuse_adapters.kinds import NAME_ALONE
 
 ERRORS = {
     "shape_mismatch": (
@@ -27,6 +28,7 @@ MISSING = {
     "get.penalty": "No module library of JAX takes a regularizer with a variable: a loss adds its terms up itself.",
     "layer.penalty": "No layer of JAX's module libraries takes a regularizer: a loss adds its terms up itself.",
     "get.partitions": "JAX cuts no variable into parts that are variables: one array may be sharded over devices, see `shard`.",
+    "get.asks": NAME_ALONE,
     "get.local": "JAX has no list of local variables that saving and training leave out: both are given what they are to take.",
 }
 #: what scripts say of the paths of a tree -> the first version that has it

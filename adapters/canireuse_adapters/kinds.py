@@ -3,6 +3,11 @@
 from canireuse.emit import Adapter, Unsupported
 from canireuse.spec.model import Spec
 
+#: of `get.asks`
+NAME_ALONE = (
+    "A variable is looked up by its name alone, so that there is no further argument which could be obeyed or dropped."
+)
+
 
 class OtherKind(Unsupported):
     """A way of copying or saving that is about another kind of object than the one at hand."""

@@ -83,7 +83,7 @@ class Haiku(Jax):
     options = frozenset({
         *(f"{verb}.{option}" for verb in scopes.VERBS for option in ("init", "dtype")),
         "call.given", "call.training", "copy.shallow", "save.only", "restore.partial", "gradient.remat", "function.template", "invoke.abstract",
-        "layer.norm", "layer.cell", "layer.unnamed", "get.numbered", "get.shape_as", "get.uniform", "measure.fresh",
+        "layer.norm", "layer.cell", "layer.unnamed", "get.numbered", "get.asks", "get.shape_as", "get.uniform", "measure.fresh",
     })  # fmt: skip
     missing = {
         **MISSING,

@@ -151,6 +151,8 @@ LACKS = (
         "`hk.name_scope` takes no reuse flag: whether names are made or found is `init` or `apply`."),
     Lack("default_scope", lambda haiku, step: haiku.symbols.looking or finds(step),
         "A Haiku scope whose name is made unique is a new one: there is nothing to find in it."),
+    Lack("get", lambda _, step: step.asks == "trainable",
+        "`hk.get_parameter` takes no flag for training: what is trained is picked from the tree."),
     Lack("get", lambda _, step: step.reuse is not None,
         "`hk.get_parameter` takes no reuse flag: `init` makes what is missing, and `apply` refuses it."),
     Lack(("get", "variable"), lambda _, step: step.collection is not None, NO_COLLECTIONS),

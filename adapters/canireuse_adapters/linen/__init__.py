@@ -54,7 +54,7 @@ class Linen(Jax):
     ways = {"save": ("msgpack", "orbax")}
     options = frozenset({
         "call.given", "call.training", "copy.shallow", "save.only", "restore.partial", "gradient.remat",
-        "function.template", "invoke.abstract", "layer.norm", "layer.cell", "layer.unnamed", "get.numbered", "measure.fresh", "get.local",
+        "function.template", "invoke.abstract", "layer.norm", "layer.cell", "layer.unnamed", "get.numbered", "measure.fresh", "get.local", "get.asks",
     })  # fmt: skip
     errors = {
         "already_exists": (("NameInUseError", ""),),

@@ -21,7 +21,7 @@ OPTIONS: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(
         ("scope", "default_scope", "reenter"), frozenset({"init", "dtype", "penalty", "auxiliary_name_scope"})
     ),
-    "get": frozenset({"penalty", "local", "partitions", "numbered", "shape_as", "uniform"}),
+    "get": frozenset({"penalty", "local", "partitions", "numbered", "shape_as", "uniform", "asks"}),
     "layer": frozenset({"penalty"}),
     "call": frozenset({"given", "training"}),
     "copy": frozenset({"shallow"}),

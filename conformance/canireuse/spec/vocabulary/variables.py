@@ -51,7 +51,17 @@ class Get(Step):
     partitions: int | None = Field(
         None, ge=1, le=MOST_PARTS, description="Keep it in so many parts, cut along the first axis."
     )
+    asks: Literal["init", "trainable", "collection"] | None = Field(
+        None, description="The argument that the step is about: a look-up that takes a name alone has none to be asked."
+    )
     as_: Name | None = Field(None, alias="as", description="Bind the variable.")
+
+    @model_validator(mode="after")
+    def check_asked(self) -> "Get":
+        """Refuse to ask about an argument that is not given."""
+        if self.asks and getattr(self, self.asks) is None:
+            raise ValueError(f"the step asks about `{self.asks}` and does not give it")
+        return self
 
     @model_validator(mode="after")
     def check_numbered(self) -> "Get":
