@@ -45,7 +45,7 @@ ERRORS = {
     "not_trainable": (("ValueError", r"No variables to optimize|No gradients provided"),),
     "bad_argument": (
         ("TypeError", r"^get_variable\(\) got an unexpected keyword argument 'reuse'|^Argument `fetch` = .* has invalid type"),
-        ("AttributeError", r"Tensor' object has no attribute 'assign'"),
+        ("AttributeError", r"Tensor' object has no attribute 'assign'|Tensor\.op is undefined when eager"),
         ("ValueError", r"^The reuse parameter must be|^reuse=True cannot be used without|`?shape`? .*must be specified"),
         ("ValueError", r"^The initializer passed is not valid|^Trying to reuse partitioned variable .* but specified partitions"),
         ("ValueError", r"is not a valid (root )?scope name|must be from the same graph as"),
