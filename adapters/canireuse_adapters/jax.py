@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from canireuse.emit import Body, Code, Emitter, Fill, Unsupported, attribute, expr, literal, name, node, text
 from canireuse.spec.model import Spec
-from canireuse.spec.step import Array, Initial
+from canireuse.spec.step import Array, Drawn, Initial
 from canireuse.spec.vocabulary import Optimizer, Scan, Train, walk
 from canireuse_adapters.kinds import NAME_ALONE
 
@@ -108,9 +108,11 @@ class Jax(Emitter):
         code = "jnp.full($shape, $init, $*kind)" if shape else "jnp.array($init, $*kind)"
         return expr(code, shape=shape, init=value, kind=kind)
 
-    def initializer(self, init: Initial) -> ast.expr:
+    def initializer(self, init: Drawn) -> ast.expr:
         """Return the initializer of a layer's variable."""
         initializers = attribute(name(self.library), ["initializers"])
+        if init == "shared-initializer":
+            return expr("initializer")
         if init == "random":
             return expr("$initializers.normal()", initializers=initializers)
         return expr("$initializers.constant($x)", initializers=initializers, x=self.expression(init))

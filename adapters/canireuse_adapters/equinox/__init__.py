@@ -67,7 +67,7 @@ class Equinox(Jax):
     package = "eqx"
     ways = {"copy": ("tree-map", "deepcopy")}
     options = frozenset({
-        "call.given", "copy.shallow", "save.only", "restore.partial", "gradient.remat", "invoke.abstract", "layer.unnamed", "layer.norm", "call.training",
+        "call.given", "copy.shallow", "save.only", "restore.partial", "gradient.remat", "invoke.abstract", "layer.unnamed", "layer.shared_initializer", "layer.norm", "call.training",
     })  # fmt: skip
     errors = {
         "uninitialized": (("AttributeError", r"^'ShapeDtypeStruct' object"), ("TypeError", r"ShapeDtypeStruct")),
@@ -94,6 +94,7 @@ class Equinox(Jax):
         "function.template": "Equinox has no templates: what a function made is kept by who called it, and handed to the next call.",
     }
     code: ClassVar[Code] = CODE
+    preamble = {"initializer": "initializer = jax.nn.initializers.normal()"}
     layers = {
         "dense": {"kernel": Slot("weight", transposed=True)},
         "embedding": {"kernel": Slot("weight")},

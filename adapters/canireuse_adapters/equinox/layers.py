@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from canireuse.emit import Code, Fill, Unsupported, expr, name, text
 from canireuse.program import Object
-from canireuse.spec.step import Initial
+from canireuse.spec.step import Drawn
 from canireuse.spec.vocabulary import Call, Layer, Variable
 from canireuse_adapters.equinox.places import Spot, around, numbers, shape_of, spelled, together
 
@@ -45,11 +45,11 @@ def array(eqx: "Equinox", init: Fill, shape: list[int] | None, dtype: str | None
 
 def layer(eqx: "Equinox", step: Layer) -> None:
     """Make a layer, and put its first parameters in their places."""
-    starts: dict[str, Initial] = {"weight": step.kernel} | ({} if step.bias is None else {"bias": step.bias})
+    starts: dict[str, Drawn] = {"weight": step.kernel} | ({} if step.bias is None else {"bias": step.bias})
     match step.layer:
         case "dense":
             options: dict[str, Fill] = {} if step.bias is not None else {"use_bias": False}
-            drawn = "random" in (step.kernel, step.bias)  # where all is replaced, any key will do
+            drawn = any(isinstance(one, str) for one in (step.kernel, step.bias))  # where all is replaced, any key will do
             options["key"] = expr("next(keys)" if drawn else "jax.random.key(0)")
             eqx.fill("$as = eqx.nn.Linear($inputs, $units, $**options)", step, options=options)
         case "norm":
@@ -59,7 +59,7 @@ def layer(eqx: "Equinox", step: Layer) -> None:
                 "($inputs, axis_name='batch', eps=0.001, momentum=0.9, mode='batch')",
                 step, state=eqx.own(f"{step.as_}_state"),
             )  # fmt: skip
-        case _ if step.kernel == "random":
+        case _ if isinstance(step.kernel, str):
             eqx.fill("$as = eqx.nn.Embedding($inputs, $units, key=next(keys))", step)
         case _:
             starts, table = {}, array(eqx, numbers(step.kernel), [step.inputs, step.units])
@@ -71,11 +71,14 @@ def layer(eqx: "Equinox", step: Layer) -> None:
         )
 
 
-def replace_parameters(eqx: "Equinox", layer: str, starts: dict[str, Initial]) -> None:
+def replace_parameters(eqx: "Equinox", layer: str, starts: dict[str, Drawn]) -> None:
     """Put the values that parameters start from in their places; a matrix of a dense layer is kept transposed."""
     values: dict[str, ast.expr] = {}
     for part, init in starts.items():
         place = f"{layer}.{part}"
+        if init == "shared-initializer":
+            values[place] = expr("initializer(next(keys), $place.shape)", place=place)
+            continue
         if isinstance(init, list):
             values[place] = eqx.turned(expr("jnp.array($x)", x=numbers(init)), len(shape_of(init)) > 1)
         else:

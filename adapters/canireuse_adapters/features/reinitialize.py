@@ -52,7 +52,7 @@ def in_tf2(tf: "TF2", step: Reinitialize) -> None:
         case Layer() if tf.is_keras(found) and isinstance(code, ast.Attribute):
             initializer = f"{'recurrent' if found.part == 'recurrent' else code.attr}_initializer"
             value = expr("$owner.$initializer($code.shape)", owner=code.value, initializer=initializer, code=code)
-        case Layer() as made if getattr(made, found.part) != "random":
+        case Layer() as made if not isinstance(getattr(made, found.part), str):
             value = initial_of(made, found.part)
         case Get() | Variable() as made if made.init is not None and made.init != "random":
             (value,) = initial(tf, made)

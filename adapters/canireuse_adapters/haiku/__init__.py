@@ -10,7 +10,7 @@ from canireuse.emit import Body, Code, Fill, Names, Script, Unsupported, expr, l
 from canireuse.program import Object
 from canireuse.program.symbols import Path
 from canireuse.spec.model import Spec
-from canireuse.spec.step import Initial, Step
+from canireuse.spec.step import Drawn, Step
 from canireuse.spec.vocabulary import (
     Expect,
     Get,
@@ -83,7 +83,7 @@ class Haiku(Jax):
     options = frozenset({
         *(f"{verb}.{option}" for verb in scopes.VERBS for option in ("init", "dtype")),
         "call.given", "call.training", "copy.shallow", "save.only", "restore.partial", "gradient.remat", "function.template", "invoke.abstract",
-        "layer.norm", "layer.cell", "layer.unnamed", "get.numbered", "get.asks", "get.shape_as", "get.uniform", "measure.fresh",
+        "layer.norm", "layer.cell", "layer.unnamed", "layer.shared_initializer", "get.numbered", "get.asks", "get.shape_as", "get.uniform", "measure.fresh",
     })  # fmt: skip
     missing = {
         **MISSING,
@@ -94,7 +94,7 @@ class Haiku(Jax):
         "paths": "A Haiku parameter has one path in the tree; which names of a function stand for it, nothing lists.",
     }
     layers = LAYERS
-    preamble = {"Cell": CELL}
+    preamble = {"Cell": CELL, "initializer": "initializer = hk.initializers.RandomNormal()"}
     code = CODE
     lacks = LACKS
     reads = measuring.READS
@@ -455,7 +455,9 @@ class Haiku(Jax):
         """Add to the entry."""
         self.emit("$entry += 1", entry=self.target(place))
 
-    def initializer(self, init: Initial) -> ast.expr:
+    def initializer(self, init: Drawn) -> ast.expr:
         """Return an initializer of Haiku."""
+        if init == "shared-initializer":
+            return expr("initializer")
         code = "hk.initializers.RandomNormal()" if init == "random" else "hk.initializers.Constant($x)"
         return expr(code, x=None if init == "random" else self.expression(init))

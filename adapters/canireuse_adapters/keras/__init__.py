@@ -121,7 +121,7 @@ class Keras(Emitter):
     }
     options = frozenset(
         {
-            "scope.dtype", "get.penalty", "layer.penalty", "layer.norm", "layer.cell", "layer.unnamed", "call.given",
+            "scope.dtype", "get.penalty", "layer.penalty", "layer.norm", "layer.cell", "layer.unnamed", "layer.shared_initializer", "call.given",
             "call.training", "restore.partial", "gradient.remat", "invoke.abstract", "get.numbered",
             "measure.fresh",
         }
@@ -149,7 +149,7 @@ class Keras(Emitter):
         "cpu": "on JAX: jax.block_until_ready; on TensorFlow and PyTorch a call returns when it is done",
         "gpu": "on TensorFlow: tf.test.experimental.sync_devices; on JAX: jax.block_until_ready; on PyTorch: torch.cuda.synchronize",
     }
-    layers = LAYERS
+    layers, setup = LAYERS, {"layer": layers.shared}
     code, notes, effects, lacks, reads = CODE, scopes.NOTES, EFFECTS, LACKS, measuring.READS
     start_afresh = measuring.start_afresh
 

@@ -50,6 +50,8 @@ LOCAL: dict[str, Fill] = {word: word for word in ("inputs", "input_shape", "kwar
 
 def initializer(value: Any) -> ast.expr:
     """Return the code for an initializer."""
+    if value == "shared-initializer":
+        return expr("initializer")
     if value == "random":
         return expr("keras.initializers.RandomNormal(stddev=1.0)")
     if value in (0, 1) and not isinstance(value, list):

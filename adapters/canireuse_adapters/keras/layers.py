@@ -128,5 +128,11 @@ def attribute_of(name: str) -> str:
     return f"{name}_" if name in PROPERTIES else name
 
 
+def shared(keras: "Keras") -> str:
+    """Return what makes the initializer that layers share, above all steps."""
+    asked = any(isinstance(one, Layer) and one.kernel == "shared-initializer" for one in keras.facts.steps)
+    return "initializer = keras.initializers.RandomNormal(stddev=1.0)\n$*body" if asked else ""
+
+
 CODE: Code = {"layer": layer, "wrap": partial(wrap, package="keras"), "initialize": initialize}
 EFFECTS: Effects = {"layer": made, "wrap": wrapper}

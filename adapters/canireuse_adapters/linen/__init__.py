@@ -54,7 +54,7 @@ class Linen(Jax):
     ways = {"save": ("msgpack", "orbax")}
     options = frozenset({
         "call.given", "call.training", "copy.shallow", "save.only", "restore.partial", "gradient.remat",
-        "function.template", "invoke.abstract", "layer.norm", "layer.cell", "layer.unnamed", "get.numbered", "measure.fresh", "get.local", "get.asks",
+        "function.template", "invoke.abstract", "layer.norm", "layer.cell", "layer.unnamed", "layer.shared_initializer", "get.numbered", "measure.fresh", "get.local", "get.asks",
     })  # fmt: skip
     errors = {
         "already_exists": (("NameInUseError", ""),),
@@ -85,6 +85,7 @@ class Linen(Jax):
     code = {
         **Jax.code, **structure.CODE, **calls.CODE, **learning.CODE, **checkpoints.CODE, **functions.CODE, **scopes.CODE,
     }  # fmt: skip
+    preamble = {"initializer": "initializer = nn.initializers.normal(1.0)"}
     reads = {
         **listing.READS, "value": "$value", "shape": "list($shape_value.shape)", "dtype": "str($dtype_value.dtype)", "name": scopes.path_of,
         **learning.READS, "checkpoint_bytes": checkpoints.checkpoint_bytes,

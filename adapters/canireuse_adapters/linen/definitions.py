@@ -191,7 +191,7 @@ def initialized(linen: "Linen", tree: Tree) -> ast.expr:
     """Return the code that makes all variables of a module, or their shapes alone."""
     root, word = tree.plan.root, linen.name_of(tree.plan.root)
     fields = ("init", "kernel", "recurrent")
-    draws = any(getattr(one.made, field, None) == "random" for one in tree.plan.places for field in fields)
+    draws = any(isinstance(getattr(one.made, field, None), str) for one in tree.plan.places for field in fields)
     given = [expr("jax.random.key($number)", number=linen.trees.index(tree) if draws else 0)]
     given += [one.sample for one in inputs_of(root)]
     code = "$module.init($*given, use_running_average=True)" if kind_of(root) == "norm" else "$module.init($*given)"

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from canireuse.emit import Body, Fill, Unsupported, expr, name, node, statements
 from canireuse.program import Object
-from canireuse.spec.step import Initial
+from canireuse.spec.step import Drawn
 from canireuse.spec.vocabulary import Layer, Wrap
 
 #: the collection of a variable, and the keys that lead to it
@@ -65,7 +65,7 @@ def trains(owner: Object) -> bool:
     return any(isinstance(one.made, Layer) and one.made.layer == "norm" and one.kind == "layer" for one in owner.walk())
 
 
-def made(step: Layer, initializer: Callable[[Initial], ast.expr]) -> ast.Call:
+def made(step: Layer, initializer: Callable[[Drawn], ast.expr]) -> ast.Call:
     """Return the code that makes a layer: its class with its arguments."""
     given: dict[str, Fill] = {"use_bias": False} if step.bias is None else {"bias_init": initializer(step.bias)}
     fills: dict[str, Fill] = {"units": step.units, "kernel": initializer(step.kernel), "given": given}

@@ -68,7 +68,7 @@ class NNX(Jax):
         "save": ("msgpack", "pickle", "orbax"),
     }  # fmt: skip
     options = frozenset({
-        "layer.norm", "layer.cell", "layer.unnamed", "call.given", "call.training", "copy.shallow", "save.only",
+        "layer.norm", "layer.cell", "layer.unnamed", "layer.shared_initializer", "call.given", "call.training", "copy.shallow", "save.only",
         "restore.partial", "gradient.remat", "invoke.abstract", "get.numbered", "measure.fresh",
     })  # fmt: skip
     errors = {
@@ -122,7 +122,7 @@ class NNX(Jax):
     }  # fmt: skip
     fates = {"copy/tree-map": Fate.UNTIED, "copy/split-merge": Fate.KEPT}
     reads = measuring.READS
-    preamble = {"rngs": "rngs = nnx.Rngs(0)"}
+    preamble = {"rngs": "rngs = nnx.Rngs(0)", "initializer": "initializer = nnx.initializers.normal()"}
 
     nesting = ("frames",)
 

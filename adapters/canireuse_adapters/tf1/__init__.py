@@ -91,7 +91,7 @@ class TensorFlow1(Emitter):
     install = "pip install tensorflow"
     requires: ClassVar[tuple[str, ...]] = ("tensorflow>=1.15",)
     imports = "import tensorflow as tf\n\ntf1 = tf.compat.v1"
-    preamble = {"tf1": "tf1 = tf.compat.v1"}
+    preamble = {"tf1": "tf1 = tf.compat.v1", "initializer": "initializer = tf1.random_normal_initializer()"}
     imported_as = {"tensorflow": "tensorflow.compat.v1"}
     environ = {"TF_CPP_MIN_LOG_LEVEL": "3"}
     environ_on = {"cpu": {"CUDA_VISIBLE_DEVICES": "-1"}}
@@ -99,7 +99,7 @@ class TensorFlow1(Emitter):
     ways = {"restore": ("saver", "checkpoint", "checkpoint-matched")}
     options = frozenset({
         *(f"{verb}.{option}" for verb in ("scope", "default_scope", "reenter") for option in scopes.SCOPE[1:]),
-        "get.penalty", "get.local", "get.partitions", "layer.penalty", "layer.norm", "layer.cell", "layer.unnamed",
+        "get.penalty", "get.local", "get.partitions", "layer.penalty", "layer.norm", "layer.cell", "layer.unnamed", "layer.shared_initializer",
         "call.training", "copy.shallow", "save.only", "restore.partial", "gradient.remat", "function.template",
         "get.numbered", "get.shape_as", "get.uniform", "get.asks",
     })  # fmt: skip

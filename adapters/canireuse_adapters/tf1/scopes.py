@@ -4,7 +4,7 @@ import ast
 from typing import TYPE_CHECKING, Any
 
 from canireuse.emit import Body, Names, expr, literal, name, node, text
-from canireuse.spec.step import Initial, OddFlag, Step
+from canireuse.spec.step import Drawn, OddFlag, Step
 from canireuse.spec.vocabulary import Assign, Block, Get, Graph, Intercept, Variable, walk
 from canireuse_adapters.tensorflow import number
 
@@ -40,8 +40,10 @@ with tf1.variable_scope(tf1.get_variable_scope(), custom_getter=$getter, auxilia
 """
 
 
-def initializer(value: Initial, dtype: str | None = None) -> ast.expr:
+def initializer(value: Drawn, dtype: str | None = None) -> ast.expr:
     """Return the code for an initializer object."""
+    if value == "shared-initializer":
+        return expr("initializer")
     if value == "random":
         return expr("tf1.random_normal_initializer()")
     return expr("tf1.constant_initializer($x)", x=value if isinstance(value, list) else number(value, dtype))

@@ -116,7 +116,7 @@ class TF2(Emitter):
         "module": ("keras-model", "tf-module"),
     }
     options = frozenset({
-        "layer.norm", "layer.cell", "layer.unnamed", "layer.penalty", "call.given", "call.training", "copy.shallow",
+        "layer.norm", "layer.cell", "layer.unnamed", "layer.shared_initializer", "layer.penalty", "call.given", "call.training", "copy.shallow",
         "save.only", "restore.partial", "gradient.remat", "invoke.abstract", "get.numbered", "get.shape_as", "get.uniform", "measure.fresh",
     })  # fmt: skip
     missing = {
@@ -145,6 +145,7 @@ class TF2(Emitter):
     keeps_once = True
     # on a CPU, TensorFlow returns from a call once it has run, unless a program asks for asynchronous execution
     fences = {"gpu": "tf.test.experimental.sync_devices"}
+    preamble = {"initializer": "initializer = tf.keras.initializers.RandomNormal(stddev=1.0)"}
     layers = LAYERS
     code, effects, lacks, reads = CODE, EFFECTS, LACKS, measuring.READS
 

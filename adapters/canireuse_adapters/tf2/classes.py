@@ -75,6 +75,8 @@ def written(tf: "TF2") -> list[ast.stmt]:
 def initial_of(step: Layer, part: str) -> ast.expr:
     """Return the code for what a variable of a layer of the script's own starts from."""
     shape, value = [step.units] if part == "bias" else [step.inputs, step.units], getattr(step, part)
+    if value == "shared-initializer":
+        return expr("initializer($shape)", shape=shape)
     if value == "random":
         return expr("tf.random.normal($shape)", shape=shape)
     if isinstance(value, list):

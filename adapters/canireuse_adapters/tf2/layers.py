@@ -38,6 +38,8 @@ def layer(tf: "TF2", step: Layer) -> None:
 
 def initializer(value: Any) -> ast.expr:
     """Return the code for a Keras initializer."""
+    if value == "shared-initializer":
+        return expr("initializer")
     return text("random_normal") if value == "random" else expr("tf.keras.initializers.Constant($x)", x=value)
 
 

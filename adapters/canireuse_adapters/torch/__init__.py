@@ -94,7 +94,7 @@ class Torch(Emitter):
         "restore": ("load_state_dict", "load_state_dict-assign", "unpickle", "safetensors-model", "safetensors-file"),
     }
     options = frozenset({
-        "get.local", "layer.norm", "layer.cell", "layer.unnamed", "call.given",
+        "get.local", "layer.norm", "layer.cell", "layer.unnamed", "layer.shared_initializer", "call.given",
         "call.training", "copy.shallow", "save.only", "restore.partial", "gradient.remat", "invoke.abstract", "get.numbered", "measure.fresh",
     })  # fmt: skip
     missing = {

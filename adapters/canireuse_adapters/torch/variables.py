@@ -154,7 +154,7 @@ def start(torch: "Torch", place: ast.expr, init: Initial, *, transposed: bool) -
     """Write the initial value of a parameter that is there already."""
     if isinstance(init, list):
         write(torch, place, floats(init), transposed=transposed)
-    elif init == "random":
+    elif isinstance(init, str):  # one function for all, as PyTorch has no initializer objects
         torch.emit("nn.init.normal_($place)", place=place)
     else:
         torch.emit("nn.init.constant_($place, $init)", place=place, init=floats(init))

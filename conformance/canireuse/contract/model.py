@@ -177,7 +177,7 @@ class Model(Learning):
 
     def _start(self, shape, dtype, init):
         """Return shape, dtype and a function that draws the initial value."""
-        if init is None or init == "random":
+        if init is None or isinstance(init, str):  # by which initializer makes no difference: each draws anew
             shape, dtype = tuple(shape or ()), dtype or "float32"
             if init is None and not dtype.startswith("float"):
                 return shape, dtype, lambda: Array.full(shape, converter(dtype)(0))

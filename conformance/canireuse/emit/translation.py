@@ -79,7 +79,8 @@ class Adapter:
     errors: ClassVar[Mapping[str, tuple[tuple[str, str], ...]]] = {}
     #: verb -> names of the ways to say it; each is a case of its own
     ways: ClassVar[Mapping[str, tuple[str, ...]]] = {}
-    #: options of verbs that this adapter words, as `verb.option`; of a layer also `layer.norm`, `layer.cell` and `layer.unnamed`
+    #: options of verbs that this adapter words, as `verb.option`; of a layer also `layer.norm`, `layer.cell`, `layer.unnamed` and
+    #: `layer.shared_initializer`
     options: ClassVar[frozenset[str]] = frozenset()
     #: verb, `verb.option` or kind of observation -> why the framework cannot say it
     missing: ClassVar[Mapping[str, str]] = {}
@@ -203,4 +204,5 @@ def options_of(step: Step) -> list[str]:
     if isinstance(step, Layer):
         used += [f"layer.{step.layer}"] if step.layer in {"norm", "cell"} else []
         used += ["layer.unnamed"] if step.name is None else []
+        used += ["layer.shared_initializer"] if step.kernel == "shared-initializer" else []
     return used

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
-from canireuse.spec.step import OWNERS, Dtype, Initial, Number, Step
+from canireuse.spec.step import OWNERS, Drawn, Dtype, Number, Step
 
 #: kind of layer -> its variables; with `bias:` there is a bias too
 PARTS: Mapping[str, tuple[str, ...]] = {
@@ -51,7 +51,7 @@ class Opened:
 
     path: tuple[str, ...] = ()
     mode: Mode = Mode.MAKE
-    init: Initial | None = None
+    init: Drawn | None = None
     dtype: Dtype | None = None
     penalty: Number | None = None
     #: the name that the spec gives it, and the one that it was entered again by

@@ -157,6 +157,8 @@ Array = Annotated[Number | Values, BeforeValidator(check_array)]
 #: values, or an expression
 Value = Annotated[str | Number | Values, BeforeValidator(check_array)]
 Initial = Annotated[Number | Values | Literal["random"], BeforeValidator(check_array)]
+#: `shared-initializer`: random numbers, drawn by one initializer object that all are handed who say so
+Drawn = Annotated[Number | Values | Literal["random", "shared-initializer"], BeforeValidator(check_array)]
 Dtype = Literal["float16", "float32", "float64", "int32", "int64", "bool"]
 RaiseKind = Literal[
     "already_exists", "not_found", "shape_mismatch", "dtype_mismatch", "bad_argument", "uninitialized",

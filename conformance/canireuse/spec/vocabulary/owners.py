@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from canireuse.spec.step import (
     OWNERS,
     VALUES,
+    Drawn,
     Initial,
     Member,
     Name,
@@ -38,7 +39,11 @@ class Layer(Step):
         description="Size of the input; of an embedding, the number of rows; of a norm, of its features."
     )
     units: Size = Field(description="Size of the output.")
-    kernel: Initial = Field(1.0, description="What the kernel (or the table of an embedding) starts from.")
+    kernel: Drawn = Field(
+        1.0,
+        description="What the kernel (or the table of an embedding) starts from; with `shared-initializer`, random numbers of one "
+        "initializer object for all who say so.",
+    )
     recurrent: Initial = Field(1.0, description="What the recurrent kernel of a cell starts from.")
     bias: Initial | None = Field(None, description="What the bias starts from; without it there is no bias.")
     penalty: Number | None = Field(
