@@ -86,6 +86,7 @@ class Keras(Emitter):
                 r"must build the layer|^'(Dense|Embedding)' object has no attribute '_?(kernel|embeddings)'",
             ),
             ("ValueError", r"has not yet been built|isn't yet built"),
+            ("UnexpectedTracerError", ""),
         ),
         "not_found": (
             ("AttributeError", r"^'(?!Tensor|NoneType)\w+' object has no attribute '(?!assign)"),

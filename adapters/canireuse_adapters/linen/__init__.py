@@ -58,6 +58,7 @@ class Linen(Jax):
     })  # fmt: skip
     errors = {
         "already_exists": (("NameInUseError", ""),),
+        "uninitialized": (("UnexpectedTracerError", ""),),  # where a value was to be kept, it is a tracer of a trace that ended
         "not_found": (
             ("ScopeParamNotFoundError", ""),
             ("ScopeVariableNotFoundError", ""),

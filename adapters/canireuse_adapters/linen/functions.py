@@ -4,7 +4,7 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from canireuse.emit import Fill, Names, Unsupported, expr, name, statements
+from canireuse.emit import Body, Fill, Names, Unsupported, expr, name, statements
 from canireuse.program import Object
 from canireuse.spec.vocabulary import (
     Assign,
@@ -129,10 +129,12 @@ def scan(linen: "Linen", step: Scan) -> None:
         raise Unsupported(
             "The turn of `jax.lax.fori_loop` is a pure function of what it carries, which is arrays: a definition with another member ends with the turn."
         )
+    first = made_inside(linen) if step.raises is not None else []
     with linen.function() as body:
         linen.steps(step.steps)
         to = linen.expression(step.to)
     changed = [one for one in states(linen) if one in Names(body).bound]
+    body[:0] = first
     turn = linen.own("turn")
     carried, names = (linen.own("carried") if changed else step.scan), together([step.scan, *changed])
     parted = statements("$names = $carried", names=names, carried=carried) if changed else []
@@ -142,6 +144,15 @@ def scan(linen: "Linen", step: Scan) -> None:
     )  # fmt: skip
     for tree in linen.trees:
         tree.written()
+
+
+def made_inside(linen: "Linen") -> Body:
+    """Return what makes the trees that nothing has read before a loop, where it is asked whether the loop takes that: it is done inside."""
+    read = Names(linen.outermost).read
+    trees = [tree.name for tree in linen.trees if tree.name not in read]
+    made = [line for line in linen.outermost if isinstance(line, ast.Assign) and ast.unparse(line.targets[0]) in trees]
+    linen.outermost[:] = [line for line in linen.outermost if line not in made]
+    return [*statements("global $*trees", trees=trees), *made] if made else []
 
 
 def returned(linen: "Linen", step: object) -> bool:
