@@ -58,7 +58,7 @@ def style_of(keras: "Keras", step: Module, members: list[Object]) -> str:
     if keras.is_abstract(step) or step.module in changed or not all(chained(keras, one) for one in members):
         return "subclass"
     named = [name for one in dict.fromkeys(members) if (name := name_of(one))]
-    if len(set(named)) < len(named):  # a functional model refuses two layers of one name
+    if len(set(named)) < len(named) and step.raises is None:  # a functional model refuses two layers of one name
         return "subclass"
     widths = [widths_of(one) for one in members]
     fit = all(one[1] == other[0] for one, other in pairwise(widths))
