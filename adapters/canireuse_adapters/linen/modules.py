@@ -136,6 +136,8 @@ class Plan:
         if around in self.places and is_layer(around) and not self.is_opened(around):
             return (*self.path(around), *inner_entry(around, one.part)[1])
         word = self.attribute_of(one, around)
+        if numbers := numbered(around):
+            word = dict(zip(parts_of(around).values(), numbers, strict=True)).get(one, word)
         return (*self.path(around), WRAPPED.get(word, word) if isinstance(around.made, Wrap) else word)
 
     def entry(self, variable: Object) -> Entry:
@@ -196,9 +198,23 @@ def is_time_distributed(owner: Object) -> bool:
 
 def names_clash(owner: Object) -> bool:
     """Return whether a spec gives two layers of a module one name."""
-    layers = {one: one.made for one in owner.parts.values() if isinstance(one.made, Layer) and one.kind == "layer"}
-    code = [step.name for step in {id(step): step for step in layers.values()}.values() if step.name]
-    return len(layers) == len(owner.parts) and follows(owner) and len(set(code)) < len(code)
+    code = [step.name for step in {id(step): step for step in layers_of(owner)}.values() if step.name]
+    return len(set(code)) < len(code)
+
+
+def layers_of(owner: Object) -> list[Layer]:
+    """Return the steps of the layers that a module consists of, and calls one after the other; none if it is no such module."""
+    made = {one: one.made for one in owner.parts.values() if isinstance(one.made, Layer) and one.kind == "layer"}
+    return list(made.values()) if len(made) == len(owner.parts) and follows(owner) else []
+
+
+def numbered(owner: Object) -> list[str]:
+    """Return the names that Linen gives the layers of a module to which a spec gives none, in their order; none for other modules."""
+    steps = layers_of(owner) if owner.made is not None else []
+    if len(steps) < 2 or any(step.name or step.layer not in {"dense", "embedding"} for step in steps):
+        return []
+    kinds = ["Embed" if step.layer == "embedding" else "Dense" for step in steps]
+    return [f"{kind}_{kinds[:place].count(kind)}" for place, kind in enumerate(kinds)]
 
 
 def returns_definition(step: Function) -> bool:
@@ -268,7 +284,7 @@ class Writer:
 
     def definition(self, owner: Object) -> ast.ClassDef:
         """Return the class of an owner."""
-        if names_clash(owner):
+        if names_clash(owner) or numbered(owner):
             body = self.in_one_pass(owner)
         else:
             body = [*self.fields(owner), *self.setup(owner), *self.call(owner)]
@@ -315,14 +331,14 @@ class Writer:
     def in_one_pass(self, owner: Object) -> Body:
         """Return the `__call__` of a class that makes its layers where it calls them, under the names that the spec gives them."""
         around = inputs_of(owner)
-        code: ast.expr = name(around[0].argument)
+        on, body = around[0].argument, Body()
         for member in owner.parts.values():
             assert isinstance(member.made, Layer)
             layer = made(member.made, self.linen.initializer)
-            layer.keywords.append(ast.keyword("name", ast.Constant(member.made.name)))
-            code = expr("$layer($on)", layer=layer, on=code)
+            layer.keywords += [ast.keyword("name", ast.Constant(member.made.name))] if member.made.name else []
+            body += statements("$on = $layer($on)", layer=layer, on=on)
         taken = ["self", *(one.argument for one in around)]
-        return statements("@nn.compact\ndef __call__($*taken):\n    return $code", taken=taken, code=code)
+        return statements("@nn.compact\ndef __call__($*taken):\n    $*body\n    return $on", taken=taken, body=body, on=on)
 
     def call(self, owner: Object) -> Body:
         """Return the `__call__` of a class: its members one after the other where they follow, else each by itself."""
