@@ -49,7 +49,9 @@ def layer(eqx: "Equinox", step: Layer) -> None:
     match step.layer:
         case "dense":
             options: dict[str, Fill] = {} if step.bias is not None else {"use_bias": False}
-            drawn = any(isinstance(one, str) for one in (step.kernel, step.bias))  # where all is replaced, any key will do
+            drawn = any(
+                isinstance(one, str) for one in (step.kernel, step.bias)
+            )  # where all is replaced, any key will do
             options["key"] = expr("next(keys)" if drawn else "jax.random.key(0)")
             eqx.fill("$as = eqx.nn.Linear($inputs, $units, $**options)", step, options=options)
         case "norm":

@@ -58,7 +58,9 @@ class Linen(Jax):
     })  # fmt: skip
     errors = {
         "already_exists": (("NameInUseError", ""),),
-        "uninitialized": (("UnexpectedTracerError", ""),),  # where a value was to be kept, it is a tracer of a trace that ended
+        "uninitialized": (
+            ("UnexpectedTracerError", ""),
+        ),  # where a value was to be kept, it is a tracer of a trace that ended
         "not_found": (
             ("ScopeParamNotFoundError", ""),
             ("ScopeVariableNotFoundError", ""),

@@ -211,7 +211,7 @@ def layers_of(owner: Object) -> list[Layer]:
 def numbered(owner: Object) -> list[str]:
     """Return the names that Linen gives the layers of a module to which a spec gives none, in their order; none for other modules."""
     steps = layers_of(owner) if owner.made is not None else []
-    if len(steps) < 2 or any(step.name or step.layer not in {"dense", "embedding"} for step in steps):
+    if any(step.name or step.layer not in {"dense", "embedding"} for step in steps):
         return []
     kinds = ["Embed" if step.layer == "embedding" else "Dense" for step in steps]
     return [f"{kind}_{kinds[:place].count(kind)}" for place, kind in enumerate(kinds)]
@@ -338,7 +338,9 @@ class Writer:
             layer.keywords += [ast.keyword("name", ast.Constant(member.made.name))] if member.made.name else []
             body += statements("$on = $layer($on)", layer=layer, on=on)
         taken = ["self", *(one.argument for one in around)]
-        return statements("@nn.compact\ndef __call__($*taken):\n    $*body\n    return $on", taken=taken, body=body, on=on)
+        return statements(
+            "@nn.compact\ndef __call__($*taken):\n    $*body\n    return $on", taken=taken, body=body, on=on
+        )
 
     def call(self, owner: Object) -> Body:
         """Return the `__call__` of a class: its members one after the other where they follow, else each by itself."""

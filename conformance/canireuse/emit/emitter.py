@@ -548,6 +548,9 @@ class Emitter(Adapter):
         """Return the code that reads what a step observes: the template of its kind."""
         if step.offers and self.package:
             return has(self.package, step.offers)
+        if step.by_path is not None:
+            listing = step.model_copy(update={"by_path": None, "names": []})
+            return expr("len(dict.fromkeys($names))", names=self.reading(listing))
         code = self.reads.get(step.kind, ALIKE.get(step.kind))
         if code is None:
             raise Unsupported(UNREAD.get(step.kind, "{} has no equivalent of this.").format(self.title))

@@ -409,7 +409,7 @@ def test_a_literal_value_is_an_expression_too(value, made):
 
 
 def test_every_kind_of_observation_has_words_or_a_reason():
-    assert set(ALIKE) | set(UNREAD) >= set(Expect.kinds) - {"same", "distinct", "identical"}
+    assert set(ALIKE) | set(UNREAD) >= set(Expect.kinds) - {"same", "distinct", "identical", "by_path"}
     assert not set(ALIKE) & set(UNREAD)
 
 

@@ -30,7 +30,7 @@ class Expect(Step):
     expressions = ("value",)
     kinds: ClassVar[tuple[str, ...]] = (
         "value", "same", "distinct", "identical", "name", "shape", "dtype", "variables", "trainable",
-        "names", "collection", "traces", "offers", "alive", "paths", "slots", "penalties", "penalty",
+        "names", "by_path", "collection", "traces", "offers", "alive", "paths", "slots", "penalties", "penalty",
         "elements", "parameter_bytes", "slot_bytes", "checkpoint_bytes",
     )  # fmt: skip
 
@@ -53,6 +53,9 @@ class Expect(Step):
         None, description="How many trainable variables there are, in all or `inside` something."
     )
     names: list[str] | None = Field(None, description="The paths of all variables, sorted.")
+    by_path: int | None = Field(
+        None, description="How many entries a dictionary of the variables by their paths has, `inside` something."
+    )
     collection: Name | None = Field(None, description="A collection; `is` has how many variables are in it.")
     traces: Name | None = Field(None, description="A traced function; `is` has how often it was traced.")
     offers: Path | None = Field(
@@ -80,7 +83,8 @@ class Expect(Step):
         None, description="The expectation of a cost that this one is compared with; the ratio is reported."
     )
     inside: Place | None = Field(
-        None, description="A module, layer or scope that `variables`, `trainable`, `names` and `penalties` look in."
+        None,
+        description="A module, layer or scope that `variables`, `trainable`, `names`, `by_path` and `penalties` look in.",
     )
     is_: Answer = Field(None, alias="is", description="The contract's answer.")
     close: float = Field(1e-5, ge=0, lt=1, description="How far numbers may be apart, absolute and relative.")
@@ -91,7 +95,9 @@ class Expect(Step):
         given = [kind for kind in self.kinds if getattr(self, kind) is not None]
         if len(given) != 1:
             raise ValueError(f"an expectation has exactly one of {', '.join(self.kinds)}; this one has {len(given)}")
-        if self.kind in {"same", "distinct", "variables", "trainable", "names", "penalties", "penalty"}:
+        if self.by_path is not None and self.inside is None:
+            raise ValueError("`by_path` looks `inside` something: add it")
+        if self.kind in {"same", "distinct", "variables", "trainable", "names", "by_path", "penalties", "penalty"}:
             if "is_" in self.model_fields_set:
                 raise ValueError(f"`{self.kind}` states its answer itself: leave out `is`")
         elif "is_" not in self.model_fields_set:

@@ -9,7 +9,9 @@ class ScopeOptions(Block):
     """What may be said of a scope that is opened: its reuse mode, and defaults for the variables made in it."""
 
     reuse: Reuse | None = Field(None, description="true: look variables up; auto: look up or create.")
-    init: Drawn | None = Field(None, description="What variables made inside start from, unless they say so themselves.")
+    init: Drawn | None = Field(
+        None, description="What variables made inside start from, unless they say so themselves."
+    )
     dtype: Dtype | None = Field(None, description="The dtype of variables made inside, unless they say so themselves.")
     penalty: Number | None = Field(
         None, description="A regularizer for the variables made inside: this number times the sum of squares."
