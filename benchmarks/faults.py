@@ -199,7 +199,7 @@ def not_passed(backend: str, python: Path) -> Iterator[dict[str, Any]]:
             continue
         outcome = host.run(script, f"<{case.located.id}>")
         judged = judge(
-            case.located.spec, backend, case.adapter, case.way, outcome, host.environment["packages"], script.one_entry
+            case.located.spec, backend, case.adapter, case.way, outcome, host.environment["packages"], script.one_place
         )
         if judged.verdict not in {"conforms", "differs"}:
             seen = [raw["error"] for raw in outcome.observations.values() if isinstance(raw, dict) and "error" in raw]

@@ -13,7 +13,7 @@ MARKS = {
     "conforms": "✓", "differs": "≠", "fails": "✗", "error": "!", "crash": "‼", "timeout": "…", "unsupported": "–", "skipped": "○",
 }  # fmt: skip
 #: what stands where a script had nothing to compare
-ONE_ENTRY = "one entry: there are no two places"
+ONE_PLACE = "one place: there are no two to compare"
 CONTRACTS = {"sharing": "One variable, many uses", "by-name": "Reuse by name"}
 
 
@@ -24,8 +24,8 @@ class Answer:
     text: str
     departs: bool
     holds: bool
-    #: whether the script compares one place with itself, so that the answer could not be another
-    certain: bool = False
+    #: whether it was observed: what is one place counts neither way
+    observed: bool = True
 
     @property
     def key(self) -> str:
@@ -78,8 +78,8 @@ def answers_of(case: Case) -> dict[str, Answer]:
         text = in_words(one.observed)
         if one.observed == UNKNOWN_ERROR and error:
             text = f"an error ({error['type']}: {error['message'].splitlines()[0][:120] if error['message'] else ''})"
-        answers[one.label] = Answer(text, departs(one), one.holds, one.label in case.by_construction)
-    return answers | {label: Answer(ONE_ENTRY, departs=False, holds=True) for label in case.one_entry}
+        answers[one.label] = Answer(text, departs(one), one.holds)
+    return answers | {label: Answer(ONE_PLACE, departs=False, holds=True, observed=False) for label in case.one_place}
 
 
 def departs(one: Judged) -> bool:

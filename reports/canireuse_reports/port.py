@@ -225,12 +225,11 @@ def loudness(pair: Pair) -> Loudness | None:
 
 def compare(spec: SpecView, source: CaseView, target: CaseView) -> Pair:
     """Return what two cases of a scenario answered, where it is not the same."""
+    here, there = ({label: one for label, one in case.answers.items() if one.observed} for case in (source, target))
     apart = [
-        (label, source.answers[label].text, target.answers[label].text)
+        (label, here[label].text, there[label].text)
         for label, _ in spec.labels
-        if label in source.answers
-        and label in target.answers
-        and source.answers[label].key != target.answers[label].key
+        if label in here and label in there and here[label].key != there[label].key
     ]
     return Pair(spec, source, target, apart)
 

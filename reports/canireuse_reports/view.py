@@ -25,7 +25,7 @@ MEANINGS = {
     "error": "the script raised where nobody expected it",
     "crash": "the process ended",
     "timeout": "no answer within the time limit",
-    "unsupported": "the framework has no words for it",
+    "unsupported": "the framework has no words for it, or nothing in its words that could come apart",
     "skipped": "the backend or the device was not there",
 }
 LOUDNESS = {
@@ -84,7 +84,8 @@ class SpecView:
         """Whether two backends that ran gave another answer to the same expectation."""
         ran = [case for case in self.cases if case.case.verdict in RAN]
         return any(
-            len({case.answers[label].key for case in ran if label in case.answers}) > 1 for label, _ in self.labels
+            len({case.answers[label].key for case in ran if label in case.answers and case.answers[label].observed}) > 1
+            for label, _ in self.labels
         )
 
     @property
@@ -204,7 +205,6 @@ def spec_view(line: SpecLine, cases: list[Case], backends: Iterable[str], result
         loudness = case.loudness if line.contract in CONTRACTS else None
         views.append(CaseView(case, environment, way, MARKS[case.verdict], answers_of(case), why, loudness))
     contract = {one.label: in_words(one.contract) for case in cases for one in case.expectations}
-    contract |= dict.fromkeys((label for case in cases for label in case.one_entry), "yes")
     labels = [(label, contract.get(label, "")) for label in line.lines]
     return SpecView(line, facet, slug, views, labels, divergences)
 

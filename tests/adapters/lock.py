@@ -5,7 +5,7 @@
     python -m tests.adapters.lock --diff REV [PATTERN...]  # the diff of each script that changed since a revision, of ids that match
 
 A line has the id of a case, `script` or `refusal`, and a digest: of a script as `ast.unparse` has it, so that neither its
-formatting nor the version of Python matters, together with its way, its idioms and what it compares with itself; of a
+formatting nor the version of Python matters, together with its way, its idioms and what it leaves out as one place; of a
 refusal's sentence. A case for `gpu`, or on an older edition of a framework, has a line only where it differs. No framework
 is imported.
 """
@@ -49,8 +49,7 @@ def sealed(made: Mapping[str, Any]) -> str:
     """Return what a line has after the id: the kind of a translation, and its digest."""
     if "refusal" in made:
         return f"refusal {digest(made['refusal'])[:DIGITS]}"
-    facts = [ast.unparse(ast.parse(made["script"])), made["way"], made["idioms"], made["by_construction"]]
-    facts += [made["one_entry"]] if made.get("one_entry") else []
+    facts = [ast.unparse(ast.parse(made["script"])), made["way"], made["idioms"], made.get("one_place", [])]
     return f"script {digest(json.dumps(facts, sort_keys=True))[:DIGITS]}"
 
 
@@ -152,8 +151,7 @@ def shown(made: Mapping[str, Any] | None) -> list[str]:
     if "refusal" in made:
         return [f"refused: {made['refusal']}"]
     notes = [f"# idiom: {note}" for note in made["idioms"]]
-    notes += [f"# compared with itself: {label}" for label in made["by_construction"]]
-    notes += [f"# one entry, not observed: {label}" for label in made.get("one_entry", ())]
+    notes += [f"# one place, not observed: {label}" for label in made.get("one_place", ())]
     return [*made["script"].splitlines(), *notes]
 
 

@@ -185,7 +185,7 @@ def test_scripts_run_and_conform(load_spec, host, steps):
     spec = load_spec(steps).spec
     for way in Haiku.ways_of(spec):
         script = Haiku("cpu", way).translate(spec)
-        judgement = judge(spec, "haiku", Haiku, way, host.run(script, "facet/spec"), {}, script.one_entry)
+        judgement = judge(spec, "haiku", Haiku, way, host.run(script, "facet/spec"), {}, script.one_place)
         assert judgement.verdict == "conforms", judgement
 
 

@@ -125,6 +125,7 @@ SAYS = {
   - {cast: pair, to: float16, as: half}
   - {expect: half, dtype: half.one.kernel, is: float16}
   - {expect: shared, same: [half.one.kernel, half.two.kernel]}
+  - {expect: counted-once, trainable: 2, inside: half}
   - {quantize: pair, as: small}
   - {expect: small, dtype: small.two.kernel, is: int8}""",
     "layers that wait": """
@@ -236,7 +237,7 @@ def test_what_is_said_runs_and_means_the_spec(load_spec, hosts, engine, title):
         if way["engine"] != engine or "module" in way.values():
             continue
         script = Keras("cpu", way).translate(spec)
-        judgement = judge(spec, "keras", Keras, way, hosts[engine].run(script, "<test>"), {})
+        judgement = judge(spec, "keras", Keras, way, hosts[engine].run(script, "<test>"), {}, script.one_place)
         assert judgement.verdict == "conforms", (way, judgement.reason, script.text)
 
 

@@ -384,17 +384,18 @@ def test_a_start_that_differs_is_a_field_that_classes_hand_down(load_spec):
     assert "return B(self.start, name='b')()" in script.text
     assert "model = Model(1.0)\n" in script.text
     assert "y = Model(7.0).apply({'params': params})" in script.text
-    assert script.by_construction == ()
+    assert script.one_place == ()
 
 
 def test_one_call_of_a_pure_function_is_not_compared_with_itself_unnoticed(load_spec):
     get = "{scope: a%s, steps: [{get: %s, shape: [2], init: 1.0, as: %s}]}"
-    steps = [get % ("", "w", "x"), get % (", reuse: true", "w", "y"), "{expect: one, same: [x, y]}"]
-    assert Linen().translate(load_spec(f"steps: [{', '.join(steps)}]").spec).by_construction == ("one",)
-    members = [*steps[:2], "{module: m, members: {p: x, q: y}}, {expect: one, same: [m.p, m.q]}"]
-    assert Linen().translate(load_spec(f"steps: [{', '.join(members)}]").spec).by_construction == ("one",)
+    counted = "{expect: counted, variables: 1}"
+    steps = [get % ("", "w", "x"), get % (", reuse: true", "w", "y"), "{expect: one, same: [x, y]}", counted]
+    assert Linen().translate(load_spec(f"steps: [{', '.join(steps)}]").spec).one_place == ("one",)
+    members = [*steps[:2], "{module: m, members: {p: x, q: y}}, {expect: one, same: [m.p, m.q]}", counted]
+    assert Linen().translate(load_spec(f"steps: [{', '.join(members)}]").spec).one_place == ("one",)
     steps[1:] = [get.replace("a%s", "b%s") % ("", "w", "y"), "{expect: two, distinct: [x, y]}"]
-    assert Linen().translate(load_spec(f"steps: [{', '.join(steps)}]").spec).by_construction == ()
+    assert Linen().translate(load_spec(f"steps: [{', '.join(steps)}]").spec).one_place == ()
 
 
 @pytest.mark.parametrize(
@@ -447,8 +448,9 @@ def test_scripts_run_and_conform(load_spec):
         }.items():
             located = load_spec(steps, name)
             for way in Linen.ways_of(located.spec):
-                outcome = host.run(Linen("cpu", way).translate(located.spec), name)
-                judgement = judge(located.spec, "linen", Linen, way, outcome, {})
+                script = Linen("cpu", way).translate(located.spec)
+                outcome = host.run(script, name)
+                judgement = judge(located.spec, "linen", Linen, way, outcome, {}, script.one_place)
                 assert judgement.verdict == "conforms", (way, judgement)
     finally:
         host.stop()

@@ -16,7 +16,7 @@ SCRIPT = {
     **CASE,
     "script": "a = f('x', [1, 2])\nobserve('one', a is a)\n",
     "idioms": ["A loop stands for a call."],
-    "by_construction": ["one"],
+    "one_place": ["one"],
 }
 REFUSAL = {**CASE, "spec": "ties/two", "refusal": "It has no words for this."}
 NAME = "ties/one@torch+pickle"
@@ -43,7 +43,7 @@ def test_the_tracked_file_is_sorted_and_has_a_gpu_where_it_differs():
         ([SCRIPT, REFUSAL], {}),
         ([{**SCRIPT, "script": SCRIPT["script"].replace("2", "3")}, REFUSAL], {NAME: "was changed: script"}),
         ([{**SCRIPT, "idioms": ["A loop stands for two calls."]}, REFUSAL], {NAME: "was changed: script"}),
-        ([{**SCRIPT, "by_construction": []}, REFUSAL], {NAME: "was changed: script"}),
+        ([{**SCRIPT, "one_place": []}, REFUSAL], {NAME: "was changed: script"}),
         ([{**REFUSAL, "spec": "ties/one"}, REFUSAL], {NAME: "was changed: script, now refusal"}),
         ([SCRIPT, {**REFUSAL, "refusal": "Nor this."}], {"ties/two@torch+pickle": "was changed: refusal"}),
         ([REFUSAL], {NAME: "is gone"}),
@@ -73,7 +73,7 @@ def test_the_report_has_the_first_ids_the_count_and_the_commands():
 
 
 def test_a_diff_has_all_that_the_digest_is_of_and_ids_that_match():
-    changed = {**SCRIPT, "script": "a = 1\n", "idioms": [], "by_construction": []}
+    changed = {**SCRIPT, "script": "a = 1\n", "idioms": [], "one_place": []}
     (diff,) = diffs({NAME: SCRIPT}, {NAME: changed}, ["ties/*@torch*"])
     assert diff.splitlines() == [
         f"--- a/{NAME}",
@@ -82,7 +82,7 @@ def test_a_diff_has_all_that_the_digest_is_of_and_ids_that_match():
         "-a = f('x', [1, 2])",
         "-observe('one', a is a)",
         "-# idiom: A loop stands for a call.",
-        "-# compared with itself: one",
+        "-# one place, not observed: one",
         "+a = 1",
     ]
     assert not list(diffs({NAME: SCRIPT}, {NAME: changed}, ["*@nnx*"]))

@@ -141,6 +141,7 @@ def test_scripts_run_and_conform(load_spec, host):
     for name, steps in SCRIPTS.items():
         spec = load_spec(steps, name=f"facet/{name}").spec
         for way in Haiku.ways_of(spec):
-            outcome = host.run(Haiku("cpu", way).translate(spec), f"<{name}>")
-            verdict = judge(spec, "haiku", Haiku, way, outcome, {})
+            script = Haiku("cpu", way).translate(spec)
+            outcome = host.run(script, f"<{name}>")
+            verdict = judge(spec, "haiku", Haiku, way, outcome, {}, script.one_place)
             assert verdict.verdict == "conforms", (name, way, verdict.reason, outcome.error)

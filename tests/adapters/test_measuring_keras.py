@@ -143,5 +143,5 @@ def test_what_is_said_runs_and_means_the_spec(load_spec, hosts, engine, title):
     for way in Keras.ways_of(spec):
         if way["engine"] == engine:
             script = Keras("cpu", way).translate(spec)
-            judgement = judge(spec, "keras", Keras, way, host.run(script, "<test>"), {})
+            judgement = judge(spec, "keras", Keras, way, host.run(script, "<test>"), {}, script.one_place)
             assert judgement.verdict == "conforms", (way, judgement.reason, script.text)

@@ -133,8 +133,9 @@ def test_scripts_run_and_conform(load_spec):
         for name, steps in SCRIPTS.items():
             spec = load_spec(steps, name=f"facet/{name}").spec
             for way in Linen.ways_of(spec):
-                outcome = host.run(Linen("cpu", way).translate(spec), f"<{name}>")
-                verdict = judge(spec, "linen", Linen, way, outcome, {})
+                script = Linen("cpu", way).translate(spec)
+                outcome = host.run(script, f"<{name}>")
+                verdict = judge(spec, "linen", Linen, way, outcome, {}, script.one_place)
                 assert verdict.verdict == "conforms", (name, way, verdict.reason, outcome.error)
     finally:
         host.stop()

@@ -122,8 +122,12 @@ def test_a_loop_that_invokes_does_nothing_else(path):
 
 def test_what_follows_a_fresh_loop_finds_what_its_last_turn_made(host, load_spec):
     located = load_spec(FRESH)
-    outcome = host.run(TF2().translate(located.spec), "<fresh>")
-    assert judge(located.spec, "tf2", TF2, {}, outcome, host.environment["packages"]).verdict == "conforms"
+    script = TF2().translate(located.spec)
+    outcome = host.run(script, "<fresh>")
+    assert (
+        judge(located.spec, "tf2", TF2, {}, outcome, host.environment["packages"], script.one_place).verdict
+        == "conforms"
+    )
 
 
 @pytest.mark.parametrize("owner", [LAYER, PAIR], ids=["a model", "a module"])
@@ -133,6 +137,7 @@ def test_what_is_shared_takes_its_room_once_in_every_way_of_saving(host, load_sp
     saved = {"checkpoint", "weights", "keras"} if owner is LAYER else {"checkpoint", "saved-model"}
     assert {way["restore"] for way in ways} == saved
     for way in ways:
-        outcome = host.run(TF2(way=way).translate(located.spec), "<sizes>")
-        verdict = judge(located.spec, "tf2", TF2, way, outcome, host.environment["packages"])
+        script = TF2(way=way).translate(located.spec)
+        outcome = host.run(script, "<sizes>")
+        verdict = judge(located.spec, "tf2", TF2, way, outcome, host.environment["packages"], script.one_place)
         assert verdict.verdict == "conforms", (way, verdict.reason, outcome.observations, outcome.error)

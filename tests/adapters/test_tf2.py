@@ -350,8 +350,9 @@ def test_scripts_run_and_conform(load_spec):
         for steps in (REUSE, SHARED_LAYER, TRACED, *(f"steps: {each}" for each in BEYOND.values())):
             spec = load_spec(steps).spec
             for way in TF2.ways_of(spec):
-                outcome = host.run(TF2("cpu", way).translate(spec), "spec")
-                judgement = judge(spec, "tf2", TF2, way, outcome, {})
+                script = TF2("cpu", way).translate(spec)
+                outcome = host.run(script, "spec")
+                judgement = judge(spec, "tf2", TF2, way, outcome, {}, script.one_place)
                 assert judgement.verdict == "conforms", (way, judgement)
     finally:
         host.stop()

@@ -64,8 +64,7 @@ def translation(
     return {
         "script": script.text,
         "idioms": list(script.idioms),
-        "by_construction": list(script.by_construction),
-        "one_entry": list(script.one_entry),
+        "one_place": list(script.one_place),
     }
 
 

@@ -229,19 +229,10 @@ def test_backticks_are_code_and_the_rest_is_text():
     assert prose("Call `a<b` & ` go") == "Call <code>a&lt;b</code> &amp; ` go"
 
 
-def test_an_answer_that_could_not_be_another_is_told(results, tmp_path):
-    before = build(results, tmp_path / "before.html").read_text().count(">by construction</small>")
+def test_what_is_one_place_is_told_and_departs_from_nothing(results, tmp_path):
     changed = results.model_copy(deep=True)
     one = next(case for case in changed.cases.values() if case.verdict == "conforms" and case.backend == "torch")
-    one.by_construction = ["shared"]
-    after = build(changed, tmp_path / "after.html").read_text().count(">by construction</small>")
-    assert (before, after) == (0, 1)
-
-
-def test_what_is_one_entry_is_told_and_departs_from_nothing(results, tmp_path):
-    changed = results.model_copy(deep=True)
-    one = next(case for case in changed.cases.values() if case.verdict == "conforms" and case.backend == "torch")
-    one.one_entry = [one.expectations.pop().label]
+    one.one_place = [one.expectations.pop().label]
     page = build(changed, tmp_path / "after.html").read_text()
-    assert page.count('<td class="agrees">one entry: there are no two places</td>') == 1
-    assert "one entry: there are no two places" not in build(results, tmp_path / "before.html").read_text()
+    assert page.count('<td class="agrees">one place: there are no two to compare</td>') == 1
+    assert "one place: there are no two to compare" not in build(results, tmp_path / "before.html").read_text()

@@ -117,6 +117,19 @@ def test_what_the_source_does_otherwise_is_told_of_the_source(ported):
     assert back.lead.startswith("Of 9 ")
 
 
+def test_what_is_one_place_in_one_of_the_two_is_not_compared(ported):
+    changed = ported.model_copy(deep=True)
+    one = next(case for case in changed.cases.values() if case.spec == "scopes/late" and case.backend == "torch")
+    one.one_place = [one.expectations.pop().label]
+    differing = [
+        pair.spec.line.id
+        for told in (ported, changed)
+        for pair in guide(view(told), "tf1", "torch").pairs()
+        if pair.answers
+    ]
+    assert differing.count("scopes/late") == 1
+
+
 def test_pairs_are_asked_for_by_words(results):
     seen = view(results)
     names = ["tf1", "tf1-eager", "torch"]

@@ -66,7 +66,6 @@ class Haiku(Jax):
     modules = ("haiku",)
     imports = "import haiku as hk\nimport jax\nimport jax.numpy as jnp\nimport optax"
     package, library = "hk", "hk"
-    keeps_once = True
     errors = {
         "not_found": (
             ("ValueError", r"^Unable to retrieve parameter|^No value for "),

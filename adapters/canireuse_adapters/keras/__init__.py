@@ -5,12 +5,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from canireuse.emit import Body, Emitter, Script, Slot, Unsupported, expr, name, statements
-from canireuse.emit.fragments import alike
+from canireuse.emit import Body, Emitter, Script, Slot, expr, name, statements
 from canireuse.program import Object
 from canireuse.spec.model import Spec
 from canireuse.spec.step import Step
-from canireuse.spec.vocabulary import Expect, Function, Get, Invoke, walk
+from canireuse.spec.vocabulary import Function, Get, Invoke, walk
 from canireuse_adapters.keras import checkpoints, functions, layers, learning, measuring, modules, scopes
 from canireuse_adapters.keras.functions import Loop
 from canireuse_adapters.keras.layers import build
@@ -299,14 +298,6 @@ class Keras(Emitter):
     def increment(self, place: str) -> None:
         """Add one at once."""
         self.emit("$place.assign($place + 1)", place=self.place(place))
-
-    def note_same_code(self, step: Expect, first: ast.expr, second: ast.expr) -> None:
-        """Refuse to compare a place with itself: a model lists a layer that is used twice once, under its name."""
-        if step.identical and alike(first, second):
-            raise Unsupported(
-                "A Keras model keeps a layer that is used in several places once, under its name: there are no two places to compare."
-            )
-        super().note_same_code(step, first, second)
 
 
 def is_import_of(line: ast.stmt, modules: tuple[str, ...]) -> bool:

@@ -49,7 +49,6 @@ class Linen(Jax):
     install = "pip install flax optax orbax-checkpoint"
     requires = ("flax>=0.10",)
     distributions = {"orbax": "orbax-checkpoint"}
-    keeps_once = True
     since = SINCE_OF_OPTAX
     ways = {"save": ("msgpack", "orbax")}
     options = frozenset({
@@ -311,12 +310,17 @@ class Linen(Jax):
 
     # -- observations
 
-    def note_same_code(self, step: Expect, first: ast.expr, second: ast.expr) -> None:
-        """Note two places of which one call of a pure function is asked, too."""
-        super().note_same_code(step, first, second)
+    def is_asked_once(self, step: Expect) -> bool:
+        """Return whether two names are bound to what one call returns."""
         places = [self.member(place) for place in step.same or step.distinct or []]
-        if len({place.partition(".")[0] for place in places}) > 1 and passes.is_one_call(self, places):
-            self.compared.one_place.append(step.expect)
+        return len({place.partition(".")[0] for place in places}) > 1 and passes.is_one_call(self, places)
+
+    def is_read_back(self, step: Expect) -> bool:
+        """Return whether an entry is read that was just written; what has a pass or a bound module between is read through that."""
+        found = self.symbols.at(step.value or "")
+        tree = self.found(found)
+        is_entry = tree is not None and found in tree.entries and not tree.plan.is_shared(found)
+        return is_entry and super().is_read_back(step)
 
     # -- measuring
 

@@ -141,8 +141,6 @@ class TF2(Emitter):
     }
     array_code, data_code = "tf.constant($x)", "$x.numpy().tolist()"
     package, everything = "tf", "root"
-    #: a Keras model lists a layer that is used in several places once, under its name
-    keeps_once = True
     # on a CPU, TensorFlow returns from a call once it has run, unless a program asks for asynchronous execution
     fences = {"gpu": "tf.test.experimental.sync_devices"}
     preamble = {"initializer": "initializer = tf.keras.initializers.RandomNormal(stddev=1.0)"}

@@ -11,7 +11,6 @@ from canireuse.program import Object
 from canireuse.spec.step import Step
 from canireuse.spec.vocabulary import (
     CurrentScope,
-    Expect,
     Function,
     Get,
     Layer,
@@ -233,11 +232,6 @@ class Torch(Emitter):
             raise Unsupported(PACKED)
         self.emit("with torch.no_grad():\n    $place.add_(1)", place=self.place(place))
 
-    def observe_write(self, step: Expect) -> None:
-        """Observe a write through the parameters as they are, whichever way round a layer reads them."""
-        places = step.same or step.distinct or []
-        first, second = (self.data(self.spelled(place, reading=self.is_packed(place))) for place in places)
-        self.note_same_code(step, first, second)
-        self.emit("before = $first", first=first)
-        self.increment(places[1])
-        self.observe(step, expr("{'before': before, 'after': $first, 'written': $second}", first=first, second=second))
+    def seen(self, place: str) -> ast.expr:
+        """Return what is observed of a parameter as it is, whichever way round a layer reads it."""
+        return self.data(self.spelled(place, reading=self.is_packed(place)))

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, get_args, get_origin, get_type_hints
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from canireuse.emit.formatting import formatted
+from canireuse.emit.one_place import COMPARES, expect_more
 from canireuse.emit.script import Script, Unsupported
 from canireuse.emit.since import lacking
 from canireuse.emit.translation import Adapter
@@ -89,7 +90,7 @@ def script_of(
         raise wrong("translate", script, "a Script")
     with asked("translate"):
         script.text.encode()
-        labels = [tuple(map(str, one)) for one in (script.idioms, script.by_construction, script.one_entry)]
+        labels = [tuple(map(str, one)) for one in (script.idioms, script.one_place)]
         script = Script(formatted(script.text), *labels)
         "".join(sum(labels, ())).encode()
         try:
@@ -98,13 +99,12 @@ def script_of(
             late = None
     if late:
         raise Unsupported(late)
-    may_be = {one.expect for one in walk(spec.steps) if isinstance(one, Expect) and one.identical and one.is_ is True}
-    if script.one_entry and (
-        not may_be.issuperset(script.one_entry) or spec.expectations.keys() <= {*script.one_entry}
-    ):
-        raise wrong(
-            "translate", script.one_entry, "a `one_entry` of labels of `identical` with `is: true`, not of all labels,"
-        )
+    if not script.one_place:
+        return script
+    may_be = {step.expect for step in walk(spec.steps) if isinstance(step, Expect) and step.kind in COMPARES}
+    if not may_be.issuperset(script.one_place):
+        raise wrong("translate", script.one_place, f"a `one_place` of labels of {', '.join(sorted(COMPARES))}")
+    expect_more(adapter.title, spec, script.one_place)
     return script
 
 

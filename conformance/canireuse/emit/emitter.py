@@ -7,7 +7,6 @@ stand for before it runs.
 import ast
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import cache
 from itertools import groupby
 from typing import Any, ClassVar
@@ -17,7 +16,6 @@ from canireuse.emit.fragments import (
     Body,
     Fill,
     Names,
-    alike,
     attribute,
     expr,
     expression_of,
@@ -29,10 +27,12 @@ from canireuse.emit.fragments import (
     node,
     statements,
 )
+from canireuse.emit.one_place import OnePlace, expect_more
 from canireuse.emit.script import Script, Unsupported
 from canireuse.emit.tables import Code, Effects, Lack, Places, Reads, Setup
 from canireuse.emit.translation import Adapter, options_of
 from canireuse.program import Facts, Fate, Slot, Symbols
+from canireuse.program.places import is_place
 from canireuse.spec import expression
 from canireuse.spec.model import Spec
 from canireuse.spec.step import Array, Step
@@ -81,16 +81,6 @@ UNREAD = {
 ALIKE = {
     "value": "$value", "shape": "list($shape.shape)", "dtype": "str($dtype.dtype)", "alive": "$watch() is not None",
 }  # fmt: skip
-
-
-@dataclass
-class Compared:
-    """The labels of two places that are compared and are one place, or one entry, in the framework."""
-
-    #: both are spelled alike, so that the comparison cannot fail
-    one_place: list[str] = field(default_factory=list)
-    #: both are one entry of a tree, of which nothing can say whether it is one object: it is not observed
-    one_entry: list[str] = field(default_factory=list)
 
 
 class Holes(Mapping[str, Fill]):
@@ -165,8 +155,6 @@ class Emitter(Adapter):
     effects: ClassVar[Effects] = {}
     #: attributes that say where something is being written: in which functions, and which steps
     nesting: ClassVar[tuple[str, ...]] = ()
-    #: whether what is used in several places is kept once, so that two places of a spec may be no two objects
-    keeps_once: ClassVar[bool] = False
     #: the package that `offers` asks
     package: ClassVar[str] = ""
     #: what holds all variables, where names and lists are asked of everything there is
@@ -181,7 +169,7 @@ class Emitter(Adapter):
         super().__init__(device, way, versions)
         self.body: Body = []
         self.idioms: list[str] = []
-        self.compared = Compared()
+        self.one_place = OnePlace()
         self.symbols = Symbols(
             self.layers, {verb: self.entry("fates", verb, Fate.ANEW) for verb in self.verbs("fates")}, self.effect
         )
@@ -205,12 +193,9 @@ class Emitter(Adapter):
         self.taken = set(self.facts.bound)
         self.symbols.again = turns.Turns(self)
         self.steps(spec.steps)
-        if self.compared.one_entry and spec.expectations.keys() <= {*self.compared.one_entry}:
-            raise Unsupported(f"{self.title} keeps both places as one entry: there are no two objects to compare.")
+        expect_more(self.title, spec, self.one_place.labels)
         text = "\n".join(map(ast.unparse, self.above(self.body))) + "\n"
-        return Script(
-            text, tuple(dict.fromkeys(self.idioms)), tuple(self.compared.one_place), tuple(self.compared.one_entry)
-        )
+        return Script(text, tuple(dict.fromkeys(self.idioms)), tuple(self.one_place.labels))
 
     def above(self, body: Body) -> Body:
         """Return the statements with what they need above them: imports, lines of the head, the preamble, what verbs set up."""
@@ -369,16 +354,19 @@ class Emitter(Adapter):
     def step(self, step: Step) -> None:
         """Emit one step, and have its effect; one that may be refused is observed in both outcomes."""
         self.refuse(step)
+        self.one_place.begin(step)
+        body, written = self.body, len(self.body)
         if step.raises is None:
             with self.symbols.inside(step):
                 self.emit_step(step)
         else:
-            with self.apart() as body, self.symbols.inside(step):
+            with self.apart() as tried, self.symbols.inside(step):
                 self.emit_step(step)
             self.emit(
                 "try:\n    $*body\nexcept Exception as error:\n    observe('$label', error)\nelse:\n    observe('$label', None)",
-                body=body, label=step.expect,
+                body=tried, label=step.expect,
             )  # fmt: skip
+        self.one_place.happen(step, body[written:])
         if step.raises in {None, "nothing"}:
             self.effect(step)
 
@@ -505,32 +493,55 @@ class Emitter(Adapter):
             return
         if step.kind == "identical":
             first, second = map(self.place, step.identical or [])
-            if self.keeps_once and step.is_ is True and alike(first, second):
-                self.compared.one_entry.append(step.expect)
-                return
-            self.note_same_code(step, first, second)
-            self.observe(step, expr("$first is $second", first=first, second=second))
-            return
-        self.observe(step, self.reading(step))
+            if not self.is_one_place(step, first, second):
+                self.observe(step, expr("$first is $second", first=first, second=second))
+        elif not self.is_read_back(step):
+            self.observe(step, self.reading(step))
 
     def observe(self, step: Expect, reading: Fill) -> None:
         """Add a line that observes."""
         self.emit("observe('$label', $reading)", label=step.expect, reading=reading)
 
-    def note_same_code(self, step: Expect, first: ast.expr, second: ast.expr) -> None:
-        """Note that what is compared is one place in these words, where it is."""
-        if alike(first, second):
-            self.compared.one_place.append(step.expect)
+    def is_one_place(self, step: Expect, first: ast.expr, second: ast.expr) -> bool:
+        """Return whether what a step compares is one place in these words, and list its label where it is."""
+        is_one = self.one_place.is_one(first, second) or self.is_asked_once(step)
+        self.one_place.labels += [step.expect] if is_one else []
+        return is_one
+
+    def is_asked_once(self, step: Expect) -> bool:
+        """Return whether a step compares what two names have from one call of a pure function."""
+        return False
+
+    def is_read_back(self, step: Expect) -> bool:
+        """Return whether a step reads what was just written through another name for one place, and list its label where it does."""
+        place = step.value or ""
+        found = self.symbols.at(place) if self.one_place.written and is_place(place) else None
+        for other in self.one_place.written if found else ():
+            if other != place and self.symbols.at(other) is found:
+                with self.apart() as lines:
+                    is_one = self.one_place.is_one(self.value(other), self.value(place)) and not lines
+                if is_one:
+                    self.one_place.labels.append(step.expect)
+                    return True
+        return False
 
     def observe_write(self, step: Expect) -> None:
-        """Observe whether a write to the second place is read through the first."""
+        """Observe whether a write to the second place is read through the first; the write stands though they are one place."""
         first, second = step.same or step.distinct or []
-        self.emit("before = $before", before=self.data(self.value(first)))
+        before = self.seen(first)
+        at = len(self.body)
+        self.emit("before = $before", before=before)
         self.increment(second)
-        after, written = (self.data(self.value(place)) for place in (first, second))
-        self.note_same_code(step, after, written)
-        seen = expr("{'before': before, 'after': $after, 'written': $written}", after=after, written=written)
-        self.observe(step, seen)
+        after, written = self.seen(first), self.seen(second)
+        if self.is_one_place(step, after, written):
+            del self.body[at : None if step is self.facts.steps[-1] else at + 1]
+        else:
+            seen = expr("{'before': before, 'after': $after, 'written': $written}", after=after, written=written)
+            self.observe(step, seen)
+
+    def seen(self, place: str) -> ast.expr:
+        """Return what is observed of a place before and after a write."""
+        return self.data(self.value(place))
 
     def increment(self, place: str) -> None:
         """Write one to every element of a variable on top of what it holds."""

@@ -31,10 +31,8 @@ class Script:
 
     text: str
     idioms: tuple[str, ...] = ()
-    #: the labels of what is compared with itself: two names of the spec are one place in these words
-    by_construction: tuple[str, ...] = ()
-    #: the labels of `identical` that it does not observe: both places are one entry, so there are no two objects to compare
-    one_entry: tuple[str, ...] = ()
+    #: the labels of what it does not observe: the two names of the spec that are compared are one place in these words
+    one_place: tuple[str, ...] = ()
 
     @property
     def standalone(self) -> str:

@@ -81,11 +81,11 @@ def judge(
     way: Mapping[str, str],
     outcome: Outcome,
     packages: Mapping[str, str],
-    one_entry: Collection[str] = (),
+    one_place: Collection[str] = (),
 ) -> Judgement:
     """Return the verdict on what a script did, given what the contract and the divergences say.
 
-    What the script lists as `one_entry` neither holds nor is missing, unless a divergence declares an answer to it.
+    What the script lists as `one_place` neither holds nor is missing, unless a divergence declares an answer to it.
     Raises AdapterFault if the adapter cannot tell the kind of an error.
     """
     declared = declared_answers(spec, backend, way, packages)
@@ -93,7 +93,7 @@ def judge(
     expectations = [
         judge_one(label, contract, declared, outcome, adapter, tolerances.get(label, TOLERANCE))
         for label, contract in spec.expectations.items()
-        if label not in one_entry or label in declared
+        if label not in one_place or label in declared
     ]
     judgement = Judgement(verdict="conforms", expectations=expectations, other_warnings=outcome.warnings)
     if fault := environments_fault(outcome, adapter, packages):

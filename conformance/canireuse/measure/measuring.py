@@ -276,7 +276,7 @@ class Measuring:
         packages = host.environment["packages"]
         try:
             verdict = judge(
-                case.located.spec, case.backend, case.adapter, case.way, run.outcome, packages, run.script.one_entry
+                case.located.spec, case.backend, case.adapter, case.way, run.outcome, packages, run.script.one_place
             )
             why_not = "" if verdict.verdict in PASSED else f"{verdict.verdict} when it was measured: {verdict.reason}"
         except AdapterFault as fault:

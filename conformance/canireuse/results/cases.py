@@ -97,7 +97,7 @@ def run_case(
     packages = host.environment["packages"]
     try:
         judgement: Judgement = judge(
-            case.located.spec, case.backend, case.adapter, case.way, outcome, packages, script.one_entry
+            case.located.spec, case.backend, case.adapter, case.way, outcome, packages, script.one_place
         )
     except AdapterFault as fault:
         return record.model_copy(update={**faulty(fault), "script": script.text, "script_digest": digest(script.text)})
@@ -107,8 +107,7 @@ def run_case(
             "script": script.text,
             "script_digest": digest(script.text),
             "idioms": list(script.idioms),
-            "by_construction": list(script.by_construction),
-            "one_entry": list(script.one_entry),
+            "one_place": list(script.one_place),
             "error": outcome.error,
             "output": outcome.output,
             "again": outcome.again,

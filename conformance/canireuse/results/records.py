@@ -19,7 +19,7 @@ from canireuse.run.outcome import AskedDevice, Device
 from canireuse.spec.claims import Claim, Remark, Stands, Unclaimed
 from canireuse.spec.problems import InputError, Problem
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 #: an error, of which at least the class and the message are told
 Told = Annotated[dict[str, Any], AfterValidator(check_told)]
 
@@ -110,10 +110,8 @@ class Case(Line):
     script_digest: str | None = None
     spec_digest: str
     idioms: list[str] = []
-    #: labels of what the script compares with itself: the answer could not be another
-    by_construction: list[str] = []
-    #: labels that the script does not observe: both places are one entry, and there is nothing to compare
-    one_entry: list[str] = []
+    #: labels that the script does not observe: two names of the spec are one place in its words, and there is nothing to compare
+    one_place: list[str] = []
     #: the warnings about the departure, and the others
     warnings: list[dict[str, Any]] = []
     other_warnings: list[dict[str, Any]] = []

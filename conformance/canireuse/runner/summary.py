@@ -127,7 +127,7 @@ def explain(record: Case) -> str:
                 else repr(one.contract)
             )
             lines.append(f"    {one.label}: expected {wanted}, observed {one.observed!r}")
-    lines += [f"    {label}: not observed: one entry, there are no two places" for label in record.one_entry]
+    lines += [f"    {label}: not observed: one place, there are no two to compare" for label in record.one_place]
     head = [f"{record.id}: {record.verdict}, blame: {record.blame}"]
     head += [f"    {record.reason}"] if f"    {record.reason}" not in lines else []
     lines = head + lines

@@ -37,7 +37,7 @@ def test_the_average_of_a_layer_moves_once_a_track(load_spec, backend):
         for way in ways:
             if way.get("engine") == ways[0].get("engine"):
                 script = made("cpu", way).translate(spec)
-                judgement = judge(spec, backend, made, way, host.run(script, "<test>"), {})
+                judgement = judge(spec, backend, made, way, host.run(script, "<test>"), {}, script.one_place)
                 assert judgement.verdict == "conforms", (way, judgement.reason, script.text)
     finally:
         host.stop()

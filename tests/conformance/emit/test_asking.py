@@ -64,18 +64,33 @@ def test_a_call_that_came_later_is_refused_with_its_version(load_spec):
     assert asking.script_of(late, "cpu", {}, {"framework": "2.0"}, spec) == usual
 
 
-@pytest.mark.parametrize(
-    ("listed", "is_", "taken"), [(["one"], True, True), (["one"], False, False), (["value"], True, False), (["one", "value"], True, False)]
-)  # fmt: skip
-def test_only_the_identity_of_what_is_one_entry_may_be_left_out(load_spec, listed, is_, taken):
-    spec = load_spec(
-        "steps:\n  - {variable: v, init: 1.0, as: v}\n  - {expect: value, value: v, is: 1.0}\n"
-        f"  - {{expect: one, identical: [v, v], is: {str(is_).lower()}}}\n"
-    ).spec
-    code = Script("x = 1\n", one_entry=tuple(listed))
-    odd = type("Odd", (Reference,), {"translate": lambda _self, _spec: code})
-    if taken:
-        assert asking.script_of(odd, "cpu", {}, {}, spec) == code
-    else:
-        with pytest.raises(AdapterFault, match="a `one_entry` of labels of `identical` with `is: true`"):
-            asking.script_of(odd, "cpu", {}, {}, spec)
+ONE = """
+steps:
+  - {variable: v, init: 1.0, as: v}
+  - {expect: value, value: v, is: 1.0}
+  - {expect: one, identical: [v, v], is: true}
+  - {expect: count, variables: 1}
+"""
+
+
+def listing(*labels):
+    code = Script("x = 1\n", one_place=labels)
+    return type("Odd", (Reference,), {"title": "Odd", "translate": lambda _self, _spec: code}), code
+
+
+@pytest.mark.parametrize("labels", [(), ("one",), ("one", "value")])
+def test_what_compares_a_place_with_itself_may_be_left_out(load_spec, labels):
+    odd, code = listing(*labels)
+    assert asking.script_of(odd, "cpu", {}, {}, load_spec(ONE).spec) == code
+
+
+@pytest.mark.parametrize("labels", [("count",), ("one", "count"), ("elsewhere",)])
+def test_nothing_else_may_be_left_out(load_spec, labels):
+    with pytest.raises(AdapterFault, match="a `one_place` of labels of distinct, identical, same, value"):
+        asking.script_of(listing(*labels)[0], "cpu", {}, {}, load_spec(ONE).spec)
+
+
+def test_a_script_in_which_nothing_else_tells_of_sharing_is_unsupported(load_spec):
+    spec = load_spec(ONE[: ONE.index("  - {expect: count")]).spec
+    with pytest.raises(Unsupported, match=r"^one place: what is compared is one place in the words of Odd"):
+        asking.script_of(listing("one")[0], "cpu", {}, {}, spec)

@@ -128,7 +128,7 @@ def without(label, *listed, **more):
     return judge(spec(**ALIKE, **more), "backend", Backend, {}, result, {}, listed)
 
 
-def test_what_is_one_entry_is_neither_held_nor_missing():
+def test_what_is_one_place_is_neither_held_nor_missing():
     judged = without("one-object", "one-object")
     assert (judged.verdict, [one.label for one in judged.expectations]) == ("conforms", ["value"])
 

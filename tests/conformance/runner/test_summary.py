@@ -53,7 +53,7 @@ def test_names_are_counted_and_the_first_are_told():
     assert some(list("abcdefghijkl"), "case") == "12 cases (a, b, c, d, e, f, g, h, i, j and 2 more)"
 
 
-def test_what_is_one_entry_is_explained():
-    told = explain(failed(1).model_copy(update={"one_entry": ["one"]}))
-    assert "\n    one: not observed: one entry, there are no two places\n" in told
-    assert "one entry" not in explain(failed(1))
+def test_what_is_one_place_is_explained():
+    told = explain(failed(1).model_copy(update={"one_place": ["one"]}))
+    assert "\n    one: not observed: one place, there are no two to compare\n" in told
+    assert "one place" not in explain(failed(1))
