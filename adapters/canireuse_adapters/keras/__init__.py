@@ -112,7 +112,10 @@ class Keras(Emitter):
         "dtype_mismatch": (("InvalidArgumentError", r"was expected to be a"),),
         "bad_argument": (
             ("AttributeError", r"object has no attribute 'assign'"),
-            ("ValueError", r"(?i)unsupported type .*NoneType|None is not a valid value|Invalid dtype: object"),
+            (
+                "ValueError",
+                r"(?i)unsupported type .*NoneType|None is not a valid value|Invalid dtype: object|corresponding 1:1 to the trainable",
+            ),
         ),
     }
     ways = {

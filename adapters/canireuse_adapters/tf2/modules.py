@@ -38,7 +38,7 @@ def module(tf: "TF2", step: Module) -> None:
     style = tf.styles[id(step)] = style_of(tf, step, members)
     places = {part: tf.place(place) for part, place in step.members.items()}
     layers = {one.as_ for one in tf.facts.steps if isinstance(one, Layer | Wrap)}
-    calls_models = any(isinstance(one, Call) and one.call not in layers for one in tf.facts.steps)
+    calls_models = any(one.calls and vars(one)[one.calls] not in layers for one in tf.facts.steps)
     is_called = calls_models and all(map(has_call, members))
     if style == "functional":
         functional(tf, step, members, list(places.values()))

@@ -24,6 +24,10 @@ class Optimizer:
         self.cells = list(dict.fromkeys(named))
         self.take = STEPS[kind](rate)
 
+    def add(self, owner):
+        """Train what is trainable in a further owner too; what is known already stays known once."""
+        self.cells = list(dict.fromkeys([*self.cells, *(one for one in cells_of(owner, build=True) if one.trainable)]))
+
     @property
     def slots(self):
         """How many variables it keeps state for."""

@@ -7,7 +7,6 @@ from canireuse.spec.model import Spec
 from canireuse.spec.step import Step
 from canireuse.spec.vocabulary import (
     Block,
-    Call,
     Copy,
     Expect,
     Freeze,
@@ -48,7 +47,7 @@ class Facts:
     @cached_property
     def called(self) -> frozenset[str]:
         """The names and members of what is called somewhere, under whichever name it was made."""
-        called = {part for step in self.steps if isinstance(step, Call) for part in step.call.split(".")}
+        called = {part for step in self.steps if step.calls for part in vars(step)[step.calls].split(".")}
         saved = {step.to: {*step.save.split(".")} for step in self.steps if isinstance(step, Save)}
         before = -1
         while len(called) > before:

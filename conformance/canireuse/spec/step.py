@@ -205,6 +205,8 @@ class Step(BaseModel):
     bound_by: ClassVar[str] = "as_"
     #: the field of which the object, or a copy of it, has what the step binds as a further name; empty if there is none
     renames: ClassVar[str] = ""
+    #: the field of the layer or module that it calls; empty if it calls none
+    calls: ClassVar[str] = ""
     #: whether it is about several devices, so that a CPU has to count as two
     on_devices: ClassVar[bool] = False
     #: whether another object may stand at a place after it, or the same one be kept otherwise

@@ -90,3 +90,12 @@ def test_an_optimizer_keeps_so_many_numbers_for_each_number_of_a_variable(model,
     model.update(optimizer, lambda: tape.sum(first) + second)
     model.update(optimizer, lambda: tape.sum(first) + second)
     assert optimizer.slot_bytes == numbers * 4 * 4
+
+
+def test_an_optimizer_takes_further_variables_once(model):
+    w, v = model.variable("w", init=[1.0]), model.variable("v", init=[1.0])
+    optimizer = model.optimizer("momentum", model.module(w=w), rate=0.1)
+    optimizer.add(model.module(w=w, v=v))
+    model.update(optimizer, lambda: tape.sum(w) + tape.sum(v))
+    assert model.value(w) == model.value(v) == [pytest.approx(0.9)]
+    assert optimizer.slots == 2

@@ -64,6 +64,7 @@ class Call(Step):
 
     verb = "call"
     binds = "tensor"
+    calls = "call"
     uses = {"call": OWNERS}
     expressions = ("on",)
     call: Place
