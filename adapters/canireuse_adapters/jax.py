@@ -1,12 +1,14 @@
 """What the adapters on JAX say alike: arithmetic, devices, optimizers of Optax, and what JAX has no words for."""
 
 import ast
+from collections.abc import Iterable
 from typing import ClassVar
 
-from canireuse.emit import Body, Code, Emitter, Fill, Unsupported, attribute, expr, literal, name, node, text
+from canireuse.emit import Body, Code, Emitter, Fill, Script, Unsupported, attribute, expr, literal, name, node, text
+from canireuse.program import Object
 from canireuse.spec.model import Spec
 from canireuse.spec.step import Array, Drawn, Initial
-from canireuse.spec.vocabulary import Optimizer, Scan, Train, walk
+from canireuse.spec.vocabulary import Freeze, Optimizer, Scan, Train, walk
 from canireuse_adapters.kinds import NAME_ALONE
 
 ERRORS = {
@@ -45,6 +47,15 @@ MOMENTS = {"sgd": "trace", "momentum": "trace", "adam": "mu", "adamw": "mu"}
 SURVIVED = frozenset({"save", "restore", "replace", "scan", "optimizer"})
 
 
+#: what marks a script whose mask leaves out what was frozen
+MASKED = "JAX has no call that freezes: a mask, made with the optimizer, leaves out what is frozen."
+#: Why a spec that freezes needs a mask in its script: without one, nothing in the script could be seen to be frozen.
+NO_MASK = (
+    "No array of JAX says that it is frozen: what is frozen is left out by a mask, where an optimizer is made, "
+    "and here none is made of what was frozen."
+)
+
+
 def asks_what_survives(spec: Spec) -> bool:
     """Return whether a spec asks what becomes of a tie, not how one is made."""
     steps = walk(spec.steps)
@@ -78,6 +89,18 @@ class Jax(Emitter):
     package = "flax"
     #: the module that has initializers
     library: ClassVar[str] = "nn"
+
+    def translate(self, spec: Spec) -> Script:
+        """Return the script; one that freezes says so in a mask."""
+        script = super().translate(spec)
+        if MASKED not in script.idioms and any(isinstance(step, Freeze) for step in self.facts.steps):
+            raise Unsupported(NO_MASK)
+        return script
+
+    def masked(self, left_out: Iterable[Object]) -> None:
+        """Note that a mask was written that leaves out what was frozen, if it does."""
+        if any(one.frozen for one in left_out):
+            self.idiom(MASKED)
 
     @classmethod
     def probe(cls, device: str) -> str:

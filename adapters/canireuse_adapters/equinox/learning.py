@@ -31,6 +31,8 @@ class Trained:
     leaves: list[tuple[str, Path]]
     #: the leaves of floats that are not trained
     rest: list[tuple[str, Path]]
+    #: what is left out of what an optimizer, or a list, was asked for
+    frozen: tuple[Object, ...] = ()
     #: whether the trees are arrays by themselves
     bare: bool = False
     #: the name of the tree of booleans that says what is trained, if some is not
@@ -86,7 +88,8 @@ def trained_in(spots: Sequence[Spot]) -> Trained:
     ]
     leaves = [leaf for leaf, one in found.items() if is_floating(one) and not one.frozen]
     rest = [leaf for leaf in inside if leaf not in leaves]
-    return Trained(list(trees), leaves, rest, all(tree.kind == "variable" for tree in trees.values()))
+    frozen = tuple(one for one in found.values() if one.frozen)
+    return Trained(list(trees), leaves, rest, frozen, all(tree.kind == "variable" for tree in trees.values()))
 
 
 def filtered(eqx: "Equinox", trained: Trained, word: str = "filter_spec", tree: Fill = None) -> Trained:
@@ -94,6 +97,7 @@ def filtered(eqx: "Equinox", trained: Trained, word: str = "filter_spec", tree: 
     trees, most = trained.trees, len(trained.leaves) > len(trained.rest)
     if not trained.rest:
         return trained
+    eqx.masked(trained.frozen)
     argument, starts = trees[0], {trees[0]: name(trees[0])}
     if len(trees) > 1:
         argument, starts = "trees", {one: expr("trees[$at]", at=at) for at, one in enumerate(trees)}

@@ -67,6 +67,7 @@ def chosen(haiku: "Haiku", places: str | list[str], kind: str) -> Moved:
 def pick(haiku: "Haiku", moved: Moved) -> None:
     """Write the function that picks what is trained, unless all of the tree is."""
     if {path for path in haiku.entries() if path[0] == moved.tree} != set(moved.trained):
+        haiku.masked(one for path, one in haiku.entries().items() if path not in moved.trained)
         moved.picker = haiku.function_name("trained")
         paths = literal(["/".join(one[1:]) for one in moved.trained])
         code = "def $picker(module, name, value):\n    return f'{module}/{name}' in $paths"

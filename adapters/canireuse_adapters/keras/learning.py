@@ -204,7 +204,9 @@ def torch_learn(keras: "Keras", step: Block, optimizer: Fill, over: str | list[s
 
 def jax_learn(keras: "Keras", step: Train | Update, optimizer: Fill, over: str | list[str], losses: list[str]) -> None:
     """Differentiate a function of the values, written once, in a scope where the variables have them."""
-    keras.emit("params = $owned", owned=owned(keras, over))
+    listed = [over] if isinstance(over, str) else over
+    once = list({keras.at(place): place for place in reversed(listed)}.values())[::-1]
+    keras.emit("params = $owned", owned=owned(keras, once if once[1:] or listed[1:] else over))
     changed = changed_in(keras, step)
     if changed:
         keras.emit("state = [$*changed]", changed=changed)
@@ -218,9 +220,12 @@ def jax_learn(keras: "Keras", step: Train | Update, optimizer: Fill, over: str |
         keras.emit(f"return $total, {CURRENT}" if changed else "return $total", total=total, state=expr("state"))
     keras.emit("def loss(values):\n    $*body", body=body)
     code = "slopes, updates = $grad\n$optimizer.apply(slopes, params)" if changed else "$optimizer.apply($grad, params)"
+    if len(once) < len(listed):
+        code = f"slopes{', updates' if changed else ''} = $grad\n$optimizer.apply([$*each], $owned)"
     grad = f"jax.grad(loss{', has_aux=True' if changed else ''})([param.value for param in params])"
     with keras.apart() as turn:
-        keras.emit(code, optimizer=optimizer, grad=expr(grad))
+        each = [expr("slopes[$at]", at=[keras.at(one) for one in once].index(keras.at(place))) for place in listed]
+        keras.emit(code, optimizer=optimizer, grad=expr(grad), each=each, owned=owned(keras, over))
         if changed:
             keras.emit(ASSIGN_EACH, variables=expr("state"), values=expr("updates"))
     keras.turns(step.times, turn)

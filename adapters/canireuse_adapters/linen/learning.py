@@ -188,6 +188,7 @@ def transformation(linen: "Linen", step: Train | Optimizer, tree: Tree, wanted: 
     if label == "train":
         return linen.optax(step)
     linen.idiom(FROZEN)
+    linen.masked(one for one in tree.entries if one not in wanted)
     if label == "keep":
         return expr("optax.set_to_zero()")
     code = "optax.multi_transform({'train': $made, 'keep': optax.set_to_zero()}, $labels)"

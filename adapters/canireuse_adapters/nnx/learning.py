@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 Variables = dict[Object, None]
 #: verb -> the fields with places that it writes, or puts something else in
 WRITING = {"assign": ("assign",), "tie": ("tie", "to"), "replace": ("replace", "by")}
+NOT_COPIED = (
+    "`nnx.merge` of what `nnx.split` gave holds the variables of the first: one of the two is not frozen by itself."
+)
 OTHERS = (
     "What was put into the owner that an `nnx.Optimizer` was made of would be trained too, and here it was made of more than "
     "it is to train: make the optimizer last."
@@ -190,6 +193,7 @@ def make(
     code = nnx.place(argument)
     chosen = filter_of(nnx, argument, owner, wanted)
     if chosen is not None:
+        nnx.masked(one for one in owner.variables() if one not in trained)
         filtered = nnx.fresh("trained" if to == "optimizer" else f"trained_by_{to}")
         nnx.bind(filtered, chosen)
         chosen = name(filtered)
@@ -277,6 +281,7 @@ def update(nnx: "NNX", step: Update) -> None:
 
 
 LACKS = (
+    Lack("freeze", lambda nnx, _: nnx.way.get("copy") == "split-merge", NOT_COPIED),
     Lack("optimizer", lambda nnx, _: nnx.inside("loss", "tensor"), PURE.format("make an optimizer")),
     Lack("update", lambda nnx, _: nnx.inside("loss", "tensor"), PURE.format("take a step of an optimizer")),
 )  # fmt: skip

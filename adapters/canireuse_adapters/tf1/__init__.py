@@ -49,6 +49,7 @@ ERRORS = {
         ("ValueError", r"^The reuse parameter must be|^reuse=True cannot be used without|`?shape`? .*must be specified"),
         ("ValueError", r"^The initializer passed is not valid|^Trying to reuse partitioned variable .* but specified partitions"),
         ("ValueError", r"is not a valid (root )?scope name|must be from the same graph as"),
+        ("ValueError", r"^Attempt to convert a value \(None\)|None values not supported"),
         # TensorFlow 1.15 makes the operation in the variable's graph
         ("RuntimeError", r"The Session graph is empty"),
     ),

@@ -78,7 +78,7 @@ class Torch(Emitter):
         ),
         "bad_argument": (
             ("TypeError", r"^cannot assign '.*' as parameter|^nn\.Module\.to only accepts floating point"),
-            ("RuntimeError", r"only for scalar outputs|requires_grad flags of leaf"),
+            ("RuntimeError", r"only for scalar outputs|requires_grad flags of leaf|not have been used in the graph"),
             ("UncapturedHigherOrderOpError", r"Unsafe side effect|Encountered input mutation|unless it is captured completely"),
         ),
         "uninitialized": (("NotImplementedError", r"meta tensor; no data"),),
