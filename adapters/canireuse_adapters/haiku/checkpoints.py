@@ -116,7 +116,8 @@ def restore(haiku: "Haiku", step: Restore) -> None:
     own, entry = paths(owner), entry_of(haiku, owner)
     loaded = expr("pickle.loads($checkpoint)", checkpoint=step.given_by)
     merged = haiku.way.get("restore") == "merge"
-    same = {one[1:] for one in source.values()} == {one[1:] for one in own.values()}
+    named, wanted = {one[1:] for one in source.values()}, {one[1:] for one in own.values()}
+    same = wanted <= named  # what the file holds besides is put into the tree too, where no function asks for it
     if step.partial and not merged and not same:
         raise Unsupported(
             "Entries that are replaced lack what the checkpoint lacks; Haiku users merge it over what is there."
@@ -148,7 +149,8 @@ def rename(haiku: "Haiku", own: dict[str, Path], source: dict[str, Path], loaded
         raise Unsupported("Haiku saves parameters and state by name; under other names each is taken over by hand.")
     haiku.idiom("Haiku knows parameters by name alone: those of other names are taken over one by one.")
     haiku.emit("saved = $loaded", loaded=loaded)
-    for path, entry in own.items():
+    once = {entry: path for path, entry in reversed(own.items())}  # a tied entry by the first of its names
+    for entry, path in reversed(once.items()):
         known = source.get(path, None if partial else entry)
         if known is not None:
             code = "$entry = saved['$module']['$word']"
