@@ -32,7 +32,7 @@ from canireuse.spec.vocabulary import (
 
 KINDS = {
     "already_exists": "AlreadyExists", "not_found": "NotFound", "shape_mismatch": "ShapeMismatch", "dtype_mismatch": "DtypeMismatch",
-    "bad_argument": "BadArgument", "uninitialized": "Uninitialized", "not_trainable": "NotTrainable",
+    "bad_argument": "BadArgument", "uninitialized": "Uninitialized", "not_trainable": "NotTrainable", "sharing_refused": "SharingRefused",
 }  # fmt: skip
 FUNCTIONS = ("tanh", "relu", "sigmoid", "exp", "log", "square", "sum", "mean", "transpose", "softmax", "stop_gradient")
 #: numbers that a layer may hold: products take plain Python a fifth of a microsecond for each
