@@ -51,7 +51,7 @@ class Reference(Emitter):
     errors = {kind: ((name, ""),) for kind, name in KINDS.items()}
     options = frozenset({
         *(f"{verb}.{option}" for verb in ("scope", "default_scope", "reenter") for option in ("init", "dtype", "penalty", "auxiliary_name_scope")),
-        "get.penalty", "get.local", "get.numbered", "get.asks", "get.shape_as", "layer.penalty", "layer.unnamed", "layer.shared_initializer", "call.given", "copy.shallow", "save.only", "restore.partial",
+        "get.penalty", "get.local", "get.numbered", "get.asks", "get.shape_as", "layer.penalty", "layer.unnamed", "layer.shared_initializer", "call.given", "copy.shallow", "save.only", "save.in_memory", "restore.partial",
         "gradient.remat", "function.template", "invoke.abstract", "measure.fresh",
     })  # fmt: skip
     missing = {

@@ -12,6 +12,7 @@ from canireuse.spec.step import Step
 from canireuse.spec.vocabulary import Copy, Restore, Save
 from canireuse_adapters.haiku import layers
 from canireuse_adapters.haiku.frames import Known
+from canireuse_adapters.kinds import in_memory
 
 if TYPE_CHECKING:
     from canireuse_adapters.haiku import Haiku
@@ -89,7 +90,8 @@ def save(haiku: "Haiku", step: Save) -> None:
     found = list({one.path: one for top in inside if top for one in haiku.entries_of(top)}.values())
     trees = [tree for tree in haiku.nets[owner].trees if any(one.path[0] == tree for one in found)]
     parts = [haiku.part(found, tree) for tree in trees]
-    haiku.emit("$to = pickle.dumps($saved)", to=step.to, saved=entry_of(haiku, owner, step) or tupled(parts))
+    code = "$to = $saved" if step.in_memory else "$to = pickle.dumps($saved)"
+    haiku.emit(code, to=step.to, saved=entry_of(haiku, owner, step) or tupled(parts))
 
 
 def entry_of(haiku: "Haiku", layer: Object, step: Save | None = None) -> ast.expr | None:
@@ -114,7 +116,7 @@ def restore(haiku: "Haiku", step: Restore) -> None:
     only = tuple(f"{place}." for place in saved.made.only)
     source = {path: one for path, one in paths(saved.returns).items() if not only or f"{path}.".startswith(only)}
     own, entry = paths(owner), entry_of(haiku, owner)
-    loaded = expr("pickle.loads($checkpoint)", checkpoint=step.given_by)
+    loaded = expr("$kept" if in_memory(haiku, step) else "pickle.loads($kept)", kept=step.given_by)
     merged = haiku.way.get("restore") == "merge"
     named, wanted = {one[1:] for one in source.values()}, {one[1:] for one in own.values()}
     same = wanted <= named  # what the file holds besides is put into the tree too, where no function asks for it

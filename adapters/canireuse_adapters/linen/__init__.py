@@ -52,7 +52,7 @@ class Linen(Jax):
     since = SINCE_OF_OPTAX
     ways = {"save": ("msgpack", "orbax")}
     options = frozenset({
-        "call.given", "call.training", "copy.shallow", "save.only", "restore.partial", "gradient.remat",
+        "call.given", "call.training", "copy.shallow", "save.only", "save.in_memory", "restore.partial", "gradient.remat",
         "function.template", "invoke.abstract", "layer.norm", "layer.cell", "layer.unnamed", "layer.shared_initializer", "get.numbered", "measure.fresh", "get.local", "get.asks",
     })  # fmt: skip
     errors = {

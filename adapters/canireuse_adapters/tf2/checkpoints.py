@@ -7,7 +7,7 @@ from canireuse.emit import Code, Effects, Unsupported, expr
 from canireuse.program import Object
 from canireuse.spec.vocabulary import Copy, Restore, Save
 from canireuse_adapters.keras_layers import CLASSES, kind_of
-from canireuse_adapters.kinds import OtherKind
+from canireuse_adapters.kinds import OtherKind, in_memory
 from canireuse_adapters.tensorflow import asks_what_matched
 from canireuse_adapters.tf2.layers import shape
 
@@ -78,6 +78,14 @@ def clone(tf: "TF2", to: str, source: str, dtype: str | None = None) -> None:
 
 def save(tf: "TF2", step: Save) -> None:
     """Save in the way that the restore will read."""
+    if step.in_memory:
+        values = (
+            "$save.get_weights()"
+            if tf.is_model(tf.at(step.save))
+            else "[variable.numpy() for variable in $save.variables]"
+        )
+        tf.fill(f"$to = {values}", step)
+        return
     check_way(tf, step)
     paths = [path.split(".") for path in step.only]
     kept = part(tf, step.save, paths) if paths else expr("tf.train.Checkpoint($save)", save=step.save)
@@ -119,6 +127,10 @@ def check_way(tf: "TF2", step: Save) -> None:
 
 def restore(tf: "TF2", step: Restore) -> None:
     """Restore in place, or load a new object under the name."""
+    if in_memory(tf, step):
+        code = "for variable, value in zip($restore.variables, $from):\n    variable.assign(value)"
+        tf.fill("$restore.set_weights($from)" if tf.is_model(tf.at(step.restore)) else code, step)
+        return
     way = tf.way.get("restore", "checkpoint")
     if way == "checkpoint-matched" and (step.partial or not asks_what_matched(tf.facts.steps)):
         raise OtherKind("Nothing is missing here that a checkpoint could be asked for.")
