@@ -20,7 +20,7 @@ LOADED = "Loading makes a new object; the script binds the module's name to it."
 IN_PLACE = {"weights", "set-weights"}
 COPIES = {
     "deepcopy": "$to = deepcopy($source)",
-    "clone": "$to = keras.models.clone_model($source)\n$to.set_weights($source.get_weights())",
+    "clone": "$to = keras.models.clone_model($source)",
     "pickle": "$to = pickle.loads(pickle.dumps($source))",
 }
 

@@ -43,6 +43,7 @@ def copy(tf: "TF2", step: Copy) -> None:
     if tf.way.get("copy") == "clone":
         if step.shallow or tf.style(found) == "subclass" or not tf.is_model(found):
             raise OtherKind("`from_config` and `clone_model` are words of Keras, and make everything inside anew.")
+        tf.idiom("`clone_model` and `from_config` make the same layers with values of their own.")
         clone(tf, step.as_, step.copy_)
     elif tf.style(found) == "subclass":
         raise Unsupported(NEEDS_CONFIG)
@@ -51,8 +52,7 @@ def copy(tf: "TF2", step: Copy) -> None:
 
 
 def clone(tf: "TF2", to: str, source: str, dtype: str | None = None) -> None:
-    """Write a Keras object made anew from its configuration, with the values of the first one."""
-    tf.idiom("`clone_model` and `from_config` make the same layers with values of their own; the values are set after.")
+    """Write a Keras object made anew from its configuration."""
     found, fills = tf.at(source), {"to": to, "source": source, "dtype": dtype}
     if found.kind == "layer":
         config = "{**$source.get_config(), 'dtype': '$dtype'}" if dtype else "$source.get_config()"
@@ -70,7 +70,6 @@ def clone(tf: "TF2", to: str, source: str, dtype: str | None = None) -> None:
             "$to = tf.keras.models.clone_model($source, clone_function=$anew, $**options)",
             **fills, anew=tf.own(f"as_{dtype}"), options={"recursive": True} if nested else {},
         )  # fmt: skip
-    tf.emit("$to.set_weights($source.get_weights())", **fills)
 
 
 # -- checkpoints
