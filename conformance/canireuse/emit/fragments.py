@@ -71,9 +71,10 @@ def name(place: str) -> ast.expr:
 
 
 def attribute(around: ast.expr, parts: Iterable[str]) -> ast.expr:
-    """Return attributes of an expression, one after the other."""
+    """Return attributes of an expression, one after the other; a number is an index."""
     for part in parts:
-        around = ast.Attribute(around, part, ast.Load())
+        index = ast.Subscript(around, ast.Constant(int(part)), ast.Load()) if part.isdigit() else None
+        around = index or ast.Attribute(around, part, ast.Load())
     return around
 
 
