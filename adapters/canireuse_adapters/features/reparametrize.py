@@ -14,6 +14,7 @@ from canireuse_adapters.nnx.layers import PURE
 if TYPE_CHECKING:
     from canireuse_adapters.haiku import Haiku
     from canireuse_adapters.linen import Linen
+    from canireuse_adapters.nnx import NNX
     from canireuse_adapters.torch import Torch
 
 
@@ -57,6 +58,17 @@ def moved(torch: "Torch", step: Reparametrize) -> None:
     if owner:
         slot = owner.slot(part)
         owner.slots[part] = slot._replace(attribute=f"parametrizations.{slot.attribute}.original", reads=slot.attribute)
+
+
+# -- Flax NNX
+
+
+def hooked(nnx: "NNX", step: Reparametrize) -> None:
+    """Have the place be read through a function: what stands there itself, and its gradient, is asked for otherwise."""
+    owner, part = nnx.symbols.above(step.reparametrize)
+    if owner:
+        slot = owner.slot(part)
+        owner.slots[part] = slot._replace(reads=slot.attribute)
 
 
 # -- Haiku
@@ -117,6 +129,7 @@ FEATURE = Feature(
         "torch": Tables(code={"reparametrize": in_torch}, effects={"reparametrize": moved}),
         "nnx": Tables(
             code={"reparametrize": "$reparametrize.set_metadata(on_get_value=lambda _, value: $times * value)"},
+            effects={"reparametrize": hooked},
             lacks=(
                 Lack("reparametrize", lambda nnx, _: nnx.inside("loss", "tensor"), PURE.format("change how a variable is read")),
             ),

@@ -124,7 +124,11 @@ def gradient(nnx: "NNX", step: Gradient) -> None:
         )
         nnx.emit("graph, _, rest = nnx.split($owner, nnx.Param, ...)", owner=takes[0])
         grads = expr("nnx.merge(graph, $grads, rest)", grads=grads)
-    nnx.emit("$to = $at[...]", to=step.gradient, at=attribute(grads, owner.spelled(route)))
+    around, part = nnx.symbols.above(step.wrt)
+    # a gradient has the metadata of its variable, so that a hook on reading would be run on it too
+    hooked = around is not None and around.slot(part).reads
+    code = "$to = $at.get_raw_value()" if hooked else "$to = $at[...]"
+    nnx.emit(code, to=step.gradient, at=attribute(grads, owner.spelled(route)))
 
 
 def is_tied(owner: Object, found: Object) -> bool:
