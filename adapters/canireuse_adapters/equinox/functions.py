@@ -76,11 +76,17 @@ def invoke(eqx: "Equinox", step: Invoke) -> None:
     """Call a function, and bind what it gives back."""
     given = [*taken(eqx, step.invoke), *map(eqx.new_value, step.given)]
     code = "eqx.filter_eval_shape($function, $*given)" if step.abstract else "$function($*given)"
-    if step.abstract and eqx.known[step.invoke].gives:
+    made = expr(code, function=step.invoke, given=given)
+    gives = eqx.known[step.invoke].gives
+    if not step.abstract or not gives:
+        bind_results(eqx, step.invoke, step.as_, made)
+        return
+    returned = eqx.symbols.names[step.invoke].returns
+    if not step.as_ or (returned and returned.parts):
         raise Unsupported(
             "`eqx.filter_eval_shape` computes nothing, so a function that changes a tree has no effect under it."
         )
-    bind_results(eqx, step.invoke, step.as_, expr(code, function=step.invoke, given=given))
+    eqx.body += assigned([step.as_, *("_" for _ in gives)], made)
 
 
 def thread(eqx: "Equinox", step: Thread) -> None:

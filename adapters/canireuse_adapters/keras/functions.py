@@ -184,7 +184,7 @@ def invoke(keras: "Keras", step: Invoke) -> None:
     """Call a function; a loop that holds the values hands them on."""
     function = called_in(keras, keras.loop.step) if keras.loop else None
     if function is None:
-        given = [handed(keras, one) for one in step.given]
+        given = [outline(keras, one) if outlined(keras, step) else handed(keras, one) for one in step.given]
         keras.bind(step.as_, expr("$function($*given)", function=step.invoke, given=given))
         made = keras.at(step.invoke).made
         if keras.loop and keras.engine == "jax" and isinstance(made, Function) and made.traced:
@@ -194,6 +194,17 @@ def invoke(keras: "Keras", step: Invoke) -> None:
     given = [expr("values"), *(handed(keras, one) for one in step.given)]
     to = together(made_by(function, name(step.as_) if step.as_ else expr("result")))
     keras.emit("$to = $of($*given)", to=to, of=of_values(keras, step.invoke), given=given)
+
+
+def outlined(keras: "Keras", step: Invoke) -> bool:
+    """Return whether a call asks for the shape alone of what layers that are there return."""
+    made = keras.at(step.invoke).returns
+    return step.abstract and not (made and made.is_owner)
+
+
+def outline(keras: "Keras", given: str | Array) -> ast.expr:
+    """Return a symbolic input of the shape of an argument: layers that are called on one compute the shape of their output."""
+    return expr("keras.KerasTensor($x.shape, $x.dtype)", x=handed(keras, given))
 
 
 def handed(keras: "Keras", given: str | Array) -> ast.expr:
@@ -253,6 +264,10 @@ LACKS = (
     Lack(
         "invoke", stands_elsewhere,
         "A layer is no ambient scope: a function finds its variables on the object it was written for, wherever it is called.",
+    ),
+    Lack(
+        "invoke", lambda keras, step: outlined(keras, step) and not step.given,
+        "Keras computes the shape of an output from a symbolic input, a `keras.KerasTensor`: this function takes none.",
     ),
     Lack("function", has_memory, "Keras gives a variable its memory at once; layers alone wait until they are built."),
     Lack(

@@ -101,11 +101,17 @@ def invoke(linen: "Linen", step: Invoke) -> None:
     made = linen.symbols.names[step.invoke].made
     if isinstance(made, Function) and returns_definition(made):
         return
+    signature = linen.signatures[step.invoke]
+    given: list[Fill] = [*signature.given, *(linen.expression(one) for one in step.given)]
     if step.abstract:
-        raise Unsupported(
-            "`jax.eval_shape` runs what returns arrays; a function that writes variables has none to return."
-        )
-    given: list[Fill] = [*linen.signatures[step.invoke].given, *(linen.expression(one) for one in step.given)]
+        if not signature.returns:
+            raise Unsupported(
+                "`jax.eval_shape` runs what returns arrays; a function that writes variables has none to return."
+            )
+        targets = together(["_" for _ in signature.changed] + [step.as_ or "_"])
+        code = "$targets = jax.eval_shape($function, $*given)"
+        linen.emit(code, targets=targets, function=step.invoke, given=given)
+        return
     called(linen, step.invoke, step.as_, expr("$function($*given)", function=step.invoke, given=given))
 
 

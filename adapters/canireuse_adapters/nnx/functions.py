@@ -129,8 +129,6 @@ def scan(nnx: "NNX", step: Scan) -> None:
 
 LACKS = (
     Lack("invoke", lambda nnx, step: step.abstract and inside_function(nnx, step), ONCE),
-    Lack("invoke", lambda nnx, step: step.abstract and not nnx.defined[step.invoke].maker,
-        "`nnx.eval_shape` gives the shapes of what a function returns, and this one returns no module."),
     Lack("thread", lambda nnx, step: nnx.defined[step.thread].maker,
         "What a thread makes and returns is a module that no function of the script was given."),
 )  # fmt: skip

@@ -28,6 +28,8 @@ LACKS = (
 IN_GRAPH_LACKS = (
     *(Lack(verb, lambda tf1, _: tf1.traced, f"A traced function builds operations: `{verb}` is for the session outside.")
       for verb in ("expect", "function", "initialize", "read", "reinitialize", "restore", "save", "thread")),
+    Lack("invoke", lambda tf1, step: step.abstract and is_run(tf1, step),
+         "A graph knows the shape of what it builds and computes nothing for it; this function has a session run the updates of a norm."),
     Lack("layer", lambda tf1, _: tf1.traced, NEW),
     Lack("get", lambda tf1, _: tf1.traced and not looks_up(tf1), NEW),
     Lack("call", lambda tf1, step: tf1.traced and is_first(tf1, step), NEW),
@@ -39,6 +41,12 @@ IN_GRAPH_LACKS = (
 def looks_up(tf1: "TF1") -> bool:
     """Return whether reuse is said of the scope that is open, or of one around."""
     return next(one.mode for one in reversed(tf1.symbols.opened) if one.mode is not Mode.INHERITED) is Mode.LOOK_UP
+
+
+def is_run(tf1: "TF1", step: Invoke) -> bool:
+    """Return whether a function has a session run something."""
+    made = tf1.made(step.invoke)
+    return isinstance(made, Function) and any(getattr(one, "training", False) for one in walk(made.steps))
 
 
 def is_first(tf1: "TF1", step: Call) -> bool:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from canireuse.emit import Code, Effects, Lack, expr
 from canireuse.spec.step import Step
-from canireuse.spec.vocabulary import Function, Get, Invoke, Scan, Thread, Variable, walk
+from canireuse.spec.vocabulary import Function, Get, Invoke, Layer, Module, Scan, Thread, Variable, walk
 from canireuse_adapters.tf2.learning import make_optimizer
 from canireuse_adapters.training import training_of
 
@@ -33,9 +33,16 @@ def defined(tf: "TF2", step: Function) -> None:
 
 def invoke(tf: "TF2", step: Invoke) -> None:
     """Call a function; a layer that it makes without memory is one that was not built yet."""
+    given = [tf.expression(one) for one in step.given]
+    if step.abstract and not makes_owner(tf, step):
+        specs = [expr("tf.TensorSpec.from_tensor($x)", x=one) for one in given]
+        made = tf.at(step.invoke).made
+        traced = "$function" if isinstance(made, Function) and made.traced else "tf.function($function)"
+        code = expr(f"{traced}.get_concrete_function($*specs)", function=step.invoke, specs=specs)
+        tf.bind(step.as_, expr("$code.structured_outputs", code=code))
+        return
     if step.abstract:
         tf.idiom("Keras gives a layer no empty memory: one that was not built yet has no variables.")
-    given = [tf.expression(one) for one in step.given]
     tf.bind(step.as_, expr("$function($*given)", function=step.invoke, given=given))
 
 
@@ -46,12 +53,19 @@ def stands_elsewhere(tf: "TF2", step: Invoke | Thread) -> bool:
     return gets and found.path != tf.symbols.scope.path
 
 
+def makes_owner(tf: "TF2", step: Invoke) -> bool:
+    """Return whether a function makes and returns what holds variables, and not what a layer computes."""
+    function = tf.at(step.invoke).made
+    inside = walk(function.steps) if isinstance(function, Function) else ()
+    return any(isinstance(one, Get | Variable | Layer | Module) for one in inside)
+
+
 def has_memory(tf: "TF2", step: Function | Invoke) -> bool:
     """Return whether what is to be made without memory is no layer of Keras."""
     if isinstance(step, Function):
         return is_lazy(tf, step) and any(isinstance(one, Get | Variable) for one in walk(step.steps))
     made = tf.at(step.invoke).returns
-    return step.abstract and (tf.has_own_layers or not made or not any(made.layers()))
+    return step.abstract and makes_owner(tf, step) and (tf.has_own_layers or not made or not any(made.layers()))
 
 
 def is_lazy(tf: "TF2", step: Step) -> bool:

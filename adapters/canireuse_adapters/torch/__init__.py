@@ -56,7 +56,7 @@ class Torch(Emitter):
     }
     modules = ("torch",)
     imports = "import torch\nfrom torch import nn"
-    also = "import safetensors.torch"
+    also = "import safetensors.torch\nfrom torch._subclasses.fake_tensor import FakeTensorMode"
     # importing Dynamo costs a second; what was never imported has nothing to put back
     reset = (
         "import sys\nimport torch\ntorch.set_default_device(None)\ntorch.set_default_dtype(torch.float32)\n"

@@ -56,11 +56,13 @@ def returned(torch: "Torch", returns: str) -> ast.expr:
 
 
 def invoke(torch: "Torch", step: Invoke) -> None:
-    """Call a function; on the meta device, tensors have shape and dtype and no memory."""
+    """Call a function; on the meta device, tensors have shape and dtype and no memory, and so have fake ones of what is there."""
     given = [torch.expression(one) for one in step.given]
+    made = torch.symbols.names[step.invoke].returns
+    lazy = "torch.device('meta')" if made and made.is_owner else "FakeTensorMode(allow_non_fake_inputs=True)"
     with torch.apart() as body:
         torch.bind(step.as_, expr("$function($*given)", function=step.invoke, given=given))
-    torch.emit("with torch.device('meta'):\n    $*body" if step.abstract else "$*body", body=body)
+    torch.emit(f"with {lazy}:\n    $*body" if step.abstract else "$*body", body=body)
 
 
 def gets_in_another_mode(torch: "Torch", step: Invoke | Thread) -> bool:

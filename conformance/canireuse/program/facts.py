@@ -102,8 +102,8 @@ class Facts:
 
     @cached_property
     def transformed(self) -> frozenset[str]:
-        """The functions that are called in what is differentiated, traced or looped over, directly or by others."""
-        found: set[str] = set()
+        """The functions that are called in what is differentiated, traced or looped over, directly or by others, or without memory."""
+        found = {step.invoke for step in self.steps if isinstance(step, Invoke) and step.abstract}
         before = -1
         while len(found) > before:
             before = len(found)
