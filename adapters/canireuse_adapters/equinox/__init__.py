@@ -70,6 +70,7 @@ class Equinox(Jax):
         "call.given", "copy.shallow", "save.only", "save.in_memory", "restore.partial", "gradient.remat", "invoke.abstract", "layer.unnamed", "layer.shared_initializer", "layer.norm", "call.training",
     })  # fmt: skip
     errors = {
+        "sharing_refused": (("TypeError", r"abstract array.* type <class 'equinox.nn._shared"),),
         "uninitialized": (("AttributeError", r"^'ShapeDtypeStruct' object"), ("TypeError", r"ShapeDtypeStruct")),
         "bad_argument": (("ValueError", r"^pytree structure error|[Cc]ustom node"), *ERRORS["bad_argument"]),
         "dtype_mismatch": (("RuntimeError", r"^Deserialised leaf .* has changed dtype"),),

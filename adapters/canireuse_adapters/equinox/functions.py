@@ -48,8 +48,9 @@ def function(eqx: "Equinox", step: Function) -> None:
             eqx.emit("return $value", value=together([*value, *gives]))
         takes = {one: dict(outside[one].slots) for one in used}
         takes |= {one: {} for one in eqx.rebound(step.steps, step.takes)}
+    decorator = "@jax.jit\n" if step.traced == "plain" else "@eqx.filter_jit\n" if step.traced else ""
     eqx.fill(
-        ("@eqx.filter_jit\n" if step.traced else "") + "def $function($*arguments):\n    $*lines",
+        decorator + "def $function($*arguments):\n    $*lines",
         step, arguments=[*takes, *step.takes], lines=body,
     )  # fmt: skip
     eqx.known[step.function] = Known(takes, gives)

@@ -172,7 +172,10 @@ class NNX(Jax):
     @contextmanager
     def frame(self, kind: str, argument: str = "", held: Object | None = None) -> Iterator[None]:
         """Write the body of a function; an owner that the script makes in it is gone at its end."""
-        base, models = self.symbols.scope.path if kind in {"plain", "traced", "maker"} else self.base, dict(self.models)
+        base, models = (
+            self.symbols.scope.path if kind in {"plain", "traced", "jax", "maker"} else self.base,
+            dict(self.models),
+        )
         self.frames.append(Frame(kind, dict(self.symbols.names), base, argument, held))
         yield
         self.frames.pop()

@@ -94,7 +94,7 @@ def recast(nnx: "NNX", step: Step, code: str, **fills: Fill) -> None:
 
 LACKS = (
     Lack("shard", inside_function, ONCE),
-    *(Lack(verb, lambda nnx, _: nnx.inside("traced", "loss", "tensor"),
+    *(Lack(verb, lambda nnx, _: nnx.inside("traced", "jax", "loss", "tensor"),
         "A function that is traced has no values that could be saved: it saves nothing itself.") for verb in ("save", "restore")),
     Lack("save", lambda nnx, step: step.only and nnx.way.get("save") == "pickle",
         "A pickle holds the whole module; a part of it is saved through its state."),

@@ -1,10 +1,11 @@
 """Flax NNX: functions, which take the state that they use, and loops and threads."""
 
+import ast
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Code, Effects, Fill, Lack, Names, Unsupported, expr, name
+from canireuse.emit import Code, Effects, Fill, Lack, Names, Unsupported, expr, name, statements
 from canireuse.program import Mode, Object
 from canireuse.spec.step import Step
 from canireuse.spec.vocabulary import Function, Invoke, Scan, Thread, walk
@@ -35,6 +36,8 @@ class Defined:
     makes: bool
     writes: bool
     maker: bool
+    #: what it returns beside its value, since `jax.jit` is given a copy of what it is called with
+    gives: list[str]
 
 
 def writes(nnx: "NNX", steps: Sequence[Step]) -> bool:
@@ -52,26 +55,37 @@ def function(nnx: "NNX", step: Function) -> None:
     before = {one for one in nnx.symbols.names if one not in step.takes}
     below = {one: dict(one.parts) for one in nnx.symbols.names["root"].walk()}
     counter, counted = f"traces_of_{step.function}", step.function in nnx.facts.counted
-    with nnx.apart() as body, nnx.frame("maker" if maker else "traced" if traced else "plain"):
+    kind = "maker" if maker else "jax" if step.traced == "plain" else "traced" if traced else "plain"
+    with nnx.apart() as body, nnx.frame(kind):
         if counted:
             nnx.emit("$counter.append('traced')", counter=counter)
         nnx.steps(step.steps)
-        if step.returns:
+        value = [nnx.expression(step.returns)] if step.returns and step.traced == "plain" else []
+        if step.returns and not value:
             answer(nnx, step.returns, traced=traced)
     for found, parts in below.items():
         found.parts = parts  # what is written has not run
     again = [one for one in learning.rebound(body, step.steps, step.takes) if one in before]
-    used = [one for one in (*Names(body).free, *again) if nnx.is_state(one) and one not in step.takes]
+    free = Names([*body, *map(ast.Expr, value)]).free
+    used = [one for one in (*free, *again) if nnx.is_state(one) and one not in step.takes]
     takes = used if traced or step.function in nnx.facts.transformed else [one for one in used if one == "root"]
     takes.sort(key=lambda one: one == "optimizer" or one in nnx.optimizers)  # what is trained, then its optimizer
     if counted:
         nnx.idiom("JAX has no public count of traces: a line of Python in the body runs once for each trace.")
         nnx.emit("$counter = []", counter=counter)
     given = [*takes, *step.takes, *((one, name(one)) for one in again if one not in takes)]
-    code = "@nnx.jit\ndef $f($*given):\n    $*body" if traced else "def $f($*given):\n    $*body"
-    nnx.emit(code, f=step.function, given=given, body=body)
+    gives = takes if step.traced == "plain" and writes(nnx, step.steps) else []
+    if value or gives:
+        body += statements("return $value", value=together([*value, *map(name, gives)]))
+    jit = "@jax.jit\n" if step.traced == "plain" else "@nnx.jit\n" if traced else ""
+    nnx.emit(jit + "def $f($*given):\n    $*body", f=step.function, given=given, body=body)
     makes = not maker and any(one.verb in MAKING for one in step.steps)
-    nnx.defined[step.function] = Defined(takes, traced, makes, writes(nnx, step.steps), maker)
+    nnx.defined[step.function] = Defined(takes, traced, makes, writes(nnx, step.steps), maker, gives)
+
+
+def together(values: list[ast.expr]) -> ast.expr:
+    """Return one value, or several as a tuple."""
+    return values[0] if len(values) == 1 else ast.Tuple(values, ast.Load())
 
 
 def answer(nnx: "NNX", returns: str, *, traced: bool) -> None:
@@ -96,7 +110,13 @@ def invoke(nnx: "NNX", step: Invoke) -> None:
     """Call a function with the state it takes."""
     given = [*state_given(nnx, step.invoke), *(nnx.new_value(value) for value in step.given)]
     code = "nnx.eval_shape($f, $*given)" if step.abstract else "$f($*given)"
-    nnx.bind(step.as_, expr(code, f=step.invoke, given=given))
+    called = expr(code, f=step.invoke, given=given)
+    if gives := nnx.defined[step.invoke].gives:
+        made = nnx.symbols.names[step.invoke].made
+        answered = [name(step.as_ or "_")] if isinstance(made, Function) and made.returns else []
+        nnx.emit("$to = $called", to=together([*answered, *map(nnx.place, gives)]), called=called)
+        return
+    nnx.bind(step.as_, called)
 
 
 def returned(nnx: "NNX", step: Invoke | Thread) -> None:

@@ -115,10 +115,12 @@ def gradient(nnx: "NNX", step: Gradient) -> None:
         return
     argument, owner = held(nnx, {found: None}, [step.wrt], step.steps, [step.of, step.wrt], bare=found.trainable)
     takes = [nnx.place(one) for one in loss(nnx, step.steps, step.of, argument, owner)]
-    grads = expr("nnx.grad($loss)($*takes)", loss=expr("nnx.remat(loss)" if step.remat else "loss"), takes=takes)
+    library = "jax" if nnx.inside("jax") else "nnx"
+    remat = f"{'jax.checkpoint' if library == 'jax' else 'nnx.remat'}(loss)"
+    grads = expr(f"{library}.grad($loss)($*takes)", loss=expr(remat if step.remat else "loss"), takes=takes)
     first, *rest = step.wrt.split(".")
     route = tuple(rest) if first == argument else through(nnx.symbols, owner, step.wrt) or ()
-    if is_tied(owner, found):
+    if is_tied(owner, found) and library == "nnx":
         nnx.idiom(
             "`nnx.grad` lists a shared variable under one of its paths; merging puts the gradient under all of them."
         )

@@ -22,9 +22,10 @@ class Function(Block):
     binds = "function"
     bound_by = "function"
     function: Name
-    traced: bool | Literal["usual"] = Field(
+    traced: bool | Literal["usual", "plain"] = Field(
         False,  # noqa: FBT003
-        description="Whether the framework traces or compiles it; `usual`: as its users do with what runs often.",
+        description="Whether the framework traces or compiles it; `usual`: as its users do with what runs often; "
+        "`plain`: by the transformation of arrays below the library of modules, where that has one of its own.",
     )
     template: bool = Field(False, description="Later calls find by name what the first one made.")  # noqa: FBT003
     takes: list[Name] = []
