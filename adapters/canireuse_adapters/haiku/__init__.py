@@ -13,6 +13,7 @@ from canireuse.spec.model import Spec
 from canireuse.spec.step import Drawn, Step
 from canireuse.spec.vocabulary import (
     Expect,
+    Function,
     Get,
     Initialize,
     Invoke,
@@ -120,7 +121,13 @@ class Haiku(Jax):
     def ways_of(cls, spec: Spec) -> list[dict[str, str]]:
         """Return the ways of a spec: what layers of one name, or of none, are called depends on which of them stand in one function."""
         ways = super().ways_of(spec)
-        names = [step.name for step in walk(spec.steps) if isinstance(step, Layer)]
+        own = [
+            one
+            for step in walk(spec.steps)
+            if isinstance(step, Function) and functions.is_forward(step)
+            for one in step.steps
+        ]
+        names = [step.name for step in walk(spec.steps) if isinstance(step, Layer) and step not in own]
         if len({*names}) < len(names):
             ways = [{**way, "layer": one} for way in ways for one in ("one-transform", "transforms-apart")]
         return ways

@@ -29,7 +29,7 @@ class Known:
 
     #: its name in the script
     word: str
-    #: body: called inside transformed functions; transformed: by itself; builder: makes a model; step: of training; plain; built; net
+    #: body: called inside transformed functions; transformed: by itself; builder: makes a model; step: of training; forward: makes layers and calls them; plain; built; net
     kind: str
     step: Function | None = None
     stateful: bool = False

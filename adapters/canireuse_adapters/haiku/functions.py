@@ -45,7 +45,9 @@ def function(haiku: "Haiku", step: Function) -> None:
     """Define a function: one that gets variables is transformed, or called inside one that is."""
     inside = list(walk(step.steps))
     found = haiku.symbols.names.get(step.returns or "")
-    if any(isinstance(one, Layer | Module) for one in step.steps):
+    if is_forward(step):
+        forward(haiku, step)
+    elif any(isinstance(one, Layer | Module) for one in step.steps):
         builder(haiku, step)
     elif not any(isinstance(one, Get | Variable) for one in inside):
         *before, last = step.steps or [step]
@@ -145,6 +147,30 @@ def training_step(haiku: "Haiku", step: Function) -> None:
     define(haiku, known, frame.body)
 
 
+def is_forward(step: Function) -> bool:
+    """Return whether a function makes layers and calls them, as most code of Haiku does."""
+    made = {one.as_ for one in step.steps if isinstance(one, Layer) and one.layer == "dense"}
+    called = {one.call for one in step.steps if isinstance(one, Call) and not one.given}
+    return bool(called) and called == made and all(isinstance(one, Layer | Call) for one in step.steps)
+
+
+def forward(haiku: "Haiku", step: Function) -> None:
+    """Write a transformed function that makes its layers where it calls them, under the names that they get there."""
+    word = haiku.function_name(step.function, own=True)
+    body: Body = []
+    for one in step.steps:
+        if isinstance(one, Layer):
+            made, _ = layers.constructed(haiku, one)
+            assert isinstance(made, ast.Call)
+            made.keywords += [ast.keyword("name", text(one.name))] if one.name else []
+            body += statements("$to = $made", to=one.as_, made=made)
+        elif isinstance(one, Call):
+            body += statements("$to = $layer($on)", to=one.as_, layer=one.call, on=haiku.expression(one.on))
+    body += returned(haiku, step)
+    haiku.body += haiku.transformed(word, body, takes=step.takes, stateful=False)
+    haiku.defined[step.function] = Known(word, "forward", step)
+
+
 def builder(haiku: "Haiku", step: Function) -> None:
     """Write a function that makes a model: a transformed one, of which each `init` makes another tree."""
     if step.traced or step.takes or not all(isinstance(one, Layer | Module | Wrap | Tie) for one in step.steps):
@@ -203,6 +229,11 @@ def invoke(haiku: "Haiku", step: Invoke) -> None:
         if step.abstract and isinstance(made, ast.Call):
             made = expr("jax.eval_shape($function, $*given)", function=made.func, given=made.args)
         checkpoints.made(haiku, step.as_, known, made)
+    elif known.kind == "forward":
+        if "params" not in haiku.frames[0].bound:
+            made = expr("$word.init($key, $*given)", word=known.word, key=haiku.key(), given=given)
+            haiku.body += haiku.initialised(made, stateful=False)
+        haiku.bind_here(step.as_, expr("$word.apply(params, None, $*given)", word=known.word, given=given))
     elif known.kind in {"step", "plain"}:
         results(
             haiku, known, step.as_, expr("$word($*taken)", word=known.word, taken=[*map(name, known.takes), *given])
