@@ -120,7 +120,9 @@ def define(
     tree.paths = {one: plan.path(one) for one in plan.places if one.is_owner}
     tree.written()
     linen.trees = [*(one for one in linen.trees if one is not tree), tree]
-    linen.bind(tree.module, writer.constructed(root, root))
+    made = writer.constructed(root, root)
+    tree.made = made if isinstance(made, ast.Call) else None
+    linen.bind(tree.module, made)
     held = {one: values[one] for one in tree.entries if one in values}
     if len(held) < len(tree.entries):
         to = linen.fresh(f"initial_{tree.name}") if old else tree.name

@@ -330,13 +330,14 @@ class Writer:
                 )
         return statements("def setup(self):\n    $*body", body=body) if body else []
 
-    def in_one_pass(self, owner: Object) -> Body:
-        """Return the `__call__` of a class that makes its layers where it calls them, under the names that the spec gives them."""
+    def in_one_pass(self, owner: Object, kind: str = "$kind") -> Body:
+        """Return the `__call__` of a class that makes its layers where it calls them, under the names that the spec gives them, each of a class or of what is made of one."""
         around = inputs_of(owner)
         on, body = around[0].argument, Body()
         for member in owner.parts.values():
             assert isinstance(member.made, Layer)
             layer = made(member.made, self.linen.initializer)
+            layer.func = expr(kind, kind=layer.func)
             layer.keywords += [ast.keyword("name", ast.Constant(member.made.name))] if member.made.name else []
             body += statements("$on = $layer($on)", layer=layer, on=on)
         taken = ["self", *(one.argument for one in around)]

@@ -34,6 +34,8 @@ class Tree:
     #: where the module was bound to what the tree holds now
     bound_in: Body | None = None
 
+    #: the code that made the module last
+    made: ast.Call | None = None
     #: in a loss, to which the module is lent with what the tree holds: whether it is asked for
     lent: bool | None = None
     #: passes that have bound what the tree holds now

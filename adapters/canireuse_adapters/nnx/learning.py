@@ -129,8 +129,8 @@ def gradient(nnx: "NNX", step: Gradient) -> None:
     around, part = nnx.symbols.above(step.wrt)
     # a gradient has the metadata of its variable, so that a hook on reading would be run on it too
     hooked = around is not None and around.slot(part).reads
-    code = "$to = $at.get_raw_value()" if hooked else "$to = $at[...]"
-    nnx.emit(code, to=step.gradient, at=attribute(grads, owner.spelled(route)))
+    read = "$to = $at.get_raw_value()" if hooked else "$to = $at[...]"
+    nnx.emit(read, to=step.gradient, at=attribute(grads, owner.spelled(route)))
 
 
 def is_tied(owner: Object, found: Object) -> bool:

@@ -73,6 +73,7 @@ EXAMPLES = [
     f"[{NET}, {{save: net, to: kept}}, {{restore: net, from: kept}}]",
     f"[{LAYER}, {{reparametrize: fc.kernel, times: 2}}]",
     f"[{NET}, {{quantize: net, as: small}}]",
+    f"[{NET}, {{remat: net, on: [[1.0]], as: out}}]",
     f"[{VARIABLE}, {{gradient: slope, of: sum(y), wrt: v, steps: [{{compute: y = v * 2.0}}]}}]",
     f"[{VARIABLE}, {{train: sgd, minimize: sum(v), wrt: [v]}}]",
     f"[{NET}, {{train: adam, minimize: sum(y), wrt: net, steps: [{{call: net, on: [[1.0]], as: y}}]}}]",
