@@ -29,7 +29,7 @@ EAGER_LACKS = (
          "In eager mode an optimizer cannot name the slots of a variable in parts, and fails."),
 )  # fmt: skip
 IN_GRAPH_LACKS = (
-    Lack("gradient", lambda _, step: step.remat and any(inner.verb == "assign" for inner in walk(step.steps)),
+    Lack("gradient", lambda _, step: step.remat and any(inner.verb == "assign" or getattr(inner, "training", False) for inner in walk(step.steps)),
          "In a graph a write inside `tf.recompute_grad` is an operation that nothing runs; hand it out of the function and run it once."),
     *(Lack(verb, lambda tf1, step: tf1.inside and step.times > 1,
            "Operations of a traced function are built one by one; take one step a call.") for verb in ("train", "update")),
