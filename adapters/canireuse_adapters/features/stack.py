@@ -50,7 +50,7 @@ class $word(nn.Module):
         outputs, _ = again(self.block, inputs, None)
         return outputs
 """
-VARIABLES = {
+VARIABLES: dict[str, dict[str, object]] = {
     "broadcast": {"variable_broadcast": "params", "split_rngs": {"params": False}},
     "axes": {"variable_axes": {"params": 0}, "split_rngs": {"params": True}},
 }
