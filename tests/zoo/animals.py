@@ -72,8 +72,9 @@ ANIMALS = {
         gives_nothing="GivesNothing",
         stops_at_frozen="StopsAtFrozen",
         ties_any_shape="TiesAnyShape",
+        computes_with_start="ComputesWithStart",
     ),
-    **zoo("layers", "shares", shares_equal_layers="NumbersEqualLayers"),
+    **zoo("layers", "shares", shares_equal_layers="EqualIsOne"),
     **zoo(
         "state",
         "else",
@@ -86,9 +87,11 @@ ANIMALS = {
         one_dtype="OneDtype",
         restores_what_fits="RestoresWhatFits",
         restores_nothing="RestoresNothing",
-        saves_live="SavesLive",
+        adds_in_place="AddsInPlace",
+        initializes_backwards="InitializesBackwards",
         loses_shards="SharesLayout",
     ),
+    **zoo("state", "shares", saves_live="SavesLive", starts_live="StartsLive", assigns_links="AssignsLinks"),
     **zoo(
         "learning",
         "else",

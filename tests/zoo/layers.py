@@ -16,10 +16,11 @@ class AnewLayer(Layer):
     """A layer that is built at every call."""
 
     def __call__(self, value):
-        if self.__dict__.get("called"):
-            for place, cell in self.held.items():
-                self.held[place] = fresh(cell) if isinstance(cell, Cell) else cell
-        self.__dict__["called"] = True
+        calls = self.__dict__["calls"] = self.__dict__.get("calls", 0) + 1
+        if calls > 1:
+            for place in ("kernel", "bias"):
+                if isinstance(cell := self.held.get(place), Cell):
+                    self.held[f"{place}_{calls}"], self.held[place] = cell, fresh(cell)
         return super().__call__(value)
 
 
@@ -98,8 +99,8 @@ class Yielding(Layer):
         self.give_up(old)
 
 
-class NumbersEqualLayers(Model):
-    """Gives layers of one name the variables of the first."""
+class EqualIsOne(Model):
+    """Takes layers that are defined alike for one."""
 
     def layer(self, kind, name, *given, **more):
         made = super().layer(kind, name, *given, **more)
@@ -108,3 +109,25 @@ class NumbersEqualLayers(Model):
             for one in self.now.layers
             if one.__dict__["name"] == made.__dict__["name"] and one.wanted == made.wanted
         )
+
+
+class ComputesWithStart(Model):
+    """Computes in layers with the values that their variables had at first."""
+
+    def layer(self, *given, **more):
+        return of_kind(super().layer(*given, **more), Deaf)
+
+
+class Deaf(Layer):
+    """A layer that does not see what is written into its variables."""
+
+    def __call__(self, value):
+        self.build()
+        held = dict(self.held)
+        self.held.update(
+            {place: tape.constant(cell.draw().tolist()) for place, cell in held.items() if isinstance(cell, Cell)}
+        )
+        try:
+            return super().__call__(value)
+        finally:
+            self.held.update(held)

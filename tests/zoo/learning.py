@@ -1,4 +1,4 @@
-"""Backends that learn wrongly: their optimizers forget, are one, or train what they were not given."""
+"""Backends that learn wrongly: optimizers forget, are one, or train what they were not given; no gradient is stopped."""
 
 from canireuse.contract import Model, tape
 from canireuse.contract.learning import Optimizer

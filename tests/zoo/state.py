@@ -159,3 +159,57 @@ class SharesLayout(Model):
         for cell in cells_of(owner, build=True):
             cell.assign(cell.forward().map(lambda number: 0 * number).tolist())
         return owner
+
+
+class StartsLive(Model):
+    """Makes a view of what a variable starts from, and no variable of its own."""
+
+    def variable(self, name, init=0.0, **given):
+        made = super().variable(name, init, **given)
+        if isinstance(init, tape.Tensor):
+            made.forward = lambda: tape.evaluate(init)
+        return made
+
+
+class Following(Cell):
+    """A cell that is worth what was assigned to it, now and later."""
+
+    def assign(self, value):
+        super().assign(value)
+        self.follows = value if isinstance(value, Cell) and value is not self else None
+
+    def forward(self):
+        return self.follows.forward() if getattr(self, "follows", None) else super().forward()
+
+
+class AssignsLinks(Odd):
+    """Goes on following a variable whose value was assigned."""
+
+    kind = Following
+
+
+class Growing(Cell):
+    """A cell to which is added in place."""
+
+    def __add__(self, other):
+        total = super().__add__(other)
+        if total.shape == self.shape:
+            self.assign(tape.constant(tape.evaluate(total).tolist()))
+        return total
+
+
+class AddsInPlace(Odd):
+    """Writes the sum into the variable to which something is added."""
+
+    kind = Growing
+
+
+class InitializesBackwards(Model):
+    """Initializes variables from the last to the first."""
+
+    def initialize(self):
+        self.now.cells.reverse()
+        try:
+            super().initialize()
+        finally:
+            self.now.cells.reverse()

@@ -1,11 +1,16 @@
 """Which spec notices which animal: an animal that nothing notices, or that only breaks, is none."""
 
+from pathlib import Path
+
 import pytest
+import yaml
 
 from canireuse.contract import Model, tape
 from tests.zoo import matrix
 from tests.zoo.animals import ANIMALS, Animal
 
+#: specs that no animal fails -> why they are controls
+CONTROLS = yaml.safe_load((Path(__file__).parent / "controls.yaml").read_text(encoding="utf-8"))
 SHARES = """
 steps:
   - {variable: w, init: 1.0, as: w}
@@ -21,6 +26,13 @@ def noticed():
 
 def test_every_animal_is_noticed_by_a_spec(noticed):
     assert {animal for animals in noticed.values() for animal in animals} == {*ANIMALS}
+
+
+def test_every_spec_notices_an_animal_or_says_why_it_is_a_control(noticed):
+    silent = {spec for spec, animals in noticed.items() if not animals}
+    assert silent == {*CONTROLS}
+    assert len(silent) < 0.05 * len(noticed)
+    assert all(len(why) > 30 for why in CONTROLS.values())
 
 
 def test_an_animal_whose_script_raises_errors_of_python_is_refused(load_spec):

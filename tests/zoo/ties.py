@@ -4,7 +4,7 @@ from canireuse.contract import Model
 from canireuse.contract.arrays import Array
 from canireuse.contract.graphs import Cell
 from canireuse.contract.learning import Optimizer
-from canireuse.contract.ownership import Layer, Module, Owner, cells_of
+from canireuse.contract.ownership import Layer, Module, Owner, cells_of, clone
 
 
 class SecondParameter(Cell):
@@ -31,12 +31,17 @@ class SecondParameter(Cell):
 
 
 def regrouped(owner, again, seen=None):
-    """Put something else wherever in an owner a variable stands that was seen before: `again` is given it, and returns that."""
+    """Put something else wherever in an owner a variable stands that was seen before: `again` is given it, and returns that.
+
+    An owner that stands in a second place is there another owner.
+    """
     seen = [] if seen is None else seen
     owner.build()
     for place, held in owner.held.items():
         if isinstance(held, Owner):
-            regrouped(held, again, seen)
+            inner = clone(held, lambda cell: cell) if held in seen else held
+            seen.append(inner)
+            owner.held[place] = regrouped(inner, again, seen)
         elif held in seen:
             owner.held[place] = again(held)
         else:
