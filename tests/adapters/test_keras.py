@@ -125,7 +125,7 @@ SAYS = {
   - {cast: pair, to: float16, as: half}
   - {expect: half, dtype: half.one.kernel, is: float16}
   - {expect: shared, same: [half.one.kernel, half.two.kernel]}
-  - {expect: counted-once, trainable: 2, inside: half}
+  - {expect: counted-once, trainable: 1, inside: half}
   - {quantize: pair, as: small}
   - {expect: small, dtype: small.two.kernel, is: int8}""",
     "layers that wait": """

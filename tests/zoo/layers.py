@@ -19,8 +19,8 @@ class AnewLayer(Layer):
         calls = self.__dict__["calls"] = self.__dict__.get("calls", 0) + 1
         if calls > 1:
             for place in ("kernel", "bias"):
-                if isinstance(cell := self.held.get(place), Cell):
-                    self.held[f"{place}_{calls}"], self.held[place] = cell, fresh(cell)
+                if isinstance(cell := self._held.get(place), Cell):
+                    self._held[f"{place}_{calls}"], self._held[place] = cell, fresh(cell)
         return super().__call__(value)
 
 
@@ -50,7 +50,7 @@ class KeepsGivenValues(Model):
     """Writes the values that a call is given into the layer."""
 
     def given(self, owner, values):
-        cells = {path.replace("/", "."): cell for path, cell in owner.paths()}
+        cells = {path.replace("/", "."): cell for path, cell in owner._paths()}
         answer = super().given(owner, values)
         for path, value in values.items():
             cells[path].assign(value)
@@ -95,8 +95,8 @@ class Yielding(Layer):
 
     def __setattr__(self, place, value):
         old = getattr(self, place)
-        self.held[place] = value
-        self.give_up(old)
+        self._held[place] = value
+        self._give_up(old)
 
 
 class EqualIsOne(Model):
@@ -122,12 +122,12 @@ class Deaf(Layer):
     """A layer that does not see what is written into its variables."""
 
     def __call__(self, value):
-        self.build()
-        held = dict(self.held)
-        self.held.update(
+        self._build()
+        held = dict(self._held)
+        self._held.update(
             {place: tape.constant(cell.draw().tolist()) for place, cell in held.items() if isinstance(cell, Cell)}
         )
         try:
             return super().__call__(value)
         finally:
-            self.held.update(held)
+            self._held.update(held)

@@ -121,7 +121,7 @@ class RestoresWhatFits(Model):
 
     def fitting(self, owner, saved):
         """Return the saved values that fit."""
-        return {path: saved[path] for path, cell in owner.paths() if path in saved and saved[path].shape == cell.shape}
+        return {path: saved[path] for path, cell in owner._paths() if path in saved and saved[path].shape == cell.shape}
 
 
 class RestoresNothing(Model):
@@ -143,7 +143,7 @@ class Live(dict):
 
     def __init__(self, owner, saved):
         super().__init__(saved)
-        self.cells = dict(owner.paths())
+        self.cells = dict(owner._paths())
 
     def __getitem__(self, path):
         return self.cells[path].forward()

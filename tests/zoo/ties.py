@@ -36,14 +36,14 @@ def regrouped(owner, again, seen=None):
     An owner that stands in a second place is there another owner.
     """
     seen = [] if seen is None else seen
-    owner.build()
-    for place, held in owner.held.items():
+    owner._build()
+    for place, held in owner._held.items():
         if isinstance(held, Owner):
             inner = clone(held, lambda cell: cell) if held in seen else held
             seen.append(inner)
-            owner.held[place] = regrouped(inner, again, seen)
+            owner._held[place] = regrouped(inner, again, seen)
         elif held in seen:
-            owner.held[place] = again(held)
+            owner._held[place] = again(held)
         else:
             seen.append(held)
     return owner
@@ -153,12 +153,12 @@ class MergesMembers(Model):
 
 def merged(owner, by_shape):
     """Put the first variable of each shape in every place of that shape."""
-    owner.build()
-    for place, held in owner.held.items():
+    owner._build()
+    for place, held in owner._held.items():
         if isinstance(held, Owner):
             merged(held, by_shape)
         else:
-            owner.held[place] = by_shape.setdefault((held.shape, held.dtype), held)
+            owner._held[place] = by_shape.setdefault((held.shape, held.dtype), held)
     return owner
 
 
@@ -178,7 +178,7 @@ class HalfStep(Optimizer):
 
 def paths_of(owner):
     """Return the variables of an owner, one as often as it has names there."""
-    return [cell for _, cell in owner.paths()] if isinstance(owner, Owner) else [owner]
+    return [cell for _, cell in owner._paths()] if isinstance(owner, Owner) else [owner]
 
 
 def part(slope: Array, count: int) -> Array:

@@ -18,8 +18,8 @@ class Untying(Model):
         super().restore(self.untied(owner), saved, partial)
 
     def untied(self, owner):
-        for place, held in owner.held.items():
-            owner.held[place] = self._twin(held)
+        for place, held in owner._held.items():
+            owner._held[place] = self._twin(held)
         return owner
 
 
@@ -28,7 +28,7 @@ class Lasting(Optimizer):
 
     def __init__(self, model, kind, over, *rest):
         super().__init__(model, kind, over, *rest)
-        self.cells = list(over) if isinstance(over, list) else [cell for _, cell in over.paths()]
+        self.cells = list(over) if isinstance(over, list) else [cell for _, cell in over._paths()]
 
 
 class SteppingTwice(Model):

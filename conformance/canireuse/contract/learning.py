@@ -125,20 +125,22 @@ class Learning:
         cell.hooks.append(times)
 
     def average(self, owner, decay):
-        """Return a copy of an owner that keeps moving averages of its variables."""
+        """Return a copy of an owner that keeps moving averages of its variables; one without a value yet begins at its initial value."""
         twins = {}
 
         def twin(cell):
-            twins[cell] = self._twin(cell)
-            return twins[cell]
+            made = twins[cell] = self._twin(cell)
+            if made not in made.session().values:
+                made.initialize()
+            return made
 
         copied = clone(owner, twin)
-        copied.__dict__["averages"] = decay, twins
+        copied.__dict__["_averages"] = decay, twins
         return copied
 
     def track(self, average):
         """Move each average once towards what its variable holds."""
-        decay, twins = average.__dict__["averages"]
+        decay, twins = average.__dict__["_averages"]
         for cell, twin in twins.items():
             twin.assign(
                 twin.forward().map(lambda kept, held: decay * kept + (1 - decay) * held, cell.forward()).tolist()

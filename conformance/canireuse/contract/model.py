@@ -196,7 +196,7 @@ class Model(Learning):
     def initialize(self):
         """Give every variable of the graph its initial value in this session, whatever it holds; layers have theirs made first."""
         for layer in self.now.layers:
-            layer.build()
+            layer._build()
         for cell in self.now.cells:
             cell.initialize()
 
@@ -235,7 +235,7 @@ class Model(Learning):
     def replace(self, owner, place, by):
         """Put something else in a member's place."""
         getattr(owner, place)
-        owner.held[place] = by
+        owner._held[place] = by
 
     def traced(self, function):
         """Return a function as it is: that it is traced changes nothing of what it does."""
@@ -254,7 +254,7 @@ class Model(Learning):
 
     def given(self, owner, values):
         """Return the owner as it computes with other values, by their paths; the owner itself stays as it is."""
-        cells = {path.replace("/", "."): cell for path, cell in owner.paths()}
+        cells = {path.replace("/", "."): cell for path, cell in owner._paths()}
         for path in values:
             if path not in cells:
                 raise NotFound(f"{path} is given a value", f"one of {', '.join(cells)}", "name a path in the owner")
@@ -266,13 +266,13 @@ class Model(Learning):
         wanted = [place.replace(".", "/") for place in only]
         return {
             path: cell.forward()
-            for path, cell in owner.paths()
+            for path, cell in owner._paths()
             if not only or any(path == place or path.startswith(place + "/") for place in wanted)
         }
 
     def restore(self, owner, saved, partial=False):
         """Write saved values into the variables that are there, so that ties stay what they are."""
-        for path, cell in owner.paths():
+        for path, cell in owner._paths():
             if path in saved:
                 cell.assign(saved[path].tolist())
             elif not partial:
@@ -320,13 +320,13 @@ class Model(Learning):
         if inside is None or isinstance(inside, Scope):
             return sorted(cell.name for cell in self.variables(inside))
         first = {}
-        for path, cell in inside.paths():
+        for path, cell in inside._paths():
             first.setdefault(cell, path)
         return sorted(first.values())
 
     def paths(self, cell, inside):
         """Return every path under which a layer or module holds a variable, sorted."""
-        return sorted(path for path, one in inside.paths() if one is cell)
+        return sorted(path for path, one in inside._paths() if one is cell)
 
     def elements(self, owner):
         """Return how many numbers the variables of a layer or module hold, each variable once."""

@@ -12,18 +12,18 @@ class Owner:
     """Something that holds variables and other owners in named places."""
 
     def __init__(self, held):
-        object.__setattr__(self, "held", held)
+        object.__setattr__(self, "_held", held)
 
-    def build(self):
+    def _build(self):
         """Make the variables that are still to be made."""
 
     def __getattr__(self, place):
         if place.startswith("__"):
             raise AttributeError(place)
-        self.build()
-        if place not in self.held:
-            raise NotFound(f"the place {place!r} is looked up", f"one of {', '.join(self.held)}", "correct it")
-        return self.held[place]
+        self._build()
+        if place not in self._held:
+            raise NotFound(f"the place {place!r} is looked up", f"one of {', '.join(self._held)}", "correct it")
+        return self._held[place]
 
     def __setattr__(self, place, value):
         old = getattr(self, place)
@@ -31,19 +31,19 @@ class Owner:
             raise ShapeMismatch(
                 f"another shape is tied to {place!r}", "that of what it holds", "tie variables of one shape"
             )
-        self.held[place] = value
-        self.give_up(old)
+        self._held[place] = value
+        self._give_up(old)
 
-    def give_up(self, old):
+    def _give_up(self, old):
         """Let go of what a place held before it was tied."""
 
-    def paths(self):
+    def _paths(self):
         """Return every variable with its path; one that is reached twice has two."""
-        self.build()
+        self._build()
         found = []
-        for place, value in self.held.items():
+        for place, value in self._held.items():
             if isinstance(value, Owner):
-                found += [(f"{place}/{path}", cell) for path, cell in value.paths()]
+                found += [(f"{place}/{path}", cell) for path, cell in value._paths()]
             else:
                 found.append((place, value))
         return found
@@ -61,33 +61,33 @@ class Layer(Owner):
             model=model, kind=kind, name=name or kind, wanted=wanted, trainable=trainable, penalty=penalty, made=[]
         )
 
-    def build(self):
+    def _build(self):
         """Make kernel and bias, unless they are there."""
         if self.made:
             return
         with self.model.scope(self.name, unique=True):
             for place, (shape, init) in self.wanted.items():
-                self.held[place] = self.model.get(
+                self._held[place] = self.model.get(
                     place,
                     None if isinstance(init, list) else shape,
                     init=init,
                     trainable=self.trainable,
                     penalty=self.penalty if place == "kernel" else None,
                 )
-        self.made.extend(self.held.values())
+        self.made.extend(self._held.values())
 
-    def give_up(self, old):
+    def _give_up(self, old):
         """Drop a variable that this layer made and holds nowhere any more."""
-        if old in self.made and old not in self.held.values():
+        if old in self.made and old not in self._held.values():
             old.graph.cells.remove(old)
 
     def __call__(self, value):
         """Return the layer's answer to an input."""
-        self.build()
+        self._build()
         if self.kind == "embedding":
-            return tape.gather(self.held["kernel"], value)
-        answer = tape.tensor(value) @ self.held["kernel"]
-        return answer + self.held["bias"] if "bias" in self.held else answer
+            return tape.gather(self._held["kernel"], value)
+        answer = tape.tensor(value) @ self._held["kernel"]
+        return answer + self._held["bias"] if "bias" in self._held else answer
 
 
 class Module(Owner):
@@ -95,7 +95,7 @@ class Module(Owner):
 
     def __call__(self, value):
         """Return what the last member makes of what the one before made."""
-        for place, member in self.held.items():
+        for place, member in self._held.items():
             if not isinstance(member, Owner):
                 raise BadArgument(f"the member {place!r} is called", "a layer or module", "call what can be called")
             value = member(value)
@@ -107,9 +107,9 @@ def cells_of(owner, build=False):
     if not isinstance(owner, Owner):
         return [owner]
     if build:
-        owner.build()
+        owner._build()
     found = []
-    for value in owner.held.values():
+    for value in owner._held.values():
         found += cells_of(value, build)
     return list(dict.fromkeys(found))
 
@@ -121,12 +121,12 @@ def clone(owner, twin, memory=None, deep=True):
         if not isinstance(owner, Owner):
             memory[owner] = twin(owner)
         else:
-            owner.build()
+            owner._build()
             memory[owner] = copied = object.__new__(type(owner))
             copied.__dict__.update(owner.__dict__)
-            copied.__dict__["held"] = {
-                place: clone(value, twin, memory) if deep else value for place, value in owner.held.items()
+            copied.__dict__["_held"] = {
+                place: clone(value, twin, memory) if deep else value for place, value in owner._held.items()
             }
             if "made" in owner.__dict__:
-                copied.__dict__["made"] = list(copied.held.values())
+                copied.__dict__["made"] = list(copied._held.values())
     return memory[owner]

@@ -3,7 +3,7 @@
 import pytest
 
 from canireuse.contract import Model, tape
-from canireuse.contract.refusals import NotTrainable
+from canireuse.contract.refusals import NotTrainable, Uninitialized
 
 
 @pytest.fixture
@@ -75,6 +75,16 @@ def test_an_average_keeps_the_tie_and_moves_once(model):
     assert model.value(average.a) == [2.0]
     assert average.a is average.b
     assert average.a is not w
+
+
+def test_an_average_of_what_has_no_value_yet_begins_at_its_initial_value():
+    model = Model()
+    model.initialize()
+    layer = model.layer("dense", "late", inputs=1, units=1, kernel=2.0)
+    average = model.average(layer, 0.5)
+    assert model.value(average.kernel) == [[2.0]]
+    with pytest.raises(Uninitialized):
+        model.value(layer.kernel)
 
 
 def test_no_gradient_goes_through_a_stop(model):

@@ -39,7 +39,7 @@ def test_layers_of_one_name_have_scopes_of_their_own(model):
     late([[1.0]])
     assert "d_3/kernel" in model.names()
     with model.scope("b", reuse=True), pytest.raises(NotFound):
-        model.layer("dense", "d", inputs=1, units=1).build()
+        model.layer("dense", "d", inputs=1, units=1)._build()
 
 
 def test_a_tie_is_one_variable(model):
@@ -211,3 +211,14 @@ def test_an_optimizer_over_a_layer_that_was_not_called_trains_its_variables(mode
     model.initialize()
     model.update(optimizer, lambda: tape.sum(layer.kernel))
     assert model.value(layer.kernel) == [[1.0]]
+
+
+@pytest.mark.parametrize("member", ["held", "build", "paths", "made", "averages", "give_up"])
+def test_a_member_may_have_any_name(model, member):
+    one, other = (model.variable(name, init=[number]) for name, number in (("a", 1.0), ("b", 2.0)))
+    inner = model.module(x=one)
+    net = model.module(**{member: inner})
+    model.replace(getattr(net, member), "x", other)
+    model.initialize()
+    assert model.value(getattr(net, member).x) == [2.0]
+    assert model.names(net) == [f"{member}/x"]
