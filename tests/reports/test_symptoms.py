@@ -101,3 +101,12 @@ def test_symptoms_are_read_without_javascript(visit):
     tab.click("#symptoms summary:has-text('Tied and shared')")
     tab.click("#symptoms summary:has-text('come loose')")
     assert "tie it again" in tab.locator("#symptoms .because:visible").inner_text()
+
+
+def test_an_address_that_names_no_framework_chooses_all(visit):
+    tab = visit("#?problem=generator&framework=torch")
+    tab.evaluate("location.hash = '#?problem=generator'")
+    tab.wait_for_timeout(300)
+    assert tab.locator("input[name=framework]:checked").get_attribute("value") == ""
+    assert tab.input_value("[name=problem]") == "generator"
+    assert tab.url.endswith("#?problem=generator")
