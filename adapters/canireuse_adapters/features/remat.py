@@ -29,6 +29,7 @@ class Remat(Step):
     expressions = ("on",)
     remat: Place
     on: Value = Field(description="The input: an expression, or its values.")
+    nested: bool = Field(default=False, description="By a backward pass inside the backward pass, for each call one.")
     as_: Name = Field(alias="as")
 
 
@@ -120,7 +121,7 @@ FEATURE = Feature(
         "torch": Tables(
             code={
                 "remat": lambda torch, step: called(
-                    torch, step, "torch.utils.checkpoint.checkpoint($function, $*given, use_reentrant=False)"
+                    torch, step, f"torch.utils.checkpoint.checkpoint($function, $*given, use_reentrant={step.nested})"
                 ),
             },
         ),

@@ -69,8 +69,8 @@ class Optimizer:
 
 def hooked(cell, slope):
     """Return a gradient as the hooks of its variable leave it; each runs once, on the sum over all uses."""
-    for times in cell.hooks:
-        slope = slope.map(lambda number, times=times: times * number)
+    for hook in cell.hooks:
+        slope = slope.map(hook)
     return slope
 
 
@@ -120,9 +120,9 @@ class Learning:
         for cell in cells_of(owner, build=True):
             cell.frozen = False
 
-    def hook(self, cell, times):
-        """Have each gradient of a variable multiplied on its way to an optimizer."""
-        cell.hooks.append(times)
+    def hook(self, cell, times=1.0, at_most=math.inf):
+        """Have each gradient of a variable multiplied, or cut down, on its way to an optimizer."""
+        cell.hooks.append(lambda number: min(times * number, at_most))
 
     def average(self, owner, decay):
         """Return a copy of an owner that keeps moving averages of its variables; one without a value yet begins at its initial value."""

@@ -28,6 +28,7 @@ OPTIONS: Mapping[str, frozenset[str]] = {
     "save": frozenset({"only"}),
     "restore": frozenset({"partial"}),
     "gradient": frozenset({"remat"}),
+    "remat": frozenset({"nested"}),
     "function": frozenset({"template"}),
     "invoke": frozenset({"abstract"}),
     "measure": frozenset({"fresh"}),

@@ -92,6 +92,7 @@ EXAMPLES = [
     f"[{NET}, {{average: net, as: mean}}]",
     f"[{NET}, {{average: net, as: mean}}, {{track: mean}}]",
     f"[{VARIABLE}, {{hook: v, times: 10}}]",
+    f"[{PAIR}, {{share_storage: net.second, of: net.first}}]",
     f"[{VARIABLE}, {{repeat: 2, steps: [{{read: v}}], raises: nothing, expect: accepted}}]",
     f"[{VARIABLE}, {{function: f, takes: [x, y], traced: usual, returns: x * v + y, steps: []}}]",
     f"[{FUNCTION}, {TENSOR}, {{invoke: f, given: [x * 2.0], as: y}}]",
