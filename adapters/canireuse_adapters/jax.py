@@ -28,6 +28,7 @@ MISSING = {
     "penalties": "JAX's module libraries collect no regularization terms: a loss adds them up itself.",
     "penalty": "JAX's module libraries collect no regularization terms: a loss adds them up itself.",
     "get.penalty": "No module library of JAX takes a regularizer with a variable: a loss adds its terms up itself.",
+    "layer.activity": "No layer of JAX's module libraries takes a regularizer of its output: a loss adds the term up itself.",
     "layer.penalty": "No layer of JAX's module libraries takes a regularizer: a loss adds its terms up itself.",
     "get.partitions": "JAX cuts no variable into parts that are variables: one array may be sharded over devices, see `shard`.",
     "get.asks": NAME_ALONE,

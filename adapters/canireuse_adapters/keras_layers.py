@@ -90,6 +90,8 @@ def construct(
     if step.penalty is not None:
         slot = LAYERS.get(step.layer, {}).get("kernel", Slot("kernel"))
         options[f"{slot.attribute}_regularizer"] = expr(f"{package}.regularizers.L2($x)", x=step.penalty)
+    if step.activity is not None:
+        options["activity_regularizer"] = expr(f"{package}.regularizers.L2($x)", x=step.activity)
     code = f"$as = {package}.layers.{CLASSES[step.layer]}({MADE[step.layer]}, $**options)"
     kernel, recurrent = initializer(step.kernel), initializer(step.recurrent)
     emitter.fill(code, step, kernel=kernel, recurrent=recurrent, options=options | last)

@@ -66,7 +66,13 @@ def tie_of(keras: "Keras", made: Step | None) -> Tie | None:
     """Return the tie by which a layer takes a variable of one before it, if nothing is asked of it until then."""
     steps = keras.facts.steps
     place = next((place for place, one in enumerate(steps) if one is made), None)
-    if place is None or not isinstance(made, Layer) or made.layer not in COMPUTES or made.penalty is not None:
+    if (
+        place is None
+        or not isinstance(made, Layer)
+        or made.layer not in COMPUTES
+        or made.penalty is not None
+        or made.activity is not None
+    ):
         return None
     for one in steps[place + 1 :]:
         if isinstance(one, Tie) and layer_of(keras, one.tie) is made:

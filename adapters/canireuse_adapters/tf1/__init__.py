@@ -55,6 +55,7 @@ ERRORS = {
     ),
 }  # fmt: skip
 MISSING = {
+    "layer.activity": "`tf1.get_variable` takes a regularizer of what it makes; of what a network returns, a user adds the term to the loss.",
     "call.given": "A network of TF1 reads the variables that were got when it was built; a custom getter can hand out other values there (`intercept`), a call cannot.",
     "paths": "A `tf.Module` lists each variable once, and has no public call for the other paths to it.",
 }

@@ -116,7 +116,7 @@ class TF2(Emitter):
         "module": ("keras-model", "tf-module"),
     }
     options = frozenset({
-        "layer.norm", "layer.cell", "layer.unnamed", "layer.shared_initializer", "layer.penalty", "call.given", "call.training", "copy.shallow",
+        "layer.norm", "layer.cell", "layer.unnamed", "layer.shared_initializer", "layer.penalty", "layer.activity", "call.given", "call.training", "copy.shallow",
         "save.only", "restore.partial", "gradient.remat", "invoke.abstract", "get.numbered", "get.shape_as", "get.uniform", "measure.fresh",
     })  # fmt: skip
     missing = {

@@ -44,7 +44,9 @@ LOCAL = {word: word for word in ("kernel", "bias", "name", "trainable", "inputs"
 def are_needed(tf: "TF2") -> bool:
     """Return whether layers are worded as classes on `tf.Module`: Keras lets no variable be put into one of its own."""
     layers = [step for step in tf.facts.steps if isinstance(step, Layer)]
-    is_plain = all(step.layer in {"dense", "embedding"} and step.penalty is None for step in layers)
+    is_plain = all(
+        step.layer in {"dense", "embedding"} and step.penalty is None and step.activity is None for step in layers
+    )
     is_keras = any(
         step.verb in {"wrap", "quantize", "cast"} or (isinstance(step, Call) and step.given) for step in tf.facts.steps
     )

@@ -104,7 +104,7 @@ class Torch(Emitter):
         "collection": NO_COLLECTIONS,
         **{f"{verb}.init": NO_DEFAULTS for verb in SCOPES},
         **{f"{verb}.dtype": NO_DTYPE for verb in SCOPES},
-        **dict.fromkeys((*(f"{verb}.penalty" for verb in (*SCOPES, "get", "layer")), "penalties", "penalty"), NO_PENALTIES),
+        **dict.fromkeys((*(f"{verb}.penalty" for verb in (*SCOPES, "get", "layer")), "layer.activity", "penalties", "penalty"), NO_PENALTIES),
         **{f"{verb}.auxiliary_name_scope": "PyTorch has no name scopes, so that a module opens none beside." for verb in SCOPES},
         "default_scope": "PyTorch makes no name unique: `add_module` replaces a module of that name in silence.",
         "intercept": "`get_parameter` takes no getter: what a parameter is read through is registered on it, with `torch.nn.utils.parametrize`.",

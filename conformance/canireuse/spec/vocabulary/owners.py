@@ -49,6 +49,9 @@ class Layer(Step):
     penalty: Number | None = Field(
         None, description="A regularizer of the kernel: this number times the sum of its squares."
     )
+    activity: Number | None = Field(
+        None, description="A regularizer of the output: this number times the sum of its squares, over the batch size."
+    )
     trainable: bool = True
     as_: Name = Field(alias="as", description="Bind the layer; its variables are `layer.kernel`, `layer.bias`.")
 
