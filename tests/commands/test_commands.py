@@ -69,6 +69,11 @@ def test_show_prints_the_script_that_runs(canireuse):
     )
 
 
+def test_a_spec_is_found_by_the_id_of_one_that_was_merged_into_it(canireuse):
+    (shown,) = json.loads(canireuse("show", "refusals/string-reuse-flag", "--backend", "tf1", "--json").stdout)
+    assert shown["id"] == "refusals/reuse-flag-that-is-no-boolean@tf1"
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
