@@ -194,7 +194,7 @@ def backends(located: Located) -> Found:
         ways = {way for one in named for combination in one.ways_of(located.spec) for way in combination.values()}
         package = divergence.versions and package_of(divergence.versions)
         unknown = [name for name in divergence.backends if name not in known]
-        unknown += sorted(set(divergence.ways or []) - ways)
+        unknown += sorted({part for one in divergence.ways or [] for part in one.split("+")} - ways)
         unknown += [package] if package and not any(package in one.packages for one in named) else []
         for word in unknown:
             expected = f"backends ({', '.join(known)}), and ways and packages of theirs"

@@ -99,16 +99,18 @@ class Learning:
         for _ in range(times):
             optimizer.update(*(built if built is not None else [each() for each in minimize]))
 
-    def parallel(self, owner, split, minimize, rate=0.1):
-        """Take one step on the mean over parts of the data; `split` has a list of values, one a part, for each argument."""
-        parts = [
-            minimize(*(tape.constant(values[at]) for values in split.values()))
-            for at in range(len(next(iter(split.values()))))
-        ]
-        total = tape.constant(0.0)
-        for part in parts:
-            total += part
-        Optimizer(self, "sgd", owner, rate).update(total / len(parts))
+    def parallel(self, owner, split, minimize, rate=0.1, times=1):
+        """Take steps on the mean over parts of the data; `split` has a list of values, one a part, for each argument."""
+        optimizer = Optimizer(self, "sgd", owner, rate)
+        for _ in range(times):
+            parts = [
+                minimize(*(tape.constant(values[at]) for values in split.values()))
+                for at in range(len(next(iter(split.values()))))
+            ]
+            total = tape.constant(0.0)
+            for part in parts:
+                total += part
+            optimizer.update(total / len(parts))
 
     def freeze(self, owner):
         """Take a variable, or all that a layer or module owns, out of training."""

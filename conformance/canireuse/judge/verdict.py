@@ -164,7 +164,7 @@ def declared_answers(
 
 def applies(divergence: Divergence, way: Mapping[str, str], packages: Mapping[str, str]) -> bool:
     """Return whether a divergence is about this way and these versions."""
-    if divergence.ways is not None and not set(divergence.ways) & set(way.values()):
+    if divergence.ways is not None and not any({*one.split("+")} <= {*way.values()} for one in divergence.ways):
         return False
     if divergence.versions is None:
         return True

@@ -207,7 +207,8 @@ class Symbols:
             yield
             bound = {name: found for name, found in self.names.items() if name not in own}
             closed = isinstance(step, Measure) or (isinstance(step, Block) and step.transforms)
-            self.names = names if closed else {**{name: names[name] for name in own if name in names}, **bound}
+            files = {name: found for name, found in bound.items() if found.kind == "checkpoint"}  # what is saved stays
+            self.names = names | files if closed else {**{name: names[name] for name in own if name in names}, **bound}
         else:
             yield
 

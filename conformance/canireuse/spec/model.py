@@ -40,7 +40,9 @@ class Divergence(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
     backends: list[str] = Field(min_length=1, max_length=MOST_NAMED, description="The backends that diverge.")
     ways: list[str] | None = Field(
-        None, max_length=MOST_NAMED, description="Only these ways of the backend; all of them if left out."
+        None,
+        max_length=MOST_NAMED,
+        description="Only these ways of the backend, `one+other` for two together; all of them if left out.",
     )
     versions: Annotated[str, AfterValidator(check_versions)] | None = Field(
         None, description="Only these versions of a package of the backend, as in `tensorflow<2`."

@@ -106,6 +106,7 @@ EXAMPLES = [
     f"[{NET}, {{move: net, as: moved}}]",
     f"[{NET}, {{materialize: net, as: real}}]",
     f"[{PAIR}, {{parallel: net, split: {{x: [[1.0], [2.0]]}}, minimize: sum(x * net.first)}}]",
+    f"[{LAYER}, {{recompute: fc, on: [[1.0]], as: y}}]",
     f"[{VARIABLE}, {{shard: v}}]",
     f"[{VARIABLE}, {{measure: one, steps: [{{read: v}}]}}, {{measure: two, against: one, steps: [{{read: v}}]}}]",
     *(

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Fill, Tables, Unsupported, expr, literal
+from canireuse.emit import Fill, Tables, Unsupported, expr, literal, statements
 from canireuse_adapters.equinox.checkpoints import on_devices
 from canireuse_adapters.equinox.learning import combined, filtered, loss, parted, trained_at
 from canireuse_adapters.equinox.places import Tensor
@@ -39,11 +39,12 @@ def parallel(eqx: "Equinox", step: "Parallel") -> None:
     where = expr("jax.NamedSharding(mesh, jax.P())")
     eqx.emit(f"$tree = {on_devices(eqx, step.parallel)}", tree=chosen, where=where)
     eqx.spread.add(spot.name)
-    eqx.emit(
+    taken = statements(
         "$grads = eqx.filter_jit(eqx.filter_grad($mean))($*taken)\n"
         "$chosen = eqx.apply_updates($chosen, jax.tree.map(lambda grad: -$rate * grad, $grads))",
         **given,
     )
+    eqx.turns(step.times, taken)
     eqx.body += combined(eqx, trained)
 
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Tables, expr, literal
+from canireuse.emit import Fill, Tables, expr, literal, statements
 from canireuse_adapters.haiku.learning import loss
 
 if TYPE_CHECKING:
@@ -13,6 +13,8 @@ STEP = """\
 def take_step($*takes):
     gradients = jax.lax.pmean(jax.grad($scalar)($*takes), 'parts')
     return jax.tree.map(lambda value, slope: value - $rate * slope, $tree, gradients)
+"""
+TAKEN = """\
 stepped = jax.pmap(take_step, 'parts', in_axes=$axes)($tree, $*data)
 $tree = jax.tree.map(lambda value: value[0], stepped)
 """
@@ -24,10 +26,10 @@ def parallel(haiku: "Haiku", step: "Parallel") -> None:
     takes = [tree, *step.split]
     scalar = haiku.function_name("loss")
     loss(haiku, step.steps, step.minimize, takes, scalar)
-    haiku.emit(
-        STEP, scalar=scalar, takes=takes, rate=step.rate, tree=tree, axes=literal((None, *(0 for _ in step.split))),
-        data=[expr("jnp.array($values)", values=values) for values in step.split.values()],
-    )  # fmt: skip
+    haiku.emit(STEP, scalar=scalar, takes=takes, rate=step.rate, tree=tree)
+    data: list[Fill] = [expr("jnp.array($values)", values=values) for values in step.split.values()]
+    axes = literal((None, *(0 for _ in step.split)))
+    haiku.turns(step.times, statements(TAKEN, tree=tree, axes=axes, data=data))
 
 
 TABLES = Tables(code={"parallel": parallel})

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Lack, Tables, Unsupported, expr, literal, node
+from canireuse.emit import Lack, Tables, Unsupported, expr, literal, node, statements
 from canireuse.program import places_of
 from canireuse.spec.vocabulary import Call, walk
 from canireuse_adapters.keras.layers import build, build_for
@@ -78,7 +78,8 @@ def mirrored(keras: "Keras", step: "Parallel") -> None:
     keras.emit(MIRRORED, split=list(step.split), body=body)
     for name, values in step.split.items():
         keras.emit(PARTS, name=name, values=[keras.expression(one) for one in values])
-    keras.emit("strategy.run(replica_step, args=$parts)", parts=literal(tuple(map(node, step.split))))
+    run = statements("strategy.run(replica_step, args=$parts)", parts=literal(tuple(map(node, step.split))))
+    keras.turns(step.times, run)
 
 
 def batch_sharded(keras: "Keras", step: "Parallel") -> None:
@@ -93,10 +94,9 @@ def batch_sharded(keras: "Keras", step: "Parallel") -> None:
             "def part($*split):\n    $*part\nreturn keras.ops.mean(jax.vmap(part)($*split))",
             split=list(step.split), part=part,
         )  # fmt: skip
-    keras.emit(
-        "def loss(values):\n    $*body\noptimizer.apply(jax.grad(loss)([param.value for param in params]), params)",
-        body=body,
-    )
+    keras.emit("def loss(values):\n    $*body", body=body)
+    apply = "optimizer.apply(jax.grad(loss)([param.value for param in params]), params)"
+    keras.turns(step.times, statements(apply))
 
 
 def replicated(keras: "Keras", step: "Parallel") -> None:
@@ -105,38 +105,41 @@ def replicated(keras: "Keras", step: "Parallel") -> None:
     with keras.apart() as body:
         for name, values in step.split.items():
             keras.emit("$name = [$*values][rank]", name=name, values=[keras.expression(one) for one in values])
-        replica_loss(keras, step)
-        keras.emit(TORCH_APPLIES, optimizer=expr("optimizer"))
+        replica_steps(keras, step)
     keras.emit(FORKED, body=body, whole=keras.place(step.parallel))
 
 
-def replica_loss(keras: "Keras", step: "Parallel") -> None:
-    """Write the backward pass of one process, with gradients that are averaged over both."""
-    is_one_call, steps = calls_the_whole(keras, step), step.steps
-    if is_one_call:
+def replica_steps(keras: "Keras", step: "Parallel") -> None:
+    """Write the steps of one process, with gradients that are averaged over both."""
+    is_wrapped, steps = calls_the_whole(keras, step), step.steps
+    if is_wrapped:
         replica, whole = keras.own("replica"), keras.place(step.parallel)
         keras.emit("$replica = torch.nn.parallel.DistributedDataParallel($whole)", replica=replica, whole=whole)
         keras.symbols.names[replica] = keras.at(step.parallel)
         steps = [one.model_copy(update={"call": replica}) if isinstance(one, Call) else one for one in steps]
     else:
         keras.idiom(
-            "`DistributedDataParallel` wraps one call of a model; for any other loss gradients are averaged by hand."
+            "`DistributedDataParallel` wraps calls of a model; for any other loss gradients are averaged by hand."
         )
-        keras.emit(NO_GRADIENTS)
-    keras.steps(steps)
-    keras.emit("loss = $loss\nloss.backward()", loss=keras.expression(step.minimize))
-    if not is_one_call:
-        keras.emit(REDUCED)
+    with keras.apart() as body:
+        if not is_wrapped or step.times > 1:
+            keras.emit(NO_GRADIENTS)
+        keras.steps(steps)
+        keras.emit("loss = $loss\nloss.backward()", loss=keras.expression(step.minimize))
+        if not is_wrapped:
+            keras.emit(REDUCED)
+        keras.emit(TORCH_APPLIES, optimizer=expr("optimizer"))
+    keras.turns(step.times, body)
 
 
 def calls_the_whole(keras: "Keras", step: "Parallel") -> bool:
-    """Return whether one call of the model is all that uses its variables."""
+    """Return whether nothing but calls of the model itself uses its variables."""
     calls = [one for one in walk(step.steps) if isinstance(one, Call)]
-    if len(calls) != 1 or calls[0] not in step.steps or calls[0].call != step.parallel or calls[0].given:
+    if not calls or any(one not in step.steps or one.call != step.parallel or one.given for one in calls):
         return False
     used = [place for one in [step, *walk(step.steps)] for place in places_of(one)]
-    used.remove(step.parallel)  # by the step
-    used.remove(step.parallel)  # by the call
+    for _ in (step, *calls):
+        used.remove(step.parallel)
     found = [keras.symbols.names.get(place.partition(".")[0]) for place in used]
     return not any(one and (one.is_owner or one.kind == "variable") for one in found)
 

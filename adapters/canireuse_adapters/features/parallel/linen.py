@@ -3,7 +3,7 @@
 import ast
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Fill, Tables, Unsupported, expr, literal
+from canireuse.emit import Fill, Tables, Unsupported, expr, literal, statements
 from canireuse.spec.step import Array
 from canireuse.spec.vocabulary import Train
 from canireuse_adapters.features.shard import MESH, SINCE, cut
@@ -47,7 +47,7 @@ def parallel(linen: "Linen", step: "Parallel") -> None:
     if mapped:
         linen.idiom("`flax.jax_utils` copies the parameters to each device, and takes one copy back.")
         parts: list[Fill] = [expr("jnp.array($x)", x=literal(values)) for values in step.split.values()]
-        linen.emit(
+        taken = statements(
             "$tree = jax_utils.unreplicate(jax.pmap(step, axis_name='parts')(jax_utils.replicate($tree), $*parts))",
             tree=tree.name,
             parts=parts,
@@ -55,10 +55,11 @@ def parallel(linen: "Linen", step: "Parallel") -> None:
     else:
         parts = [cut(expr("jnp.array($x)", x=literal(together(values)))) for values in step.split.values()]
         specs = [expr("jax.P()"), *(expr("jax.P('parts')") for _ in names)]
-        linen.emit(
+        taken = statements(
             "$tree = jax.jit(jax.shard_map(step, mesh=mesh, in_specs=$specs, out_specs=jax.P()))(jax.device_put($tree, jax.NamedSharding(mesh, jax.P())), $*parts)",
             tree=tree.name, specs=ast.Tuple(specs, ast.Load()), parts=parts,
         )  # fmt: skip
+    linen.turns(step.times, taken)
     tree.written()
 
 

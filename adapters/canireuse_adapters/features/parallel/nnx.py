@@ -3,7 +3,7 @@
 import ast
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Lack, Tables, Unsupported, expr, literal, name
+from canireuse.emit import Lack, Tables, Unsupported, expr, literal, name, statements
 from canireuse.spec.vocabulary import walk
 from canireuse_adapters.features.shard import MESH, SINCE, cut
 from canireuse_adapters.nnx.layers import ONCE, at, inside_function, kind_of
@@ -21,7 +21,7 @@ def parallel_step($*own):
     def mean_loss($*takes):
         return jnp.mean(nnx.vmap(loss, in_axes=$axes)($*takes, $*parts))
     optimizer.update($owner, $grads)
-parallel_step($*given)"""
+"""
 MAPPED = """\
 @nnx.jit
 @nnx.shard_map(mesh=mesh, in_specs=$specs, out_specs=jax.P())
@@ -30,7 +30,7 @@ def parallel_step($*own):
     def mean_loss($*takes):
         return jax.lax.pmean(loss($*takes, $*sliced), 'parts')
     optimizer.update($owner, $grads)
-parallel_step($*given)"""
+"""
 
 
 def parallel(nnx: "NNX", step: "Parallel") -> None:
@@ -51,8 +51,9 @@ def parallel(nnx: "NNX", step: "Parallel") -> None:
         MAPPED if mapped else JITTED, own=[*state, *parts], takes=takes, parts=parts, owner=trained.holder, loss=body,
         sliced=[expr("$part[0]", part=part) for part in parts], axes=literal((*[None] * len(takes), *[0] * len(parts))),
         grads=grads(trained, "mean_loss", [name(one) for one in takes]), specs=ast.Tuple(specs, ast.Load()),
-        given=[*(nnx.place(one) for one in takes), expr("optimizer"), *laid_out],
     )  # fmt: skip
+    given = [*(nnx.place(one) for one in takes), expr("optimizer"), *laid_out]
+    nnx.turns(step.times, statements("parallel_step($*given)", given=given))
 
 
 def maps_a_loop(nnx: "NNX", step: "Parallel") -> bool:

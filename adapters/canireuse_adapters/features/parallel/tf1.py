@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Lack, Tables, expr, literal
+from canireuse.emit import Lack, Tables, expr, literal, statements
 
 if TYPE_CHECKING:
     from canireuse_adapters.features.parallel import Parallel
@@ -15,6 +15,9 @@ for $device, $*split in zip($devices, $*parts):
     with tf.device($device):
         $*tower
 """
+APPLIED = """\
+optimizer.apply_gradients([(tf.add_n([gradient for gradient, _ in pairs]) / $count, pairs[0][1])
+ for pairs in zip(*$towers) if pairs[0][0] is not None])"""
 
 
 def parallel(tf1: "TensorFlow1", step: "Parallel") -> None:
@@ -32,12 +35,18 @@ def parallel(tf1: "TensorFlow1", step: "Parallel") -> None:
         tf1.emit(code, **names, scalar=scalar, owned=tf1.owned(step.parallel))
     parts = [expr("[$*x]", x=[tf1.array(value) for value in values]) for values in step.split.values()]
     devices = literal([f"/cpu:{number}" for number in range(count)])
-    tf1.emit(TOWERS, **names, rate=step.rate, split=list(step.split), devices=devices, parts=parts, tower=body)
-    tf1.act(
-        "optimizer.apply_gradients([(tf.add_n([gradient for gradient, _ in pairs]) / $count, pairs[0][1])"
-        " for pairs in zip(*$towers) if pairs[0][0] is not None])",
-        **names, count=float(count),
-    )  # fmt: skip
+    with tf1.apart() as towers:
+        tf1.emit(TOWERS, **names, rate=step.rate, split=list(step.split), devices=devices, parts=parts, tower=body)
+    applied = expr(APPLIED, towers=names["towers"], count=float(count))
+    if tf1.eager:
+        tf1.turns(step.times, [*towers, *statements("$applied", applied=applied)])
+    elif step.times == 1:
+        tf1.body += towers
+        tf1.act("$applied", applied=applied)
+    else:
+        tf1.body += towers
+        tf1.emit("train_op = $applied", applied=applied)
+        tf1.turns(step.times, statements("session.run(train_op)"))
 
 
 NOTES = {

@@ -35,7 +35,10 @@ def parallel(tf: "TF2", step: "Parallel") -> None:
     tf.emit(REPLICATED, rate=step.rate, taken=list(parts), body=body)
     for name, values in step.split.items():
         tf.emit(PARTS, parts=parts[name], values=literal(values))
-    tf.emit("strategy.run(replica_step, args=$parts)", parts=literal(tuple(map(node, parts.values()))))
+    tf.turns(
+        step.times,
+        statements("strategy.run(replica_step, args=$parts)", parts=literal(tuple(map(node, parts.values())))),
+    )
 
 
 TABLES = Tables(

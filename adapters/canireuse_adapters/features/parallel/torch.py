@@ -3,10 +3,10 @@
 import ast
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Fill, Lack, Tables, expr, literal, name
+from canireuse.emit import Fill, Lack, Tables, expr, literal, name, text
 from canireuse.program import free_names, places_of
 from canireuse.spec.step import Step
-from canireuse.spec.vocabulary import Call, Compute, walk
+from canireuse.spec.vocabulary import Call, Compute, Save, walk
 
 if TYPE_CHECKING:
     from canireuse_adapters.features.parallel import Parallel
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 #: way -> what replicates or shards a module
 WRAPPED = {
     "ddp": "nn.parallel.DistributedDataParallel($module)", "ddp-find-unused": "nn.parallel.DistributedDataParallel($module, find_unused_parameters=True)",
+    "ddp-static-graph": "nn.parallel.DistributedDataParallel($module, static_graph=True)",
     "fsdp": "fully_shard($module)", "fsdp-each-layer": "fully_shard($module)",
 }  # fmt: skip
 GATHERED = "get_model_state_dict($module, options=StateDictOptions(full_state_dict=True))"
@@ -26,26 +27,33 @@ class $made(nn.Module):
     def forward(self, $*given):
         $*body
 """
+BRANCH = "if which == '$which':\n    return $value"
+STEP = "loss = $loss\nloss.backward()\noptimizer.step()"
 TRAINED = """\
-loss = $loss
-loss.backward()
-optimizer.step()
 trained = $state
 if rank == 0:
     torch.save(trained, f'{folder}/state')
+    $*kept
 """
+#: what the wrapper has, saved by the first process; its parts, saved by all, and brought together afterwards
+SAVED = "torch.save($replica.state_dict(), folder + $file)"
+SHARDS = "torch.distributed.checkpoint.save(get_model_state_dict($replica), checkpoint_id=folder + $file)"
+CONVERTED = "dcp_to_torch_save(folder + $file, folder + $file + '.pt')\n$to = open(folder + $file + '.pt', 'rb')"
+OPENED = "$to = open(folder + $file, 'rb')"
 
 
 def parallel(torch: "Torch", step: "Parallel") -> None:
     """Fork a process for each part of the data; the first one's state comes back as a checkpoint."""
     torch.idiom("Processes share no parameters: the first saves what it has, and the script loads it.")
+    saves = [one for one in step.steps if isinstance(one, Save)]
+    step = step.model_copy(update={"steps": [one for one in step.steps if one not in saves]}) if saves else step
     carried = free_names(step.steps, list(step.split))
     torch.emit("folder = tempfile.mkdtemp()")
     whole, given = calls_the_whole(torch, step), [*step.split, *carried]
     module = name(step.parallel) if whole else loss_module(torch, step, given)
     count = max(map(len, step.split.values()))
     with torch.apart() as body:
-        work(torch, step, module, given, count, whole=whole)
+        work(torch, step, module, given, count, saves, whole=whole)
     args: dict[str, Fill] = {"args": tuple(map(name, carried))} if carried else {}
     torch.fill(
         "def work(rank, $*carried):\n    $*steps\n"
@@ -53,6 +61,9 @@ def parallel(torch: "Torch", step: "Parallel") -> None:
         "$parallel.load_state_dict(torch.load(f'{folder}/state'))",
         step, carried=carried, steps=body, args=args, count=count,
     )  # fmt: skip
+    for one in saves:
+        torch.emit(CONVERTED if is_sharded(torch) else OPENED, to=one.to, file=text(f"/{one.to}"))
+        torch.effect(one)
 
 
 def calls_the_whole(torch: "Torch", step: "Parallel") -> bool:
@@ -72,16 +83,26 @@ def used(step: "Parallel") -> list[Step]:
 
 def loss_module(torch: "Torch", step: "Parallel", given: list[str]) -> ast.expr:
     """Write and return a module whose `forward` computes the loss, so that all parameters are used inside a call."""
-    torch.idiom("What is replicated is a module whose `forward` is the loss: parameters are used inside its call.")
     with torch.apart() as body:
-        torch.steps(step.steps)
-        torch.emit("return $loss", loss=torch.expression(step.minimize))
-    made = torch.fresh("Loss")
+        if step.passes:
+            for one in passes(step):
+                value = one.compute.partition("=")[2]
+                torch.emit(BRANCH, which=one.binding, value=torch.expression(value))
+            given = ["which", *given]
+        else:
+            torch.idiom(
+                "What is replicated is a module whose `forward` is the loss: parameters are used inside its call."
+            )
+            torch.steps(step.steps)
+            torch.emit("return $loss", loss=torch.expression(step.minimize))
+    made = torch.fresh("Model" if step.passes else "Loss")
     torch.emit(LOSS, made=made, module=step.parallel, given=given, body=body)
     return expr("$made()", made=made)
 
 
-def work(torch: "Torch", step: "Parallel", module: ast.expr, given: list[str], count: int, *, whole: bool) -> None:
+def work(
+    torch: "Torch", step: "Parallel", module: ast.expr, given: list[str], count: int, saves: list[Save], *, whole: bool
+) -> None:
     """Write what each process does."""
     torch.emit(
         "torch.distributed.init_process_group('gloo', init_method=f'file://{folder}/meeting', rank=rank, world_size=$count)",
@@ -93,15 +114,39 @@ def work(torch: "Torch", step: "Parallel", module: ast.expr, given: list[str], c
     replica = torch.own("replica")
     code = "$replica = $wrapped\noptimizer = torch.optim.SGD($replica.parameters(), lr=$rate)"
     torch.emit(code, replica=replica, wrapped=wrapped(torch, step, module), rate=step.rate)
-    if whole:
-        torch.symbols.names[replica] = torch.symbols.names[step.parallel]
-        torch.steps([one.model_copy(update={"call": replica}) if isinstance(one, Call) else one for one in step.steps])
-        loss = torch.expression(step.minimize)
-    else:
-        loss = expr("$replica($*given)", replica=replica, given=given)
-    is_sharded = torch.way.get("parallel") in {"fsdp", "fsdp-each-layer"}
-    state = expr(GATHERED if is_sharded else "$module.state_dict()", module=step.parallel)
-    torch.emit(TRAINED, loss=loss, state=state)
+    with torch.apart() as body:
+        if step.times > 1:
+            torch.emit("optimizer.zero_grad()")
+        if whole:
+            torch.symbols.names[replica] = torch.symbols.names[step.parallel]
+            steps = step.steps
+            torch.steps([one.model_copy(update={"call": replica}) if isinstance(one, Call) else one for one in steps])
+            loss = torch.expression(step.minimize)
+        elif step.passes:
+            for one in passes(step):
+                which = expr("$replica('$which', $*given)", replica=replica, which=one.binding, given=given)
+                torch.bind(one.binding, which)
+            loss = torch.expression(step.minimize)
+        else:
+            loss = expr("$replica($*given)", replica=replica, given=given)
+        torch.emit(STEP, loss=loss)
+    torch.turns(step.times, body)
+    state = expr(GATHERED if is_sharded(torch) else "$module.state_dict()", module=step.parallel)
+    with torch.apart() as kept:
+        for one in saves:
+            torch.emit(SHARDS if is_sharded(torch) else SAVED, replica=replica, file=text(f"/{one.to}"))
+    torch.body += kept if is_sharded(torch) else []
+    torch.emit(TRAINED, state=state, kept=[] if is_sharded(torch) else kept)
+
+
+def is_sharded(torch: "Torch") -> bool:
+    """Return whether each process has a part of every parameter."""
+    return torch.way.get("parallel") in {"fsdp", "fsdp-each-layer"}
+
+
+def passes(step: "Parallel") -> list[Compute]:
+    """Return the forward passes, each of which is a call of the wrapper."""
+    return [one for one in step.steps if isinstance(one, Compute)]
 
 
 def wrapped(torch: "Torch", step: "Parallel", module: ast.expr) -> ast.expr:
@@ -135,11 +180,13 @@ def reads_in_a_layer(torch: "Torch", step: "Parallel") -> bool:
 
 
 EACH = "parallel/fsdp-each-layer"
+OTHER_FILES = {"safetensors-model", "safetensors-file", "unpickle"}
 TABLES = Tables(
     code={"parallel": parallel},
-    ways={"parallel": ("ddp", "ddp-find-unused", "fsdp", "fsdp-each-layer")},
+    ways={"parallel": ("ddp", "ddp-find-unused", "ddp-static-graph", "fsdp", "fsdp-each-layer")},
     since={"torch.distributed.fsdp.fully_shard": "torch>=2.6"},
     also=(
+        "from torch.distributed.checkpoint.format_utils import dcp_to_torch_save\n"
         "from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict\n"
         "from torch.distributed.fsdp import fully_shard"
     ),
@@ -155,6 +202,10 @@ TABLES = Tables(
         Lack(
             ("parallel/fsdp", EACH), reads_a_name,
             "`fully_shard` replaces the parameters of a module: a name from before keeps the old one, which is not trained.",
+        ),
+        Lack(
+            "parallel", lambda torch, step: any(isinstance(one, Save) for one in step.steps) and torch.way.get("restore") in OTHER_FILES,
+            "What a wrapper has is saved by its state dict.",
         ),
         Lack(EACH, has_no_layers, "A layer alone is sharded as a whole, as is a module without layers."),
         Lack(
