@@ -33,13 +33,13 @@ def constant(one, held):
 class Drifts(Model):
     """Trains each replica on its part of the data, and keeps the first."""
 
-    def parallel(self, owner, split, minimize, rate=0.1):
-        super().parallel(owner, {name: values[:1] for name, values in split.items()}, minimize, rate)
+    def parallel(self, owner, split, minimize, rate=0.1, times=1):
+        super().parallel(owner, {name: values[:1] for name, values in split.items()}, minimize, rate, times)
 
 
 class SumsReplicas(Model):
     """Adds the gradients of the parts up, where their mean is meant."""
 
-    def parallel(self, owner, split, minimize, rate=0.1):
+    def parallel(self, owner, split, minimize, rate=0.1, times=1):
         parts = len(next(iter(split.values())))
-        super().parallel(owner, split, minimize, rate * parts)
+        super().parallel(owner, split, minimize, rate * parts, times)

@@ -28,7 +28,7 @@ def wrapped(code: str) -> Callable[[Emitter, Recompute], None]:
 
     def emit(emitter: Emitter, step: Recompute) -> None:
         with emitter.apart() as body:
-            emitter.steps([Call(call=step.recompute, on=step.on, **{"as": step.as_})])
+            emitter.steps([Call.model_validate({"call": step.recompute, "on": step.on, "as": step.as_})])
         last = body[-1]
         if not isinstance(last, ast.Assign) or not isinstance(last.value, ast.Call):
             raise Unsupported("What is computed again is a call of a layer; this is none.")

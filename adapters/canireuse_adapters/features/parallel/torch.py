@@ -133,8 +133,8 @@ def work(
     torch.turns(step.times, body)
     state = expr(GATHERED if is_sharded(torch) else "$module.state_dict()", module=step.parallel)
     with torch.apart() as kept:
-        for one in saves:
-            torch.emit(SHARDS if is_sharded(torch) else SAVED, replica=replica, file=text(f"/{one.to}"))
+        for save in saves:
+            torch.emit(SHARDS if is_sharded(torch) else SAVED, replica=replica, file=text(f"/{save.to}"))
     torch.body += kept if is_sharded(torch) else []
     torch.emit(TRAINED, state=state, kept=[] if is_sharded(torch) else kept)
 
