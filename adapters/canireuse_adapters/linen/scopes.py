@@ -232,7 +232,8 @@ def use(linen: "Linen", found: Register, step: Get | Variable | Layer, here: Pla
         write_pass(linen, found, here)
     known = None if here.mode == "make" and not isinstance(step, Layer) else found.found.get(path)
     entry = entry_of(step, path)
-    if known is not None and here.mode == "find" and entry[0] not in {"params", found.tree.entries[known][0]}:
+    there = found.tree.entries[known][0] if known is not None and known in found.tree.entries else "params"
+    if here.mode == "find" and entry[0] not in {there, "params" if there != LOCAL else LOCAL}:
         known = None  # the collection that is asked for is part of where a variable is
     if known is None:
         known = (

@@ -24,11 +24,10 @@ STATISTICS = {"mean": 0.0, "var": 1.0}
 def get(torch: "Torch", step: Get) -> None:
     """Register a parameter, or a buffer that is neither trained nor saved; or look one up where reuse is asked for."""
     here, mode = torch.here(), torch.symbols.scope.mode
-    found = torch.symbols.found.get((*torch.symbols.scope.path, step.get))
     if step.numbered is not None:
         several(torch, step)
     elif mode is Mode.LOOK_UP:
-        word = "get_buffer" if step.local or (found and found.kind == "buffer") else "get_parameter"
+        word = "get_buffer" if step.local else "get_parameter"
         torch.bind(step.as_, expr(f"$here.{word}('$name')", here=here, name=step.get))
     else:
         code = "register_buffer('$get', $made, persistent=False)" if step.local else "register_parameter('$get', $made)"
