@@ -3,7 +3,7 @@
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from canireuse.emit import Code, Effects, Fill, Lack, Slot, Unsupported, expr, text
+from canireuse.emit import Code, Effects, Fill, Lack, Slot, expr, text
 from canireuse.program import Object
 from canireuse.spec.step import Step
 from canireuse.spec.vocabulary import Call, Freeze, Layer, Module, Replace, Save, Tie
@@ -13,11 +13,6 @@ from canireuse_adapters.keras_layers import innermost, kind_of, units, wrapped
 
 if TYPE_CHECKING:
     from canireuse_adapters.keras import Keras
-
-LOCKED = (
-    "Keras locks the state of a built layer: one of the user's own takes another's variable when it is built, "
-    "and not later. Share the layer itself."
-)
 
 
 # -- models
@@ -176,10 +171,12 @@ def all_parts(keras: "Keras", step: Call) -> list[str]:
 def tie(keras: "Keras", step: Tie) -> None:
     """Take the old variable out of its owner, and assign the other to the attribute; a layer has taken it when it was built."""
     if (made := of_layer(keras, step.tie)) is not None:
-        if tie_of(keras, made) is not step:
-            raise Unsupported(LOCKED)
+        if tie_of(keras, made) is not step:  # the layer is built, and refuses this itself
+            keras.fill("$tie = $to", step)
         return
-    check_lock(keras, keras.at(step.tie.rpartition(".")[0]))
+    if keras.at(step.tie.rpartition(".")[0]).built:
+        keras.fill("$tie = $to", step)
+        return
     to = keras.place(step.to)
     keras.idiom(
         "An attribute that is only assigned anew leaves the old variable in the list of its owner: it is deleted first."
@@ -188,21 +185,14 @@ def tie(keras: "Keras", step: Tie) -> None:
 
 
 def replace(keras: "Keras", step: Replace) -> None:
-    """Assign the attribute."""
-    if of_layer(keras, step.replace):
-        raise Unsupported("Keras locks the state of a built layer: none of its variables can be exchanged.")
-    check_lock(keras, keras.at(step.replace.rpartition(".")[0]))
-    keras.fill("$replace = $by", step)
-
-
-def check_lock(keras: "Keras", holder: Object) -> None:
-    """Raise Unsupported if an object is fixed, or was called already, and so takes nothing in another's place."""
-    if keras.style(holder) == "functional":
-        raise Unsupported("A functional model is fixed once it is made: its layers cannot be exchanged.")
-    if holder.built:
-        raise Unsupported(
-            "Keras locks what a layer or model holds once it was called: tie or exchange before the first call, or share the layer."
-        )
+    """Assign the attribute, which a built layer refuses itself; of a functional model, an element of its list of layers."""
+    owner, _, part = step.replace.rpartition(".")
+    holder = keras.at(owner)
+    if keras.style(holder) != "functional":
+        keras.fill("$replace = $by", step)
+        return
+    number = list(dict.fromkeys(holder.parts.values())).index(holder.parts[part]) + 1  # the first is the input
+    keras.fill("$model.layers[$number] = $by", step, model=keras.place(owner), number=number)
 
 
 def alias(keras: "Keras", to: str, place: str) -> None:
