@@ -1,7 +1,8 @@
 """Ways that are about one kind of object: which of them a spec is to be said in, its own words tell."""
 
-from canireuse.emit import Adapter, Unsupported
+from canireuse.emit import Adapter, Emitter, Unsupported
 from canireuse.spec.model import Spec
+from canireuse.spec.vocabulary import Restore
 
 #: of `get.asks`
 NAME_ALONE = (
@@ -24,3 +25,8 @@ def fits(adapter: type[Adapter], spec: Spec, way: dict[str, str], told: set[str]
             return False
         told.add(str(reason))
     return True
+
+
+def in_memory(adapter: Emitter, step: Restore) -> bool:
+    """Return whether what is restored was kept in memory and not in a file."""
+    return bool(vars(adapter.symbols.names[step.given_by].made).get("in_memory"))

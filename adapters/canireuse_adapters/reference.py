@@ -32,7 +32,7 @@ from canireuse.spec.vocabulary import (
 
 KINDS = {
     "already_exists": "AlreadyExists", "not_found": "NotFound", "shape_mismatch": "ShapeMismatch", "dtype_mismatch": "DtypeMismatch",
-    "bad_argument": "BadArgument", "uninitialized": "Uninitialized", "not_trainable": "NotTrainable",
+    "bad_argument": "BadArgument", "uninitialized": "Uninitialized", "not_trainable": "NotTrainable", "sharing_refused": "SharingRefused",
 }  # fmt: skip
 FUNCTIONS = ("tanh", "relu", "sigmoid", "exp", "log", "square", "sum", "mean", "transpose", "softmax", "stop_gradient")
 #: numbers that a layer may hold: products take plain Python a fifth of a microsecond for each
@@ -51,7 +51,7 @@ class Reference(Emitter):
     errors = {kind: ((name, ""),) for kind, name in KINDS.items()}
     options = frozenset({
         *(f"{verb}.{option}" for verb in ("scope", "default_scope", "reenter") for option in ("init", "dtype", "penalty", "auxiliary_name_scope")),
-        "get.penalty", "get.local", "get.numbered", "get.asks", "get.shape_as", "layer.penalty", "layer.unnamed", "layer.shared_initializer", "call.given", "copy.shallow", "save.only", "restore.partial",
+        "get.penalty", "get.local", "get.numbered", "get.asks", "get.shape_as", "layer.penalty", "layer.unnamed", "layer.shared_initializer", "call.given", "copy.shallow", "save.only", "save.in_memory", "restore.partial",
         "gradient.remat", "remat.nested", "function.template", "invoke.abstract", "measure.fresh",
     })  # fmt: skip
     missing = {

@@ -67,7 +67,7 @@ class Equinox(Jax):
     package = "eqx"
     ways = {"copy": ("tree-map", "deepcopy")}
     options = frozenset({
-        "call.given", "copy.shallow", "save.only", "restore.partial", "gradient.remat", "invoke.abstract", "layer.unnamed", "layer.shared_initializer", "layer.norm", "call.training",
+        "call.given", "copy.shallow", "save.only", "save.in_memory", "restore.partial", "gradient.remat", "invoke.abstract", "layer.unnamed", "layer.shared_initializer", "layer.norm", "call.training",
     })  # fmt: skip
     errors = {
         "sharing_refused": (("TypeError", r"abstract array.* type <class 'equinox.nn._shared"),),

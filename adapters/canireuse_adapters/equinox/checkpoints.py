@@ -2,11 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Code, Fill, Unsupported, expr
+from canireuse.emit import Code, Fill, Unsupported, expr, name
 from canireuse.program import Object
 from canireuse.spec.step import Step
 from canireuse.spec.vocabulary import Copy, Restore, Save
 from canireuse_adapters.equinox.places import buffers, spelled, together, value_of
+from canireuse_adapters.kinds import in_memory
 
 if TYPE_CHECKING:
     from canireuse_adapters.equinox import Equinox
@@ -59,12 +60,19 @@ def save(eqx: "Equinox", step: Save) -> None:
         tree = together([eqx.place(f"{step.save}.{one}") for one in step.only])
     elif state:
         tree = expr("($tree, $state)", tree=tree, state=state)
-    eqx.fill("$to = BytesIO()\neqx.tree_serialise_leaves($to, $tree)", step, tree=tree)
+    eqx.fill(
+        "$to = $tree" if step.in_memory else "$to = BytesIO()\neqx.tree_serialise_leaves($to, $tree)", step, tree=tree
+    )
 
 
 def restore(eqx: "Equinox", step: Restore) -> None:
     """Read the leaves of a tree, in the order in which they were written."""
     outside_traces(eqx)
+    if in_memory(eqx, step):
+        if step.partial or eqx.state_of(eqx.locate(step.restore).found):
+            raise Unsupported("A tree that was kept in memory takes the place of the whole, without a state beside it.")
+        eqx.put(eqx.locate(step.restore), name(step.given_by))
+        return
     eqx.emit("$kept.seek(0)", kept=step.given_by)
     saved = eqx.symbols.names[step.given_by].made
     only = saved.only if isinstance(saved, Save) else []

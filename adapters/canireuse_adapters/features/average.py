@@ -76,8 +76,10 @@ def keep_apart(emitter: Emitter, step: Average) -> None:
 
 
 def in_torch(torch: "Torch", step: Average) -> None:
-    """Have an average, which holds the copy that it is made of under the name `module`."""
+    """Have an average; an `AveragedModel` holds the copy that it is made of under the name `module`."""
     torch.symbols.happen(step)
+    if torch.way.get("average") == "state-dict":
+        return
     found = torch.symbols.names[step.as_]
     found.slots = {part: in_module(found.slot(part)) for part in found.parts}
 
@@ -88,8 +90,16 @@ def in_module(slot: Slot) -> Slot:
 
 
 def track_in_torch(torch: "Torch", step: Track) -> None:
-    """Update the averaged model; the first update copies."""
-    torch.fill("$track.update_parameters($of)", step, of=torch.place(made_by(torch, step).average))
+    """Update the averaged model, of which the first update copies, or each entry of a copy's state dict."""
+    made = made_by(torch, step)
+    if torch.way.get("average") == "state-dict":
+        torch.emit(
+            "for averaged, value in zip($to.state_dict().values(), $of.state_dict().values()):\n"
+            "    averaged.mul_($decay).add_(value, alpha=$rest)",
+            to=torch.place(step.track), of=torch.place(made.average), decay=made.decay, rest=made.rest,
+        )  # fmt: skip
+        return
+    torch.fill("$track.update_parameters($of)", step, of=torch.place(made.average))
 
 
 # -- TensorFlow 1
@@ -294,10 +304,12 @@ FEATURE = Feature(
         ),
         "torch": Tables(
             code={
+                "average/state-dict": "$as = deepcopy($average)",
                 "average": f"$as = {SWA}.AveragedModel($average, multi_avg_fn={SWA}.get_ema_multi_avg_fn($decay))",
                 "track": track_in_torch,
             },
             effects={"average": in_torch},
+            ways={"average": ("averaged-model", "state-dict")},
             lacks=(
                 Lack(
                     "average", lambda torch, step: not (found := torch.symbols.at(step.average)) or not found.is_owner,

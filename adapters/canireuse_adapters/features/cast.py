@@ -55,6 +55,7 @@ def in_tf2(tf: "TF2", step: Cast) -> None:
     """Make a Keras object anew with another dtype."""
     build(tf, inside(tf, step.cast))
     clone(tf, step.as_, step.cast, step.to)
+    tf.emit("$to.set_weights($source.get_weights())", to=step.as_, source=step.cast)
 
 
 def in_keras(keras: "Keras", step: Cast) -> None:

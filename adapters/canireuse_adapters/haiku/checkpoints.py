@@ -12,6 +12,7 @@ from canireuse.spec.step import Step
 from canireuse.spec.vocabulary import Copy, Restore, Save
 from canireuse_adapters.haiku import layers
 from canireuse_adapters.haiku.frames import Known
+from canireuse_adapters.kinds import in_memory
 
 if TYPE_CHECKING:
     from canireuse_adapters.haiku import Haiku
@@ -89,7 +90,8 @@ def save(haiku: "Haiku", step: Save) -> None:
     found = list({one.path: one for top in inside if top for one in haiku.entries_of(top)}.values())
     trees = [tree for tree in haiku.nets[owner].trees if any(one.path[0] == tree for one in found)]
     parts = [haiku.part(found, tree) for tree in trees]
-    haiku.emit("$to = pickle.dumps($saved)", to=step.to, saved=entry_of(haiku, owner, step) or tupled(parts))
+    code = "$to = $saved" if step.in_memory else "$to = pickle.dumps($saved)"
+    haiku.emit(code, to=step.to, saved=entry_of(haiku, owner, step) or tupled(parts))
 
 
 def entry_of(haiku: "Haiku", layer: Object, step: Save | None = None) -> ast.expr | None:
@@ -114,9 +116,10 @@ def restore(haiku: "Haiku", step: Restore) -> None:
     only = tuple(f"{place}." for place in saved.made.only)
     source = {path: one for path, one in paths(saved.returns).items() if not only or f"{path}.".startswith(only)}
     own, entry = paths(owner), entry_of(haiku, owner)
-    loaded = expr("pickle.loads($checkpoint)", checkpoint=step.given_by)
+    loaded = expr("$kept" if in_memory(haiku, step) else "pickle.loads($kept)", kept=step.given_by)
     merged = haiku.way.get("restore") == "merge"
-    same = {one[1:] for one in source.values()} == {one[1:] for one in own.values()}
+    named, wanted = {one[1:] for one in source.values()}, {one[1:] for one in own.values()}
+    same = wanted <= named  # what the file holds besides is put into the tree too, where no function asks for it
     if step.partial and not merged and not same:
         raise Unsupported(
             "Entries that are replaced lack what the checkpoint lacks; Haiku users merge it over what is there."
@@ -148,7 +151,8 @@ def rename(haiku: "Haiku", own: dict[str, Path], source: dict[str, Path], loaded
         raise Unsupported("Haiku saves parameters and state by name; under other names each is taken over by hand.")
     haiku.idiom("Haiku knows parameters by name alone: those of other names are taken over one by one.")
     haiku.emit("saved = $loaded", loaded=loaded)
-    for path, entry in own.items():
+    once = {entry: path for path, entry in reversed(own.items())}  # a tied entry by the first of its names
+    for entry, path in reversed(once.items()):
         known = source.get(path, None if partial else entry)
         if known is not None:
             code = "$entry = saved['$module']['$word']"

@@ -125,7 +125,7 @@ class Keras(Emitter):
     options = frozenset(
         {
             "scope.dtype", "get.penalty", "layer.penalty", "layer.activity", "layer.norm", "layer.cell", "layer.unnamed", "layer.shared_initializer", "call.given",
-            "call.training", "restore.partial", "gradient.remat", "invoke.abstract", "get.numbered",
+            "call.training", "restore.partial", "save.in_memory", "gradient.remat", "invoke.abstract", "get.numbered",
             "measure.fresh",
         }
     )  # fmt: skip

@@ -9,7 +9,7 @@ from canireuse.spec.vocabulary import Layer, Restore, Save
 from canireuse_adapters.keras.classes import class_of, tie_of, tied_classes
 from canireuse_adapters.keras.layers import build, has_variables, shape
 from canireuse_adapters.keras_layers import CLASSES, kind_of
-from canireuse_adapters.kinds import OtherKind
+from canireuse_adapters.kinds import OtherKind, in_memory
 
 if TYPE_CHECKING:
     from canireuse_adapters.keras import Keras
@@ -20,7 +20,7 @@ LOADED = "Loading makes a new object; the script binds the module's name to it."
 IN_PLACE = {"weights", "set-weights"}
 COPIES = {
     "deepcopy": "$to = deepcopy($source)",
-    "clone": "$to = keras.models.clone_model($source)\n$to.set_weights($source.get_weights())",
+    "clone": "$to = keras.models.clone_model($source)",
     "pickle": "$to = pickle.loads(pickle.dumps($source))",
 }
 
@@ -89,6 +89,7 @@ def class_code(keras: "Keras", made: Layer) -> str:
 def save(keras: "Keras", step: Save) -> None:
     """Save in the way that the restore will read."""
     found, code, way = keras.at(step.save), keras.place(step.save), keras.way.get("restore", "weights")
+    way = "set-weights" if step.in_memory else way
     check_way(keras, found, way)
     style = keras.style(found)
     if style != "functional":
@@ -131,6 +132,7 @@ def check_way(keras: "Keras", found: Object, way: str) -> None:
 def restore(keras: "Keras", step: Restore) -> None:
     """Restore in place, or load a new object under the name."""
     way, code = keras.way.get("restore", "weights"), keras.place(step.restore)
+    way = "set-weights" if in_memory(keras, step) else way
     if step.partial and way != "weights":
         raise OtherKind("Only `load_weights` takes `skip_mismatch`, which leaves out what a file lacks.")
     found = keras.at(step.restore) if way in IN_PLACE else saved(keras, step)

@@ -52,7 +52,7 @@ class Linen(Jax):
     since = SINCE_OF_OPTAX
     ways = {"save": ("msgpack", "orbax")}
     options = frozenset({
-        "call.given", "call.training", "copy.shallow", "save.only", "restore.partial", "gradient.remat",
+        "call.given", "call.training", "copy.shallow", "save.only", "save.in_memory", "restore.partial", "gradient.remat",
         "function.template", "invoke.abstract", "layer.norm", "layer.cell", "layer.unnamed", "layer.shared_initializer", "get.numbered", "measure.fresh", "get.local", "get.asks",
     })  # fmt: skip
     errors = {
@@ -102,6 +102,8 @@ class Linen(Jax):
         super().__init__(device, way, versions)
         #: the trees that the script holds, the latest last
         self.trees: list[Tree] = []
+        #: what trees held that are being defined anew: a start may be read from there
+        self.former: dict[Object, ast.expr] = {}
         #: function -> what it is given and returns beside what the spec says
         self.signatures: dict[str, functions.Signature] = {}
         #: optimizer -> what it was made for
@@ -266,7 +268,7 @@ class Linen(Jax):
         found, (around, part) = self.symbols.at(place), self.symbols.above(place)
         tree = self.found(found)
         if found is None or tree is None:
-            return self.spelled(place)
+            return (self.former.get(found) if found else None) or self.spelled(place)
         if not found.is_owner and not tree.plan.is_shared(found):
             return tree.entry(tree.entries[found])
         if found.is_owner or around is None or not isinstance(around.made, Layer | Wrap) or tree.plan.is_opened(around):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from canireuse.emit import expr, name
 from canireuse.program import Object
 from canireuse.spec.vocabulary import Expect, Restore, Save
+from canireuse_adapters.kinds import in_memory
 from canireuse_adapters.linen.layers import Entry
 from canireuse_adapters.linen.modules import Route
 from canireuse_adapters.linen.trees import Tree, keyed, nested
@@ -48,7 +49,9 @@ def save(linen: "Linen", step: Save) -> None:
     chosen = [one for place in step.only if (one := linen.symbols.at(f"{step.save}.{place}"))]
     wanted = part(tree, owner, chosen)
     code = saved(tree, wanted)
-    if linen.way.get("save") == "orbax":
+    if step.in_memory:
+        linen.bind(step.to, code)
+    elif linen.way.get("save") == "orbax":
         folder = "$to = pathlib.Path(tempfile.mkdtemp()) / 'kept'\n"
         linen.emit(f"{folder}{OPEN}checkpointer.save($to, $code)", to=step.to, code=code)
     else:
@@ -77,6 +80,8 @@ def restore(linen: "Linen", step: Restore) -> None:
 
 def whole(linen: "Linen", step: Restore, now: ast.expr) -> ast.expr:
     """Return the code for a whole checkpoint, in the form of the tree that is there."""
+    if in_memory(linen, step):
+        return name(step.given_by)
     if linen.way.get("save") == "orbax":
         return expr("checkpointer.restore($kept, $now)", kept=step.given_by, now=now)
     return expr("serialization.from_bytes($now, $kept)", now=now, kept=step.given_by)

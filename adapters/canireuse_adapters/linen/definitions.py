@@ -36,9 +36,10 @@ def settle(linen: "Linen") -> None:
     if new:
         values = {one: tree.entry(entry) for tree in linen.trees for one, entry in tree.entries.items()}
         over = [one for _, _, trees in new for one in trees]
-        linen.trees = [one for one in linen.trees if one not in over]
+        linen.trees, linen.former = [one for one in linen.trees if one not in over], values
         made = [define(linen, plan, tree, over, values) for plan, tree, _ in new]
         rebind(linen, [one for one in made if one])
+        linen.former = {}
 
 
 def belongs(tree: Tree, inside: set[Object]) -> bool:

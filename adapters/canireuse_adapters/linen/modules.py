@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Body, Fill, attribute, expr, name, statements
+from canireuse.emit import Body, Fill, Unsupported, attribute, expr, name, statements
 from canireuse.program import Object
 from canireuse.spec.vocabulary import Function, Layer, Module, Tie, Variable, Wrap
 from canireuse_adapters.linen.layers import (
@@ -262,6 +262,8 @@ class Writer:
         if isinstance(step, Variable):
             return self.linen.new_variable(plan.attribute_of(one, owner), step)
         if isinstance(step, Layer) and not one.is_owner:  # a part of a layer that is written out
+            if one.part in {"mean", "var"}:
+                raise Unsupported("An `nn.BatchNorm` makes its running statistics itself, and takes none of another's.")
             word, init = plan.attribute_of(one, owner), self.linen.initializer(getattr(step, one.part))
             return expr("self.param('$word', $init, $shape)", word=word, init=init, shape=shape_of(one))
         function = function_of(self.linen, one)

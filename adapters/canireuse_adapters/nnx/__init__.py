@@ -68,7 +68,7 @@ class NNX(Jax):
         "save": ("msgpack", "pickle", "orbax"),
     }  # fmt: skip
     options = frozenset({
-        "layer.norm", "layer.cell", "layer.unnamed", "layer.shared_initializer", "call.given", "call.training", "copy.shallow", "save.only",
+        "layer.norm", "layer.cell", "layer.unnamed", "layer.shared_initializer", "call.given", "call.training", "copy.shallow", "save.only", "save.in_memory",
         "restore.partial", "gradient.remat", "invoke.abstract", "get.numbered", "measure.fresh",
     })  # fmt: skip
     errors = {

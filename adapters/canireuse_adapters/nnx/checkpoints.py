@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from canireuse.emit import Code, Effects, Fill, Lack, expr, literal
 from canireuse.spec.step import Step
 from canireuse.spec.vocabulary import Restore, Save
+from canireuse_adapters.kinds import in_memory
 from canireuse_adapters.nnx.layers import ONCE, at, inside_function, kind_of
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def save(nnx: "NNX", step: Save) -> None:
     at(nnx, step.save)
     code = nnx.place(step.save)
     state = nnx.state(code, *([picked(nnx, step)] if step.only else []))
-    nnx.emit(SAVED[nnx.way["save"]], to=step.to, owner=code, state=state)
+    nnx.emit("$to = $state" if step.in_memory else SAVED[nnx.way["save"]], to=step.to, owner=code, state=state)
 
 
 def picked(nnx: "NNX", step: Save) -> ast.expr:
@@ -54,7 +55,10 @@ def picked(nnx: "NNX", step: Save) -> ast.expr:
 
 def restore(nnx: "NNX", step: Restore) -> None:
     """Restore the state of a module, or unpickle the module."""
-    if nnx.way["save"] == "msgpack":
+    if in_memory(nnx, step):
+        nnx.emit("nnx.update($owner, $kept)", owner=nnx.place(step.restore), kept=step.given_by)
+        return
+    if nnx.way.get("save") == "msgpack":
         nnx.idiom(
             "What is read back are read-only NumPy arrays; they are made JAX arrays, so that variables can be written again."
         )
@@ -65,7 +69,7 @@ def restore(nnx: "NNX", step: Restore) -> None:
 def restored(nnx: "NNX", step: Restore) -> None:
     """Note that what is unpickled is another object."""
     saved = nnx.symbols.names[step.given_by].returns
-    if nnx.way["save"] == "pickle" and saved is not None:
+    if nnx.way.get("save") == "pickle" and saved is not None:
         nnx.symbols.names[step.restore] = saved.copied()
 
 
@@ -92,11 +96,13 @@ LACKS = (
     Lack("shard", inside_function, ONCE),
     *(Lack(verb, lambda nnx, _: nnx.inside("traced", "jax", "loss", "tensor"),
         "A function that is traced has no values that could be saved: it saves nothing itself.") for verb in ("save", "restore")),
-    Lack("save", lambda nnx, step: step.only and nnx.way["save"] == "pickle",
+    Lack("save", lambda nnx, step: step.only and nnx.way.get("save") == "pickle",
         "A pickle holds the whole module; a part of it is saved through its state."),
-    Lack("save", lambda nnx, step: nnx.way["save"] == "pickle" and any(kind_of(one) == "cell" for one in at(nnx, step.save).walk()),
+    Lack("save", lambda nnx, step: nnx.way.get("save") == "pickle" and any(kind_of(one) == "cell" for one in at(nnx, step.save).walk()),
         "An `nnx.SimpleCell` cannot be pickled: it holds a function that JAX has wrapped."),
-    Lack("restore", lambda nnx, step: step.partial and nnx.way["save"] == "orbax",
+    Lack("save", lambda nnx, _: nnx.way.get("save") == "pickle" and any(one.verb == "reparametrize" for one in nnx.facts.steps),
+        "Pickle finds the function of a hook by the module that it is imported from; a script's own has none."),
+    Lack("restore", lambda nnx, step: step.partial and nnx.way.get("save") == "orbax",
         "Orbax refuses a checkpoint that lacks variables of the tree it restores into: take one of what was saved."),
 )  # fmt: skip
 EFFECTS: Effects = {"restore": restored}

@@ -62,7 +62,7 @@ READS: Reads = {
     "elements": "sum(array.size for array in jax.tree.leaves(nnx.state($elements, nnx.Param)))",
     "parameter_bytes": "sum(array.nbytes for array in jax.tree.leaves(nnx.state($parameter_bytes, nnx.Param)))",
     "slot_bytes": "sum(array.nbytes for array in jax.tree.leaves(nnx.state($slot_bytes)))",
-    "checkpoint_bytes": lambda nnx, step: expr(FILES if nnx.way["save"] == "orbax" else "len($kept)", kept=step.checkpoint_bytes),
+    "checkpoint_bytes": lambda nnx, step: expr(FILES if nnx.way.get("save") == "orbax" else "len($kept)", kept=step.checkpoint_bytes),
 }  # fmt: skip
 
 

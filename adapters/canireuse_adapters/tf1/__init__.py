@@ -102,7 +102,7 @@ class TensorFlow1(Emitter):
     options = frozenset({
         *(f"{verb}.{option}" for verb in ("scope", "default_scope", "reenter") for option in scopes.SCOPE[1:]),
         "get.penalty", "get.local", "get.partitions", "layer.penalty", "layer.norm", "layer.cell", "layer.unnamed", "layer.shared_initializer",
-        "call.training", "copy.shallow", "save.only", "restore.partial", "gradient.remat", "function.template",
+        "call.training", "copy.shallow", "save.only", "save.in_memory", "restore.partial", "gradient.remat", "function.template",
         "get.numbered", "get.shape_as", "get.uniform", "get.asks",
     })  # fmt: skip
     errors = ERRORS

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from canireuse.emit import expr
 from canireuse.spec.vocabulary import Restore, Save
+from canireuse_adapters.kinds import in_memory
 
 if TYPE_CHECKING:
     from canireuse_adapters.tf1 import TensorFlow1
@@ -24,7 +25,10 @@ def save(tf1: "TensorFlow1", step: Save) -> None:
             for place, owner in zip(places, owners, strict=True)
         ]
         chosen = expr("[$*saved]", saved=saved)
-    if by_name:
+    if step.in_memory:
+        values = "[variable.numpy() for variable in $chosen]" if tf1.eager else "session.run($chosen)"
+        tf1.fill(f"$to = {values}", step, chosen=chosen)
+    elif by_name:
         tf1.fill(
             f"$to = tf1.train.Saver($chosen).save({'None' if tf1.eager else 'session'}, {WHERE})", step, chosen=chosen
         )
@@ -35,6 +39,12 @@ def save(tf1: "TensorFlow1", step: Save) -> None:
 
 def restore(tf1: "TensorFlow1", step: Restore) -> None:
     """Restore by name, or the object."""
+    if in_memory(tf1, step):
+        session = "" if tf1.eager else ", session"
+        code = f"for variable, value in zip($chosen, $kept):\n    variable.load(value{session})"
+        code = code.replace("load", "assign") if tf1.eager else code
+        tf1.emit(code, chosen=tf1.listing(step.restore), kept=step.given_by)
+        return
     if tf1.way["restore"] != "saver":
         matched = ".assert_existing_objects_matched()" if tf1.way["restore"] == "checkpoint-matched" else ""
         run = "" if tf1.eager else ".run_restore_ops(session)"

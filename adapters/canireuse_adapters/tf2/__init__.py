@@ -117,7 +117,7 @@ class TF2(Emitter):
     }
     options = frozenset({
         "layer.norm", "layer.cell", "layer.unnamed", "layer.shared_initializer", "layer.penalty", "layer.activity", "call.given", "call.training", "copy.shallow",
-        "save.only", "restore.partial", "gradient.remat", "invoke.abstract", "get.numbered", "get.shape_as", "get.uniform", "measure.fresh",
+        "save.only", "save.in_memory", "restore.partial", "gradient.remat", "invoke.abstract", "get.numbered", "get.shape_as", "get.uniform", "measure.fresh",
     })  # fmt: skip
     missing = {
         "reuse_variables": "TensorFlow 2 has no reuse mode that could be switched: keep the object and use it again.",

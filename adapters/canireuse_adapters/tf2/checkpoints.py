@@ -7,7 +7,7 @@ from canireuse.emit import Code, Effects, Unsupported, expr
 from canireuse.program import Object
 from canireuse.spec.vocabulary import Copy, Restore, Save
 from canireuse_adapters.keras_layers import CLASSES, kind_of
-from canireuse_adapters.kinds import OtherKind
+from canireuse_adapters.kinds import OtherKind, in_memory
 from canireuse_adapters.tensorflow import asks_what_matched
 from canireuse_adapters.tf2.layers import shape
 
@@ -43,6 +43,7 @@ def copy(tf: "TF2", step: Copy) -> None:
     if tf.way.get("copy") == "clone":
         if step.shallow or tf.style(found) == "subclass" or not tf.is_model(found):
             raise OtherKind("`from_config` and `clone_model` are words of Keras, and make everything inside anew.")
+        tf.idiom("`clone_model` and `from_config` make the same layers with values of their own.")
         clone(tf, step.as_, step.copy_)
     elif tf.style(found) == "subclass":
         raise Unsupported(NEEDS_CONFIG)
@@ -51,8 +52,7 @@ def copy(tf: "TF2", step: Copy) -> None:
 
 
 def clone(tf: "TF2", to: str, source: str, dtype: str | None = None) -> None:
-    """Write a Keras object made anew from its configuration, with the values of the first one."""
-    tf.idiom("`clone_model` and `from_config` make the same layers with values of their own; the values are set after.")
+    """Write a Keras object made anew from its configuration."""
     found, fills = tf.at(source), {"to": to, "source": source, "dtype": dtype}
     if found.kind == "layer":
         config = "{**$source.get_config(), 'dtype': '$dtype'}" if dtype else "$source.get_config()"
@@ -70,7 +70,6 @@ def clone(tf: "TF2", to: str, source: str, dtype: str | None = None) -> None:
             "$to = tf.keras.models.clone_model($source, clone_function=$anew, $**options)",
             **fills, anew=tf.own(f"as_{dtype}"), options={"recursive": True} if nested else {},
         )  # fmt: skip
-    tf.emit("$to.set_weights($source.get_weights())", **fills)
 
 
 # -- checkpoints
@@ -78,6 +77,14 @@ def clone(tf: "TF2", to: str, source: str, dtype: str | None = None) -> None:
 
 def save(tf: "TF2", step: Save) -> None:
     """Save in the way that the restore will read."""
+    if step.in_memory:
+        values = (
+            "$save.get_weights()"
+            if tf.is_model(tf.at(step.save))
+            else "[variable.numpy() for variable in $save.variables]"
+        )
+        tf.fill(f"$to = {values}", step)
+        return
     check_way(tf, step)
     paths = [path.split(".") for path in step.only]
     kept = part(tf, step.save, paths) if paths else expr("tf.train.Checkpoint($save)", save=step.save)
@@ -119,6 +126,10 @@ def check_way(tf: "TF2", step: Save) -> None:
 
 def restore(tf: "TF2", step: Restore) -> None:
     """Restore in place, or load a new object under the name."""
+    if in_memory(tf, step):
+        code = "for variable, value in zip($restore.variables, $from):\n    variable.assign(value)"
+        tf.fill("$restore.set_weights($from)" if tf.is_model(tf.at(step.restore)) else code, step)
+        return
     way = tf.way.get("restore", "checkpoint")
     if way == "checkpoint-matched" and (step.partial or not asks_what_matched(tf.facts.steps)):
         raise OtherKind("Nothing is missing here that a checkpoint could be asked for.")

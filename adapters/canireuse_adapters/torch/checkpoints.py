@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from canireuse.emit import Code, Effects, Fill, Lack, expr, text
 from canireuse.spec.vocabulary import Copy, Restore, Save
+from canireuse_adapters.kinds import in_memory
 
 if TYPE_CHECKING:
     from canireuse_adapters.torch import Torch
@@ -44,6 +45,7 @@ def is_parametrized(torch: "Torch", place: str) -> bool:
 def save(torch: "Torch", step: Save) -> None:
     """Save the state dict, or the whole module where it is to be unpickled."""
     code = SAVED.get(torch.way.get("restore", ""), "$to = BytesIO()\ntorch.save($state, $to)")
+    code = "$to = $state" if step.in_memory else code
     state = part_of_state(torch, step) if step.only else expr("$save.state_dict()", save=step.save)
     torch.fill(code, step, state=state)
 
@@ -72,6 +74,8 @@ def restore(torch: "Torch", step: Restore) -> None:
     if step.partial:
         options["strict"] = False
     code = LOADED.get(way, "$from.seek(0)\n$restore.load_state_dict(torch.load($from), $**options)")
+    if in_memory(torch, step):
+        code = "$restore.load_state_dict($from, $**options)"
     torch.fill(code, step, options=options)
 
 

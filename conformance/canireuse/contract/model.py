@@ -17,7 +17,14 @@ from canireuse.contract.batches import Stack
 from canireuse.contract.graphs import Graph, Placeholder, Scope, Session, converter, width
 from canireuse.contract.learning import Learning
 from canireuse.contract.ownership import Layer, Module, cells_of, clone
-from canireuse.contract.refusals import AlreadyExists, BadArgument, DtypeMismatch, NotFound, ShapeMismatch
+from canireuse.contract.refusals import (
+    AlreadyExists,
+    BadArgument,
+    DtypeMismatch,
+    NotFound,
+    ShapeMismatch,
+    SharingRefused,
+)
 
 #: A reuse mode: look a variable up, or create it where there is none.
 AUTO = "look up or create"
@@ -253,12 +260,19 @@ class Model(Learning):
         return call
 
     def given(self, owner, values):
-        """Return the owner as it computes with other values, by their paths; the owner itself stays as it is."""
+        """Return the owner as it computes with other values, by their paths; the owner itself stays as it is.
+
+        A variable of several paths may be given a value under each, as long as they are equal.
+        """
         cells = {path.replace("/", "."): cell for path, cell in owner._paths()}
         for path in values:
             if path not in cells:
                 raise NotFound(f"{path} is given a value", f"one of {', '.join(cells)}", "name a path in the owner")
-        others = {cells[path]: tape.tensor(value) for path, value in values.items()}
+        others = {}
+        for path, value in values.items():
+            new = tape.tensor(value)
+            if self.value(others.setdefault(cells[path], new)) != self.value(new):
+                raise SharingRefused(f"{path} is given another value", "one for all its names", "give one of them")
         return clone(owner, lambda cell: others.get(cell, cell))
 
     def save(self, owner, only=()):

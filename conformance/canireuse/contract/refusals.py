@@ -34,3 +34,7 @@ class Uninitialized(Refusal, RuntimeError):
 
 class NotTrainable(Refusal, ValueError):
     """Training was asked for where nothing may be trained."""
+
+
+class SharingRefused(Refusal, ValueError):
+    """What is one variable was to be two."""

@@ -71,9 +71,13 @@ def name(place: str) -> ast.expr:
 
 
 def attribute(around: ast.expr, parts: Iterable[str]) -> ast.expr:
-    """Return attributes of an expression, one after the other."""
+    """Return attributes of an expression, one after the other; a number is an index, and a word in brackets a key."""
     for part in parts:
-        around = ast.Attribute(around, part, ast.Load())
+        if part.isdigit() or part.startswith("["):
+            key = ast.Constant(int(part) if part.isdigit() else part.strip("[]"))
+            around = ast.Subscript(around, key, ast.Load())
+        else:
+            around = ast.Attribute(around, part, ast.Load())
     return around
 
 

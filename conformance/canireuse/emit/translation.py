@@ -14,7 +14,7 @@ from canireuse.emit.script import Script
 from canireuse.spec.features import features
 from canireuse.spec.model import Spec
 from canireuse.spec.step import Step
-from canireuse.spec.vocabulary import Block, Function, Layer, walk
+from canireuse.spec.vocabulary import Block, Function, Layer, Save, walk
 
 #: Options of verbs that an adapter has to claim in `options` before a spec with them is given to it: verb -> fields.
 OPTIONS: Mapping[str, frozenset[str]] = {
@@ -25,7 +25,7 @@ OPTIONS: Mapping[str, frozenset[str]] = {
     "layer": frozenset({"activity", "penalty"}),
     "call": frozenset({"given", "training"}),
     "copy": frozenset({"shallow"}),
-    "save": frozenset({"only"}),
+    "save": frozenset({"only", "in_memory"}),
     "restore": frozenset({"partial"}),
     "gradient": frozenset({"remat"}),
     "remat": frozenset({"nested"}),
@@ -176,8 +176,11 @@ class Adapter:
 
     @classmethod
     def verbs_with_ways(cls, spec: Spec) -> list[str]:
-        """Return the verbs of the spec that this backend says in several ways."""
-        return [verb for verb in dict.fromkeys(step.verb for step in walk(spec.steps)) if verb in cls.table("ways")]
+        """Return the verbs of the spec that this backend says in several ways; those of files, where any is written."""
+        steps = list(walk(spec.steps))
+        files = any(isinstance(step, Save) and not step.in_memory for step in steps)
+        verbs = [verb for verb in dict.fromkeys(step.verb for step in steps) if verb in cls.table("ways")]
+        return [verb for verb in verbs if files or verb not in {"save", "restore"}]
 
     # -- refusals
 

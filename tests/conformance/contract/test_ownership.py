@@ -8,6 +8,7 @@ from canireuse.contract.refusals import (
     NotFound,
     NotTrainable,
     ShapeMismatch,
+    SharingRefused,
 )
 
 
@@ -152,6 +153,15 @@ def test_given_values_hold_wherever_the_variable_does_and_for_that_call_alone():
     assert model.value(both([[1.0]])) == [[9.0]]
     with pytest.raises(NotFound):
         model.given(both, {"a.kernle": [[2.0]]})
+
+
+def test_one_variable_is_given_one_value_under_all_its_names():
+    model = Model(immediate=True)
+    layer = model.layer("dense", "d", 1, 1, kernel=3.0)
+    both = model.module(a=layer, b=layer)
+    assert model.value(model.given(both, {"a.kernel": [[2.0]], "b.kernel": [[2.0]]})([[1.0]])) == [[4.0]]
+    with pytest.raises(SharingRefused):
+        model.given(both, {"a.kernel": [[2.0]], "b.kernel": [[5.0]]})
 
 
 def test_only_a_part_is_saved_and_a_part_is_enough_where_that_is_said():

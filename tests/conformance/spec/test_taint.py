@@ -52,6 +52,8 @@ EXAMPLES = [
     f"[{LAYER}, {{assign: fc.kernel, to: [[1.0]]}}]",
     f"[{VARIABLE}, {{initialize: , raises: nothing, expect: accepted}}]",
     f"[{VARIABLE}, {{reinitialize: v}}]",
+    f"[{NET}, {{rebuild: net, as: again}}]",
+    f"[{LAYER}, {{container: net, in: list, members: {{first: fc, second: fc}}}}]",
     f"[{VARIABLE}, {{drop: v}}]",
     f"[{VARIABLE}, {{read: v}}]",
     "[{layer: dense, name: fc, inputs: 1, units: 1, kernel: random, bias: random, as: fc}]",

@@ -149,6 +149,7 @@ class Save(Step):
     save: Name
     only: list[Path] = Field([], description="Paths inside the module that are saved; all of them if left out.")
     to: Name = Field(description="A word for the checkpoint.")
+    in_memory: bool = Field(False, description="Keep it in memory, for a later step; else in a file.")  # noqa: FBT003
 
 
 class Restore(Step):
