@@ -9,7 +9,7 @@ from canireuse.program import Object
 from canireuse.spec.model import Spec
 from canireuse.spec.step import Array, Drawn, Initial
 from canireuse.spec.vocabulary import Freeze, Optimizer, Scan, Train, walk
-from canireuse_adapters.kinds import NAME_ALONE
+from canireuse_adapters.kinds import NAME_ALONE, NO_LIST_BY_NAME
 
 ERRORS = {
     "shape_mismatch": (
@@ -31,7 +31,10 @@ MISSING = {
     "layer.activity": "No layer of JAX's module libraries takes a regularizer of its output: a loss adds the term up itself.",
     "layer.penalty": "No layer of JAX's module libraries takes a regularizer: a loss adds its terms up itself.",
     "get.partitions": "JAX cuts no variable into parts that are variables: one array may be sharded over devices, see `shard`.",
+    "expect.under": NO_LIST_BY_NAME,
     "get.asks": NAME_ALONE,
+    "layer.keras": "JAX's module libraries have no layers of Keras beside its own.",
+    "thread.outside": "JAX has no graph that a thread would have to enter.",
     "get.local": "JAX has no list of local variables that saving and training leave out: both are given what they are to take.",
 }
 #: what scripts say of the paths of a tree -> the first version that has it

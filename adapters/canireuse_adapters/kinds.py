@@ -8,6 +8,8 @@ from canireuse.spec.vocabulary import Restore
 NAME_ALONE = (
     "A variable is looked up by its name alone, so that there is no further argument which could be obeyed or dropped."
 )
+#: of `expect.under`
+NO_LIST_BY_NAME = "No list of variables takes the name of a scope: a module is asked for what it holds."
 
 
 class OtherKind(Unsupported):

@@ -15,7 +15,7 @@ from canireuse_adapters.keras.functions import Loop
 from canireuse_adapters.keras.layers import build
 from canireuse_adapters.keras.scopes import NO_COLLECTIONS, layer_at, make_layers
 from canireuse_adapters.keras_layers import LAYERS
-from canireuse_adapters.kinds import NAME_ALONE, fits
+from canireuse_adapters.kinds import NAME_ALONE, NO_LIST_BY_NAME, fits
 from canireuse_adapters.tensorflow import TWO_DEVICES
 
 NO_DEFAULTS = {
@@ -124,6 +124,7 @@ class Keras(Emitter):
     }
     options = frozenset(
         {
+            "layer.keras",
             "scope.dtype", "get.penalty", "layer.penalty", "layer.activity", "layer.norm", "layer.cell", "layer.unnamed", "layer.shared_initializer", "call.given",
             "call.training", "restore.partial", "save.in_memory", "gradient.remat", "invoke.abstract", "get.numbered",
             "measure.fresh",
@@ -137,7 +138,9 @@ class Keras(Emitter):
         "default_scope": "Keras numbers the default names of layers by their class, over the whole process; a scope's name is an attribute that the user picks.",
         "paths": "A Keras variable has one `path`, that of the layer which made it; no call lists the other ways to it.",
         "copy.shallow": "Keras has no shallow copy: `copy.copy` goes through the config and copies the variables too.",
+        "expect.under": NO_LIST_BY_NAME,
         "get.asks": NAME_ALONE,
+        "thread.outside": "Keras has no graph that a thread would have to enter.",
         "get.local": "Keras has no local variables: what is neither trained nor saved is no variable of a layer.",
         "get.partitions": "Keras keeps a variable in one piece; `keras.distribution` lays it out over devices on JAX.",
         "reenter.dtype": "The dtype of a Keras layer is fixed when it is made, not when it is used again.",

@@ -117,6 +117,9 @@ def invoke(linen: "Linen", step: Invoke) -> None:
 
 def thread(linen: "Linen", step: Thread) -> None:
     """Call a function in a thread, which ends before the next one begins."""
+    made = linen.symbols.names[step.thread].made
+    if isinstance(made, Function) and returns_definition(made):
+        raise Unsupported(MADE_ONCE)
     given: list[Fill] = [step.thread, *linen.signatures[step.thread].given]
     with linen.apart() as body:
         called(linen, step.thread, step.as_, expr("pool.submit($*given).result()", given=given))

@@ -10,11 +10,11 @@ from functools import cached_property
 from itertools import takewhile
 from typing import Any, ClassVar
 
-from canireuse.emit import Body, Effects, Emitter, Fill, Names, Unsupported, attribute, expr, name, statements
+from canireuse.emit import Body, Effects, Emitter, Fill, Names, Unsupported, attribute, expr, name, statements, text
 from canireuse.program import free_names
 from canireuse.spec.model import Spec
 from canireuse.spec.step import Step
-from canireuse.spec.vocabulary import Block, Function, Get, Layer, Measure, Restore, Save, Scan, walk
+from canireuse.spec.vocabulary import Block, Function, Get, Layer, Measure, Restore, Save, Scan, Thread, walk
 from canireuse_adapters.tensorflow import FUNCTIONS, TWO_DEVICES, asks_what_matched
 from canireuse_adapters.tf1 import checkpoints, functions, layers, learning, measuring, modules, scopes
 
@@ -95,11 +95,13 @@ class TensorFlow1(Emitter):
     imports = "import tensorflow as tf\n\ntf1 = tf.compat.v1"
     preamble = {"tf1": "tf1 = tf.compat.v1", "initializer": "initializer = tf1.random_normal_initializer()"}
     imported_as = {"tensorflow": "tensorflow.compat.v1"}
+    since: ClassVar[Mapping[str, str]] = {"tf.keras.layers": "tensorflow>=2.16"}
     environ = {"TF_CPP_MIN_LOG_LEVEL": "3"}
     environ_on = {"cpu": {"CUDA_VISIBLE_DEVICES": "-1"}}
     package, functions, array_code = "tf", FUNCTIONS, "tf.constant($x)"
     ways = {"restore": ("saver", "checkpoint", "checkpoint-matched")}
     options = frozenset({
+        "layer.keras",
         *(f"{verb}.{option}" for verb in ("scope", "default_scope", "reenter") for option in scopes.SCOPE[1:]),
         "get.penalty", "get.local", "get.partitions", "layer.penalty", "layer.norm", "layer.cell", "layer.unnamed", "layer.shared_initializer",
         "call.training", "copy.shallow", "save.only", "save.in_memory", "restore.partial", "gradient.remat", "function.template",
@@ -223,7 +225,7 @@ class TensorFlow1(Emitter):
     def is_template(self, place: str) -> bool:
         """Return whether a place is a layer that is a template."""
         found = self.symbols.at(place)
-        return not self.objects and found is not None and found.kind == "layer"
+        return not self.objects and found is not None and found.kind == "layer" and not layers.is_keras(found)
 
     def in_parts(self, place: str) -> bool:
         """Return whether a variable is in parts; a scalar has no axis to cut."""
@@ -243,6 +245,8 @@ class TensorFlow1(Emitter):
         if rest in self.numbers and self.is_template(first):
             return expr("$x.variables[$number]", x=first, number=self.numbers[rest])
         code = super().spelled(place, reading=reading)
+        if rest and (found := self.symbols.at(first)) and layers.is_keras(found):
+            return expr("$x.value", x=code)
         return expr("$x.as_tensor()", x=code) if reading and self.in_parts(place) else code
 
     def in_list(self, place: str) -> ast.expr:
@@ -250,12 +254,12 @@ class TensorFlow1(Emitter):
         code = self.place(place)
         return ast.Starred(code, ast.Load()) if self.in_parts(place) else code
 
-    def listing(self, inside: str | None, *, trainable: bool = False) -> ast.expr:
-        """Return the collection of variables, or what an owner holds; what is frozen later leaves a collection."""
+    def listing(self, inside: str | None, *, trainable: bool = False, under: str | None = None) -> ast.expr:
+        """Return the collection of variables, whole or by the name of a scope, or what an owner holds; what is frozen later leaves a collection."""
         kind = "trainable" if trainable else "global"
         found = self.symbols.at(inside) if inside else None
         if inside is None:
-            return expr(f"tf1.{kind}_variables()")
+            return expr(f"tf1.{kind}_variables($**given)", given={"scope": text(under)} if under else {})
         if trainable and self.says("freeze"):
             return expr(NOT_FROZEN, x=self.listing(inside))
         if found and found.kind == "scope":
@@ -278,11 +282,11 @@ class TF1(TensorFlow1):
     name = "tf1"
     title = "TensorFlow 1 graph mode"
     about = "Variable scopes of `tf.compat.v1` in a graph with a session; runs on TensorFlow 1.15 and on TensorFlow 2."
-    since = {"_.experimental_get_tracing_count": "tensorflow>=2.4"}
+    since: ClassVar[Mapping[str, str]] = {**TensorFlow1.since, "_.experimental_get_tracing_count": "tensorflow>=2.4"}
     modules = ("tensorflow",)
     # as TensorFlow's guide to migration has it
     before_blocks = "import tensorflow.compat.v1 as tf\n\ntf.disable_v2_behavior()"
-    options = TensorFlow1.options | {"invoke.abstract", "measure.fresh"}
+    options = TensorFlow1.options | {"invoke.abstract", "measure.fresh", "thread.outside", "expect.under"}
     lacks = IN_GRAPH_LACKS
     code = IN_GRAPH
     eager, numbers = False, {"kernel": 0, "bias": 1}
@@ -397,8 +401,10 @@ class TF1(TensorFlow1):
             self.built.clear()
 
     def threaded(self, function: str) -> list[ast.expr]:
-        """Return the function that enters the graph."""
-        return [expr("$x", x=self.own(f"{function}_in_thread"))]
+        """Return the function that enters the graph, or the one that is called outside of it."""
+        step = self.around[-1]
+        outside = isinstance(step, Thread) and step.outside
+        return [expr("$x", x=function if outside else self.own(f"{function}_in_thread"))]
 
 
 class TF1Eager(TensorFlow1):
@@ -417,6 +423,7 @@ class TF1Eager(TensorFlow1):
         "measure.fresh": "In eager mode `tf1.get_variable` keeps no store of variables: each call makes a new one, and there is none that a look-up by name could be timed on; a graph has one.",
         "graph": "Eager mode has no graph of its own: to open one is to leave eager mode, and `tf1` is asked for that.",
         "placeholder": "`tf.placeholder` refuses to run in eager mode.",
+        "thread.outside": "Eager mode has no graph that a thread would have to enter.",
         **dict.fromkeys(("freeze", "unfreeze"), NO_LIST),
         "invoke.abstract": NO_ABSTRACT,
     }

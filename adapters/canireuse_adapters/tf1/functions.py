@@ -111,8 +111,9 @@ def invoke(tf1: "TF1", step: Invoke) -> None:
 
 
 def thread(tf1: "TF1", step: Thread) -> None:
-    """Call a function in a thread."""
-    enter_in_thread(tf1, step.thread)
+    """Call a function in a thread, which is handed the graph unless it stands outside."""
+    if not step.outside:
+        enter_in_thread(tf1, step.thread)
     Emitter.thread(tf1, step)
 
 

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from canireuse.emit import Body, Fill, Lack, Names, Unsupported, attribute, expr, statements
+from canireuse.emit import Body, Fill, Lack, Names, Unsupported, attribute, expr, statements, text
 from canireuse.emit.fragments import kept
 from canireuse.program import Facts, Object, places_of
 from canireuse.spec.vocabulary import Call, Invoke, Layer
+from canireuse_adapters.keras_layers import construct
 from canireuse_adapters.tf1.scopes import initializer
 
 if TYPE_CHECKING:
@@ -93,6 +94,8 @@ NO_LAYERS = {
     True: "Where a layer is to be an object, users write a class over `tf.Module`, " + OFFERED,
 }
 LACKS = (
+    Lack("layer", lambda tf1, step: step.keras and (step.layer != "dense" or tf1.objects),
+         "In a program of variable scopes this project words of Keras the dense layer alone, and not where other layers are objects."),
     Lack("wrap", lambda _, step: step.inside == "time_distributed",
          "TF1 has no layer that calls another at each step: `inputs @ kernel` takes a time axis as it is, and other layers are given a reshaped input."),
     Lack("wrap", lambda tf1, step: kind_of(tf1.symbols.at(step.wrap)) != "cell",
@@ -107,6 +110,16 @@ LACKS = (
 def kind_of(found: Object | None) -> str | None:
     """Return of which kind a layer is; None if it is none."""
     return found.made.layer if found and found.kind == "layer" and isinstance(found.made, Layer) else None
+
+
+def is_keras(found: Object) -> bool:
+    """Return whether what stands somewhere is a layer of Keras."""
+    return isinstance(found.made, Layer) and found.made.keras
+
+
+def of_keras(value: Any) -> ast.expr:
+    """Return the code for an initializer of Keras."""
+    return text("random_normal") if value == "random" else expr("tf.keras.initializers.Constant($x)", x=value)
 
 
 def needs_objects(facts: Facts) -> bool:
@@ -197,6 +210,9 @@ def layer(tf1: "TensorFlow1", step: Layer) -> None:
     starts = {"kernel": step.kernel, **({"recurrent": step.recurrent} if step.layer == "cell" else {})}
     given = {f"{part}_initializer": initializer(value) for part, value in starts.items()} | tf1.given(step)
     called = step.name or step.layer
+    if step.keras:
+        construct(tf1, step, "tf.keras", of_keras, {"name": text(step.name)} if step.name else {})
+        return
     tf1.idiom(NO_LAYERS[tf1.objects])
     if tf1.objects:
         code = f"$as = {NAMES[step.layer]}('$called', $*sizes, $**given)"

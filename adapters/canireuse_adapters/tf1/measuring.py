@@ -33,7 +33,7 @@ HARMLESS = frozenset({"expect", "invoke", "compute", "initialize", "read", "call
 
 def listed(code: str, field: str = "inside", *, trainable: bool = False) -> Callable[["TensorFlow1", Expect], ast.expr]:
     """Return what reads the list of variables that the field of an observation asks for."""
-    return lambda tf1, step: expr(code, listed=tf1.listing(getattr(step, field), trainable=trainable))
+    return lambda tf1, step: expr(code, listed=tf1.listing(getattr(step, field), trainable=trainable, under=step.under))
 
 
 def slots(tf1: "TensorFlow1", step: Expect) -> ast.expr:

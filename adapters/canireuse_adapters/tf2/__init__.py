@@ -12,7 +12,7 @@ from canireuse.spec.model import Spec
 from canireuse.spec.step import Step
 from canireuse.spec.vocabulary import Get, Layer, Module, Update, Variable, Wrap, walk
 from canireuse_adapters.keras_layers import LAYERS
-from canireuse_adapters.kinds import NAME_ALONE, fits
+from canireuse_adapters.kinds import NAME_ALONE, NO_LIST_BY_NAME, fits
 from canireuse_adapters.tensorflow import FUNCTIONS, TWO_DEVICES
 from canireuse_adapters.tf2 import (
     checkpoints,
@@ -116,6 +116,7 @@ class TF2(Emitter):
         "module": ("keras-model", "tf-module"),
     }
     options = frozenset({
+        "layer.keras",
         "layer.norm", "layer.cell", "layer.unnamed", "layer.shared_initializer", "layer.penalty", "layer.activity", "call.given", "call.training", "copy.shallow",
         "save.only", "save.in_memory", "restore.partial", "gradient.remat", "invoke.abstract", "get.numbered", "get.shape_as", "get.uniform", "measure.fresh",
     })  # fmt: skip
@@ -127,7 +128,9 @@ class TF2(Emitter):
         "default_scope": "TensorFlow 2 makes no scope names unique: a module is told apart by the attribute that holds it.",
         "intercept": "Nothing of TensorFlow 2 stands between a name and its variable: `tf.variable_creator_scope` steps in where a variable is made, not where it is read.",
         "function.template": "`make_template` works on variable scopes and is a word of `tf.compat.v1`; in TensorFlow 2 an object keeps what its method made in the first call.",
+        "expect.under": NO_LIST_BY_NAME,
         "get.asks": NAME_ALONE,
+        "thread.outside": "TensorFlow 2 has no graph that a thread would have to enter.",
         "get.local": NO_COLLECTIONS,
         "get.partitions": "TensorFlow 2 cuts variables into parts in a `ParameterServerStrategy` alone, which needs servers.",
         "get.penalty": NO_REGULARIZER,

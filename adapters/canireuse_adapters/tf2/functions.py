@@ -53,11 +53,14 @@ def stands_elsewhere(tf: "TF2", step: Invoke | Thread) -> bool:
     return gets and found.path != tf.symbols.scope.path
 
 
-def makes_owner(tf: "TF2", step: Invoke) -> bool:
-    """Return whether a function makes and returns what holds variables, and not what a layer computes."""
-    function = tf.at(step.invoke).made
+def makes_owner(tf: "TF2", step: Invoke | Thread) -> bool:
+    """Return whether a function makes and returns what holds variables, itself or in a thread, and not what a layer computes."""
+    function = tf.at(getattr(step, step.verb)).made
     inside = walk(function.steps) if isinstance(function, Function) else ()
-    return any(isinstance(one, Get | Variable | Layer | Module) for one in inside)
+    return any(
+        makes_owner(tf, one) if isinstance(one, Thread) else isinstance(one, Get | Variable | Layer | Module)
+        for one in inside
+    )
 
 
 def has_memory(tf: "TF2", step: Function | Invoke) -> bool:

@@ -20,7 +20,7 @@ from canireuse.spec.vocabulary import (
     Scope,
     Variable,
 )
-from canireuse_adapters.kinds import NAME_ALONE
+from canireuse_adapters.kinds import NAME_ALONE, NO_LIST_BY_NAME
 from canireuse_adapters.torch import checkpoints, functions, layers, learning, scopes, variables
 from canireuse_adapters.torch.measuring import READS, UNLISTED
 from canireuse_adapters.torch.variables import NO_COLLECTIONS, PACKED
@@ -108,7 +108,10 @@ class Torch(Emitter):
         **{f"{verb}.auxiliary_name_scope": "PyTorch has no name scopes, so that a module opens none beside." for verb in SCOPES},
         "default_scope": "PyTorch makes no name unique: `add_module` replaces a module of that name in silence.",
         "intercept": "`get_parameter` takes no getter: what a parameter is read through is registered on it, with `torch.nn.utils.parametrize`.",
+        "expect.under": NO_LIST_BY_NAME,
         "get.asks": NAME_ALONE,
+        "layer.keras": "PyTorch has no layers of Keras beside its own.",
+        "thread.outside": "PyTorch has no graph that a thread would have to enter.",
         "get.partitions": "A parameter is one tensor; one in parts is a DTensor, which several processes hold together.",
         "wrap": "No layer of PyTorch takes another to run it over time: `nn.RNN` owns its weights, users write the loop over a cell, and `nn.Linear` works on the last axis as it is.",
         "function.template": "PyTorch has no templates: parameters live on from call to call in a module that the user makes.",

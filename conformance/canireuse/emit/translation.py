@@ -22,7 +22,7 @@ OPTIONS: Mapping[str, frozenset[str]] = {
         ("scope", "default_scope", "reenter"), frozenset({"init", "dtype", "penalty", "auxiliary_name_scope"})
     ),
     "get": frozenset({"penalty", "local", "partitions", "numbered", "shape_as", "uniform", "asks"}),
-    "layer": frozenset({"activity", "penalty"}),
+    "layer": frozenset({"activity", "penalty", "keras"}),
     "call": frozenset({"given", "training"}),
     "copy": frozenset({"shallow"}),
     "save": frozenset({"only", "in_memory"}),
@@ -32,6 +32,8 @@ OPTIONS: Mapping[str, frozenset[str]] = {
     "function": frozenset({"template"}),
     "invoke": frozenset({"abstract"}),
     "measure": frozenset({"fresh"}),
+    "thread": frozenset({"outside"}),
+    "expect": frozenset({"under"}),
 }
 
 

@@ -86,6 +86,9 @@ class Expect(Step):
         None,
         description="A module, layer or scope that `variables`, `trainable`, `names`, `by_path` and `penalties` look in.",
     )
+    under: Name | None = Field(
+        None, description="Count `variables` or `trainable` as a list does that is handed this text as a scope's name."
+    )
     is_: Answer = Field(None, alias="is", description="The contract's answer.")
     close: float = Field(1e-5, ge=0, lt=1, description="How far numbers may be apart, absolute and relative.")
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, StrictBool, model_validator
 
 from canireuse.spec.step import (
     OWNERS,
@@ -53,6 +53,7 @@ class Layer(Step):
         None, description="A regularizer of the output: this number times the sum of its squares, over the batch size."
     )
     trainable: bool = True
+    keras: StrictBool = Field(False, description="One of Keras, where the framework has other layers beside it.")  # noqa: FBT003
     as_: Name = Field(alias="as", description="Bind the layer; its variables are `layer.kernel`, `layer.bias`.")
 
     @model_validator(mode="after")

@@ -71,6 +71,7 @@ class Thread(Step):
     uses = {"thread": frozenset({"function"})}
     thread: Name = Field(description="A function without arguments, defined before.")
     times: int = Field(1, ge=1, le=MOST_TURNS, description="How many threads.")
+    outside: bool = Field(False, description="The threads do not enter the graph that is open where they are started.")  # noqa: FBT003
     as_: Name | None = Field(None, alias="as", description="Bind what the last of them returned.")
 
 
