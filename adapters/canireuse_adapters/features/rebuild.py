@@ -64,7 +64,7 @@ FEATURE = Feature(
     verbs=(Rebuild,),
     makes={"rebuild": made},
     tables={
-        "reference": Tables(code={"rebuild": "$as = model.module(**$rebuild.held)"}),
+        "reference": Tables(code={"rebuild": "$as = model.module(**$rebuild._held)"}),
         "torch": Tables(
             code={"rebuild": "$as = nn.Sequential(*$rebuild.children())"},
             effects={"rebuild": lambda torch, step: listed(torch.symbols, step, "")},
