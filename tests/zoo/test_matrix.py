@@ -35,6 +35,11 @@ def test_every_spec_notices_an_animal_or_says_why_it_is_a_control(noticed):
     assert all(len(why) > 30 for why in CONTROLS.values())
 
 
+def test_over_a_third_of_the_specs_notice_a_copier_and_a_sharer(noticed):
+    both = [spec for spec, animals in noticed.items() if matrix.both_ways(animals)]
+    assert 3 * len(both) > len(noticed)
+
+
 def test_an_animal_whose_script_raises_errors_of_python_is_refused(load_spec):
     class Broken(Model):
         def module(self, members):
