@@ -126,7 +126,7 @@ class Keras(Emitter):
         {
             "layer.keras",
             "scope.dtype", "get.penalty", "layer.penalty", "layer.activity", "layer.norm", "layer.cell", "layer.unnamed", "layer.shared_initializer", "call.given",
-            "call.training", "restore.partial", "save.in_memory", "gradient.remat", "invoke.abstract", "get.numbered",
+            "call.training", "copy.shallow", "restore.partial", "save.in_memory", "gradient.remat", "invoke.abstract", "get.numbered",
             "measure.fresh",
         }
     )  # fmt: skip
@@ -137,7 +137,6 @@ class Keras(Emitter):
         "collection": NO_COLLECTIONS,
         "default_scope": "Keras numbers the default names of layers by their class, over the whole process; a scope's name is an attribute that the user picks.",
         "paths": "A Keras variable has one `path`, that of the layer which made it; no call lists the other ways to it.",
-        "copy.shallow": "Keras has no shallow copy: `copy.copy` goes through the config and copies the variables too.",
         "expect.under": NO_LIST_BY_NAME,
         "get.asks": NAME_ALONE,
         "thread.outside": "Keras has no graph that a thread would have to enter.",

@@ -19,6 +19,7 @@ LOADED = "Loading makes a new object; the script binds the module's name to it."
 #: ways of restoring that leave the object where it is
 IN_PLACE = {"weights", "set-weights"}
 COPIES = {
+    "shallow": "$to = copy($source)",
     "deepcopy": "$to = deepcopy($source)",
     "clone": "$to = keras.models.clone_model($source)",
     "pickle": "$to = pickle.loads(pickle.dumps($source))",
@@ -28,10 +29,13 @@ COPIES = {
 # -- copies
 
 
-def copied(keras: "Keras", to: str, of: str) -> None:
-    """Copy in one of the ways that Keras has."""
+def copied(keras: "Keras", to: str, of: str, *, shallow: bool = False) -> None:
+    """Copy in one of the ways that Keras has; its own `copy` goes through the config, and is no shallow one."""
     found, way, code = keras.at(of), keras.way.get("copy", "deepcopy"), keras.place(of)
     style = keras.style(found)
+    if shallow and way != "deepcopy":
+        raise OtherKind("This way copies all that is inside: nothing of it is shallow.")
+    way = "shallow" if shallow else way
     if way == "clone" and style not in {"functional", "subclass"}:
         raise OtherKind("`keras.models.clone_model` clones models; a layer is copied through its config.")
     if lacks_config(keras, found):
@@ -184,6 +188,6 @@ def restored(keras: "Keras", step: Restore) -> None:
 
 
 CODE: Code = {
-    "copy": lambda keras, step: copied(keras, step.as_, step.copy_), "save": save, "restore": restore,
+    "copy": lambda keras, step: copied(keras, step.as_, step.copy_, shallow=step.shallow), "save": save, "restore": restore,
 }  # fmt: skip
 EFFECTS: Effects = {"restore": restored}
