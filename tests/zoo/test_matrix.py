@@ -11,6 +11,8 @@ from tests.zoo.animals import ANIMALS, Animal
 
 #: specs that no animal fails -> why they are controls
 CONTROLS = yaml.safe_load((Path(__file__).parent / "controls.yaml").read_text(encoding="utf-8"))
+#: specs that notice who unties, and not who leaves two parameters over one memory -> why
+HALVES = yaml.safe_load((Path(__file__).parent / "halves.yaml").read_text(encoding="utf-8"))
 SHARES = """
 steps:
   - {variable: w, init: 1.0, as: w}
@@ -38,6 +40,12 @@ def test_every_spec_notices_an_animal_or_says_why_it_is_a_control(noticed):
 def test_over_a_third_of_the_specs_notice_a_copier_and_a_sharer(noticed):
     both = [spec for spec, animals in noticed.items() if matrix.both_ways(animals)]
     assert 3 * len(both) > len(noticed)
+
+
+def test_a_spec_that_notices_a_lost_tie_notices_two_parameters_over_one_memory_or_says_why_not(noticed):
+    blind = {spec for spec, animals in noticed.items() if "zoo-unties" in animals and "zoo-halves-later" not in animals}
+    assert blind == {*HALVES}
+    assert all(len(why) > 30 for why in HALVES.values())
 
 
 def test_an_animal_whose_script_raises_errors_of_python_is_refused(load_spec):
