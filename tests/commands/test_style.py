@@ -75,6 +75,24 @@ def test_each_rule_finds_what_it_is_for(write_spec, rule, change):
 
 
 @pytest.mark.parametrize(
+    ("about", "symptom", "found"),
+    [
+        ("Said for the test.", "My head has come loose.", True),
+        ("Said before the test.", "My head has come loose.", True),
+        ("Ties were lost until PyTorch 1.13.", "My head has come loose.", False),
+        ("Said for the test.", "Has my head come loose?", False),
+    ],
+)
+def test_a_row_that_clears_everybody_of_a_symptom_says_since_when_or_asks(write_spec, about, symptom, found):
+    from canireuse.program.loader import load
+
+    path = write_spec(STEPS)
+    said = "A spec of a test; it says long enough why it is here.\n"
+    path.write_text(path.read_text().replace(said, f"{said}  {about}\nsymptom: {symptom}\n"))
+    assert rules_broken(load(path)) == ({"cleared"} if found else set())
+
+
+@pytest.mark.parametrize(
     ("backend", "more", "found"),
     [
         ("torch", "", False),

@@ -180,6 +180,23 @@ def is_about(located: Located, step: Step, around: tuple[Step, ...]) -> bool:
     return step.training or before or refused or any(isinstance(one, PLACES) for one in around)
 
 
+#: words with which a text says from when on something is so
+SINCE = re.compile(r"\b(since|until|before|no longer|older|earlier|up to)\b[^.]*\d", re.IGNORECASE)
+
+
+def cleared(located: Located) -> Found:
+    """Find a symptom of which no backend is known, where nothing says since when, nor asks."""
+    spec = located.spec
+    asks = spec.title.endswith("?") or (spec.symptom or "").endswith("?")
+    if spec.symptom and not spec.divergences and not asks and not SINCE.search(spec.about):
+        yield (
+            line_of(located, "symptom"),
+            "no divergence is declared, though users report this",
+            "steps that run what they did; then a title that asks, or in `about` the version since which it holds",
+            "run what the symptom says by hand, with the calls of those who reported it",
+        )
+
+
 @cache
 def known_adapters() -> dict[str, type[Adapter]]:
     """Return the adapter of every backend that can be loaded; to find them is slow, and hundreds of specs ask."""
@@ -203,11 +220,17 @@ def backends(located: Located) -> Found:
 
 RULES: dict[str, Rule] = {
     "modeline": Rule("With the modeline, editors complete and check the spec while it is written.", modeline),
-    "title": Rule("A title is a statement that is true or false of a backend: it heads a row of the report.", title),
+    "title": Rule(
+        "A title is a statement that is true or false of a backend, or a question where none departs: it heads a row of the report.",
+        title,
+    ),
     "slug": Rule("The file name is the spec's id for ever, in permalinks and in results.", slug),
     "size": Rule("One behaviour a spec: a reader takes it in at a glance, and a failure has one meaning.", size),
     "source": Rule("Every row cites its ground, so that a reader can check it.", source),
     "backends": Rule("A divergence of what there is not never applies, and nobody would notice.", backends),
+    "cleared": Rule(
+        "A row that clears every framework of what users report most likely ran something easier.", cleared
+    ),
     "unread": Rule(
         "It is a dead line in every script: where a framework builds layers when they are first called, its adapter words that.",
         unread,
