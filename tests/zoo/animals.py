@@ -37,7 +37,7 @@ def zoo(module: str, kind: Literal["copies", "shares", "else"], **classes: str) 
 
 ANIMALS = {
     **zoo("copies", "copies", copies="Copying"),
-    **zoo("unties", "copies", unties="Untying"),
+    **zoo("unties", "copies", unties="Untying", copies_deeply="CopiesDeeply"),
     **zoo("ties", "copies", unties_at_tie="UntiedByTie", unties_at_module="UntiedByModule"),
     **zoo("ties", "copies", halves_at_tie="HalvedByTie", halves_later="Surviving"),
     **zoo("shares_everything", "shares", shares_everything="Sharing", shares_by_look_up="SharingByName"),

@@ -52,6 +52,13 @@ class Same(Model):
         return super().copy(owner, shallow) if shallow else owner
 
 
+class CopiesDeeply(Model):
+    """Copies what is inside where a shallow copy is asked for."""
+
+    def copy(self, owner, shallow=False):
+        return super().copy(owner)
+
+
 class Thawing(Model):
     """Trains what was frozen."""
 
