@@ -8,6 +8,7 @@ from canireuse.emit import Body, Fill, Names, Unsupported, expr, name, statement
 from canireuse.program import Object
 from canireuse.spec.vocabulary import (
     Assign,
+    Call,
     Function,
     Get,
     Invoke,
@@ -138,7 +139,8 @@ def scan(linen: "Linen", step: Scan) -> None:
         raise Unsupported(
             "The turn of `jax.lax.fori_loop` is a pure function of what it carries, which is arrays: a definition with another member ends with the turn."
         )
-    first = made_inside(linen) if step.raises is not None else []
+    calls = step.raises is not None and any(isinstance(one, Call) for one in walk(step.steps))
+    first = made_inside(linen) if calls else []
     with linen.function() as body:
         linen.steps(step.steps)
         to = linen.expression(step.to)
@@ -156,7 +158,7 @@ def scan(linen: "Linen", step: Scan) -> None:
 
 
 def made_inside(linen: "Linen") -> Body:
-    """Return what makes the trees that nothing has read before a loop, where it is asked whether the loop takes that: it is done inside."""
+    """Return what makes the trees that nothing has read before a loop, where it is asked whether a first call in the loop is taken."""
     read = Names(linen.outermost).read
     trees = [tree.name for tree in linen.trees if tree.name not in read]
     made = [line for line in linen.outermost if isinstance(line, ast.Assign) and ast.unparse(line.targets[0]) in trees]
