@@ -37,6 +37,7 @@ steps:
   - {expect: shared, same: [chain.one.kernel, chain.two.kernel]}
   - {expect: restored, value: chain.one.kernel, is: [[2.0, 2.0], [2.0, 2.0]]}
   - {copy: chain, as: twin}
+  - {assign: chain.one.kernel, to: [[4.0, 4.0], [4.0, 4.0]]}
   - {expect: copied, distinct: [chain.one.kernel, twin.one.kernel]}
   - {freeze: chain}
   - {train: sgd, minimize: sum(y), wrt: chain, steps: [{call: chain, on: [[1.0, 2.0]], as: y}], raises: not_trainable, expect: frozen}

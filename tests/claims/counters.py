@@ -48,6 +48,7 @@ class Counter(BaseModel):
             lines.insert(at + 1, indent + self.then)
         else:
             lines[at : at + 1] = [indent + self.becomes] if self.becomes is not None else []
+        head = re.sub(r"(?m)^aliases: .*\n", "", head)  # an old id leads to one spec
         head = re.sub(r"(?m)^title: .*$", f"title: Counter-spec {self.id}", head)
         return head + steps + "\n".join(lines) + "\n"
 

@@ -30,9 +30,7 @@ def in_keras(keras: "Keras", step: ShareStorage) -> None:
 FEATURE = Feature(
     verbs=(ShareStorage,),
     tables={
-        "reference": Tables(
-            missing={"share_storage": "The contract covers variables and not the memory that they are in."}
-        ),
+        "reference": Tables(missing={"share_storage": "The contract does not cover the memory that variables are in."}),
         "torch": Tables(code={"share_storage": "$share_storage.data = $of.data"}),
         "keras": Tables(code={"share_storage": in_keras}),
         "tf2": Tables(missing={"share_storage": "A `tf.Variable` has memory of its own: `assign` copies into it."}),

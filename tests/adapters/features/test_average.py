@@ -38,7 +38,8 @@ def test_the_average_of_a_layer_moves_once_a_track(load_spec, backend):
             if way.get("engine") == ways[0].get("engine"):
                 script = made("cpu", way).translate(spec)
                 judgement = judge(spec, backend, made, way, host.run(script, "<test>"), {}, script.one_place)
-                assert judgement.verdict == "conforms", (way, judgement.reason, script.text)
+                twice = way.get("average") == "state-dict"  # its dictionary has a shared weight under each name
+                assert judgement.verdict == ("fails" if twice else "conforms"), (way, judgement.reason, script.text)
     finally:
         host.stop()
 
