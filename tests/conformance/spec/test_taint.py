@@ -108,7 +108,7 @@ EXAMPLES = [
     f"[{NET}, {{move: net, as: moved}}]",
     f"[{NET}, {{materialize: net, as: real}}]",
     f"[{PAIR}, {{parallel: net, split: {{x: [[1.0], [2.0]]}}, minimize: sum(x * net.first)}}]",
-    f"[{LAYER}, {{recompute: fc, on: [[1.0]], as: y}}]",
+    f"[{NET}, {TENSOR}, {{recompute: net, on: x * 2.0, as: out}}]",
     f"[{VARIABLE}, {{shard: v}}]",
     f"[{VARIABLE}, {{measure: one, steps: [{{read: v}}]}}, {{measure: two, against: one, steps: [{{read: v}}]}}]",
     *(
@@ -124,6 +124,7 @@ EXAMPLES = [
     ),
     f"[{FUNCTION}, {TENSOR}, {{invoke: f, given: [x]}}, {{expect: label, traces: f, is: 1}}]",
     f"[{VARIABLE}, {{drop: v}}, {{expect: label, alive: v, is: false}}]",
+    "[{scope: gen, steps: [{get: k, shape: [1], init: 1.0}]}, {expect: label, trainable: 1, under: gen}]",
     f"[{VARIABLE}, {{read: v, raises: nothing, expect: accepted}}]",
 ]  # fmt: skip
 SENTINEL = "zq9"
