@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import takewhile
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -47,9 +48,11 @@ def times_first_call(line: SpecLine, label: str) -> bool:
     spec = spec_of(line)
     if spec is None:
         return False
-    loops = [step for step in walk(spec.steps) if isinstance(step, Measure)]
-    timed = {id(step) for loop in loops for step in walk(loop.steps)}
-    before = {step.invoke for step in walk(spec.steps) if isinstance(step, Invoke) and id(step) not in timed}
+    steps = [*walk(spec.steps)]
+    loops = [step for step in steps if isinstance(step, Measure)]
+    timed = {id(inside) for loop in loops for inside in walk(loop.steps)}
+    untimed = takewhile(lambda step: not (isinstance(step, Measure) and step.measure == label), steps)
+    before = {step.invoke for step in untimed if isinstance(step, Invoke) and id(step) not in timed}
     called = {
         step.invoke for loop in loops if loop.measure == label for step in walk(loop.steps) if isinstance(step, Invoke)
     }

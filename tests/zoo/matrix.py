@@ -18,6 +18,7 @@ from canireuse.judge.verdict import judge
 from canireuse.program.loader import load_all
 from canireuse.run import host
 from canireuse.run.outcome import Outcome
+from canireuse.run.stopwatch import Untimed
 from canireuse.spec.model import Located
 from canireuse_adapters.reference import Reference
 from tests.zoo.animals import ANIMALS, Animal
@@ -41,9 +42,10 @@ def outcome_of(code: CodeType, model: type[Model], with_tape: Any) -> Outcome:
             outcome.repeated.append(label)
         outcome.observations[label] = host.observation(label, value)["value"]
 
+    timer = Untimed()
     names = {
         "__name__": "__script__", "observe": observe, "Model": model, "tape": with_tape,
-        "rounds": lambda *_: (), "measure": lambda *_: None,
+        "rounds": timer.rounds, "measure": timer.measure,
     }  # fmt: skip
     try:
         with warnings.catch_warnings():
