@@ -1,0 +1,41 @@
+"""Faults planted in the frameworks' own reuse code, and which specs notice them: `python -m benchmarks.planted PART`.
+
+freeze                draw the faults anew from the versions that are installed here
+run BACKEND FILE      put the frozen faults of a backend to its specs; results are appended to FILE, and a second run goes on
+keep FILE...          take results over into what is tracked
+table                 how many of the planted faults were noticed, by backend and by kind
+survivors BACKEND     the faults that no spec noticed
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from benchmarks.planted import faults, kept
+from benchmarks.planted.putting import ROOT, Putting
+
+
+def main() -> None:
+    """Do the part that is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("part", choices=("freeze", "run", "keep", "table", "survivors"))
+    parser.add_argument("given", nargs="*")
+    asked = parser.parse_args()
+    if asked.part == "freeze":
+        drawn = [fault for backend in faults.TARGETS for fault in faults.freeze(backend)]
+        text = "".join(json.dumps(fault, ensure_ascii=False) + "\n" for fault in drawn)
+        faults.FROZEN.write_text(text, encoding="utf-8")
+    elif asked.part == "run":
+        backend, path = asked.given
+        Putting(backend, faults.frozen(backend), [ROOT / "specs"], Path(path)).run()
+    elif asked.part == "keep":
+        kept.keep(map(Path, asked.given))
+    elif asked.part == "table":
+        print(kept.table())
+    else:
+        for line in kept.survivors(asked.given[0]):
+            print(line)
+
+
+if __name__ == "__main__":
+    main()

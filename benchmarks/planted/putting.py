@@ -1,0 +1,194 @@
+"""Frozen faults put to the specs: which specs reach each, and which of those then come out otherwise.
+
+A host is started with a fault in its framework, and scripts run on it and are judged as ever: a spec notices a fault if
+its verdict is another one than without.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import canireuse_adapters
+from benchmarks.planted.operators import BEGAN
+from canireuse.emit import Adapter, Script
+from canireuse.program.loader import load_all
+from canireuse.results.cases import Plan, plan, run_case, script_of
+from canireuse.run.hosts import Host
+
+ROOT = Path(__file__).parents[2]
+PASSING = ("conforms", "differs")
+#: a fault that so many specs noticed is put to no more
+ENOUGH = 20
+#: seconds a script may take, and all scripts of one fault
+LIMIT, PATIENCE = 20.0, 90.0
+INSTALL = """\
+import sys
+sys.path.append({root!r})
+from benchmarks.planted import operators
+sys.path.remove({root!r})
+operators.{call}
+"""
+#: what a watching host runs before each script
+BEGIN = "import sys\nsys.modules['benchmarks.planted.operators'].began()"
+
+
+def numbers(marks: bytes) -> list[int]:
+    """Return the numbers that were written, each once."""
+    return sorted(set(map(int, marks.split())))
+
+
+def planted(adapter: type[Adapter], call: str, reset: str = "") -> type[Adapter]:
+    """Return an adapter of the same name whose host calls something of `operators` before it imports the framework.
+
+    Where variables are is known: a fault that keeps the first from being made is for the specs to notice.
+    """
+    return type(
+        adapter.__name__,
+        (adapter,),
+        {
+            "imports": INSTALL.format(root=str(ROOT), call=call) + adapter.imports,
+            "reset": f"{adapter.reset}\n{reset}",
+            "probe": staticmethod(lambda device: f"observe('device', {device!r})"),
+        },
+    )
+
+
+def read(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the lines of a file of results, if there is one, without a last line that was cut."""
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        if line.endswith("}"):
+            yield json.loads(line)
+
+
+class Putting:
+    """The faults and the specs of one backend, and the file that results are appended to as they come; a second run goes on."""
+
+    def __init__(self, backend: str, faults: Sequence[Mapping[str, Any]], folders: Sequence[Path], path: Path) -> None:
+        self.faults, self.path = faults, path
+        self.adapter = canireuse_adapters.adapter(backend)
+        #: a framework with engines is put to the specs on its first
+        self.engine = next(iter(self.adapter.engines), None)
+        cases = plan(load_all(folders), [backend])
+        self.cases = {f"{case.located.id}@{case.name}": case for case in cases if case.engine == self.engine}
+        self.scripts: dict[str, Script] = {}
+        self.lines = list(read(path))
+        path.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in self.lines), encoding="utf-8")
+
+    def host(self, call: str | None = None, reset: str = "") -> Host:
+        """Return a host of the framework, with something of `operators` called first."""
+        adapter = planted(self.adapter, call, reset) if call else self.adapter
+        return Host(adapter, device="cpu", engine=self.engine, limit=LIMIT)
+
+    def write(self, **line: Any) -> None:
+        """Append a line to the results."""
+        self.lines.append(line)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+    def known(self, kind: str) -> dict[str, dict[str, Any]]:
+        """Return what is known of a kind, by what it is of."""
+        return {line["of"]: line for line in self.lines if line["kind"] == kind}
+
+    def run(self) -> None:
+        """Run what is not known yet."""
+        started = time.monotonic()
+        plain = self.host()
+        absent = plain.ready()
+        assert not absent, absent
+        here = plain.environment["packages"]
+        for before in self.known("header").values():
+            assert before["packages"] == here, f"{self.path} is of other versions: {before['packages']}"
+        for name, case in self.cases.items():
+            script = script_of(case, plain)
+            if isinstance(script, Script):
+                self.scripts[name] = script
+        self.write(kind="header", of="header", packages=here, date=time.strftime("%Y-%m-%d"))
+        self.reach()
+        self.without(plain)
+        plain.stop()
+        steady = self.steady()
+        for number, fault in enumerate(self.faults):
+            if fault["id"] not in self.known("fault"):
+                self.put(number, fault, steady)
+        self.write(kind="ended", of="ended", seconds=round(time.monotonic() - started))
+
+    def reach(self) -> None:
+        """Run every script once on a host whose framework says which faults it reaches."""
+        waiting = self.scripts.keys() - self.known("reached").keys()
+        if not waiting:
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            marks = Path(folder, "reached")
+            places = [dict(fault) for fault in self.faults]
+            host = self.host(f"watch({places!r}, {str(marks)!r})", BEGIN)
+            absent = host.ready()
+            assert not absent, absent
+            while_importing, _, _ = marks.read_bytes().partition(BEGAN)
+            self.write(kind="imports", of="imports", faults=numbers(while_importing))
+            for name in filter(waiting.__contains__, self.scripts):
+                os.truncate(marks, 0)
+                verdict = self.verdict(name, host)
+                _, _, in_script = marks.read_bytes().rpartition(BEGAN)
+                self.write(kind="reached", of=name, verdict=verdict, faults=numbers(in_script))
+            host.stop()
+
+    def without(self, host: Host) -> None:
+        """Run every script once without a fault, in another order."""
+        known = self.known("without")
+        for name in sorted(self.scripts, key=lambda name: hashlib.sha256(name.encode()).digest()):
+            if name not in known:
+                began = time.monotonic()
+                verdict = self.verdict(name, host)
+                self.write(kind="without", of=name, verdict=verdict, seconds=round(time.monotonic() - began, 3))
+
+    def verdict(self, name: str, host: Host) -> str:
+        """Run a case on a host, and return its verdict."""
+        case = self.cases[name]
+        ours = Plan(case.located, case.backend, host.adapter, case.way)
+        return run_case(ours, host, script=self.scripts[name]).verdict
+
+    def steady(self) -> dict[str, dict[str, Any]]:
+        """Return the cases that pass without a fault, whatever ran before them."""
+        reached = self.known("reached")
+        return {
+            name: line
+            for name, line in self.known("without").items()
+            if line["verdict"] in PASSING and reached[name]["verdict"] == line["verdict"]
+        }
+
+    def put(self, number: int, fault: Mapping[str, Any], steady: Mapping[str, dict[str, Any]]) -> None:
+        """Plant one fault and put it to the specs that reach it: the quick ones first, those alike in an order of its own."""
+        began = time.monotonic()
+        reached = self.known("reached")
+        meeting = [name for name in steady if number in reached[name]["faults"]]
+
+        def turn(name: str) -> tuple[bool, bytes]:
+            return steady[name]["seconds"] > 1, hashlib.sha256(f"{fault['id']} {name}".encode()).digest()
+
+        noticed: dict[str, str] = {}
+        tried = 0
+        host = self.host(f"plant({dict(fault)!r})")
+        # what neither a script nor the import of the framework reaches cannot matter
+        reaches = bool(meeting) or number in self.known("imports")["imports"]["faults"]
+        absent = host.ready() if reaches else None
+        for name in [] if absent else sorted(meeting, key=turn):
+            spec = self.cases[name].located.id
+            late = "timeout" in noticed.values() or time.monotonic() - began > PATIENCE
+            if late or len(noticed) >= ENOUGH:
+                break
+            if spec not in noticed:
+                tried += 1
+                verdict = self.verdict(name, host)
+                if verdict != steady[name]["verdict"]:
+                    noticed[spec] = verdict
+        host.stop()
+        came = "breaks the import" if absent else "noticed" if noticed else "survived" if meeting else "not reached"
+        self.write(
+            kind="fault", of=fault["id"], came=came, meeting=len(meeting), tried=tried, noticed=sorted(noticed),
+            seconds=round(time.monotonic() - began, 1),
+        )  # fmt: skip
