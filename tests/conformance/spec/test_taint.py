@@ -110,6 +110,8 @@ EXAMPLES = [
     f"[{PAIR}, {{parallel: net, split: {{x: [[1.0], [2.0]]}}, minimize: sum(x * net.first)}}]",
     f"[{NET}, {TENSOR}, {{recompute: net, on: x * 2.0, as: out}}]",
     f"[{VARIABLE}, {{shard: v}}]",
+    f"[{NET}, {{under: autocast, steps: [{{call: net, on: [[1.0]], as: y}}]}}]",
+    f"[{NET}, {{tap: net.first, steps: [{{call: net, on: [[1.0]], as: y}}], as: caught}}]",
     f"[{VARIABLE}, {{measure: one, steps: [{{read: v}}]}}, {{measure: two, against: one, steps: [{{read: v}}]}}]",
     *(
         f"[{PAIR}, {LAYER}, {{optimizer: opt, over: net}}, {{save: net, to: kept}}, {{initialize: }}, {{expect: first, elements: net, is: 2}}, {{expect: label, {kind}}}]"
