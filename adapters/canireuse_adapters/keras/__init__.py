@@ -91,7 +91,7 @@ class Keras(Emitter):
             ("AttributeError", r"^'(?!Tensor|NoneType)\w+' object has no attribute '(?!assign)"),
             (
                 "ValueError",
-                r"No such layer|with a weight list of length|expected \d+ variables, but received|^Unknown variable",
+                r"No such layer|is not connected to `inputs`|with a weight list of length|expected \d+ variables, but received|^Unknown variable",
             ),
         ),
         "already_exists": (("ValueError", r"should be unique|should have unique names|is already quantized"),),

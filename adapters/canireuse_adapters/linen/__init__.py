@@ -64,6 +64,7 @@ class Linen(Jax):
             ("ScopeParamNotFoundError", ""),
             ("ScopeVariableNotFoundError", ""),
             ("ScopeCollectionNotFound", ""),
+            ("KeyError", r"^'\w+'$"),
             ("ValueError", r"not present in state dict|tree structures do not match|^Dict key mismatch"),
         ),
         "not_trainable": (("ModifyScopeVariableError", ""), ("TypeError", r"grad requires real- or complex-valued")),

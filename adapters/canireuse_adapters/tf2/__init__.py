@@ -89,7 +89,7 @@ class TF2(Emitter):
         "uninitialized": (("AttributeError", r"must build the layer"), ("ValueError", r"has not yet been built|isn't yet built")),
         "not_found": (
             ("AttributeError", r"^'(Module|Dense|Embedding|BatchNormalization|SimpleRNNCell)' object has no attribute"),
-            ("ValueError", r"No such layer|expected \d+ variables, but received|with a weight list of length|^Unknown variable: "),
+            ("ValueError", r"No such layer|is not connected to `inputs`|expected \d+ variables, but received|with a weight list of length|^Unknown variable: "),
             ("AssertionError", r"that were not bound to checkpointed values"),
         ),
         "already_exists": (("ValueError", r"should be unique|should have unique names|is already quantized"),),
