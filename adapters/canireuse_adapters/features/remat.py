@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from canireuse.emit import Body, Emitter, Tables, Unsupported, expr, name, statements
+from canireuse.emit import Body, Emitter, Fill, Tables, Unsupported, expr, name, statements
 from canireuse.spec.features import Feature
 from canireuse.spec.step import OWNERS, Name, Place, Step, Value
 from canireuse.spec.vocabulary import Call
@@ -29,11 +29,14 @@ class Remat(Step):
     expressions = ("on",)
     remat: Place
     on: Value = Field(description="The input: an expression, or its values.")
-    nested: bool = Field(default=False, description="By a backward pass inside the backward pass, for each call one.")
     as_: Name = Field(alias="as")
 
 
-def called(adapter: Emitter, step: Remat, template: str) -> None:
+#: a lifted function, which is given the part that it calls
+LIFTED = "{}.remat(lambda layer, inputs: layer(inputs))($function, $*given)"
+
+
+def called(adapter: Emitter, step: Remat, template: str, **fill: Fill) -> None:
     """Write the call as ever, with the function that is called, `$function`, put into what recomputes."""
     with adapter.apart() as body:
         adapter.emit_verb(Call(call=step.remat, on=step.on, as_=step.as_))
@@ -41,7 +44,7 @@ def called(adapter: Emitter, step: Remat, template: str) -> None:
     assert isinstance(last, ast.Assign)
     assert isinstance(last.value, ast.Call)
     adapter.body += before
-    code = expr(template, function=last.value.func, given=last.value.args)
+    code = expr(template, function=last.value.func, given=last.value.args, **fill)
     adapter.emit("$to = $code", to=step.as_, code=code)
 
 
@@ -61,13 +64,16 @@ def in_nnx(nnx: "NNX", step: Remat) -> None:
     """Write a function that is given the module."""
     top = step.remat.partition(".")[0]
     if nnx.frames:
-        called(nnx, step, "nnx.remat(lambda module, inputs: $function(inputs))($*given)")
+        called(nnx, step, LIFTED.format("nnx"))
         return
     in_function(nnx, step, "nnx.remat", [top])
 
 
 def in_haiku(haiku: "Haiku", step: Remat) -> None:
     """Write a transformed function that makes the layers and calls them under `hk.remat`."""
+    if haiku.in_function:
+        called(haiku, step, "jax.checkpoint($function)($*given)")
+        return
     owner = haiku.symbols.at(step.remat)
     if owner is None or owner not in haiku.nets or not owner.only_layers() or stateful(owner):
         raise Unsupported(
@@ -93,7 +99,10 @@ def in_haiku(haiku: "Haiku", step: Remat) -> None:
 def in_linen(linen: "Linen", step: Remat) -> None:
     """Apply a module whose layers are of recomputing classes, or that is of one itself, to the tree that is there."""
     owner, tree = linen.symbols.at(step.remat), linen.tree_at(step.remat)
-    if owner is None or linen.route(tree, step.remat) or tree.made is None or trains(owner):
+    if linen.route(tree, step.remat):
+        called(linen, step, LIFTED.format("nn"))
+        return
+    if owner is None or tree.made is None or trains(owner):
         raise Unsupported(
             "`nn.remat` makes another class of one: it is said where a module without statistics is defined."
         )
@@ -113,6 +122,7 @@ def in_linen(linen: "Linen", step: Remat) -> None:
     linen.bind(step.as_, expr("$made.apply($all, $on)", made=made, all=tree.all(), on=linen.expression(step.on)))
 
 
+IN_TORCH = "torch.utils.checkpoint.checkpoint($function, $*given, use_reentrant=$reentrant)"
 IN_TENSORFLOW = "tf.recompute_grad($function)($*given)"
 FEATURE = Feature(
     verbs=(Remat,),
@@ -120,10 +130,10 @@ FEATURE = Feature(
         "reference": Tables(code={"remat": lambda model, step: called(model, step, "$function($*given)")}),
         "torch": Tables(
             code={
-                "remat": lambda torch, step: called(
-                    torch, step, f"torch.utils.checkpoint.checkpoint($function, $*given, use_reentrant={step.nested})"
-                ),
+                "remat": lambda torch, step: called(torch, step, IN_TORCH, reentrant="True"),
+                "remat/not-reentrant": lambda torch, step: called(torch, step, IN_TORCH, reentrant="False"),
             },
+            ways={"remat": ("reentrant", "not-reentrant")},
         ),
         "keras": Tables(code={"remat": lambda keras, step: called(keras, step, "keras.remat($function)($*given)")}),
         "tf2": Tables(code={"remat": lambda tf, step: called(tf, step, IN_TENSORFLOW)}),

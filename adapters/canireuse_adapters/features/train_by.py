@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from canireuse.emit import Emitter, Lack, Tables, Unsupported
+from canireuse.emit import Emitter, Fill, Lack, Tables, Unsupported
 from canireuse.spec.features import Feature
 from canireuse.spec.step import OWNERS, Name, Place, Real, Step, Value
 from canireuse.spec.vocabulary import Call, Train
@@ -39,13 +39,12 @@ def is_first(adapter: Emitter, step: TrainBy) -> bool:
     return next(named) is step
 
 
-def said(adapter: Emitter, step: TrainBy, definition: str, call: str) -> None:
+def said(adapter: Emitter, step: TrainBy, definition: str, call: str, **code: Fill) -> None:
     """Write the definition where it is due, and the call."""
     if is_first(adapter, step):
         adapter.emit(definition, step=step.train_by, rate=step.rate)
-    adapter.emit(
-        call, step=step.train_by, model=adapter.place(step.model), on=adapter.expression(step.on), rate=step.rate
-    )
+    given = code or {"model": adapter.place(step.model)}
+    adapter.emit(call, step=step.train_by, on=adapter.expression(step.on), rate=step.rate, **given)
 
 
 def in_reference(adapter: Emitter, step: TrainBy) -> None:
@@ -119,11 +118,9 @@ def in_linen(linen: "Linen", step: TrainBy) -> None:
     tree = linen.tree_at(step.model)
     if linen.route(tree, step.model) or tree.is_whole:
         raise Unsupported("A training step of Linen is given a module and its parameters, and no part of one.")
-    if is_first(linen, step):
-        linen.emit(IN_LINEN, step=step.train_by, rate=step.rate)
-    linen.emit(
-        "$params, _ = $step($module, $params, adam.init($params), $on)",
-        params=tree.name, step=step.train_by, module=tree.module, on=linen.expression(step.on),
+    said(
+        linen, step, IN_LINEN, "$params, _ = $step($model, $params, adam.init($params), $on)",
+        params=tree.name, model=tree.module,
     )  # fmt: skip
     tree.written()
 

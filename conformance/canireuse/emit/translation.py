@@ -28,7 +28,6 @@ OPTIONS: Mapping[str, frozenset[str]] = {
     "save": frozenset({"only", "in_memory"}),
     "restore": frozenset({"partial"}),
     "gradient": frozenset({"remat"}),
-    "remat": frozenset({"nested"}),
     "function": frozenset({"template"}),
     "invoke": frozenset({"abstract"}),
     "measure": frozenset({"fresh"}),

@@ -196,8 +196,8 @@ def test_a_divergence_of_another_way_does_not_apply():
     assert not applies(one, {"restore": "load_state_dict"}, {})
     assert not applies(one, {}, {})
     both = one.model_copy(update={"ways": ["ddp+reentrant"]})
-    assert applies(both, {"parallel": "ddp", "recompute": "reentrant"}, {})
-    assert not applies(both, {"parallel": "ddp", "recompute": "not-reentrant"}, {})
+    assert applies(both, {"parallel": "ddp", "remat": "reentrant"}, {})
+    assert not applies(both, {"parallel": "ddp", "remat": "not-reentrant"}, {})
 
 
 def test_a_script_that_raises_is_an_error_whatever_it_observed():

@@ -108,7 +108,6 @@ EXAMPLES = [
     f"[{NET}, {{move: net, as: moved}}]",
     f"[{NET}, {{materialize: net, as: real}}]",
     f"[{PAIR}, {{parallel: net, split: {{x: [[1.0], [2.0]]}}, minimize: sum(x * net.first)}}]",
-    f"[{NET}, {TENSOR}, {{recompute: net, on: x * 2.0, as: out}}]",
     f"[{VARIABLE}, {{shard: v}}]",
     f"[{NET}, {{under: autocast, steps: [{{call: net, on: [[1.0]], as: y}}]}}]",
     f"[{NET}, {{tap: net.first, steps: [{{call: net, on: [[1.0]], as: y}}], as: caught}}]",
