@@ -32,8 +32,11 @@ def ends_in(name: str, wanted: str) -> bool:
 
 
 def lines_that_call(tree: ast.AST, wanted: str) -> Iterator[int]:
-    """Yield the lines at which a call stands, or for `NAME =` an assignment to an attribute of that name."""
+    """Yield the lines at which a call or a decorator stands, or for `NAME =` an assignment to an attribute of that name."""
     for node in ast.walk(tree):
+        for decorator in getattr(node, "decorator_list", ()):
+            if ends_in(dotted(decorator), wanted):
+                yield decorator.lineno
         if isinstance(node, ast.Call) and ends_in(dotted(node.func), wanted):
             yield node.lineno
         elif isinstance(node, ast.Assign):
@@ -85,8 +88,12 @@ def test_the_scripts_of_a_scenario_make_the_calls_that_its_reports_are_about(sce
 SCRIPT = """
 import torch
 
+@torch.no_grad
 def forward():
     return torch.utils.checkpoint(model)
+@nn.remat
+class Block(nn.Module):
+    pass
 kept = deepcopy(model)
 observe('copied', kept)
 head.weight.data = model.weight
@@ -103,6 +110,9 @@ late()
         ("deepcopy", (), True),
         ("checkpoint", ("copied",), True),
         ("torch.utils.checkpoint", (), True),
+        ("no_grad", ("copied",), True),
+        ("nn.remat", ("copied",), True),
+        ("nn.Module", (), False),
         ("utils.check", (), False),
         ("point", (), False),
         ("data =", (), True),
