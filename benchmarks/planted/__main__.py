@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 
 from benchmarks.planted import faults, kept
-from benchmarks.planted.putting import ROOT, Putting
+from benchmarks.planted.putting import ENOUGH, MOST, ROOT, Putting
 
 
 def main() -> None:
@@ -20,6 +20,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("part", choices=("freeze", "run", "keep", "table", "survivors"))
     parser.add_argument("given", nargs="*")
+    parser.add_argument(
+        "--enough", type=int, default=ENOUGH, help="specs that notice a fault, after which it is put to no more"
+    )
+    parser.add_argument("--patience", type=float, default=MOST, help="seconds that the scripts of one fault may take")
     asked = parser.parse_args()
     if asked.part == "freeze":
         drawn = [fault for backend in faults.TARGETS for fault in faults.freeze(backend)]
@@ -27,7 +31,7 @@ def main() -> None:
         faults.FROZEN.write_text(text, encoding="utf-8")
     elif asked.part == "run":
         backend, path = asked.given
-        Putting(backend, faults.frozen(backend), [ROOT / "specs"], Path(path)).run()
+        Putting(backend, faults.frozen(backend), [ROOT / "specs"], Path(path), asked.enough, asked.most).run()
     elif asked.part == "keep":
         kept.keep(map(Path, asked.given))
     elif asked.part == "table":

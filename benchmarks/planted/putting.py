@@ -9,6 +9,7 @@ import json
 import os
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,12 @@ from canireuse.run.hosts import Host
 
 ROOT = Path(__file__).parents[2]
 PASSING = ("conforms", "differs")
-#: a fault that so many specs noticed is put to no more
-ENOUGH = 20
-#: seconds a script may take, and all scripts of one fault
-LIMIT, PATIENCE = 20.0, 90.0
+#: a fault that so many specs noticed is put to no more cases, nor is one that was put to so many
+ENOUGH, MOST = 20, 1000
+#: seconds a script may take; on a busy machine a slow one must not look like one that hangs
+LIMIT = 60.0
+#: seconds from which on a case is put late
+SLOW = 1.0
 INSTALL = """\
 import sys
 sys.path.append({root!r})
@@ -68,8 +71,16 @@ def read(path: Path) -> Iterator[dict[str, Any]]:
 class Putting:
     """The faults and the specs of one backend, and the file that results are appended to as they come; a second run goes on."""
 
-    def __init__(self, backend: str, faults: Sequence[Mapping[str, Any]], folders: Sequence[Path], path: Path) -> None:
-        self.faults, self.path = faults, path
+    def __init__(
+        self,
+        backend: str,
+        faults: Sequence[Mapping[str, Any]],
+        folders: Sequence[Path],
+        path: Path,
+        enough: int = ENOUGH,
+        most: int = MOST,
+    ) -> None:
+        self.faults, self.path, self.enough, self.most = faults, path, enough, most
         self.adapter = canireuse_adapters.adapter(backend)
         #: a framework with engines is put to the specs on its first
         self.engine = next(iter(self.adapter.engines), None)
@@ -113,7 +124,7 @@ class Putting:
         plain.stop()
         steady = self.steady()
         for number, fault in enumerate(self.faults):
-            if fault["id"] not in self.known("fault"):
+            if self.known("fault").get(fault["id"], {"came": "undecided"})["came"] == "undecided":
                 self.put(number, fault, steady)
         self.write(kind="ended", of="ended", seconds=round(time.monotonic() - started))
 
@@ -162,33 +173,36 @@ class Putting:
         }
 
     def put(self, number: int, fault: Mapping[str, Any], steady: Mapping[str, dict[str, Any]]) -> None:
-        """Plant one fault and put it to the specs that reach it: the quick ones first, those alike in an order of its own."""
+        """Plant one fault and put it to the specs that reach it: slow ones last, and of each spec one way before the others."""
         began = time.monotonic()
         reached = self.known("reached")
         meeting = [name for name in steady if number in reached[name]["faults"]]
 
-        def turn(name: str) -> tuple[bool, bytes]:
-            return steady[name]["seconds"] > 1, hashlib.sha256(f"{fault['id']} {name}".encode()).digest()
+        def drawn(name: str) -> bytes:
+            return hashlib.sha256(f"{fault['id']} {name}".encode()).digest()
 
+        meeting.sort(key=drawn)
+        firsts = set({self.cases[name].located.id: name for name in reversed(meeting)}.values())
+        meeting.sort(key=lambda name: (steady[name]["seconds"] > SLOW, name not in firsts))
         noticed: dict[str, str] = {}
         tried = 0
         host = self.host(f"plant({dict(fault)!r})")
         # what neither a script nor the import of the framework reaches cannot matter
         reaches = bool(meeting) or number in self.known("imports")["imports"]["faults"]
         absent = host.ready() if reaches else None
-        for name in [] if absent else sorted(meeting, key=turn):
-            spec = self.cases[name].located.id
-            late = "timeout" in noticed.values() or time.monotonic() - began > PATIENCE
-            if late or len(noticed) >= ENOUGH:
+        for name in [] if absent else meeting:
+            if len(noticed) >= self.enough or tried >= self.most or "timeout" in noticed.values():
                 break
-            if spec not in noticed:
-                tried += 1
-                verdict = self.verdict(name, host)
-                if verdict != steady[name]["verdict"]:
-                    noticed[spec] = verdict
+            tried += 1
+            spec = self.cases[name].located.id
+            if spec not in noticed and (verdict := self.verdict(name, host)) != steady[name]["verdict"]:
+                noticed[spec] = verdict
+        if absent or noticed:
+            came = "breaks the import" if absent else "noticed"
+        else:
+            came = "not reached" if not meeting else "survived" if tried == len(meeting) else "undecided"
         host.stop()
-        came = "breaks the import" if absent else "noticed" if noticed else "survived" if meeting else "not reached"
         self.write(
-            kind="fault", of=fault["id"], came=came, meeting=len(meeting), tried=tried, noticed=sorted(noticed),
-            seconds=round(time.monotonic() - began, 1),
+            kind="fault", of=fault["id"], came=came, meeting=len(meeting), tried=tried,
+            noticed=sorted(noticed), verdicts=Counter(noticed.values()), seconds=round(time.monotonic() - began, 1),
         )  # fmt: skip

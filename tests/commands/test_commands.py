@@ -55,6 +55,21 @@ def test_list_counts_facets_and_labels(canireuse):
     assert "scopes/reuse-true-finds-existing" in canireuse("list", "scopes").stdout
 
 
+def test_list_says_what_each_spec_notices(canireuse):
+    told = canireuse("list", "ties/tied-layers-are-one-kernel", "--kills").stdout
+    assert "    wrong models: " in told
+    assert "zoo-makes-anew" in told
+    (entry,) = json.loads(canireuse("list", "ties/tied-layers-are-one-kernel", "--kills", "--json").stdout)["specs"]
+    assert "zoo-makes-anew" in entry["kills"]["animals"]
+    for path, faults in entry["kills"]["planted"].items():
+        assert f"    {path}: {', '.join(faults)}\n" in told
+
+
+def test_list_says_where_a_spec_of_somebody_notices_nothing_yet(canireuse, tmp_path):
+    canireuse("new", "scopes/my-own", cwd=tmp_path)
+    assert "\n    nothing yet\n" in canireuse("list", "scopes/my-own", "--kills", cwd=tmp_path).stdout
+
+
 def test_show_prints_the_script_that_runs(canireuse):
     script = canireuse("show", "scopes/reuse-true-finds-existing", "--backend", "tf1").stdout
     assert "with tf1.variable_scope('tower', reuse=True):" in script

@@ -2,11 +2,12 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from canireuse.commands.places import load_specs
+from canireuse.commands.places import load_specs, specs_folder
 from canireuse.spec.model import Located
 
 if TYPE_CHECKING:
@@ -16,9 +17,13 @@ if TYPE_CHECKING:
 @click.command("list")
 @click.argument("specs", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="Print ids, facets, titles, labels and counts as JSON.")
-def list_specs(specs: tuple[str, ...], as_json: bool) -> None:
+@click.option(
+    "--kills", is_flag=True, help="Print which wrong models and which faults planted in frameworks each notices."
+)
+def list_specs(specs: tuple[str, ...], as_json: bool, kills: bool) -> None:
     """List SPECS (all if none is named): id and title."""
     loaded = load_specs(specs)
+    noticed = kills_of(loaded) if kills else {}
     facets = Counter(located.facet for located in loaded)
     if as_json:
         entries = [
@@ -29,6 +34,7 @@ def list_specs(specs: tuple[str, ...], as_json: bool) -> None:
                 "contract": located.spec.contract,
                 "sources": located.spec.sources,
                 "labels": list(located.lines),
+                **({"kills": noticed[located.id]} if kills else {}),
             }
             for located in loaded
         ]
@@ -36,7 +42,32 @@ def list_specs(specs: tuple[str, ...], as_json: bool) -> None:
         return
     for located in loaded:
         click.echo(f"{located.id:60} {located.spec.title}")
+        if kills:
+            click.echo("".join(f"    {line}\n" for line in told(noticed[located.id])), nl=False)
     click.echo(f"\n{len(loaded)} specs in {len(facets)} facets")
+
+
+def kills_of(loaded: list[Located]) -> dict[str, dict[str, Any]]:
+    """Return spec -> the animals of the zoo that it notices, and file -> the planted faults, as they were last measured."""
+    path = specs_folder() / "kills.json"
+    measured: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    nothing: dict[str, Any] = {"animals": [], "planted": {}}
+    return {
+        located.id: next(
+            (nothing | measured[name] for name in (located.id, *located.spec.aliases) if name in measured), nothing
+        )
+        for located in loaded
+    }
+
+
+def told(noticed: dict[str, Any]) -> Iterator[str]:
+    """Yield a line on the animals that a spec notices, and one on the planted faults of each file."""
+    if noticed["animals"]:
+        yield f"wrong models: {', '.join(noticed['animals'])}"
+    for path, faults in noticed["planted"].items():
+        yield f"{path}: {', '.join(faults)}"
+    if not any(noticed.values()):
+        yield "nothing yet"
 
 
 def counts(loaded: list[Located], facets: Counter[str]) -> dict[str, Any]:

@@ -92,3 +92,18 @@ def test_results_of_other_versions_are_refused(put):
     path.write_text(path.read_text(encoding="utf-8").replace('"numpy": "', '"numpy": "0.'), encoding="utf-8")
     with pytest.raises(AssertionError, match="is of other versions"):
         put([])
+
+
+def test_a_fault_that_was_not_put_to_all_is_undecided(put, monkeypatch):
+    monkeypatch.setattr(putting.Putting.__init__, "__defaults__", (20, 0))
+    (survivor,) = came(put([("model", "Model.scope", "call dropped", "close_below")]))
+    assert (survivor["came"], survivor["tried"]) == ("undecided", 0)
+    monkeypatch.setattr(putting.Putting.__init__, "__defaults__", (20, 9))
+    _, survivor = came(put([("model", "Model.scope", "call dropped", "close_below")]))
+    assert (survivor["came"], survivor["tried"]) == ("survived", 1), "a second run puts it again"
+
+
+def test_a_fault_that_enough_specs_noticed_is_put_to_no_more(put, monkeypatch):
+    monkeypatch.setattr(putting.Putting.__init__, "__defaults__", (1, 9))
+    (noticed,) = came(put([next(iter(WANTED))]))
+    assert (noticed["came"], noticed["meeting"], noticed["tried"], len(noticed["noticed"])) == ("noticed", 2, 1, 1)
