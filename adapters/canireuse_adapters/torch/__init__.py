@@ -8,9 +8,11 @@ from typing import Any
 
 from canireuse.emit import Code, Effects, Emitter, Slot, Unsupported, attribute, expr, name, statements
 from canireuse.program import Object
+from canireuse.spec.model import Spec
 from canireuse.spec.step import Step
 from canireuse.spec.vocabulary import (
     CurrentScope,
+    Freeze,
     Function,
     Get,
     Layer,
@@ -19,6 +21,7 @@ from canireuse.spec.vocabulary import (
     Repeat,
     Scope,
     Variable,
+    walk,
 )
 from canireuse_adapters.kinds import NAME_ALONE, NO_LIST_BY_NAME
 from canireuse_adapters.torch import checkpoints, functions, layers, learning, scopes, variables
@@ -91,6 +94,7 @@ class Torch(Emitter):
     ways = {
         "copy": ("deepcopy", "pickle"),
         "restore": ("load_state_dict", "load_state_dict-assign", "unpickle", "safetensors-model", "safetensors-file"),
+        "optimizer": ("all-parameters", "trainable-parameters"),
     }
     options = frozenset({
         "get.local", "layer.norm", "layer.cell", "layer.unnamed", "layer.shared_initializer", "call.given",
@@ -164,6 +168,12 @@ class Torch(Emitter):
         self.body += statements("root = nn.Module()") if self.has_root() else []
         self.symbols.there.clear()
         self.symbols.perhaps.clear()
+
+    @classmethod
+    def verbs_with_ways(cls, spec: Spec) -> list[str]:
+        """Leave out optimizers where nothing is frozen, so that both of their lists are one."""
+        frozen = any(isinstance(step, Freeze) for step in walk(spec.steps))
+        return [verb for verb in super().verbs_with_ways(spec) if frozen or verb != "optimizer"]
 
     @classmethod
     def probe(cls, device: str) -> str:

@@ -54,14 +54,25 @@ def make_optimizer(torch: "Torch", step: Train, to: str) -> None:
 
 
 def optimizer(torch: "Torch", step: Optimizer) -> None:
-    """Make an optimizer; AdamW decays by 0.01 by default."""
+    """Make an optimizer over what it is to own, whether it is frozen or not."""
+    make(torch, step, owned(torch, step.over))
+
+
+def optimizer_of_trainable(torch: "Torch", step: Optimizer) -> None:
+    """Make an optimizer over those parameters alone that are not frozen now."""
+    code = "filter(lambda parameter: parameter.requires_grad, $owned)"
+    make(torch, step, expr(code, owned=owned(torch, step.over)))
+
+
+def make(torch: "Torch", step: Optimizer, given: ast.expr) -> None:
+    """Write the constructor; AdamW decays by 0.01 by default."""
     options: dict[str, Fill] = {"lr": step.rate}
     if step.kind == "momentum":
         options["momentum"] = 0.9
     if step.decay is not None or step.kind == "adamw":
         options["weight_decay"] = step.decay or 0.0
     code = f"$to = torch.optim.{KINDS[step.kind]}($owned, $**options)"
-    torch.emit(code, to=step.optimizer, owned=owned(torch, step.over), options=options)
+    torch.emit(code, to=step.optimizer, owned=given, options=options)
 
 
 def update(torch: "Torch", step: Update) -> None:
@@ -101,6 +112,7 @@ CODE: Code = {
     "gradient": gradient,
     "train": train,
     "optimizer": optimizer,
+    "optimizer/trainable-parameters": optimizer_of_trainable,
     "update": update,
     "freeze": "$freeze.requires_grad_(False)",
     "unfreeze": "$unfreeze.requires_grad_(True)",
