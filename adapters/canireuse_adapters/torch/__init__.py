@@ -19,6 +19,7 @@ from canireuse.spec.vocabulary import (
     Measure,
     Reenter,
     Repeat,
+    Save,
     Scope,
     Variable,
     walk,
@@ -174,6 +175,16 @@ class Torch(Emitter):
         """Leave out optimizers where nothing is frozen, so that both of their lists are one."""
         frozen = any(isinstance(step, Freeze) for step in walk(spec.steps))
         return [verb for verb in super().verbs_with_ways(spec) if frozen or verb != "optimizer"]
+
+    @classmethod
+    def ways_of(cls, spec: Spec) -> list[dict[str, str]]:
+        """Return the ways of each verb; what is kept in memory alone is a state dict, loaded in the two ways that it can be."""
+        ways = super().ways_of(spec)
+        saves = [step for step in walk(spec.steps) if isinstance(step, Save)]
+        if not saves or not all(step.in_memory for step in saves):
+            return ways
+        copied, taken = "load_state_dict", "load_state_dict-assign"
+        return [{**way, "restore": copied} for way in ways] + [{**ways[0], "restore": taken}]
 
     @classmethod
     def probe(cls, device: str) -> str:
