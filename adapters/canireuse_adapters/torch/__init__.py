@@ -75,7 +75,7 @@ class Torch(Emitter):
             ("RuntimeError", r"(Missing|Unexpected) key\(s\) in state_dict"),
         ),
         "shape_mismatch": (("RuntimeError", r"must match the size of tensor|size mismatch|shapes cannot be multiplied|inconsistent tensor size|doesn't match the broadcast shape"),),
-        "dtype_mismatch": (("RuntimeError", r"have (the )?same dtype|expected scalar type|can't be cast to the desired output type"),),
+        "dtype_mismatch": (("RuntimeError", r"have (the )?same dtype|expected scalar type|expected dtype \w+ for `end`|can't be cast to the desired output type"),),
         "not_trainable": (
             ("RuntimeError", r"does(n't| not) require grad|floating point and complex dtype can require gradients|any parameters that require a gradient"),
             ("ProcessRaisedException", r"does(n't| not) require grad|any parameters that require a gradient"),
