@@ -33,6 +33,7 @@ MISSING = {
     "get.partitions": "JAX cuts no variable into parts that are variables: one array may be sharded over devices, see `shard`.",
     "expect.under": NO_LIST_BY_NAME,
     "get.asks": NAME_ALONE,
+    "layer.padding": "The embeddings of JAX's module libraries have no row for padding: users mask what is looked up.",
     "layer.keras": "JAX's module libraries have no layers of Keras beside its own.",
     "thread.outside": "JAX has no graph that a thread would have to enter.",
     "get.local": "JAX has no list of local variables that saving and training leave out: both are given what they are to take.",

@@ -98,7 +98,7 @@ class Torch(Emitter):
         "optimizer": ("all-parameters", "trainable-parameters"),
     }
     options = frozenset({
-        "get.local", "layer.norm", "layer.cell", "layer.unnamed", "layer.shared_initializer", "call.given",
+        "get.local", "layer.norm", "layer.padding", "layer.cell", "layer.unnamed", "layer.shared_initializer", "call.given",
         "call.training", "copy.shallow", "save.only", "save.in_memory", "restore.partial", "gradient.remat", "invoke.abstract", "get.numbered", "measure.fresh",
     })  # fmt: skip
     missing = {

@@ -39,7 +39,8 @@ def layer(torch: "Torch", step: Layer) -> None:
         raise Unsupported("`nn.Embedding` looks rows up and adds no bias.")
     if step.layer in TURNED:
         torch.idiom(TURNED[step.layer])
-    bare = {"bias": False} if step.bias is None and step.layer != "embedding" else {}
+    bare: dict[str, Fill] = {"bias": False} if step.bias is None and step.layer != "embedding" else {}
+    bare |= {"padding_idx": 0} if step.padding else {}
     code = "$as = " if torch.is_loose(step) else "$as = $here.$name = "
     torch.fill(code + MADE[step.layer], step, here=torch.here(), options=bare)
     if step.layer == "cell" and step.bias is not None:

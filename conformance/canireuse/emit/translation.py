@@ -22,7 +22,7 @@ OPTIONS: Mapping[str, frozenset[str]] = {
         ("scope", "default_scope", "reenter"), frozenset({"init", "dtype", "penalty", "auxiliary_name_scope"})
     ),
     "get": frozenset({"penalty", "local", "partitions", "numbered", "shape_as", "uniform", "asks"}),
-    "layer": frozenset({"activity", "penalty", "keras"}),
+    "layer": frozenset({"activity", "penalty", "keras", "padding"}),
     "call": frozenset({"given", "training"}),
     "copy": frozenset({"shallow"}),
     "save": frozenset({"only", "in_memory"}),

@@ -53,6 +53,9 @@ class Layer(Step):
         None, description="A regularizer of the output: this number times the sum of its squares, over the batch size."
     )
     trainable: bool = True
+    padding: StrictBool = Field(
+        default=False, description="Of an embedding: the first row is for padding, and looking it up gives no gradient."
+    )
     keras: StrictBool = Field(False, description="One of Keras, where the framework has other layers beside it.")  # noqa: FBT003
     as_: Name = Field(alias="as", description="Bind the layer; its variables are `layer.kernel`, `layer.bias`.")
 
