@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from canireuse.results.records import Results
 from canireuse_reports.performance import performance
 from canireuse_reports.port import TOLD, guide, pairs_of
-from canireuse_reports.symptoms import TOPICS, symptoms
+from canireuse_reports.symptoms import TOPICS, errors, symptoms
 from canireuse_reports.text import prose, verbatim
 from canireuse_reports.view import view
 
@@ -31,6 +31,7 @@ def build_all(results: Results, target: Path, ports: Iterable[str] | None = None
         ("common", "report", "symptoms"),
         view=shown,
         topics=symptoms(shown),
+        errors=errors(shown),
         guides=guides,
         performance=performance(results, shown),
     )

@@ -1,5 +1,6 @@
 """What people say whom something hit, and what each framework does there: where the page begins."""
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 
@@ -25,6 +26,9 @@ TOPICS = {
     "tracing": "Compiled functions, loops, threads",
 }
 MODEL = "reference"
+#: what in the text of an error is of one script alone: names in quotes, addresses, numbers, paths
+OWN = re.compile(r"""['"`][^'"`\n]{0,60}['"`]|https?://\S+|\S*/\S+|[\[{(][^\])}]*[\])}]|\b\S*\d\S*""")
+LONGEST = 160
 
 
 @dataclass
@@ -118,3 +122,21 @@ def symptoms(view: View) -> dict[str, list[Symptom]]:
         listed.sort(key=lambda one: one.rank, reverse=True)
     hurts = Counter({name: sum(one.rank[0] for one in listed) for name, listed in topics.items()})
     return {name: topics[name] for name, _ in hurts.most_common()}
+
+
+def errors(view: View) -> list[tuple[str, list[str]]]:
+    """Return the texts of errors that scripts ran into, each once, with the symptoms in whose cases they were seen."""
+    seen: dict[str, dict[str, None]] = {}
+    for spec in view.specs:
+        for cases in spec.by_backend.values() if spec.line.symptom else ():
+            for message in (message for case in cases for message in messages(case)):
+                seen.setdefault(message, {})[spec.line.id] = None
+    return [(message, list(ids)) for message, ids in seen.items()]
+
+
+def messages(case: CaseView) -> list[str]:
+    """Return what the errors of a case say, in a line each, without what is of its script alone."""
+    told = [one.raw["error"] for one in case.case.expectations if isinstance(one.raw, dict) and "error" in one.raw]
+    ended = case.case.error
+    texts = [f"{one['type']}: {one['message']}" for one in [*told, *([ended] if ended else [])]]
+    return [short for one in texts if (short := " ".join(OWN.sub(" ", one).split())[:LONGEST].strip(" .,:;"))]

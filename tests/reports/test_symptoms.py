@@ -2,9 +2,10 @@
 
 import pytest
 
-from canireuse_reports.symptoms import symptoms
+from canireuse_reports import build
+from canireuse_reports.symptoms import errors, symptoms
 from canireuse_reports.view import view
-from tests.reports.conftest import HOSTILE
+from tests.reports.conftest import HOSTILE, case, spec
 
 
 def found(results):
@@ -110,3 +111,95 @@ def test_an_address_that_names_no_framework_chooses_all(visit):
     assert tab.locator("input[name=framework]:checked").get_attribute("value") == ""
     assert tab.input_value("[name=problem]") == "generator"
     assert tab.url.endswith("#?problem=generator")
+
+
+TWICE = "Expected to mark a variable ready only once. This error is caused by: 1) parameters used twice"
+MISSING = """Error(s) in loading state_dict for Module:\n\tMissing key(s) in state_dict: "second". """
+
+
+@pytest.fixture(scope="module")
+def pasted(results):
+    """Results of rows whose scripts ran into errors, and of rows with words of their own."""
+    rows = {
+        "devices/twice": "The wrapped block takes no step.",
+        "checkpoints/one-name": "My file is too short.",
+        "checkpoints/half": "Half of my model is random.",
+        "freezing/layer": "The frozen layer moves.",
+        "state/freed": "The memory is not freed.",
+        "gradients/recomputed": "With gradient recomputation all is renamed.",
+        "gradients/exploding": "Gradients explode.",
+    }
+    specs = {name: spec(name, f"Row {number}", symptom=says) for number, (name, says) in enumerate(rows.items())}
+    error = {"type": "RuntimeError", "message": TWICE, "bases": ["RuntimeError"]}
+    refused = {"error": {"type": "RuntimeError", "message": MISSING, "bases": ["RuntimeError"]}}
+    cases = [
+        case("devices/twice", "torch", "error", blame="backend", error=error),
+        *(case(name, "torch", "differs", way="file", loudness="refused") for name in list(rows)[1:3]),
+        *(case(name, "torch", "conforms") for name in ("freezing/layer", "gradients/recomputed")),
+        case("state/freed", "torch", "conforms"),
+        case("state/freed", "tf1", "differs", observed=False, loudness="silent"),
+        case("gradients/exploding", "tf1", "differs", observed=False, loudness="silent"),
+    ]
+    for one in cases[1:3]:
+        one.expectations[0] = one.expectations[0].model_copy(update={"raw": refused})
+    return results.model_copy(update={"specs": specs, "cases": {one.id: one for one in cases}, "scenarios": {}})
+
+
+def test_an_error_is_kept_once_and_without_what_is_of_one_script(pasted):
+    assert errors(view(pasted)) == [
+        (
+            "RuntimeError: Error in loading state_dict for Module: Missing key in state_dict",
+            ["checkpoints/half", "checkpoints/one-name"],
+        ),
+        (
+            "RuntimeError: Expected to mark a variable ready only once. This error is caused by: parameters used twice",
+            ["devices/twice"],
+        ),
+    ]
+
+
+def test_a_row_without_a_symptom_has_no_errors(pasted):
+    silent = {name: line.model_copy(update={"symptom": None}) for name, line in pasted.specs.items()}
+    assert errors(view(pasted.model_copy(update={"specs": silent}))) == []
+
+
+@pytest.fixture(scope="module")
+def answers(pasted, tmp_path_factory):
+    return build(pasted, tmp_path_factory.mktemp("pasted") / "index.html")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("RuntimeError: Expected to mark a variable ready only once", ["The wrapped block takes no step."]),
+        ("Missing key(s) in state_dict", ["Half of my model is random.", "My file is too short."]),
+        ("memory freed", ["The memory is not freed."]),
+        ("remat renamed", ["With gradient recomputation all is renamed."]),
+        ("donate a buffer to a pipeline stage", []),
+    ],
+)
+def test_what_is_pasted_finds_the_rows_that_ran_into_it_and_no_others(visit, answers, words, says):
+    tab = visit(page=answers)
+    tab.fill("input[name=problem]", words)
+    assert entries(tab) == says
+    assert tab.locator(".nothing").is_visible() is (not says)
+
+
+def test_where_nothing_has_the_words_the_page_says_so_and_what_to_do(visit, answers):
+    tab = visit(page=answers)
+    assert not tab.locator(".nothing").is_visible()
+    tab.fill("input[name=problem]", "sparse tensors on a watch")
+    assert "We have nothing on this" in tab.inner_text(".nothing")
+    assert "canireuse new" in tab.inner_text(".nothing")
+    assert "come close" not in tab.inner_text(".nothing")
+    tab.fill("input[name=problem]", "frozen layer moves sideways")
+    assert entries(tab) == ["The frozen layer moves."]
+    assert "come close" in tab.inner_text(".nothing")
+
+
+def test_a_rows_own_sentence_goes_before_a_row_that_departs(visit, answers):
+    tab = visit("#?problem=gradient+row&framework=tf1", page=answers)
+    assert entries(tab)[0] == "Gradients explode."
+    tab = visit("#?problem=gradient&framework=torch", page=answers)
+    tab.fill("input[name=problem]", "gradient recomputation")
+    assert entries(tab)[0] == "With gradient recomputation all is renamed."
