@@ -11,6 +11,11 @@ from canireuse.spec.step import Array, Drawn, Initial
 from canireuse.spec.vocabulary import Freeze, Optimizer, Scan, Train, walk
 from canireuse_adapters.kinds import NAME_ALONE, NO_LIST_BY_NAME
 
+#: how an array says that a compiled step was given its memory
+DELETED = tuple(
+    (kind, r"^Array has been deleted|Buffer has been deleted or donated")
+    for kind in ("RuntimeError", "ValueError", "JaxRuntimeError")
+)
 ERRORS = {
     "shape_mismatch": (
         (

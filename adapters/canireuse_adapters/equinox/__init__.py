@@ -26,6 +26,7 @@ from canireuse_adapters.equinox.places import (
     value_of,
 )
 from canireuse_adapters.jax import (
+    DELETED,
     ERRORS,
     MISSING,
     SINCE_OF_OPTAX,
@@ -67,11 +68,18 @@ class Equinox(Jax):
     package = "eqx"
     ways = {"copy": ("tree-map", "deepcopy")}
     options = frozenset({
-        "call.given", "copy.shallow", "save.only", "save.in_memory", "restore.partial", "gradient.remat", "invoke.abstract", "layer.unnamed", "layer.shared_initializer", "layer.norm", "call.training",
+        "call.given", "copy.shallow", "save.only", "save.in_memory", "restore.partial", "gradient.remat", "invoke.abstract", "layer.unnamed", "layer.shared_initializer", "layer.norm", "call.training", "train_by.donate",
     })  # fmt: skip
     errors = {
-        "sharing_refused": (("TypeError", r"abstract array.* type <class 'equinox.nn._shared"),),
-        "uninitialized": (("AttributeError", r"^'ShapeDtypeStruct' object"), ("TypeError", r"ShapeDtypeStruct")),
+        "sharing_refused": (
+            ("TypeError", r"abstract array.* type <class 'equinox.nn._shared"),
+            ("JaxRuntimeError", "donate the same buffer twice"),
+        ),
+        "uninitialized": (
+            ("AttributeError", r"^'ShapeDtypeStruct' object"),
+            ("TypeError", r"ShapeDtypeStruct"),
+            *DELETED,
+        ),
         "bad_argument": (("ValueError", r"^pytree structure error|[Cc]ustom node"), *ERRORS["bad_argument"]),
         "dtype_mismatch": (("RuntimeError", r"^Deserialised leaf .* has changed dtype"),),
         "not_found": (

@@ -1,10 +1,11 @@
 """One training step for several models: a compiled function that is given the model and its optimizer."""
 
+import ast
 from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from canireuse.emit import Emitter, Fill, Lack, Tables, Unsupported
+from canireuse.emit import Emitter, Fill, Lack, Tables, Unsupported, expr, text
 from canireuse.spec.features import Feature
 from canireuse.spec.step import OWNERS, Name, Place, Real, Step, Value
 from canireuse.spec.vocabulary import Call, Train
@@ -31,6 +32,9 @@ class TrainBy(Step):
     model: Place
     on: Value
     rate: Real = 0.1
+    donate: bool = Field(
+        default=False, description="Let the compiled function write the new values over the memory of the old ones."
+    )
 
 
 def is_first(adapter: Emitter, step: TrainBy) -> bool:
@@ -42,16 +46,27 @@ def is_first(adapter: Emitter, step: TrainBy) -> bool:
 def said(adapter: Emitter, step: TrainBy, definition: str, call: str, **code: Fill) -> None:
     """Write the definition where it is due, and the call."""
     if is_first(adapter, step):
-        adapter.emit(definition, step=step.train_by, rate=step.rate)
+        donated = DONATED.get(adapter.name, {}) if step.donate else {}
+        adapter.emit(definition, step=step.train_by, rate=step.rate, donated=donated, outputs=outputs(adapter, step))
     given = code or {"model": adapter.place(step.model)}
     adapter.emit(call, step=step.train_by, on=adapter.expression(step.on), rate=step.rate, **given)
 
 
+def outputs(adapter: Emitter, step: TrainBy) -> ast.expr:
+    """Return the code that calls a model: a module of libraries that give it no call of its own is called member by member."""
+    found, code = adapter.symbols.at(step.model), expr("inputs")
+    if found is None or found.kind != "module":
+        return expr("model(inputs)")
+    for part in found.parts:
+        code = expr("model.$part($code)", part=part, code=code)
+    return code
+
+
 def in_reference(adapter: Emitter, step: TrainBy) -> None:
     """Take the step: the contract compiles nothing."""
-    outputs = adapter.own("outputs")
-    called = Call(call=step.model, on=step.on, as_=outputs)
-    adapter.emit_verb(Train(train="adam", minimize=f"sum({outputs})", wrt=step.model, rate=step.rate, steps=[called]))
+    given = adapter.own("outputs")
+    called = Call(call=step.model, on=step.on, as_=given)
+    adapter.emit_verb(Train(train="adam", minimize=f"sum({given})", wrt=step.model, rate=step.rate, steps=[called]))
 
 
 IN_TORCH = """\
@@ -70,17 +85,17 @@ def $step(model, optimizer, inputs):
     optimizer.apply_gradients(zip(gradients, model.trainable_variables))
 """
 IN_NNX = """\
-@nnx.jit
+@nnx.jit($**donated)
 def $step(model, optimizer, inputs):
     def loss(model):
-        return jnp.sum(model(inputs))
+        return jnp.sum($outputs)
     optimizer.update(model, nnx.grad(loss)(model))
 """
 IN_EQUINOX = """\
 adam = optax.adam($rate)
-@eqx.filter_jit
+@eqx.filter_jit($**donated)
 def $step(model, moments, inputs):
-    grads = eqx.filter_grad(lambda model: jnp.sum(jax.vmap(model)(inputs)))(model)
+    grads = eqx.filter_grad(lambda model: jnp.sum(jax.vmap(lambda inputs: $outputs)(inputs)))(model)
     updates, moments = adam.update(grads, moments, model)
     return eqx.apply_updates(model, updates), moments
 """
@@ -90,8 +105,14 @@ def $step(model, params, moments, inputs):
     grads = jax.grad(lambda params: jnp.sum(model.apply({'params': params}, inputs)))(params)
     updates, moments = adam.update(grads, moments, params)
     return optax.apply_updates(params, updates), moments
-$step = jax.jit($step, static_argnums=0)
+$step = jax.jit($step, static_argnums=0, $**donated)
 """
+
+
+#: what says that the model and the moments are given up
+DONATED: dict[str, dict[str, Fill]] = {
+    "nnx": {"donate_argnums": expr("(0, 1)")}, "linen": {"donate_argnums": expr("(1, 2)")}, "equinox": {"donate": text("all")},
+}  # fmt: skip
 
 
 def in_tf2(tf: "TF2", step: TrainBy) -> None:
@@ -125,6 +146,7 @@ def in_linen(linen: "Linen", step: TrainBy) -> None:
     tree.written()
 
 
+IN_PLACE = "A `tf.Variable` is assigned in place: there is no second memory that could be saved."
 FEATURE = Feature(
     verbs=(TrainBy,),
     tables={
@@ -135,10 +157,11 @@ FEATURE = Feature(
                     torch, step, IN_TORCH, "$step($model, torch.optim.Adam($model.parameters(), lr=$rate), $on)"
                 ),
             },
+            missing={"train_by.donate": "PyTorch's optimizers write parameters in place: there is no second memory that could be saved."},
         ),
-        "tf2": Tables(code={"train_by": in_tf2}),
+        "tf2": Tables(code={"train_by": in_tf2}, missing={"train_by.donate": IN_PLACE}),
         "keras": Tables(
-            code={"train_by": in_keras},
+            code={"train_by": in_keras}, missing={"train_by.donate": IN_PLACE},
             lacks=(
                 Lack(
                     "train_by", lambda keras, _: keras.engine != "tensorflow",

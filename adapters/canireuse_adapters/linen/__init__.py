@@ -10,7 +10,7 @@ from canireuse.program import Object
 from canireuse.spec.model import Spec
 from canireuse.spec.step import Step
 from canireuse.spec.vocabulary import Copy, Expect, Get, Layer, Module, Variable, Wrap
-from canireuse_adapters.jax import ERRORS, MISSING, SINCE_OF_OPTAX, Jax
+from canireuse_adapters.jax import DELETED, ERRORS, MISSING, SINCE_OF_OPTAX, Jax
 from canireuse_adapters.linen import (
     calls,
     checkpoints,
@@ -53,12 +53,14 @@ class Linen(Jax):
     ways = {"save": ("msgpack", "orbax")}
     options = frozenset({
         "call.given", "call.training", "copy.shallow", "save.only", "save.in_memory", "restore.partial", "gradient.remat",
-        "function.template", "invoke.abstract", "layer.norm", "layer.cell", "layer.unnamed", "layer.shared_initializer", "get.numbered", "measure.fresh", "get.local", "get.asks",
+        "function.template", "invoke.abstract", "layer.norm", "layer.cell", "layer.unnamed", "layer.shared_initializer", "get.numbered", "measure.fresh", "get.local", "get.asks", "train_by.donate",
     })  # fmt: skip
     errors = {
         "already_exists": (("NameInUseError", ""),),
+        "sharing_refused": (("JaxRuntimeError", "donate the same buffer twice"),),
         "uninitialized": (
             ("UnexpectedTracerError", ""),
+            *DELETED,
         ),  # where a value was to be kept, it is a tracer of a trace that ended
         "not_found": (
             ("ScopeParamNotFoundError", ""),

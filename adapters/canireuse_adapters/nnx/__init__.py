@@ -10,7 +10,7 @@ from canireuse.program import Object, through
 from canireuse.spec.model import Spec
 from canireuse.spec.step import Step
 from canireuse.spec.vocabulary import Call, Copy, Expect, Wrap, walk
-from canireuse_adapters.jax import ERRORS, MISSING, SINCE_OF_OPTAX, SINCE_OF_PATHS, Jax
+from canireuse_adapters.jax import DELETED, ERRORS, MISSING, SINCE_OF_OPTAX, SINCE_OF_PATHS, Jax
 from canireuse_adapters.nnx import checkpoints, functions, layers, learning, measuring, scopes
 from canireuse_adapters.nnx.functions import Defined
 from canireuse_adapters.nnx.learning import Trained
@@ -69,13 +69,15 @@ class NNX(Jax):
     }  # fmt: skip
     options = frozenset({
         "layer.norm", "layer.cell", "layer.unnamed", "layer.shared_initializer", "call.given", "call.training", "copy.shallow", "save.only", "save.in_memory",
-        "restore.partial", "gradient.remat", "invoke.abstract", "get.numbered", "measure.fresh",
+        "restore.partial", "gradient.remat", "invoke.abstract", "get.numbered", "measure.fresh", "train_by.donate",
     })  # fmt: skip
     errors = {
         "sharing_refused": (
             ("ValueError", r"does not support (shared references|Variable aliasing)|^Inconsistent aliasing detected"),
+            ("JaxRuntimeError", "donate the same buffer twice"),
         ),
         "uninitialized": (
+            *DELETED,
             *((kind, r"ShapeDtypeStruct") for kind in ("TypeError", "AttributeError", "ValueError")),
         ),
         "not_trainable": (

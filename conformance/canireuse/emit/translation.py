@@ -32,6 +32,7 @@ OPTIONS: Mapping[str, frozenset[str]] = {
     "invoke": frozenset({"abstract"}),
     "measure": frozenset({"fresh"}),
     "thread": frozenset({"outside"}),
+    "train_by": frozenset({"donate"}),
     "expect": frozenset({"under"}),
 }
 

@@ -109,6 +109,7 @@ EXAMPLES = [
     f"[{NET}, {{materialize: net, as: real}}]",
     f"[{PAIR}, {{parallel: net, split: {{x: [[1.0], [2.0]]}}, minimize: sum(x * net.first)}}]",
     f"[{VARIABLE}, {{shard: v}}]",
+    f"[{NET}, {TENSOR}, {{export: net, on: x * 2.0, as: program}}]",
     f"[{NET}, {{under: autocast, steps: [{{call: net, on: [[1.0]], as: y}}]}}]",
     f"[{NET}, {{tap: net.first, steps: [{{call: net, on: [[1.0]], as: y}}], as: caught}}]",
     f"[{VARIABLE}, {{measure: one, steps: [{{read: v}}]}}, {{measure: two, against: one, steps: [{{read: v}}]}}]",

@@ -1,0 +1,89 @@
+"""Exports: a model as a program of its own, that runs without the class it was written in."""
+
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from canireuse.emit import Emitter, Lack, Tables, Unsupported
+from canireuse.program import Object, places_of
+from canireuse.spec.features import Feature
+from canireuse.spec.step import OWNERS, Name, Step, Value
+from canireuse.spec.vocabulary import Optimizer, Train
+
+if TYPE_CHECKING:
+    from canireuse_adapters.keras import Keras
+
+
+class Export(Step):
+    """Export a layer or module as a program, and load that where it is written to a file."""
+
+    verb = "export"
+    renames = "export"
+    binds = "copy"
+    uses = {"export": OWNERS}
+    expressions = ("on",)
+    export: Name
+    on: Value = Field(description="An input: shapes and dtypes are taken from it.")
+    as_: Name = Field(alias="as", description="Bind the program, which is called as the model was.")
+
+
+#: way -> the statements
+IN_TORCH = {
+    "program": "$as = torch.export.export($export, ($on,)).module()",
+    "program-file": "file = BytesIO()\ntorch.export.save(torch.export.export($export, ($on,)), file)\nfile.seek(0)\n$as = torch.export.load(file).module()",
+    "unflatten": "$as = torch.export.unflatten(torch.export.export($export, ($on,)))",
+    "trace": "$as = torch.jit.trace($export, $on)",
+    "script-file": "file = BytesIO()\ntorch.jit.save(torch.jit.script($export), file)\nfile.seek(0)\n$as = torch.jit.load(file)",
+    "freeze": "$as = torch.jit.freeze(torch.jit.script($export.eval()))",
+}
+IN_KERAS = "$to = tempfile.mkdtemp() + '/model'\n$export.export($to, verbose=False)\n$as = keras.layers.TFSMLayer($to, call_endpoint='serve')"
+
+
+def names_inside(emitter: Emitter, step: Export) -> bool:
+    """Return whether something names a variable of the program."""
+    return any(place.startswith(f"{step.as_}.") for one in emitter.facts.steps for place in places_of(one))
+
+
+def is_trained(emitter: Emitter, step: Export) -> bool:
+    """Return whether variables of the program are named, or trained."""
+    over = {
+        vars(one).get("over") or vars(one).get("wrt")
+        for one in emitter.facts.steps
+        if isinstance(one, Optimizer | Train)
+    }
+    return names_inside(emitter, step) or step.as_ in over
+
+
+def in_keras(keras: "Keras", step: Export) -> None:
+    """Write a SavedModel, and load it as a layer."""
+    if names_inside(keras, step):
+        raise Unsupported(NAMELESS)
+    if keras.engine != "tensorflow":
+        raise Unsupported("A SavedModel is loaded by a layer that runs on TensorFlow alone.")
+    if keras.style(keras.at(step.export)) != "functional":
+        raise Unsupported(
+            "A model is exported once Keras knows its inputs: here one that is put together from a `keras.Input`."
+        )
+    keras.fill(IN_KERAS, step, to=keras.fresh("path"))
+
+
+def opaque(keras: "Keras", step: Export) -> None:
+    """Have a layer that can be called and counted, whose variables have no names."""
+    keras.symbols.names[step.as_] = Object("layer", made=step)
+
+
+NAMELESS = "What a SavedModel is loaded as lists its variables, under no names of its layers."
+NO_PROGRAM = (
+    "`jax.export` exports a function, which is given the parameters at each call: there are none in the program."
+)
+FEATURE = Feature(
+    verbs=(Export,),
+    tables={
+        "reference": Tables(code={"export": "$as = model.copy($export)"}),
+        "torch": Tables(code={f"export/{way}": code for way, code in IN_TORCH.items()} | {"export": IN_TORCH["program"]}, ways={"export": tuple(IN_TORCH)}, lacks=(Lack("export/freeze", is_trained, "`torch.jit.freeze` makes constants of the parameters: none is left that could be named or trained."),)),
+        "keras": Tables(code={"export": in_keras}, effects={"export": opaque}),
+        "jax": Tables(missing={"export": NO_PROGRAM}),
+        "tf2": Tables(missing={"export": "Saving a SavedModel and loading it is one of the ways in which this backend restores: see `restore`."}),
+        "tensorflow1": Tables(missing={"export": "The graph of TF1 is a program already: an export writes the one that is there, see `save`."}),
+    },
+)  # fmt: skip
