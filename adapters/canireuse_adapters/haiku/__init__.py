@@ -75,7 +75,11 @@ class Haiku(Jax):
         ),
         "already_exists": (("ValueError", r"^Module name .* is not unique"),),
         "bad_argument": (("ValueError", r"must be used as part of an `hk.transform"), *ERRORS["bad_argument"]),
-        "uninitialized": (("AttributeError", r"'ShapeDtypeStruct' object"), ("TypeError", r"ShapeDtypeStruct")),
+        "uninitialized": (
+            ("AttributeError", r"'ShapeDtypeStruct' object"),
+            ("TypeError", r"ShapeDtypeStruct"),
+            ("UnexpectedTracerError", ""),
+        ),
         "not_trainable": (("TypeError", r"grad requires real- or complex-valued"),),
         "shape_mismatch": (("ValueError", r"with retrieved shape .* does not match"), *ERRORS["shape_mismatch"]),
     }
