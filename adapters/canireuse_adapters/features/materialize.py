@@ -49,6 +49,20 @@ class Materialize(Step):
         return "\n$as = $materialize" if self.as_ != self.materialize else ""
 
 
+class Dematerialize(Step):
+    """Take the memory of a module away, and keep its shapes and dtypes."""
+
+    verb = "dematerialize"
+    changes = True
+    renames = "dematerialize"
+    binds = "copy"
+    uses = {"dematerialize": OWNERS}
+    dematerialize: Name
+    as_: Name = Field(
+        alias="as", description="Bind what has no memory; where the framework works in place, the same object."
+    )
+
+
 def made(symbols: Symbols, step: Materialize) -> Object:
     """Return what has memory, where there were shapes and dtypes alone."""
     found = symbols.copied(step)
@@ -132,20 +146,23 @@ def in_equinox(eqx: "Equinox", step: Materialize) -> None:
     equinox_checkpoints.derive(eqx, step, f"jax.tree.map(lambda leaf: {zeros}, $tree)")
 
 
+NO_META = "A variable that was made has its memory as long as it is there: there is no device without any that it could be moved to."
 FEATURE = Feature(
-    verbs=(Materialize,),
+    verbs=(Materialize, Dematerialize),
     makes={"materialize": made},
     tables={
-        "reference": Tables(code={"materialize": "$as = $materialize"}),
+        "reference": Tables(code={"materialize": "$as = $materialize", "dematerialize": "$as = $dematerialize"}),
         "torch": Tables(
-            code={"materialize": in_torch},
+            code={"materialize": in_torch, "dematerialize": "$as = $dematerialize.to('meta')"},
             ways={"materialize": ("to_empty", "to_empty-swap", "load-assign")},
-            fates={"materialize": Fate.SAME},
+            fates={"materialize": Fate.SAME, "dematerialize": Fate.SAME},
         ),
+        "jax": Tables(missing={"dematerialize": "`jax.eval_shape` gives the shapes of a tree as another tree: nothing is moved, and what has memory keeps it."}),
+        "tensorflow1": Tables(missing={"dematerialize": NO_META}),
         "tf1": Tables(code={"materialize": in_graph}, fates={"materialize": Fate.SAME}),
         "tf1-eager": Tables(missing={"materialize": NO_ABSTRACT}),
-        "tf2": Tables(code={"materialize": in_tf2}, fates={"materialize": Fate.SAME}),
-        "keras": Tables(code={"materialize": in_keras}, fates={"materialize": Fate.SAME}),
+        "tf2": Tables(code={"materialize": in_tf2}, fates={"materialize": Fate.SAME}, missing={"dematerialize": NO_META}),
+        "keras": Tables(code={"materialize": in_keras}, fates={"materialize": Fate.SAME}, missing={"dematerialize": NO_META}),
         "nnx": Tables(
             code={"materialize": in_nnx},
             ways={"materialize": WAYS},
