@@ -74,7 +74,10 @@ class Haiku(Jax):
             ("KeyError", r"^'[\w~/]+'$"),
         ),
         "already_exists": (("ValueError", r"^Module name .* is not unique"),),
-        "bad_argument": (("ValueError", r"must be used as part of an `hk.transform"), *ERRORS["bad_argument"]),
+        "bad_argument": (
+            ("ValueError", r"must be used as part of an `hk.transform|^pytree structure error"),
+            *ERRORS["bad_argument"],
+        ),
         "uninitialized": (
             ("AttributeError", r"'ShapeDtypeStruct' object"),
             ("TypeError", r"ShapeDtypeStruct"),

@@ -67,7 +67,10 @@ class Linen(Jax):
             ("ScopeVariableNotFoundError", ""),
             ("ScopeCollectionNotFound", ""),
             ("KeyError", r"^'\w+'$"),
-            ("ValueError", r"not present in state dict|tree structures do not match|^Dict key mismatch"),
+            (
+                "ValueError",
+                r"not present in state dict|of the state dict and the named tuple do not match|tree structures do not match|^Dict key mismatch",
+            ),
         ),
         "not_trainable": (("ModifyScopeVariableError", ""), ("TypeError", r"grad requires real- or complex-valued")),
         **ERRORS,

@@ -73,6 +73,7 @@ class Torch(Emitter):
         "not_found": (
             ("AttributeError", r"^'(Module|Sequential|Linear|Embedding|BatchNorm1d|RNNCell|AveragedModel)' object has no attribute|^\w+ has no attribute `|is not (an nn\.(Parameter|Module)|a buffer)"),
             ("RuntimeError", r"(Missing|Unexpected) key\(s\) in state_dict"),
+            ("ValueError", r"^loaded state dict (contains a parameter group|has a different number of parameter groups)"),
         ),
         "shape_mismatch": (("RuntimeError", r"must match the size of tensor|size mismatch|shapes cannot be multiplied|inconsistent tensor size|doesn't match the broadcast shape"),),
         "dtype_mismatch": (("RuntimeError", r"have (the )?same dtype|expected scalar type|expected dtype \w+ for `end`|can't be cast to the desired output type"),),

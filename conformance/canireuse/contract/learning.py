@@ -6,8 +6,8 @@ from canireuse.contract import tape
 from canireuse.contract.arrays import Array, size
 from canireuse.contract.graphs import width
 from canireuse.contract.optimizers import STEPS
-from canireuse.contract.ownership import cells_of, clone
-from canireuse.contract.refusals import NotTrainable
+from canireuse.contract.ownership import Owner, cells_of, clone
+from canireuse.contract.refusals import NotFound, NotTrainable
 
 
 class Optimizer:
@@ -19,6 +19,7 @@ class Optimizer:
             if isinstance(over, list)
             else [cell for cell in cells_of(over, build=True) if cell is over or cell.trainable]
         )
+        self.over = over
         self.model, self.decay, self.clip, self.rate = model, decay or 0.0, clip, rate
         self.decoupled = kind == "adamw"
         self.cells = list(dict.fromkeys(named))
@@ -27,6 +28,30 @@ class Optimizer:
     def add(self, owner):
         """Train what is trainable in a further owner too; what is known already stays known once."""
         self.cells = list(dict.fromkeys([*self.cells, *(one for one in cells_of(owner, build=True) if one.trainable)]))
+
+    def named(self):
+        """Return under which names each variable is known: its paths in the owner, or its own name."""
+        listed = self.over if isinstance(self.over, list) else [self.over]
+        pairs = self.over._paths() if isinstance(self.over, Owner) else [(cell.name, cell) for cell in listed]
+        return {cell: tuple(sorted(path for path, one in pairs if one is cell)) for cell in self.cells}
+
+    def saved(self):
+        """Return what it remembers of each variable, by all the names of the variable."""
+        state = getattr(self.take, "state", {})
+        return {names: state.get(cell) for cell, names in self.named().items()}
+
+    def load(self, saved):
+        """Remember what was saved, if that is of variables with the same names."""
+        names = self.named()
+        if {*names.values()} != {*saved}:
+            raise NotFound(
+                f"the state of {sorted(saved)} is loaded",
+                f"that of {sorted(names.values())}",
+                "load it where it was saved",
+            )
+        if hasattr(self.take, "state"):
+            known = {cell: saved[of] for cell, of in names.items()}
+            self.take.state = {cell: state for cell, state in known.items() if state is not None}
 
     @property
     def slots(self):

@@ -3,7 +3,7 @@
 import pytest
 
 from canireuse.contract import Model, tape
-from canireuse.contract.refusals import NotTrainable, Uninitialized
+from canireuse.contract.refusals import NotFound, NotTrainable, Uninitialized
 
 
 @pytest.fixture
@@ -109,3 +109,26 @@ def test_an_optimizer_takes_further_variables_once(model):
     model.update(optimizer, lambda: tape.sum(w) + tape.sum(v))
     assert model.value(w) == model.value(v) == [pytest.approx(0.9)]
     assert optimizer.slots == 2
+
+
+def test_what_an_optimizer_remembers_goes_to_the_variable_of_its_names(model):
+    w, v = model.variable("w", init=[1.0]), model.variable("v", init=[1.0])
+    before, after = model.module(tail=v, head=w, tied=w), model.module(tied=w, head=w, tail=v)
+    optimizer = model.optimizer("momentum", before, rate=1.0)
+    model.update(optimizer, lambda: tape.sum(w) + 3 * tape.sum(v))
+    saved = optimizer.saved()
+    model.update(optimizer, lambda: tape.sum(w))
+    another = model.optimizer("momentum", after, rate=1.0)
+    another.load(saved)
+    w.assign([0.0])
+    model.update(another, lambda: tape.sum(w) + 3 * tape.sum(v))
+    assert model.value(w) == [pytest.approx(-1.9)]
+    assert another.slots == 2
+
+
+def test_what_was_remembered_of_a_tie_is_refused_by_two_variables(model):
+    w, v = model.variable("w", init=[1.0]), model.variable("v", init=[1.0])
+    tied = model.optimizer("momentum", model.module(one=w, other=w))
+    untied = model.optimizer("momentum", model.module(one=w, other=v))
+    with pytest.raises(NotFound, match=r"expected that of \[\('one',\), \('other',\)\]"):
+        untied.load(tied.saved())

@@ -86,6 +86,8 @@ EXAMPLES = [
     f"[{NET}, {{optimizer: opt, over: net}}]",
     f"[{PAIR}, {{optimizer: opt, over: net}}, {{update: opt, minimize: sum(net.first)}}]",
     f"[{PAIR}, {{optimizer: opt, over: net}}, {{update: opt, minimize: [sum(net.first), sum(net.second)]}}]",
+    f"[{PAIR}, {{optimizer: opt, over: net}}, {{save_optimizer: opt, to: kept}}]",
+    f"[{PAIR}, {{optimizer: opt, over: net}}, {{save_optimizer: opt, to: kept}}, {{restore_optimizer: opt, from: kept}}]",
     f"[{NET}, {{compile: net, kind: adam, as: opt}}]",
     f"[{NET}, {{compile: net, as: opt}}, {{compile: net, optimizer: opt}}]",
     f"[{NET}, {{compile: net}}, {{fit: net, on: [[1.0]], to: [[0.0]]}}]",
