@@ -57,6 +57,8 @@ MOMENTS = {"sgd": "trace", "momentum": "trace", "adam": "mu", "adamw": "mu"}
 SURVIVED = frozenset({"save", "restore", "replace", "scan", "optimizer"})
 
 
+#: the path of a leaf, as a text
+PATH = "jax.tree_util.keystr(path)"
 #: what marks a script whose mask leaves out what was frozen
 MASKED = "JAX has no call that freezes: a mask, made with the optimizer, leaves out what is frozen."
 #: Why a spec that freezes needs a mask in its script: without one, nothing in the script could be seen to be frozen.
@@ -153,17 +155,30 @@ class Jax(Emitter):
     # -- optimizers
 
     def optax(self, step: Train | Optimizer) -> ast.expr:
-        """Return the optimizer as Optax makes it: clipping and classic weight decay are links of a chain before it."""
+        """Return the optimizer as Optax makes it; one of several rates is made of several, by labels of the paths."""
+        if isinstance(step, Train) or not step.rates:
+            return self.chain(step, step.rate)
+        words = [place.rpartition(".")[2] for place in step.over]
+        label = f"lambda path, _: next((word for word in $first if word in {PATH}), '$last')"
+        code = f"optax.multi_transform({{$**made}}, lambda params: jax.tree_util.tree_map_with_path({label}, params))"
+        made = {word: self.chain(step, rate) for word, rate in zip(words, step.rates, strict=True)}
+        return expr(code, made=made, first=literal(words[:-1]), last=words[-1])
+
+    def chain(self, step: Train | Optimizer, rate: float) -> ast.expr:
+        """Return an optimizer of one rate: clipping and classic weight decay are links of a chain before it."""
         kind = step.train if isinstance(step, Train) else step.kind
         decay, clip = (step.decay, step.clip) if isinstance(step, Optimizer) else (None, None)
+        mask: dict[str, Fill] = {}
+        if isinstance(step, Optimizer) and step.undecayed:
+            decays = f"lambda path, _: not any(word in {PATH} for word in $words)"
+            code = f"lambda params: jax.tree_util.tree_map_with_path({decays}, params)"
+            mask = {"mask": expr(code, words=literal(step.undecayed))}
         options: dict[str, Fill] = {"momentum": 0.9} if kind == "momentum" else {}
         if kind == "adamw" and decay is not None:
-            options, decay = {"weight_decay": decay}, None
-        made = expr(
-            f"optax.{'sgd' if kind == 'momentum' else kind}($rate, $**options)", rate=step.rate, options=options
-        )
+            options, decay = {"weight_decay": decay, **mask}, None
+        made = expr(f"optax.{'sgd' if kind == 'momentum' else kind}($rate, $**options)", rate=rate, options=options)
         links = [] if clip is None else [expr("optax.clip_by_global_norm($x)", x=clip)]
-        links += [] if decay is None else [expr("optax.add_decayed_weights($x)", x=decay)]
+        links += [] if decay is None else [expr("optax.add_decayed_weights($x, $**mask)", x=decay, mask=mask)]
         return expr("optax.chain($*links)", links=[*links, made]) if links else made
 
     def slot_count(self, kind: str, state: Fill) -> ast.expr:

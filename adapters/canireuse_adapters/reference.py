@@ -52,7 +52,7 @@ class Reference(Emitter):
     options = frozenset({
         *(f"{verb}.{option}" for verb in ("scope", "default_scope", "reenter") for option in ("init", "dtype", "penalty", "auxiliary_name_scope")),
         "get.penalty", "get.local", "get.numbered", "get.asks", "get.shape_as", "layer.penalty", "layer.unnamed", "layer.shared_initializer", "call.given", "copy.shallow", "save.only", "save.in_memory", "restore.partial",
-        "gradient.remat", "remat.nested", "function.template", "invoke.abstract", "measure.fresh", "train_by.donate",
+        "gradient.remat", "remat.nested", "function.template", "invoke.abstract", "measure.fresh", "train_by.donate", "optimizer.rates", "optimizer.undecayed",
     })  # fmt: skip
     missing = {
         "get.uniform": "The contract does not cover from which distribution a random start is drawn.",
@@ -98,7 +98,7 @@ class Reference(Emitter):
         "get": ("shape", "dtype", "init", "trainable", "collection", "reuse", "penalty", "local"),
         "variable": ("shape", "dtype", "trainable", "collection"),
         "layer": ("bias", "penalty", "trainable"),
-        "optimizer": ("decay", "clip"),
+        "optimizer": ("decay", "clip", "rates", "undecayed"),
         "copy": ("shallow",),
         "save": ("only",),
         "restore": ("partial",),

@@ -19,8 +19,8 @@ class Forgetful(Optimizer):
 class ForgetsSlots(Model):
     """Has optimizers that forget their state after each step."""
 
-    def optimizer(self, kind, over, rate=0.1, decay=None, clip=None):
-        made = Forgetful(self, kind, over, rate, decay, clip)
+    def optimizer(self, kind, over, *rate, **given):
+        made = Forgetful(self, kind, over, *rate, **given)
         made.kind = kind
         return made
 
@@ -61,8 +61,8 @@ class TrainsNothing(Model):
 class IgnoresDecay(Model):
     """Has optimizers without decay and clipping."""
 
-    def optimizer(self, kind, over, rate=0.1, decay=None, clip=None):
-        return super().optimizer(kind, over, rate)
+    def optimizer(self, kind, over, rate=0.1, **given):
+        return super().optimizer(kind, over, rate, rates=given.get("rates", ()))
 
 
 def stop_gradient(value):

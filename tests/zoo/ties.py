@@ -165,8 +165,8 @@ def merged(owner, by_shape):
 class HalfStep(Optimizer):
     """Steps once for each name of a variable, with its part of the gradient: the sum under SGD, more with Adam."""
 
-    def __init__(self, model, kind, over, *rest):
-        super().__init__(model, kind, over, *rest)
+    def __init__(self, model, kind, over, *rest, **given):
+        super().__init__(model, kind, over, *rest, **given)
         self.names = list(over) if isinstance(over, list) else paths_of(over)
 
     def move(self, cells, slopes):
@@ -189,8 +189,8 @@ def part(slope: Array, count: int) -> Array:
 class StepsByHalves(Model):
     """Has optimizers that take a step a name, each with its part of the gradient."""
 
-    def optimizer(self, kind, over, rate=0.1, decay=None, clip=None):
-        return HalfStep(self, kind, over, rate, decay, clip)
+    def optimizer(self, kind, over, *rate, **given):
+        return HalfStep(self, kind, over, *rate, **given)
 
     def train(self, optimizer, minimize, wrt, rate=0.1, times=1):
         self.update(HalfStep(self, optimizer, wrt, rate), minimize, times=times)

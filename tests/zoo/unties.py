@@ -26,16 +26,16 @@ class Untying(Model):
 class Lasting(Optimizer):
     """Takes a step for each name that it was given."""
 
-    def __init__(self, model, kind, over, *rest):
-        super().__init__(model, kind, over, *rest)
+    def __init__(self, model, kind, over, *rest, **given):
+        super().__init__(model, kind, over, *rest, **given)
         self.cells = list(over) if isinstance(over, list) else [cell for _, cell in over._paths()]
 
 
 class SteppingTwice(Model):
     """Has optimizers that step once a name."""
 
-    def optimizer(self, kind, over, rate=0.1, decay=None, clip=None):
-        return Lasting(self, kind, over, rate, decay, clip)
+    def optimizer(self, kind, over, *rate, **given):
+        return Lasting(self, kind, over, *rate, **given)
 
 
 class Linking(Model):

@@ -61,7 +61,9 @@ def compiled(emitter: Emitter, step: Fit) -> Compile:
 
 def optimizer_of(emitter: Emitter, step: Compile) -> str:
     """Return what the optimizer of a compiled model is called in a script whose user keeps it."""
-    return step.optimizer or step.as_ or emitter.own("optimizer")
+    models = {one.compile for one in emitter.facts.steps if isinstance(one, Compile)}
+    word = "optimizer" if len(models) == 1 else f"{step.compile.replace('.', '_')}_optimizer"
+    return step.optimizer or step.as_ or emitter.own(word)
 
 
 # -- Keras, also in TensorFlow 2

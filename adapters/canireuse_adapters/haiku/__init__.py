@@ -89,7 +89,7 @@ class Haiku(Jax):
     ways = {"restore": ("replace", "merge")}
     options = frozenset({
         *(f"{verb}.{option}" for verb in scopes.VERBS for option in ("init", "dtype")),
-        "call.given", "call.training", "copy.shallow", "save.only", "save.in_memory", "restore.partial", "gradient.remat", "function.template", "invoke.abstract",
+        "call.given", "call.training", "copy.shallow", "save.only", "save.in_memory", "restore.partial", "gradient.remat", "optimizer.rates", "optimizer.undecayed", "function.template", "invoke.abstract",
         "layer.norm", "layer.cell", "layer.unnamed", "layer.shared_initializer", "get.numbered", "get.asks", "get.shape_as", "get.uniform", "measure.fresh",
     })  # fmt: skip
     missing = {

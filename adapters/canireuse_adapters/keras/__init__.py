@@ -126,11 +126,12 @@ class Keras(Emitter):
         {
             "layer.keras",
             "scope.dtype", "get.penalty", "layer.penalty", "layer.activity", "layer.norm", "layer.cell", "layer.unnamed", "layer.shared_initializer", "call.given",
-            "call.training", "copy.shallow", "restore.partial", "save.in_memory", "gradient.remat", "invoke.abstract", "get.numbered",
+            "call.training", "copy.shallow", "restore.partial", "save.in_memory", "gradient.remat", "optimizer.undecayed", "invoke.abstract", "get.numbered",
             "measure.fresh",
         }
     )  # fmt: skip
     missing = {
+        "optimizer.rates": "An optimizer of Keras has one rate for all that it trains: users make one for each part, and apply each to its own.",
         "reuse_variables": "Keras has no reuse mode that could be switched: keep the object and call it again.",
         "placeholder": "Keras 3 has no placeholders for values: what is given later is an argument of a function, or a `keras.Input`.",
         "graph": "Keras builds no graph by hand: variables are Python objects, and the engine compiles functions itself.",

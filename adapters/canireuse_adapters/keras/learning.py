@@ -145,6 +145,9 @@ def optimizer(keras: "Keras", step: Optimizer) -> None:
     """Make an optimizer and have it make what it keeps for each variable."""
     build_for(keras, step, calls_build=False)
     keras.bind(step.optimizer, optimizer_call(step.kind, step.rate, step.decay, step.clip))
+    if step.undecayed:
+        code = "$optimizer.exclude_from_weight_decay(var_names=$undecayed)"
+        keras.emit(code, optimizer=step.optimizer, undecayed=literal(step.undecayed))
     keras.emit("$optimizer.build($owned)", optimizer=step.optimizer, owned=owned(keras, step.over))
 
 

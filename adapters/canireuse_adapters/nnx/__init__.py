@@ -69,7 +69,7 @@ class NNX(Jax):
     }  # fmt: skip
     options = frozenset({
         "layer.norm", "layer.cell", "layer.unnamed", "layer.shared_initializer", "call.given", "call.training", "copy.shallow", "save.only", "save.in_memory",
-        "restore.partial", "gradient.remat", "invoke.abstract", "get.numbered", "measure.fresh", "train_by.donate",
+        "restore.partial", "gradient.remat", "invoke.abstract", "get.numbered", "measure.fresh", "train_by.donate", "optimizer.rates", "optimizer.undecayed",
     })  # fmt: skip
     errors = {
         "sharing_refused": (

@@ -55,6 +55,7 @@ ERRORS = {
     ),
 }  # fmt: skip
 MISSING = {
+    "optimizer.rates": "An optimizer of `tf1.train` has one rate for all that it trains: users make one for each part.",
     "layer.activity": "`tf1.get_variable` takes a regularizer of what it makes; of what a network returns, a user adds the term to the loss.",
     "call.given": "A network of TF1 reads the variables that were got when it was built; a custom getter can hand out other values there (`intercept`), a call cannot.",
     "paths": "A `tf.Module` lists each variable once, and has no public call for the other paths to it.",
@@ -104,7 +105,7 @@ class TensorFlow1(Emitter):
         "layer.keras",
         *(f"{verb}.{option}" for verb in ("scope", "default_scope", "reenter") for option in scopes.SCOPE[1:]),
         "get.penalty", "get.local", "get.partitions", "layer.penalty", "layer.norm", "layer.cell", "layer.unnamed", "layer.shared_initializer",
-        "call.training", "copy.shallow", "save.only", "save.in_memory", "restore.partial", "gradient.remat", "function.template",
+        "call.training", "copy.shallow", "save.only", "save.in_memory", "restore.partial", "gradient.remat", "optimizer.undecayed", "function.template",
         "get.numbered", "get.shape_as", "get.uniform", "get.asks",
     })  # fmt: skip
     errors = ERRORS

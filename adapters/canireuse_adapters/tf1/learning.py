@@ -44,8 +44,10 @@ def losses(tf1: "TensorFlow1", step: Update) -> list[ast.expr]:
     found = [tf1.expression(one) for one in ([step.minimize] if isinstance(step.minimize, str) else step.minimize)]
     if optimizer.decay is not None:
         tf1.idiom("`tf1.train` has no weight decay; users add half the squares of the variables to the loss.")
-        code = "$loss + $decay * tf.add_n([tf.nn.l2_loss(variable) for variable in $owned])"
-        found[0] = expr(code, loss=found[0], decay=optimizer.decay, owned=tf1.owned(optimizer.over))
+        named = " if not any(word in variable.name for word in $words)" if optimizer.undecayed else ""
+        code = f"$loss + $decay * tf.add_n([tf.nn.l2_loss(variable) for variable in $owned{named}])"
+        fills: dict[str, Fill] = {"owned": tf1.owned(optimizer.over), "words": node(optimizer.undecayed)}
+        found[0] = expr(code, loss=found[0], decay=optimizer.decay, **fills)
     return found
 
 

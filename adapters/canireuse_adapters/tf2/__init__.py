@@ -118,9 +118,10 @@ class TF2(Emitter):
     options = frozenset({
         "layer.keras",
         "layer.norm", "layer.cell", "layer.unnamed", "layer.shared_initializer", "layer.penalty", "layer.activity", "call.given", "call.training", "copy.shallow",
-        "save.only", "save.in_memory", "restore.partial", "gradient.remat", "invoke.abstract", "get.numbered", "get.shape_as", "get.uniform", "measure.fresh",
+        "save.only", "save.in_memory", "restore.partial", "gradient.remat", "optimizer.undecayed", "invoke.abstract", "get.numbered", "get.shape_as", "get.uniform", "measure.fresh",
     })  # fmt: skip
     missing = {
+        "optimizer.rates": "An optimizer of Keras has one rate for all that it trains: users make one for each part, and apply each to its own.",
         "reuse_variables": "TensorFlow 2 has no reuse mode that could be switched: keep the object and use it again.",
         "placeholder": "TensorFlow 2 has no placeholders: what is given later is an argument of a function.",
         "graph": "TensorFlow 2 builds no graph by hand: variables are Python objects, and `tf.function` makes its graphs itself.",

@@ -3,7 +3,7 @@
 import ast
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Code, Fill, Lack, Unsupported, expr, statements
+from canireuse.emit import Code, Fill, Lack, Unsupported, expr, literal, statements
 from canireuse.program import Object
 from canireuse.spec.vocabulary import Function, Gradient, Layer, Optimizer, Train, Update
 from canireuse_adapters.tf2.layers import build, inside
@@ -97,8 +97,11 @@ def optimizer(tf: "TF2", step: Optimizer) -> None:
         options["weight_decay"] = step.decay or 0.0
     if step.clip is not None:
         options["global_clipnorm"] = step.clip
-    code = f"$optimizer = tf.keras.optimizers.{KINDS[step.kind]}($rate, $**options)\n$optimizer.build($owned)"
-    tf.fill(code, step, options=options, owned=owned(tf, step.over))
+    tf.fill(f"$optimizer = tf.keras.optimizers.{KINDS[step.kind]}($rate, $**options)", step, options=options)
+    if step.undecayed:
+        code = "$optimizer.exclude_from_weight_decay(var_names=$undecayed)"
+        tf.emit(code, optimizer=step.optimizer, undecayed=literal(step.undecayed))
+    tf.emit("$optimizer.build($owned)", optimizer=step.optimizer, owned=owned(tf, step.over))
 
 
 def update(tf: "TF2", step: Update) -> None:

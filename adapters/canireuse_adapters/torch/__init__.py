@@ -100,7 +100,7 @@ class Torch(Emitter):
     }
     options = frozenset({
         "get.local", "layer.norm", "layer.padding", "layer.cell", "layer.unnamed", "layer.shared_initializer", "call.given",
-        "call.training", "copy.shallow", "save.only", "save.in_memory", "restore.partial", "gradient.remat", "invoke.abstract", "get.numbered", "measure.fresh",
+        "call.training", "copy.shallow", "save.only", "save.in_memory", "restore.partial", "gradient.remat", "invoke.abstract", "get.numbered", "measure.fresh", "optimizer.rates", "optimizer.undecayed",
     })  # fmt: skip
     missing = {
         "name_scope": "PyTorch has no name scopes: operations carry no names, and a parameter's path is that of the modules that hold it.",

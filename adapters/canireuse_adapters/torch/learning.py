@@ -3,7 +3,7 @@
 import ast
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Code, Fill, expr
+from canireuse.emit import Code, Fill, Unsupported, expr, literal
 from canireuse.program import free_names
 from canireuse.spec.vocabulary import Function, Gradient, Optimizer, Train, Update
 from canireuse_adapters.training import training_of
@@ -55,11 +55,13 @@ def make_optimizer(torch: "Torch", step: Train, to: str) -> None:
 
 def optimizer(torch: "Torch", step: Optimizer) -> None:
     """Make an optimizer over what it is to own, whether it is frozen or not."""
-    make(torch, step, owned(torch, step.over))
+    make(torch, step, grouped(torch, step))
 
 
 def optimizer_of_trainable(torch: "Torch", step: Optimizer) -> None:
     """Make an optimizer over those parameters alone that are not frozen now."""
+    if step.rates or step.undecayed:
+        raise Unsupported("A filter goes over a list of parameters: groups of them are lists that are made one by one.")
     code = "filter(lambda parameter: parameter.requires_grad, $owned)"
     make(torch, step, expr(code, owned=owned(torch, step.over)))
 
@@ -73,6 +75,22 @@ def make(torch: "Torch", step: Optimizer, given: ast.expr) -> None:
         options["weight_decay"] = step.decay or 0.0
     code = f"$to = torch.optim.{KINDS[step.kind]}($owned, $**options)"
     torch.emit(code, to=step.optimizer, owned=given, options=options)
+
+
+def grouped(torch: "Torch", step: Optimizer) -> ast.expr:
+    """Return what an optimizer is given: parameters, or groups of them with options of their own."""
+    if step.rates:
+        each = [owned(torch, [one]) for one in step.over]
+        groups = [
+            expr("{'params': $owned, 'lr': $rate}", owned=one, rate=rate)
+            for one, rate in zip(each, step.rates, strict=True)
+        ]
+        return expr("[$*groups]", groups=groups)
+    if not step.undecayed:
+        return owned(torch, step.over)
+    chosen = "[parameter for name, parameter in $owner.named_parameters() if {}any(word in name for word in $words)]"
+    code = f"[{{'params': {chosen.format('not ')}}}, {{'params': {chosen.format('')}, 'weight_decay': 0.0}}]"
+    return expr(code, owner=torch.place(str(step.over)), words=literal(step.undecayed))
 
 
 def update(torch: "Torch", step: Update) -> None:

@@ -7,22 +7,24 @@ from canireuse.contract.arrays import Array, size
 from canireuse.contract.graphs import width
 from canireuse.contract.optimizers import STEPS
 from canireuse.contract.ownership import Owner, cells_of, clone
-from canireuse.contract.refusals import NotFound, NotTrainable
+from canireuse.contract.refusals import NotFound, NotTrainable, SharingRefused
 
 
 class Optimizer:
     """An optimizer over the variables that are trainable when it is made; its state lasts from step to step."""
 
-    def __init__(self, model, kind, over, rate=0.1, decay=None, clip=None):
-        named = (
-            over
-            if isinstance(over, list)
-            else [cell for cell in cells_of(over, build=True) if cell is over or cell.trainable]
-        )
+    def __init__(self, model, kind, over, rate=0.1, decay=None, clip=None, rates=(), undecayed=()):
+        found = [trained_in(one) for one in (over if isinstance(over, list) else [over])]
         self.over = over
         self.model, self.decay, self.clip, self.rate = model, decay or 0.0, clip, rate
         self.decoupled = kind == "adamw"
-        self.cells = list(dict.fromkeys(named))
+        self.cells = list(dict.fromkeys(cell for group in found for cell in group))
+        if rates and len(self.cells) < sum(map(len, found)):
+            raise SharingRefused("one variable is in two groups", "each in one", "name it in one of them alone")
+        self.rates = {cell: own / rate for group, own in zip(found, rates) for cell in group}
+        self.undecayed = {
+            cell for cell, paths in self.named().items() if any(map(set(undecayed).intersection, parted(paths)))
+        }
         self.take = STEPS[kind](rate)
 
     def add(self, owner):
@@ -85,11 +87,26 @@ class Optimizer:
             norm = math.sqrt(sum(number * number for slope in slopes for number in slope.data))
             factor = min(1.0, self.clip / norm) if norm else 1.0
             slopes = [slope.map(lambda number: factor * number) for slope in slopes]
-        coupled, decoupled = (0.0, self.rate * self.decay) if self.decoupled else (self.decay, 0.0)
         for cell, slope in zip(cells, slopes):
-            value = cell.forward()
-            taken = self.take(cell, slope.map(lambda number, held: number + coupled * held, value))
-            cell.assign(value.map(lambda held, step: held - decoupled * held - step, taken).tolist())
+            self.step(cell, slope)
+
+    def step(self, cell, slope):
+        """Move one variable by the rate of its group, with its decay unless it is left out of that."""
+        decay, share = 0.0 if cell in self.undecayed else self.decay, self.rates.get(cell, 1.0)
+        coupled, decoupled = (0.0, self.rate * decay) if self.decoupled else (decay, 0.0)
+        value = cell.forward()
+        taken = self.take(cell, slope.map(lambda number, held: number + coupled * held, value))
+        cell.assign(value.map(lambda held, step: held - share * (decoupled * held + step), taken).tolist())
+
+
+def trained_in(place):
+    """Return what is trained of a variable, which is it, or of an owner."""
+    return [cell for cell in cells_of(place, build=True) if cell is place or cell.trainable]
+
+
+def parted(paths):
+    """Return the words of each path."""
+    return [path.split("/") for path in paths]
 
 
 def hooked(cell, slope):
@@ -114,9 +131,9 @@ class Learning:
         """
         self.update(Optimizer(self, optimizer, wrt, rate), minimize, times=times)
 
-    def optimizer(self, kind, over, rate=0.1, decay=None, clip=None):
+    def optimizer(self, kind, over, *rate, **given):
         """Make an optimizer that lasts."""
-        return Optimizer(self, kind, over, rate, decay, clip)
+        return Optimizer(self, kind, over, *rate, **given)
 
     def update(self, optimizer, *minimize, times=1):
         """Take steps with an optimizer; `minimize` are functions that lead up to scalars."""

@@ -28,6 +28,7 @@ OPTIONS: Mapping[str, frozenset[str]] = {
     "save": frozenset({"only", "in_memory"}),
     "restore": frozenset({"partial"}),
     "gradient": frozenset({"remat"}),
+    "optimizer": frozenset({"rates", "undecayed"}),
     "function": frozenset({"template"}),
     "invoke": frozenset({"abstract"}),
     "measure": frozenset({"fresh"}),

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from canireuse.spec.bounds import MOST_PLACES, MOST_TURNS
 from canireuse.spec.step import VALUES, VARIABLES, AnyStep, Block, Name, Place, Places, Real, Step
@@ -64,8 +64,29 @@ class Optimizer(Step):
     kind: Literal["sgd", "momentum", "adam", "adamw"] = Field("sgd", description="momentum: SGD with momentum 0.9.")
     over: Place | Places = Field(description="Variables; or a layer or module: all that is trainable in it now.")
     rate: Real = 0.1
+    rates: list[Real] = Field(
+        [],
+        max_length=MOST_PLACES,
+        description="A rate for each place of `over`, in place of `rate`: each is a group of parameters.",
+    )
     decay: Real | None = Field(None, description="Weight decay; of adamw, the decoupled one.")
+    undecayed: list[Name] = Field(
+        [],
+        max_length=MOST_PLACES,
+        description="Words: what has one of them in its name in `over` is left out of the decay.",
+    )
     clip: Real | None = Field(None, gt=0, description="Clip gradients to this global norm before each update.")
+
+    @model_validator(mode="after")
+    def check_groups(self) -> "Optimizer":
+        """Refuse rates that belong to no place, and names that are left out of no decay."""
+        if self.rates and (isinstance(self.over, str) or len(self.rates) != len(self.over)):
+            raise ValueError("`rates` has a rate for each place of `over`: name as many places in a list")
+        if self.undecayed and (self.decay is None or not isinstance(self.over, str)):
+            raise ValueError(
+                "`undecayed` leaves names of one owner out of `decay`: say both, and name one owner in `over`"
+            )
+        return self
 
 
 class Update(Block):
