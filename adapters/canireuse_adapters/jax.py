@@ -1,7 +1,7 @@
 """What the adapters on JAX say alike: arithmetic, devices, optimizers of Optax, and what JAX has no words for."""
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 from canireuse.emit import Body, Code, Emitter, Fill, Script, Unsupported, attribute, expr, literal, name, node, text
@@ -9,6 +9,7 @@ from canireuse.program import Object
 from canireuse.spec.model import Spec
 from canireuse.spec.step import Array, Drawn, Initial
 from canireuse.spec.vocabulary import Freeze, Optimizer, Scan, Train, walk
+from canireuse_adapters.captured import WAYS, is_asked_again
 from canireuse_adapters.kinds import NAME_ALONE, NO_LIST_BY_NAME
 
 #: how an array says that a compiled step was given its memory
@@ -81,6 +82,7 @@ class Jax(Emitter):
     """The words of JAX; an adapter of a module library adds how variables are kept."""
 
     family = "jax"
+    ways: ClassVar[Mapping[str, tuple[str, ...]]] = WAYS
     packages: ClassVar[tuple[str, ...]] = ("flax", "jax", "jaxlib", "optax")
     install = "pip install flax optax"
     functions = {
@@ -113,6 +115,11 @@ class Jax(Emitter):
         """Note that a mask was written that leaves out what was frozen, if it does."""
         if any(one.frozen for one in left_out):
             self.idiom(MASKED)
+
+    @classmethod
+    def verbs_with_ways(cls, spec: Spec) -> list[str]:
+        """Leave out functions where to be given the variables and to capture them are alike."""
+        return [verb for verb in super().verbs_with_ways(spec) if verb != "function" or is_asked_again(spec)]
 
     @classmethod
     def probe(cls, device: str) -> str:

@@ -66,7 +66,7 @@ class Equinox(Jax):
     modules = ("equinox",)
     imports = "import equinox as eqx\nimport jax\nimport jax.numpy as jnp\nimport optax"
     package = "eqx"
-    ways = {"copy": ("tree-map", "deepcopy")}
+    ways = {**Jax.ways, "copy": ("tree-map", "deepcopy")}
     options = frozenset({
         "call.given", "copy.shallow", "save.only", "save.in_memory", "restore.partial", "gradient.remat", "invoke.abstract", "layer.unnamed", "layer.shared_initializer", "layer.norm", "call.training", "train_by.donate", "optimizer.rates", "optimizer.undecayed",
     })  # fmt: skip

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from canireuse.emit import Code, Fill, Names, Unsupported, expr
 from canireuse.program import Slot, is_place
 from canireuse.spec.vocabulary import Function, Invoke, Thread
+from canireuse_adapters.captured import is_captured
 from canireuse_adapters.equinox.learning import assigned, optimized
 from canireuse_adapters.equinox.places import TREES, Tensor, around, inside, spelled, together
 from canireuse_adapters.training import training_of
@@ -46,7 +47,7 @@ def function(eqx: "Equinox", step: Function) -> None:
         used = sorted(filter((names.read | names.bound).__contains__, held), key=lambda one: held[one] == "state")
         if value or gives:
             eqx.emit("return $value", value=together([*value, *gives]))
-        takes = {one: dict(outside[one].slots) for one in used}
+        takes = {} if is_captured(eqx.way, step) else {one: dict(outside[one].slots) for one in used}
         takes |= {one: {} for one in eqx.rebound(step.steps, step.takes)}
     decorator = "@jax.jit\n" if step.traced == "plain" else "@eqx.filter_jit\n" if step.traced else ""
     eqx.fill(

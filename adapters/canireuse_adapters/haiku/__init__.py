@@ -86,7 +86,7 @@ class Haiku(Jax):
         "not_trainable": (("TypeError", r"grad requires real- or complex-valued"),),
         "shape_mismatch": (("ValueError", r"with retrieved shape .* does not match"), *ERRORS["shape_mismatch"]),
     }
-    ways = {"restore": ("replace", "merge")}
+    ways = {**Jax.ways, "restore": ("replace", "merge")}
     options = frozenset({
         *(f"{verb}.{option}" for verb in scopes.VERBS for option in ("init", "dtype")),
         "call.given", "call.training", "copy.shallow", "save.only", "save.in_memory", "restore.partial", "gradient.remat", "optimizer.rates", "optimizer.undecayed", "function.template", "invoke.abstract",

@@ -25,6 +25,7 @@ from canireuse.spec.vocabulary import (
     Wrap,
     walk,
 )
+from canireuse_adapters.captured import is_captured
 from canireuse_adapters.haiku import checkpoints, layers, learning
 from canireuse_adapters.haiku.frames import Known, Reader
 from canireuse_adapters.haiku.paths import TOP, finds
@@ -106,7 +107,8 @@ def plain(haiku: "Haiku", step: Function) -> None:
     with haiku.function_frame(kind, haiku.symbols.scope.path, looking=True) as frame:
         haiku.steps(step.steps)
         haiku.body += returned(haiku, step)
-    trees = [one for one in Names(frame.body).free if one in haiku.trees()]
+    captured = is_captured(haiku.way, step)
+    trees = [one for one in Names(frame.body).free if one in haiku.trees() and not captured]
     define(haiku, Known(step.function, "plain", step, takes=tuple(trees)), frame.body)
 
 

@@ -10,6 +10,7 @@ from canireuse.program import Object
 from canireuse.spec.model import Spec
 from canireuse.spec.step import Step
 from canireuse.spec.vocabulary import Function, Get, Invoke, walk
+from canireuse_adapters.captured import WAYS, is_asked_again
 from canireuse_adapters.keras import checkpoints, functions, layers, learning, measuring, modules, scopes
 from canireuse_adapters.keras.functions import Loop
 from canireuse_adapters.keras.layers import build
@@ -184,7 +185,7 @@ class Keras(Emitter):
 
     @classmethod
     def ways_of(cls, spec: Spec) -> list[dict[str, str]]:
-        """Return the ways that fit the kind of object which the spec copies or saves; one if none does."""
+        """Return the ways that fit the kind of object which the spec copies or saves, one if none does; on JAX those of functions too."""
         ways = super().ways_of(spec)
         if any("restore" in way for way in ways):  # each way of copying with each of restoring would be many
             ways = [way for way in ways if way.get("copy", "deepcopy") == "deepcopy"]
@@ -192,7 +193,14 @@ class Keras(Emitter):
         for engine in cls.engines:
             told = set[str]()
             of_engine = [way for way in ways if way["engine"] == engine]
-            found += [way for way in of_engine if fits(cls, spec, way, told)] or of_engine[:1]
+            fitting = [way for way in of_engine if fits(cls, spec, way, told)] or of_engine[:1]
+            if engine == "jax" and is_asked_again(spec):
+                given, *others = WAYS["function"]
+                fitting = [
+                    *({**way, "function": given} for way in fitting),
+                    *({**fitting[0], "function": one} for one in others),
+                ]
+            found += fitting
         return found
 
     @property

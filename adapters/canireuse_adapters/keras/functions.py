@@ -8,20 +8,18 @@ from canireuse.emit import Code, Effects, Emitter, Lack, expr, name
 from canireuse.spec.step import Array, Step
 from canireuse.spec.vocabulary import (
     Assign,
-    Call,
     Expect,
     Function,
     Get,
     Invoke,
     Measure,
-    NameScope,
-    Read,
     Repeat,
     Scan,
     Thread,
     Variable,
     walk,
 )
+from canireuse_adapters.captured import changes_variables, is_captured
 from canireuse_adapters.keras.layers import build_for, has_variables, places_in
 from canireuse_adapters.keras.learning import ASSIGN_EACH, CURRENT, optimizer_call, owned
 from canireuse_adapters.torch_compile import compiled, graphs_of
@@ -60,12 +58,14 @@ def function(keras: "Keras", step: Function) -> None:
         keras.emit("optimizer = $made", made=optimizer_call(hoisted.train, hoisted.rate))
         if keras.engine != "torch":
             keras.emit("optimizer.build($owned)", owned=owned(keras, hoisted.wrt))
-    if step.traced and keras.engine == "jax":
+    captured = is_captured(keras.way, step)
+    if step.traced and keras.engine == "jax" and not captured:
         jitted(keras, step)
         return
     decorators: list[ast.expr] = []
     if step.traced:
-        decorators = [expr("tf.function") if keras.engine == "tensorflow" else compiled(keras, step.function)]
+        compiler = "tf.function" if keras.engine == "tensorflow" else "jax.jit" if captured else ""
+        decorators = [expr(compiler) if compiler else compiled(keras, step.function)]
     with keras.apart() as body:
         keras.steps(step.steps)
         if step.returns:
@@ -109,16 +109,6 @@ def stateful(keras: "Keras", step: Function, state: str) -> None:
     keras.emit(DEFINED, decorators=[], function=step.function, takes=step.takes, body=body)
 
 
-def changes_variables(step: Function) -> bool:
-    """Return whether a function may change a variable, so that it hands on what they become."""
-    return any(not is_read_only(one) or (isinstance(one, Call) and one.training) for one in walk(step.steps))
-
-
-def is_read_only(step: Step) -> bool:
-    """Return whether a step leaves every variable as it is, but for the statistics of a norm in training."""
-    return step.binds == "tensor" or isinstance(step, NameScope | Read | Repeat)
-
-
 def made_by(step: Function, result: ast.expr) -> list[ast.expr]:
     """Return the names that a function of values is bound to: its result, and the values that variables become."""
     return [*([result] if step.returns else []), *([expr("values")] if changes_variables(step) else [])]
@@ -130,8 +120,10 @@ def together(made: list[ast.expr]) -> ast.expr:
 
 
 def of_values(keras: "Keras", function: str) -> str:
-    """Return what the compiled function of values is called."""
-    return keras.own(f"stateless_{function}")
+    """Return what the compiled function of values is called; one that captures variables is the function itself."""
+    made = keras.at(function).made
+    captured = isinstance(made, Function) and is_captured(keras.way, made)
+    return function if captured else keras.own(f"stateless_{function}")
 
 
 def state_called(keras: "Keras", function: str) -> str:

@@ -21,12 +21,11 @@ from canireuse.spec.vocabulary import (
     Scope,
     Variable,
 )
+from canireuse_adapters.captured import changes_variables, is_read_only
 from canireuse_adapters.keras.functions import (
     Loop,
     called_in,
-    changes_variables,
     held_in,
-    is_read_only,
     made_by,
     state_called,
     together,

@@ -50,7 +50,7 @@ class Linen(Jax):
     requires = ("flax>=0.10",)
     distributions = {"orbax": "orbax-checkpoint"}
     since = SINCE_OF_OPTAX
-    ways = {"save": ("msgpack", "orbax")}
+    ways = {**Jax.ways, "save": ("msgpack", "orbax")}
     options = frozenset({
         "call.given", "call.training", "copy.shallow", "save.only", "save.in_memory", "restore.partial", "gradient.remat",
         "function.template", "invoke.abstract", "layer.norm", "layer.cell", "layer.unnamed", "layer.shared_initializer", "get.numbered", "measure.fresh", "get.local", "get.asks", "train_by.donate", "optimizer.rates", "optimizer.undecayed",

@@ -22,6 +22,7 @@ from canireuse.spec.vocabulary import (
     Variable,
     walk,
 )
+from canireuse_adapters.captured import is_captured
 from canireuse_adapters.linen import learning, passes, scopes
 from canireuse_adapters.linen.layers import together
 from canireuse_adapters.linen.modules import returns_definition
@@ -75,7 +76,8 @@ def function(linen: "Linen", step: Function) -> None:
         value = linen.expression(step.returns) if step.returns else None
     names = Names([*body, *([value] if value else [])])
     changed = [one for one in states(linen) if one in names.bound]
-    given = [one for one in states(linen) if one in changed or (step.traced and one in names.read)]
+    taken = step.traced and not is_captured(linen.way, step)
+    given = [one for one in states(linen) if one in changed or (taken and one in names.read)]
     linen.signatures[step.function] = Signature(given, changed, returns=value is not None, traced=bool(step.traced))
     returned = [*map(name, changed), *([value] if value else [])]
     if returned:

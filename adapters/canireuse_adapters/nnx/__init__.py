@@ -63,6 +63,7 @@ class NNX(Jax):
     }  # fmt: skip
     library = "nnx"
     ways = {
+        **Jax.ways,
         "call": ("merge", "clone"),
         "copy": ("clone", "clone-tree-mode", "deepcopy", "split-merge", "tree-map"),
         "save": ("msgpack", "pickle", "orbax"),

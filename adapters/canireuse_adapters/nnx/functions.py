@@ -9,6 +9,7 @@ from canireuse.emit import Code, Effects, Fill, Lack, Names, Unsupported, expr, 
 from canireuse.program import Mode, Object
 from canireuse.spec.step import Step
 from canireuse.spec.vocabulary import Function, Invoke, Scan, Thread, walk
+from canireuse_adapters.captured import is_captured
 from canireuse_adapters.jax import Jax
 from canireuse_adapters.nnx import learning, scopes
 from canireuse_adapters.nnx.layers import ONCE, inside_function
@@ -68,7 +69,8 @@ def function(nnx: "NNX", step: Function) -> None:
     again = [one for one in learning.rebound(body, step.steps, step.takes) if one in before]
     free = Names([*body, *map(ast.Expr, value)]).free
     used = [one for one in (*free, *again) if nnx.is_state(one) and one not in step.takes]
-    takes = used if traced or step.function in nnx.facts.transformed else [one for one in used if one == "root"]
+    handed_in = traced and not is_captured(nnx.way, step)
+    takes = used if handed_in or step.function in nnx.facts.transformed else [one for one in used if one == "root"]
     takes.sort(key=lambda one: one == "optimizer" or one in nnx.optimizers)  # what is trained, then its optimizer
     if counted:
         nnx.idiom("JAX has no public count of traces: a line of Python in the body runs once for each trace.")
