@@ -310,6 +310,7 @@ class Haiku(Jax):
             return
         defined = [one for one in body if isinstance(one, ast.FunctionDef)]
         tried = [one for one in body if one not in defined] or defined
+        functions.make_inside(self.body, step, defined)
         self.body += [one for one in defined if one not in tried]
         self.emit(
             "try:\n    $*tried\nexcept Exception as error:\n    observe('$label', error)\nelse:\n    observe('$label', None)",

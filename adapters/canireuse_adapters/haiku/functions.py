@@ -1,9 +1,11 @@
 """Functions: those that get variables, those that make models, those that are compiled, and what runs them."""
 
 import ast
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from canireuse.emit import Body, Code, Lack, Names, Unsupported, expr, name, statements, text
+from canireuse.spec.step import Step
 from canireuse.spec.vocabulary import (
     Assign,
     Call,
@@ -323,6 +325,15 @@ def scan(haiku: "Haiku", step: Scan) -> None:
     with haiku.function_frame("scan") as frame:
         haiku.scan(step)
     haiku.body += frame.body
+
+
+def make_inside(script: Body, step: Step, defined: Sequence[ast.FunctionDef]) -> None:
+    """Have a turn of a loop make the parameters, if nothing has read them before: it is asked whether a first call there is taken."""
+    made = [one for one in script if isinstance(one, ast.Assign) and ast.unparse(one.targets[0]) == "params"]
+    calls = isinstance(step, Scan) and any(isinstance(one, Call) for one in step.steps)
+    if calls and made and "params" not in Names([one for one in script if one not in made]).free:
+        script[:] = [one for one in script if one not in made]
+        defined[-1].body[:0] = [*statements("global params"), *made]
 
 
 def assign(haiku: "Haiku", step: Assign) -> None:
