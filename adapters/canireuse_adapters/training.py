@@ -1,6 +1,7 @@
 """How training is worded alike: an optimizer outlives the function that takes its steps."""
 
-from canireuse.spec.vocabulary import Function, Train, walk
+from canireuse.program import Symbols, places_in
+from canireuse.spec.vocabulary import Copy, Function, Optimizer, Train, Update, walk
 
 #: Why there is no line that freezes for an optimizer that is there already: a script without one would show nothing.
 TOO_LATE = (
@@ -25,3 +26,21 @@ def training_of(step: Function) -> Train | None:
     """Return the one training step inside a function, whose optimizer is made before it; None if there are more or none."""
     found = [one for one in walk(step.steps) if isinstance(one, Train)]
     return found[0] if len(found) == 1 else None
+
+
+def handed_instead(symbols: Symbols, step: Update) -> str | None:
+    """Return the owner that alone the loss reads, if it is a copy or holds none of the variables that the optimizer was made for; None otherwise.
+
+    An optimizer that is handed variables and gradients at each step trains what it is handed: users hand it what the loss reads.
+    """
+    made = symbols.names[step.update].made
+    scalars = [step.minimize] if isinstance(step.minimize, str) else step.minimize
+    tops = {place.partition(".")[0] for scalar in scalars for place in places_in(scalar)}
+    if step.steps or len(tops) != 1 or not isinstance(made, Optimizer):
+        return None
+    top = tops.pop()
+    found, over = symbols.names.get(top), [made.over] if isinstance(made.over, str) else made.over
+    known = {one for place in over if (at := symbols.at(place)) for one in at.variables()}
+    if not found or not found.is_owner or not known or top in {place.partition(".")[0] for place in over}:
+        return None
+    return top if known.isdisjoint(found.variables()) or isinstance(found.made, Copy) else None

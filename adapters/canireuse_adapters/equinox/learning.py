@@ -17,7 +17,7 @@ from canireuse_adapters.equinox.places import (
     spelled,
     together,
 )
-from canireuse_adapters.training import TOO_LATE
+from canireuse_adapters.training import TOO_LATE, handed_instead
 
 if TYPE_CHECKING:
     from canireuse_adapters.equinox import Equinox
@@ -222,7 +222,7 @@ def update(eqx: "Equinox", step: Update) -> None:
     if step.update not in eqx.optimizers:
         raise Unsupported(eqx.lost)
     made = eqx.optimizers[step.update]
-    now, before = trained_at(eqx, made.over), made.trained
+    now, before = trained_at(eqx, handed_instead(eqx.symbols, step) or made.over), made.trained
     if (now.trees, now.leaves) != (before.trees, before.leaves):
         if made.kind != "sgd" and step.raises is None:
             raise Unsupported(

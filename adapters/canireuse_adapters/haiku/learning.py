@@ -2,7 +2,7 @@
 
 import ast
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from canireuse.emit import Code, Fill, Lack, Unsupported, expr, literal, name, statements
@@ -10,7 +10,7 @@ from canireuse.program import free_names
 from canireuse.program.symbols import Path
 from canireuse.spec.step import Step
 from canireuse.spec.vocabulary import Expect, Freeze, Gradient, Optimizer, Train, Unfreeze, Update
-from canireuse_adapters.training import TOO_LATE
+from canireuse_adapters.training import TOO_LATE, handed_instead
 
 if TYPE_CHECKING:
     from canireuse_adapters.haiku import Haiku
@@ -146,6 +146,8 @@ def update(haiku: "Haiku", step: Update) -> None:
     if not moved.picker and not haiku.in_function:
         pick(haiku, moved)
     scalars = [step.minimize] if isinstance(step.minimize, str) else step.minimize
+    if not moved.picker and (other := handed_instead(haiku.symbols, step)):
+        moved = replace(moved, tree=haiku.spots(other)[0].path[0])
     code = ["loss"] if len(scalars) == 1 else [haiku.own(f"loss_{number}") for number in range(len(scalars))]
     for word, scalar in zip(code, scalars, strict=True):
         loss(haiku, step.steps, scalar, [moved.tree], word)

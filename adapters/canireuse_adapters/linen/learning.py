@@ -23,7 +23,7 @@ from canireuse.spec.vocabulary import (
 from canireuse_adapters.linen.layers import Entry
 from canireuse_adapters.linen.modules import Route
 from canireuse_adapters.linen.trees import Tree, keyed
-from canireuse_adapters.training import TOO_LATE
+from canireuse_adapters.training import TOO_LATE, handed_instead
 
 if TYPE_CHECKING:
     from canireuse_adapters.linen import Linen
@@ -249,8 +249,8 @@ def optimizer(linen: "Linen", step: Optimizer) -> None:
 
 def update(linen: "Linen", step: Update) -> None:
     """Take steps with an optimizer that lasts."""
-    kept = linen.optimizers[step.update]
-    tree = kept.tree
+    kept, other = linen.optimizers[step.update], handed_instead(linen.symbols, step)
+    tree = linen.tree_at(other) if other and not kept.labelled else kept.tree
     if any(is_trained(tree, one) != flag for one, flag in kept.trained.items() if one in tree.entries):
         raise Unsupported(TOO_LATE)
     plain = not kept.labelled and kept.step.kind == "sgd" and kept.step.decay is None

@@ -2,7 +2,7 @@
 
 import ast
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from canireuse.emit import Body, Code, Effects, Lack, Names, Unsupported, attribute, expr, name
@@ -11,7 +11,7 @@ from canireuse.spec.step import Step
 from canireuse.spec.vocabulary import Freeze, Gradient, Optimizer, Train, Unfreeze, Update, walk
 from canireuse_adapters.nnx import scopes
 from canireuse_adapters.nnx.layers import FROZEN, PURE, at
-from canireuse_adapters.training import MADE_BEFORE, TOO_LATE
+from canireuse_adapters.training import MADE_BEFORE, TOO_LATE, handed_instead
 
 if TYPE_CHECKING:
     from canireuse_adapters.nnx import NNX
@@ -250,6 +250,8 @@ def updated(nnx: "NNX", step: Update) -> None:
     trained, scalars = nnx.optimizers[step.update], listed(step.minimize)
     if trained.stale:
         raise Unsupported(TOO_LATE)
+    if trained.filter is None and handed_instead(nnx.symbols, step):
+        return
     variables = dict(trained.variables)
     if trained.filter is None:
         variables |= {one: None for one in trained.owner.variables() if one.trainable}
@@ -269,6 +271,8 @@ def update(nnx: "NNX", step: Update) -> None:
     """Take steps with an optimizer, on the sum of the gradients of several losses if there are."""
     updated(nnx, step)
     trained, scalars = nnx.optimizers[step.update], listed(step.minimize)
+    if trained.filter is None and (other := handed_instead(nnx.symbols, step)):
+        trained = replace(trained, holder=other, owner=nnx.symbols.names[other])
     found: list[ast.expr] = []
     for number, scalar in enumerate(scalars, 1):
         word = "loss" if number == 1 else nnx.own(f"loss_{number}")
