@@ -217,11 +217,14 @@ class Model(Learning):
         """Construct a layer; it makes its variables once, when first called or looked into, or at `initialize`."""
         layer = Layer(self, kind, name, inputs, units, kernel, bias, trainable, penalty)
         self.now.layers.append(layer)
+        self.now.owners.append(layer)
         return layer
 
     def module(self, **members):
         """Put variables, layers and modules together under names."""
-        return Module(members)
+        module = Module(members)
+        self.now.owners.append(module)
+        return module
 
     def copy(self, owner, shallow=False):
         """Return a deep copy: what is one variable inside stays one, and none is that of the source.

@@ -77,8 +77,8 @@ class Layer(Owner):
         self.made.extend(self._held.values())
 
     def _give_up(self, old):
-        """Drop a variable that this layer made and holds nowhere any more."""
-        if old in self.made and old not in self._held.values():
+        """Drop a variable that this layer made, unless it or another owner holds it still."""
+        if old in self.made and not any(old in owner._held.values() for owner in old.graph.owners):
             old.graph.cells.remove(old)
 
     def __call__(self, value):
