@@ -5,7 +5,7 @@ that it is told as a result of the case, and loses no other.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, ClassVar, get_args, get_origin, get_type_hints
 
@@ -81,9 +81,17 @@ def ways_of(adapter: type[Adapter], spec: Spec) -> list[dict[str, str]]:
 
 
 def script_of(
-    adapter: type[Adapter], device: str, way: Mapping[str, str], packages: Mapping[str, str], spec: Spec
+    adapter: type[Adapter],
+    device: str,
+    way: Mapping[str, str],
+    packages: Mapping[str, str],
+    spec: Spec,
+    layout: Callable[[str], str] = formatted,
 ) -> Script:
-    """Return the script for a spec; raise Unsupported if the backend has no words for it, or not yet, AdapterFault otherwise."""
+    """Return the script for a spec; raise Unsupported if the backend has no words for it, or not yet, AdapterFault otherwise.
+
+    `layout` lays the text out, which takes as long as writing it: who reads no script leaves it as it is.
+    """
     with asked("translate"):
         script = adapter(device, way, packages).translate(spec)
     if not isinstance(script, Script):
@@ -91,7 +99,7 @@ def script_of(
     with asked("translate"):
         script.text.encode()
         labels = [tuple(map(str, one)) for one in (script.idioms, script.one_place)]
-        script = Script(formatted(script.text), *labels)
+        script = Script(layout(script.text), *labels)
         "".join(sum(labels, ())).encode()
         try:
             late = lacking(script.text, adapter.table("since"), packages)
