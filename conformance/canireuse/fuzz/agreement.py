@@ -1,0 +1,241 @@
+"""Agreement: what the reference model observes of a program, and what a backend observes otherwise."""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+import canireuse_adapters
+from canireuse.emit import Adapter, Script, Unsupported, asking
+from canireuse.emit.asking import AdapterFault
+from canireuse.fuzz.writing import Said
+from canireuse.judge.verdict import INCONCLUSIVE, Judged, answer_of, judge
+from canireuse.program.references import check_references
+from canireuse.results.cases import Plan, group, plan, run_case
+from canireuse.results.records import Case
+from canireuse.run.hosts import Host
+from canireuse.run.outcome import Outcome
+from canireuse.spec.model import UNOBSERVED, Located
+from canireuse.spec.problems import InputError, UsageError
+from canireuse.spec.reading import validate
+from canireuse.spec.step import Step
+from canireuse.spec.vocabulary import Expect, walk
+
+#: where a program stands that is in no file
+NOWHERE = Path("fuzz/program.yaml")
+#: departures that specs declare
+KNOWN = Path(__file__).with_name("known.yaml")
+#: what tells errors of one kind apart: numbers, and what stands in brackets
+NUMBERS = re.compile(r"[\d\[\](),.' ]+|(0x)?\b[0-9a-f]{6,}\b")
+#: kinds of observation that state their answer themselves
+STATED = ("variables", "trainable", "names", "penalties", "penalty")
+#: larger numbers say more of rounding than of sharing
+LARGE = 1e4
+
+
+class Plain(yaml.SafeDumper):
+    """Writes YAML without anchors, which specs have none of."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Return that what comes again is written again."""
+        return True
+
+
+class Untold(Exception):
+    """The reference model says nothing that could be compared: a number is too large, or is none."""
+
+
+def located(program: Said) -> Located:
+    """Return a program as a spec that was loaded; raise InputError for what the loader would refuse."""
+    text = written(program)
+    spec = validate(NOWHERE, program, {})
+    lines, problems = check_references(NOWHERE, spec, {})
+    if problems:
+        raise InputError(problems)
+    return Located(id="fuzz/program", path=NOWHERE, spec=spec, text=text, lines=lines)
+
+
+def written(program: Said) -> str:
+    """Return a program as a file."""
+    return yaml.dump(program, Dumper=Plain, sort_keys=False, default_flow_style=None, width=110)
+
+
+def answered(program: Said, observations: Mapping[str, Any]) -> Said:
+    """Return the program with the answers that were observed; raise Untold where one cannot be compared."""
+    return {**program, "steps": [answered_step(step, observations) for step in program["steps"]]}
+
+
+def answered_step(step: Said, observations: Mapping[str, Any]) -> Said:
+    """Return a step with the answer that was observed; one that was not observed is left for the judge."""
+    if "steps" in step:
+        return {**step, "steps": [answered_step(inner, observations) for inner in step["steps"]]}
+    label = step.get("expect", "")
+    if next(iter(step)) != "expect" or label not in observations:
+        return step
+    answer = answer_of(observations[label], canireuse_adapters.adapter("reference"), refusal=False)
+    if answer == INCONCLUSIVE or not is_tame(observations[label]):
+        raise Untold(label)
+    if {"same", "distinct"} & step.keys():
+        return step
+    stated = next((kind for kind in STATED if kind in step), "is")
+    return {**step, stated: answer}
+
+
+def is_tame(answer: Any) -> bool:
+    """Return whether an answer has no number that is large or none."""
+    if isinstance(answer, dict):
+        return "float" not in answer and all(map(is_tame, answer.values()))
+    if isinstance(answer, list):
+        return all(map(is_tame, answer))
+    return not isinstance(answer, float) or (math.isfinite(answer) and abs(answer) < LARGE)
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """A program on which a backend observed, in one way, what the reference model did not, and what no spec declares."""
+
+    located: Located
+    case: Case
+    #: the first expectation that does not hold; None if it was none that failed
+    first: Judged | None
+
+    @property
+    def signature(self) -> tuple[str, ...]:
+        """What disagreements of one kind have in common."""
+        way, error = "+".join(self.case.way.values()), self.case.error
+        if self.first is None or (error and self.first.observed == UNOBSERVED):
+            return (
+                way,
+                (error or {}).get("type", self.case.verdict),
+                NUMBERS.sub(" ", (error or {}).get("message", ""))[:60],
+            )
+        observed = self.first.observed
+        return (
+            way,
+            kind_of(self.located, self.first.label),
+            observed if isinstance(observed, str) else type(observed).__name__,
+        )
+
+
+def kind_of(located: Located, label: str) -> str:
+    """Return what the expectation of a label looks at: a kind of observation, or the verb that is to be refused."""
+    step = next(step for step in walk(located.spec.steps) if step.expect == label)
+    return step.kind if isinstance(step, Expect) else step.verb
+
+
+class Fight:
+    """The reference model and a backend, each with its hosts."""
+
+    def __init__(self, backend: str) -> None:
+        self.backend = backend
+        self.hosts: dict[str, Host] = {}
+        self.known = [one for one in known() if backend in one.backends]
+
+    def host(self, backend: str, adapter: type[Adapter], engine: str | None) -> Host:
+        """Return the host of a backend on one of its engines; raise UsageError if it cannot be used."""
+        name = group(backend, engine)
+        if name not in self.hosts:
+            self.hosts[name] = Host(adapter, device="cpu", engine=engine)
+            if absent := self.hosts[name].ready():
+                raise UsageError(
+                    f"{name} cannot be used: {absent}\n    expected: a backend that is installed\n    to do: `canireuse doctor` shows what is"
+                )
+        return self.hosts[name]
+
+    def script(self, case: Plan) -> Script | Unsupported | AdapterFault:
+        """Return the script of a case, not laid out, or why there is none."""
+        host = self.host(case.backend, case.adapter, case.engine)
+        try:
+            return asking.script_of(
+                case.adapter, host.device, case.way, host.environment["packages"], case.located.spec, str
+            )
+        except (Unsupported, AdapterFault) as why_not:
+            return why_not
+
+    def reference(self, program: Located) -> Outcome:
+        """Return what the reference model does with a program; raise Untold where it cannot say it."""
+        case = next(plan([program], ["reference"]))
+        script = self.script(case)
+        if not isinstance(script, Script):
+            raise Untold(str(script))
+        return self.host("reference", case.adapter, None).run(script, "<fuzz>")
+
+    def answered(self, program: Said) -> Located:
+        """Return a program with what the reference model observes; raise Untold where that cannot be compared.
+
+        What is the same, and what is refused, the program has said: where the reference model says otherwise, that is
+        for the campaign on it to show, and no backend is asked.
+        """
+        outcome = self.reference(located(program))
+        told = located(answered(program, outcome.observations))
+        if self.backend != "reference":
+            adapter = canireuse_adapters.adapter("reference")
+            judgement = judge(told.spec, "reference", adapter, {}, outcome, {})
+            if judgement.verdict != "conforms":
+                raise Untold(judgement.reason or "")
+        return told
+
+    def cases(self, program: Located) -> Iterator[Case]:
+        """Yield what a backend does with a program, in each of its ways."""
+        for case in plan([program], [self.backend]):
+            yield run_case(case, self.host(case.backend, case.adapter, case.engine), script=self.script(case))
+
+    def compared(self, program: Located, case: Case) -> Disagreement | str | None:
+        """Return the disagreement that a case is, the spec that declares it, or None if there is none."""
+        if case.verdict not in DISAGREES:
+            return None
+        broken = [one for one in case.expectations if not one.holds]
+        by = [next((one.spec for one in self.known if one.covers(program, case, each.label)), None) for each in broken]
+        if by and None not in by:
+            return by[0]
+        return Disagreement(
+            program, case, next((each for each, spec in zip(broken, by, strict=True) if spec is None), None)
+        )
+
+    def stop(self) -> None:
+        """End the hosts."""
+        for host in self.hosts.values():
+            host.stop()
+
+
+DISAGREES = frozenset({"fails", "error", "crash", "timeout"})
+
+
+class Known(BaseModel):
+    """A departure of backends that a spec declares, and by which steps of a program one like it is recognized."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    backends: list[str]
+    ways: list[str] | None = Field(None, description="Only these ways; all of them if left out.")
+    verb: str = Field(description="A program departs that has a step of this verb before the observation.")
+    given: dict[str, Any] = Field({}, description="What the step says, where only some such steps are meant.")
+    kinds: list[str] | None = Field(
+        None,
+        description="The kinds of observation that come out otherwise; all that come after, where the step leaves other objects behind.",
+    )
+    spec: str = Field(description="The spec that declares it.")
+
+    def covers(self, program: Located, case: Case, label: str) -> bool:
+        """Return whether an expectation does not hold for this: a step of its verb comes before."""
+        if self.ways is not None and not {*self.ways} & {*case.way.values()}:
+            return False
+        if self.kinds is not None and kind_of(program, label) not in self.kinds:
+            return False
+        return any(map(self.is_said_by, takewhile(lambda step: step.expect != label, walk(program.spec.steps))))
+
+    def is_said_by(self, step: Step) -> bool:
+        """Return whether a step is one of those that it is about."""
+        return step.verb == self.verb and all(getattr(step, key) == value for key, value in self.given.items())
+
+
+@cache
+def known() -> list[Known]:
+    """Return the departures that are declared."""
+    return TypeAdapter(list[Known]).validate_python(yaml.safe_load(KNOWN.read_text(encoding="utf-8")) or [])

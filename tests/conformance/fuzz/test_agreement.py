@@ -1,0 +1,119 @@
+"""Agreement: what is compared, what disagrees, and which departures are declared."""
+
+import pytest
+
+from canireuse.fuzz import agreement
+from canireuse.fuzz.agreement import Known, Untold, answered, located
+from canireuse.program.loader import load_all
+from canireuse.spec.vocabulary import Expect, walk
+from tests.conformance.fuzz.ring import Ring
+from tests.zoo.animals import ANIMALS
+from tests.zoo.matrix import ROOT
+
+PROGRAM = {
+    "title": "A program of two layers that are tied",
+    "about": "Written by a test, which has its answers filled in by the reference model.",
+    "sources": ["convention: made up by a test of this project"],
+    "contract": "sharing",
+    "steps": [
+        {"layer": "dense", "inputs": 1, "units": 1, "kernel": 0.5, "as": "one"},
+        {"layer": "dense", "inputs": 1, "units": 1, "kernel": 0.25, "as": "other"},
+        {"module": "net", "members": {"first": "one", "second": "other"}},
+        {"tie": "one.kernel", "to": "other.kernel"},
+        {"copy": "net", "as": "twin"},
+        {"expect": "worth", "value": "one.kernel", "is": 0},
+        {"expect": "count", "variables": 0, "inside": "net"},
+        {"expect": "tied", "same": ["one.kernel", "other.kernel"]},
+    ],
+}
+
+
+def fought(animal):
+    ring = Ring(ANIMALS[animal])
+    program = ring.answered(PROGRAM)
+    (case,) = ring.cases(program)
+    assert case.verdict == "fails"
+    return ring, program, case
+
+
+def test_answers_are_those_of_the_reference_model():
+    program = Ring().answered(PROGRAM)
+    assert program.spec.expectations == {"worth": [[0.25]], "count": 1, "tied": True}
+
+
+@pytest.mark.parametrize("value", [1e5, [[0.0, float("nan")]], {"float": "inf"}])
+def test_what_says_more_of_rounding_than_of_sharing_is_not_compared(value):
+    with pytest.raises(Untold):
+        answered(PROGRAM, {"worth": value})
+
+
+def test_a_write_that_shows_nothing_is_not_compared():
+    with pytest.raises(Untold):
+        answered(PROGRAM, {"tied": {"before": 1.0, "after": 1.0, "written": 1.0}})
+
+
+KNOWN = Known(backends=["zoo"], verb="tie", kinds=["variables", "value", "same"], spec="ties/some")
+
+
+@pytest.mark.parametrize(
+    ("change", "covers"),
+    [
+        ({}, True),
+        ({"verb": "copy"}, True),
+        ({"verb": "copy", "given": {"shallow": True}}, False),
+        ({"verb": "restore"}, False),
+        ({"kinds": ["value"]}, False),
+        ({"kinds": None}, True),
+        ({"ways": ["by hand"]}, False),
+    ],
+)
+def test_a_departure_covers_what_comes_after_a_step_of_its_verb(change, covers):
+    _, program, case = fought("zoo-unties-at-tie")
+    assert KNOWN.model_copy(update=change).covers(program, case, "count") is covers
+
+
+def test_a_step_after_the_observation_covers_nothing():
+    _, program, case = fought("zoo-unties-at-tie")
+    steps = [step for step in PROGRAM["steps"] if next(iter(step)) != "copy"] + [{"copy": "net", "as": "twin"}]
+    known = KNOWN.model_copy(update={"verb": "copy"})
+    assert known.covers(program, case, "count")
+    assert not known.covers(located({**PROGRAM, "steps": steps}), case, "count")
+
+
+def test_what_no_spec_declares_is_a_disagreement_and_begins_with_the_first_that_is_not():
+    ring, program, case = fought("zoo-unties-at-tie")
+    assert ring.compared(program, case).first.label == "count"
+    ring.known = [KNOWN.model_copy(update={"kinds": ["variables"]})]
+    assert ring.compared(program, case).first.label == "tied"
+    assert ring.compared(program, case).signature == ("", "same", "bool")
+    ring.known = [KNOWN]
+    assert ring.compared(program, case) == "ties/some"
+    assert ring.compared(program, case.model_copy(update={"verdict": "conforms"})) is None
+
+
+def test_an_error_is_one_kind_whatever_numbers_are_in_it():
+    ring, program, case = fought("zoo-unties-at-tie")
+    kinds = set()
+    for number in (3, 44):
+        error = {"type": "ValueError", "message": f"a shape of [{number}, 2]"}
+        expectations = [one.model_copy(update={"observed": "unobserved"}) for one in case.expectations]
+        one = case.model_copy(update={"verdict": "error", "error": error, "expectations": expectations})
+        kinds.add(ring.compared(program, one).signature)
+    assert kinds == {("", "ValueError", "a shape of ")}
+
+
+@pytest.fixture(scope="module")
+def specs():
+    return {one.id: one.spec for one in load_all([ROOT / "specs"])}
+
+
+@pytest.mark.parametrize("one", agreement.known(), ids=lambda one: f"{one.spec}:{'+'.join(one.backends)}")
+def test_each_declared_departure_is_that_of_a_spec(one, specs):
+    spec = specs[one.spec]
+    steps = [*walk(spec.steps)]
+    assert any(map(one.is_said_by, steps))
+    for backend in one.backends:
+        declared = [each for each in spec.divergences if backend in each.backends and (one.ways is None or each.ways is None or {*one.ways} & {*each.ways})]  # fmt: skip
+        labels = {label for each in declared for label in each.answers}
+        kinds = {step.kind if isinstance(step, Expect) else step.verb for step in steps if step.expect in labels}
+        assert kinds if one.kinds is None else kinds & {*one.kinds}, f"{one.spec} declares nothing like it of {backend}"
