@@ -107,3 +107,36 @@ def test_a_fault_that_enough_specs_noticed_is_put_to_no_more(put, monkeypatch):
     monkeypatch.setattr(putting.Putting.__init__, "__defaults__", (1, 9))
     (noticed,) = came(put([next(iter(WANTED))]))
     assert (noticed["came"], noticed["meeting"], noticed["tried"], len(noticed["noticed"])) == ("noticed", 2, 1, 1)
+
+
+@pytest.mark.parametrize(("late", "came_of_it"), [({"plant"}, "noticed"), ({"plant", None}, "survived")])
+def test_who_is_late_without_the_fault_too_did_not_notice_it(put, monkeypatch, late, came_of_it):
+    real, busy = putting.Putting.verdict, []
+
+    def verdict(putting, name, host):
+        planted = "plant" if "operators.plant(" in host.adapter.imports else None
+        busy.append(planted)
+        return "timeout" if "plant" in busy and planted in late else real(putting, name, host)
+
+    monkeypatch.setattr(putting.Putting, "verdict", verdict)
+    (line,) = came(put([("model", "Model.scope", "call dropped", "close_below")]))
+    assert line["came"] == came_of_it
+
+
+def test_a_fault_that_importing_reaches_meets_every_case(put, tmp_path):
+    path = put([("model", "Model.scope", "call dropped", "close_below")])
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    for line in lines:
+        line.update({"faults": [0]} if line["kind"] == "imports" else {})
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines if line["kind"] != "fault"), encoding="utf-8")
+    (line,) = came(put([("model", "Model.scope", "call dropped", "close_below")]))
+    assert (line["came"], line["meeting"]) == ("survived", 2)
+
+
+def test_what_is_known_of_a_spec_counts_as_long_as_it_stays(put, write_spec):
+    survivor = [("model", "Model.scope", "call dropped", "close_below")]
+    path = put(survivor)
+    before = path.read_text(encoding="utf-8").count('"kind": "reached"')
+    write_spec(TIE, "facet/tie", title="Another title")
+    put(survivor)
+    assert (before, path.read_text(encoding="utf-8").count('"kind": "reached"')) == (2, 3)
