@@ -33,7 +33,8 @@ def handed_instead(symbols: Symbols, step: Update) -> str | None:
 
     An optimizer that is handed variables and gradients at each step trains what it is handed: users hand it what the loss reads.
     """
-    made = symbols.names[step.update].made
+    optimizer = symbols.names.get(step.update)
+    made = optimizer.made if optimizer else None
     scalars = [step.minimize] if isinstance(step.minimize, str) else step.minimize
     tops = {place.partition(".")[0] for scalar in scalars for place in places_in(scalar)}
     if step.steps or len(tops) != 1 or not isinstance(made, Optimizer):
