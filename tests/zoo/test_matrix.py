@@ -47,16 +47,20 @@ def test_a_spec_that_notices_a_lost_tie_notices_two_parameters_over_one_memory_o
     assert all(len(why) > 30 for why in HALVES.values())
 
 
-def numbers(page):
-    """Return a page without its numbers, and its numbers."""
-    return re.sub(r"\b\d+\b", "N", page), [*map(int, re.findall(r"\b\d+\b", page))]
+def lines(page):
+    """Return the lines of a page without their numbers, each with its numbers."""
+    return {re.sub(r"\b\d+\b", "N", line): [*map(int, re.findall(r"\b\d+\b", line))] for line in page.splitlines()}
 
 
 def is_held(written, made):
-    """Return whether a page says what another does, with counts that are three or a tenth behind at most."""
-    (text, counts), (text_now, counts_now) = numbers(written), numbers(made)
-    return text == text_now and all(
-        0 <= now - count <= max(3, now / 10) for count, now in zip(counts, counts_now, strict=True)
+    """Return whether all that a page says is so, with counts that are three or a tenth behind and three lines to come at most."""
+    then, now = lines(written), lines(made)
+    return (
+        then.keys() <= now.keys()
+        and len(now) - len(then) <= 3
+        and all(
+            0 <= new - old <= max(3, new / 10) for line in then for old, new in zip(then[line], now[line], strict=True)
+        )
     )
 
 
@@ -73,9 +77,12 @@ def test_the_page_of_the_zoo_is_up_to_date(noticed):
         ("at 10", "at 14", False),
         ("at 11", "at 10", False),
         ("at 10", "in 10", False),
+        ("one", "one\ntwo\nthree\nfour", True),
+        ("one", "one\ntwo\nthree\nfour\nfive", False),
+        ("one\ntwo", "one", False),
     ],
 )
-def test_a_page_is_held_by_its_text_and_by_counts_that_grow(written, made, holds):
+def test_a_page_is_held_by_what_it_says_and_may_fall_behind_a_little(written, made, holds):
     assert is_held(written, made) is holds
 
 
