@@ -174,6 +174,7 @@ def answers(pasted, tmp_path_factory):
         ("RuntimeError: Expected to mark a variable ready only once", ["The wrapped block takes no step."]),
         ("Missing key(s) in state_dict", ["Half of my model is random.", "My file is too short."]),
         ("memory freed", ["The memory is not freed."]),
+        ("ValueError: memory freed", ["The memory is not freed."]),
         ("remat renamed", ["With gradient recomputation all is renamed."]),
         ("donate a buffer to a pipeline stage", []),
     ],

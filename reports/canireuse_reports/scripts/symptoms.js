@@ -4,7 +4,7 @@
   var form = document.querySelector(".asking");
   if (!form) { return; }
   var FIRST = 8, CLOSE = 12, NEARLY = 0.5, STATEMENTS = 4;
-  var STOP = " a after all am an and any are as at be been before but by can did do does doesn for from had has have how i if in into is it its me my no not of on only or s so t that the their them then there they this to up was we were what when which while why will with ";
+  var STOP = " a after all am an and any are as at be been before but by can did do does doesn for from had has have how i if in into is it its me my no not of on only or s so t that the their them then there they this to up was we were what when which while why will with runtimeerror valueerror typeerror keyerror attributeerror traceback ";
   var IRREGULAR = { tied: "tie", tying: "tie", untied: "untie", unties: "untie", untying: "untie", lost: "lose", froze: "freeze", frozen: "freeze", made: "make", kept: "keep", wrote: "write", written: "write", ckpt: "checkpoint", grad: "gradient", grads: "gradient", params: "parameter", param: "parameter", vars: "variable", pt: "file", freed: "free", freeing: "free", frees: "free", remat: "recompute", amp: "autocast", ema: "average" };
   // Words for one thing: one of them finds the others, behind those that have the word itself.
   var ALIKE = [
