@@ -1,7 +1,7 @@
 """How training is worded alike: an optimizer outlives the function that takes its steps."""
 
 from canireuse.program import Symbols, places_in
-from canireuse.spec.vocabulary import Copy, Function, Optimizer, Train, Update, walk
+from canireuse.spec.vocabulary import Function, Optimizer, Train, Update, walk
 
 #: Why there is no line that freezes for an optimizer that is there already: a script without one would show nothing.
 TOO_LATE = (
@@ -28,8 +28,10 @@ def training_of(step: Function) -> Train | None:
     return found[0] if len(found) == 1 else None
 
 
-def handed_instead(symbols: Symbols, step: Update) -> str | None:
-    """Return the owner that alone the loss reads, if it is a copy or holds none of the variables that the optimizer was made for; None otherwise.
+def handed_instead(symbols: Symbols, step: Update, *, around: bool = False) -> str | None:
+    """Return the owner that alone the loss reads, if it holds none of the variables that the optimizer was made for; None otherwise.
+
+    With `around`, one that holds the same ones counts too: another object around them.
 
     An optimizer that is handed variables and gradients at each step trains what it is handed: users hand it what the loss reads.
     """
@@ -44,4 +46,5 @@ def handed_instead(symbols: Symbols, step: Update) -> str | None:
     known = {one for place in over if (at := symbols.at(place)) for one in at.variables()}
     if not found or not found.is_owner or not known or top in {place.partition(".")[0] for place in over}:
         return None
-    return top if known.isdisjoint(found.variables()) or isinstance(found.made, Copy) else None
+    held = set(found.variables())
+    return top if known.isdisjoint(held) or (around and known == held) else None

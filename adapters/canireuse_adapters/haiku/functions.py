@@ -329,7 +329,7 @@ def scan(haiku: "Haiku", step: Scan) -> None:
 
 def make_inside(script: Body, step: Step, defined: Sequence[ast.FunctionDef]) -> None:
     """Have a turn of a loop make the parameters, if nothing has read them before: it is asked whether a first call there is taken."""
-    made = [one for one in script if isinstance(one, ast.Assign) and ast.unparse(one.targets[0]) == "params"]
+    made = [one for one in script if isinstance(one, ast.Assign) and {*Names([one]).bound} == {"params"}]
     calls = isinstance(step, Scan) and any(isinstance(one, Call) for one in step.steps)
     if calls and made and "params" not in Names([one for one in script if one not in made]).free:
         script[:] = [one for one in script if one not in made]

@@ -250,7 +250,7 @@ def updated(nnx: "NNX", step: Update) -> None:
     trained, scalars = nnx.optimizers[step.update], listed(step.minimize)
     if trained.stale:
         raise Unsupported(TOO_LATE)
-    if trained.filter is None and handed_instead(nnx.symbols, step):
+    if trained.filter is None and handed_instead(nnx.symbols, step, around=nnx.way.get("copy") == "split-merge"):
         return
     variables = dict(trained.variables)
     if trained.filter is None:
@@ -271,7 +271,9 @@ def update(nnx: "NNX", step: Update) -> None:
     """Take steps with an optimizer, on the sum of the gradients of several losses if there are."""
     updated(nnx, step)
     trained, scalars = nnx.optimizers[step.update], listed(step.minimize)
-    if trained.filter is None and (other := handed_instead(nnx.symbols, step)):
+    if trained.filter is None and (
+        other := handed_instead(nnx.symbols, step, around=nnx.way.get("copy") == "split-merge")
+    ):
         trained = replace(trained, holder=other, owner=nnx.symbols.names[other])
     found: list[ast.expr] = []
     for number, scalar in enumerate(scalars, 1):
