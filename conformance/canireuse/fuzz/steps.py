@@ -387,7 +387,8 @@ def look_at_all(w: Writing) -> None:
         value(w, tensor)
     for owner in w.owners(top=True):
         observe(w, {"variables": 0, "inside": owner})
-        observe(w, {"trainable": 0, "inside": owner})
+        if w.contract == "by-name" or all(map(trains, w.symbols.names[owner].variables())):
+            observe(w, {"trainable": 0, "inside": owner})  # of what is frozen, not all frameworks have a list
     if w.contract == "by-name":
         observe(w, {"names": ["all"]})
         observe(w, {"penalties": 0})

@@ -39,9 +39,9 @@ class Opened:
 
 @dataclass
 class Kept:
-    """A checkpoint: the paths that were saved with their shapes, and which of them were one variable."""
+    """A checkpoint: the paths that were saved, of which kinds of layers and shapes, and which of them were one variable."""
 
-    paths: tuple[tuple[str, tuple[int, ...], int], ...]
+    paths: tuple[tuple[str, str, tuple[int, ...], int], ...]
 
 
 class Writing:
@@ -161,7 +161,10 @@ class Writing:
         """Return what a checkpoint of an owner is like."""
         numbers: dict[Object, int] = {}
         found = [(place, one) for place, one in inside("", owner) if one.kind == "variable"]
-        return Kept(tuple((place, shape_of(one), numbers.setdefault(one, len(numbers))) for place, one in found))
+        kinds = {place: kind_of_layer(owner.at(place.rpartition(".")[0])) for place, _ in found}
+        return Kept(
+            tuple((place, kinds[place], shape_of(one), numbers.setdefault(one, len(numbers))) for place, one in found)
+        )
 
 
 def spelled(step: Said) -> Said:
@@ -181,6 +184,11 @@ def inside(name: str, top: Object, *, owners: bool = False) -> Iterator[tuple[st
         yield name, top
     for part, one in top.parts.items() if top.is_owner else ():
         yield from inside(f"{name}.{part}" if name else part, one, owners=owners)
+
+
+def kind_of_layer(owner: Object | None) -> str:
+    """Return of which kind a layer is, whose variables frameworks may lay out otherwise than another's; empty for a module."""
+    return owner.made.layer if owner and isinstance(owner.made, Layer) else ""
 
 
 def shape_of(variable: Object) -> tuple[int, ...]:
