@@ -587,8 +587,9 @@ class Emitter(Adapter):
 
 @cache
 def in_order(*imports: str) -> str:
-    """Return import lines as they stand in a script: first those of whole modules."""
-    return "\n".join(sorted("\n".join(imports).splitlines(), key=lambda line: (line.startswith("from"), line)))
+    """Return import lines as they stand in a script, each once: first those of whole modules."""
+    lines = {*"\n".join(imports).splitlines()}
+    return "\n".join(sorted(lines, key=lambda line: (line.startswith("from"), line)))
 
 
 def has(package: str, wanted: str) -> ast.expr:
