@@ -33,8 +33,7 @@ class Optimizer:
 
     def named(self):
         """Return under which names each variable is known: its paths in the owner, or its own name."""
-        listed = self.over if isinstance(self.over, list) else [self.over]
-        pairs = self.over._paths() if isinstance(self.over, Owner) else [(cell.name, cell) for cell in listed]
+        pairs = self.over._paths() if isinstance(self.over, Owner) else [(cell.name, cell) for cell in self.cells]
         return {cell: tuple(sorted(path for path, one in pairs if one is cell)) for cell in self.cells}
 
     def saved(self):

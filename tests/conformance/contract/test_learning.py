@@ -3,7 +3,7 @@
 import pytest
 
 from canireuse.contract import Model, tape
-from canireuse.contract.refusals import NotFound, NotTrainable, Uninitialized
+from canireuse.contract.refusals import NotFound, NotTrainable, SharingRefused, Uninitialized
 
 
 @pytest.fixture
@@ -132,3 +132,26 @@ def test_what_was_remembered_of_a_tie_is_refused_by_two_variables(model):
     untied = model.optimizer("momentum", model.module(one=w, other=v))
     with pytest.raises(NotFound, match=r"expected that of \[\('one',\), \('other',\)\]"):
         untied.load(tied.saved())
+
+
+@pytest.mark.parametrize(("kind", "after"), [("sgd", [0.9, 0.6]), ("momentum", [0.9, 0.6]), ("adamw", [0.9, 0.6])])
+def test_each_group_moves_by_a_rate_of_its_own(model, kind, after):
+    w, v = model.variable("w", init=[1.0]), model.variable("v", init=[1.0])
+    optimizer = model.optimizer(kind, [model.module(one=w), model.module(one=v)], rates=[0.1, 0.4])
+    model.update(optimizer, lambda: tape.sum(w) + tape.sum(v))
+    assert [*model.value(w), *model.value(v)] == pytest.approx(after, abs=1e-6)
+
+
+def test_a_variable_of_two_groups_is_refused(model):
+    w, v = model.variable("w", init=[1.0]), model.variable("v", init=[1.0])
+    with pytest.raises(SharingRefused, match="one variable is in two groups"):
+        model.optimizer("sgd", [model.module(one=w), model.module(one=v, other=w)], rates=[0.1, 0.4])
+
+
+@pytest.mark.parametrize(("word", "after"), [("one", [1.0, 0.5]), ("other", [1.0, 0.5]), ("rest", [0.5, 1.0])])
+def test_what_any_of_its_names_leaves_out_is_not_decayed(model, word, after):
+    w, v = model.variable("w", init=[1.0]), model.variable("v", init=[1.0])
+    owner = model.module(one=w, other=w, rest=v)
+    optimizer = model.optimizer("sgd", owner, rate=1.0, decay=0.5, undecayed=[word])
+    model.update(optimizer, lambda: tape.sum(0 * w) + tape.sum(0 * v))
+    assert [*model.value(w), *model.value(v)] == pytest.approx(after)

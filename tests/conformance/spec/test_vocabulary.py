@@ -4,8 +4,9 @@ import subprocess
 import sys
 
 import pytest
+from pydantic import ValidationError
 
-from canireuse.spec.vocabulary import verbs
+from canireuse.spec.vocabulary import Optimizer, verbs
 
 USED_FIRST = """
 from canireuse.spec.vocabulary import Repeat
@@ -21,3 +22,17 @@ def test_every_model_has_a_schema_of_its_own(verb):
 
 def test_a_step_that_holds_steps_can_be_made_before_any_spec_was_read():
     subprocess.run([sys.executable, "-c", USED_FIRST], check=True)
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"over": "net", "rates": [0.1]}, "name as many places in a list"),
+        ({"over": ["v", "w"], "rates": [0.1]}, "name as many places in a list"),
+        ({"over": "net", "undecayed": ["head"]}, "say both, and name one owner"),
+        ({"over": ["v"], "decay": 0.5, "undecayed": ["head"]}, "say both, and name one owner"),
+    ],
+)
+def test_groups_of_an_optimizer_say_what_they_are_of(given, problem):
+    with pytest.raises(ValidationError, match=problem):
+        Optimizer(optimizer="opt", **given)
