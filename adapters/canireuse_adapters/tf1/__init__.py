@@ -14,7 +14,7 @@ from canireuse.emit import Body, Effects, Emitter, Fill, Names, Unsupported, att
 from canireuse.program import free_names
 from canireuse.spec.model import Spec
 from canireuse.spec.step import Step
-from canireuse.spec.vocabulary import Block, Function, Get, Layer, Measure, Restore, Save, Scan, Thread, walk
+from canireuse.spec.vocabulary import Block, Function, Get, Layer, Measure, Restore, Save, Scan, Scope, Thread, walk
 from canireuse_adapters.tensorflow import FUNCTIONS, TWO_DEVICES, asks_what_matched
 from canireuse_adapters.tf1 import checkpoints, functions, layers, learning, measuring, modules, scopes
 
@@ -94,13 +94,17 @@ class TensorFlow1(Emitter):
     install = "pip install tensorflow"
     requires: ClassVar[tuple[str, ...]] = ("tensorflow>=1.15",)
     imports = "import tensorflow as tf\n\ntf1 = tf.compat.v1"
-    preamble = {"tf1": "tf1 = tf.compat.v1", "initializer": "initializer = tf1.random_normal_initializer()"}
+    preamble = {
+        "tf1": "tf1 = tf.compat.v1",
+        "initializer": "initializer = tf1.random_normal_initializer()",
+        "seeded_initializer": "seeded_initializer = tf1.random_normal_initializer(seed=1)",
+    }
     imported_as = {"tensorflow": "tensorflow.compat.v1"}
     since: ClassVar[Mapping[str, str]] = {"tf.keras.layers": "tensorflow>=2.16"}
     environ = {"TF_CPP_MIN_LOG_LEVEL": "3"}
     environ_on = {"cpu": {"CUDA_VISIBLE_DEVICES": "-1"}}
     package, functions, array_code = "tf", FUNCTIONS, "tf.constant($x)"
-    ways = {"restore": ("saver", "checkpoint", "checkpoint-matched")}
+    ways = {"restore": ("saver", "checkpoint", "checkpoint-matched"), "scope": ("unseeded", "seeded")}
     options = frozenset({
         "layer.keras",
         *(f"{verb}.{option}" for verb in ("scope", "default_scope", "reenter") for option in scopes.SCOPE[1:]),
@@ -125,6 +129,12 @@ class TensorFlow1(Emitter):
         super().__init__(*arguments, **options)
         #: the steps that are being worded, the outermost first
         self.around: list[Step] = []
+
+    @classmethod
+    def verbs_with_ways(cls, spec: Spec) -> list[str]:
+        """Leave out scopes but where one is given an initializer that draws, with a seed of its own or without."""
+        drawn = any(isinstance(step, Scope) and step.init == "shared-initializer" for step in walk(spec.steps))
+        return [verb for verb in super().verbs_with_ways(spec) if drawn or verb != "scope"]
 
     @classmethod
     def ways_of(cls, spec: Spec) -> list[dict[str, str]]:

@@ -49,12 +49,14 @@ def initializer(value: Drawn, dtype: str | None = None) -> ast.expr:
     return expr("tf1.constant_initializer($x)", x=value if isinstance(value, list) else number(value, dtype))
 
 
-def argument(_: "TensorFlow1", step: Any, field: str, value: Any) -> ast.expr:
+def argument(tf1: "TensorFlow1", step: Any, field: str, value: Any) -> ast.expr:
     """Return the code for what a scope or a variable is given."""
     if isinstance(value, OddFlag):
         return name(value.tensor) if value.tensor else literal(value.number if value.text is None else value.text)
     if field == "init" and isinstance(step, Get) and isinstance(value, list):
         return constant(value, step.dtype)
+    if field == "init" and value == "shared-initializer" and tf1.way.get("scope") == "seeded":
+        return expr("seeded_initializer")
     if field in {"init", "bias"}:
         return initializer(value, getattr(step, "dtype", None))
     if field in GIVEN:
