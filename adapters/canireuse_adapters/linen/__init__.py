@@ -66,7 +66,6 @@ class Linen(Jax):
             ("ScopeParamNotFoundError", ""),
             ("ScopeVariableNotFoundError", ""),
             ("ScopeCollectionNotFound", ""),
-            ("KeyError", r"^'\w+'$"),
             (
                 "ValueError",
                 r"not present in state dict|of the state dict and the named tuple do not match|tree structures do not match|^Dict key mismatch",

@@ -85,7 +85,6 @@ class NNX(Jax):
             ("AttributeError", r"No attribute .* in State"), ("TypeError", r"grad requires real- or complex-valued"),
         ),
         "not_found": (
-            ("KeyError", r"^'\w+'$"),
             ("AttributeError", r"^'(Module|Linear|Embed|BatchNorm|SimpleCell|RNN)' object has no attribute"),
             (
                 "ValueError",
