@@ -55,10 +55,9 @@ def argument(tf1: "TensorFlow1", step: Any, field: str, value: Any) -> ast.expr:
         return name(value.tensor) if value.tensor else literal(value.number if value.text is None else value.text)
     if field == "init" and isinstance(step, Get) and isinstance(value, list):
         return constant(value, step.dtype)
-    if field == "init" and value == "shared-initializer" and tf1.way.get("scope") == "seeded":
-        return expr("seeded_initializer")
     if field in {"init", "bias"}:
-        return initializer(value, getattr(step, "dtype", None))
+        seeded = value == "shared-initializer" and tf1.way.get("scope") == "seeded"
+        return expr("seeded_initializer") if seeded else initializer(value, getattr(step, "dtype", None))
     if field in GIVEN:
         kept = "LOCAL_VARIABLES" if getattr(step, "local", False) else "GLOBAL_VARIABLES"
         return expr(GIVEN[field], x=value, kept=kept)
