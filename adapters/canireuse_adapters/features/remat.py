@@ -123,6 +123,17 @@ def in_linen(linen: "Linen", step: Remat) -> None:
 
 
 IN_TORCH = "torch.utils.checkpoint.checkpoint($function, $*given, use_reentrant=$reentrant)"
+
+
+def in_tf1(tf1: "TF1", step: Remat) -> None:
+    """Write a function of the calls; what a run computes again while it writes the variables is not the same from run to run."""
+    if not tf1.eager and any(one.verb == "parallel" for one in tf1.around):
+        raise Unsupported(
+            "What is computed again reads variables that the same run updates, in an order that nothing fixes: the step is another from run to run. Fetch the gradients first, and apply them in a second run."
+        )
+    in_function(tf1, step, "tf.recompute_grad", [])
+
+
 IN_TENSORFLOW = "tf.recompute_grad($function)($*given)"
 FEATURE = Feature(
     verbs=(Remat,),
@@ -137,7 +148,7 @@ FEATURE = Feature(
         ),
         "keras": Tables(code={"remat": lambda keras, step: called(keras, step, "keras.remat($function)($*given)")}),
         "tf2": Tables(code={"remat": lambda tf, step: called(tf, step, IN_TENSORFLOW)}),
-        "tensorflow1": Tables(code={"remat": lambda tf1, step: in_function(tf1, step, "tf.recompute_grad", [])}),
+        "tensorflow1": Tables(code={"remat": in_tf1}),
         "linen": Tables(code={"remat": in_linen}),
         "nnx": Tables(code={"remat": in_nnx}),
         "haiku": Tables(code={"remat": in_haiku}),
