@@ -1,6 +1,7 @@
 """Taps: what catches the outputs of a layer while a model around it is called."""
 
 import ast
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pydantic import Field
@@ -96,6 +97,14 @@ def in_linen(linen: "Linen", step: Tap) -> None:
     summed(linen, step, caught)
 
 
+def captured(keys: Sequence[str]) -> ast.expr:
+    """Return the code for what was captured under keys that lead to it."""
+    found: ast.expr = name("captured")
+    for key in keys:
+        found = expr("$found['$key']", found=found, key=key)
+    return found
+
+
 def captured_in_linen(linen: "Linen", step: Tap) -> None:
     """Have `apply` give the intermediates too, and read the layer's among them."""
     only = "`capture_intermediates` is an argument of `apply`: it is said of one call of a whole module."
@@ -105,16 +114,13 @@ def captured_in_linen(linen: "Linen", step: Tap) -> None:
         linen.steps(step.steps)
     *before, last = body
     applied = last.value if isinstance(last, ast.Assign) else None
-    if not isinstance(applied, ast.Call) or not ast.unparse(applied.func).endswith(".apply"):
+    if not isinstance(applied, ast.Call) or not isinstance(applied.func, ast.Attribute) or applied.func.attr != "apply":
         raise Unsupported(only)
     applied.keywords.append(ast.keyword("capture_intermediates", ast.Constant(value=True)))
     linen.body += before
     keys = ["intermediates", *linen.route(tree, step.tap), "__call__"]
     linen.emit("$to, captured = $applied", to=call.as_ or "_", applied=applied)
-    found = name("captured")
-    for key in keys:
-        found = expr("$found['$key']", found=found, key=key)
-    linen.emit("$to = sum($found)", to=step.as_, found=found)
+    linen.emit("$to = sum($caught)", to=step.as_, caught=captured(keys))
 
 
 def in_haiku(haiku: "Haiku", step: Tap) -> None:
@@ -143,14 +149,11 @@ def in_nnx(nnx: "NNX", step: Tap) -> None:
     names = [name(one.binding) for one in step.steps if one.binding]
     with nnx.apart() as body:
         nnx.steps(step.steps)
-    caught = name("captured")
-    for key in keys:
-        caught = expr("$caught['$key']", caught=caught, key=key)
     nnx.emit(
         "def $forward(_):\n    $*body\n    return [$*names]\n"
         "[$*names], captured = nnx.capture($forward, nnx.Intermediate, method_outputs=nnx.Intermediate)($holder)\n"
         "$to = sum($caught.get_value())",
-        forward=nnx.fresh("forward"), body=body, names=names, holder=holder, caught=caught, to=step.as_,
+        forward=nnx.fresh("forward"), body=body, names=names, holder=holder, caught=captured(keys), to=step.as_,
     )  # fmt: skip
 
 
