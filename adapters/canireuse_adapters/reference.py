@@ -265,7 +265,7 @@ class Reference(Emitter):
 
     def update(self, step: Update) -> None:
         """Take steps with an optimizer; a function leads up to each scalar."""
-        losses = [step.minimize] if isinstance(step.minimize, str) else step.minimize
+        losses = step.losses
         names = ["loss"] if len(losses) == 1 else [self.own(f"loss_{number}") for number, _ in enumerate(losses, 1)]
         for function, loss in zip(names, losses, strict=True):
             self.define(function, step, (), loss)

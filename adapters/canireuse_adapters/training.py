@@ -37,7 +37,7 @@ def handed_instead(symbols: Symbols, step: Update, *, around: bool = False) -> s
     """
     optimizer = symbols.names.get(step.update)
     made = optimizer.made if optimizer else None
-    scalars = [step.minimize] if isinstance(step.minimize, str) else step.minimize
+    scalars = step.losses
     tops = {place.partition(".")[0] for scalar in scalars for place in places_in(scalar)}
     if step.steps or len(tops) != 1 or not isinstance(made, Optimizer):
         return None

@@ -229,7 +229,7 @@ def update(eqx: "Equinox", step: Update) -> None:
                 "The state of an Optax optimizer has the form of the tree that it was made for; after what is trained has changed, or has become part of another tree, users make a new one."
             )
         made.trained = filtered(eqx, now, f"{made.name}_spec")
-    scalars = [step.minimize] if isinstance(step.minimize, str) else step.minimize
+    scalars = step.losses
     take_steps(eqx, made, step.steps, scalars, step.times)
 
 

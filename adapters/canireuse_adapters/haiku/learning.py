@@ -145,7 +145,7 @@ def update(haiku: "Haiku", step: Update) -> None:
         raise Unsupported(TOO_LATE)
     if not moved.picker and not haiku.in_function:
         pick(haiku, moved)
-    scalars = [step.minimize] if isinstance(step.minimize, str) else step.minimize
+    scalars = step.losses
     if not moved.picker and (other := handed_instead(haiku.symbols, step)):
         moved = replace(moved, tree=haiku.spots(other)[0].path[0])
     code = ["loss"] if len(scalars) == 1 else [haiku.own(f"loss_{number}") for number in range(len(scalars))]

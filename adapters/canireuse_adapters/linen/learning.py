@@ -256,7 +256,7 @@ def update(linen: "Linen", step: Update) -> None:
     plain = not kept.labelled and kept.step.kind == "sgd" and kept.step.decay is None
     if tree not in linen.trees or (tree.entries != kept.entries and not plain):
         raise Unsupported(OTHER_SHAPE)
-    scalars = [step.minimize] if isinstance(step.minimize, str) else step.minimize
+    scalars = step.losses
     losses = [
         objective(linen, step.steps, scalar, tree.name, "loss" if len(scalars) == 1 else f"loss_{number}")
         for number, scalar in enumerate(scalars, 1)

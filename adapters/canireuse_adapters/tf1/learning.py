@@ -41,7 +41,7 @@ IN_GRAPH_LACKS = (
 def losses(tf1: "TensorFlow1", step: Update) -> list[ast.expr]:
     """Return the scalars that an update minimizes, with the term for weight decay."""
     optimizer = tf1.made(step.update)
-    found = [tf1.expression(one) for one in ([step.minimize] if isinstance(step.minimize, str) else step.minimize)]
+    found = [tf1.expression(one) for one in step.losses]
     if optimizer.decay is not None:
         tf1.idiom("`tf1.train` has no weight decay; users add half the squares of the variables to the loss.")
         named = " if not any(word in variable.name for word in $words)" if optimizer.undecayed else ""

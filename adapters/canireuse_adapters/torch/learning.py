@@ -95,7 +95,7 @@ def grouped(torch: "Torch", step: Optimizer) -> ast.expr:
 
 def update(torch: "Torch", step: Update) -> None:
     """Write steps with an optimizer that is there; gradients of several losses are accumulated."""
-    losses = step.minimize if isinstance(step.minimize, list) else [step.minimize]
+    losses = step.losses
     made = torch.symbols.names[step.update].made
     with torch.apart() as body:
         torch.steps(step.steps)

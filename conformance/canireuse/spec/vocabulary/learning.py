@@ -105,6 +105,11 @@ class Update(Block):
     steps: list[AnyStep] = []
 
     @property
+    def losses(self) -> list[str]:
+        """The scalars whose gradients are accumulated: one, where no list is given."""
+        return [self.minimize] if isinstance(self.minimize, str) else self.minimize
+
+    @property
     def own_names(self) -> list[str]:
         """Nothing, and what is bound inside stays there."""
         return []
