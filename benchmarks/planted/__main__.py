@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument(
         "--enough", type=int, default=ENOUGH, help="specs that notice a fault, after which it is put to no more"
     )
-    parser.add_argument("--patience", type=float, default=MOST, help="seconds that the scripts of one fault may take")
+    parser.add_argument("--most", type=int, default=MOST, help="cases that one fault is put to")
     asked = parser.parse_args()
     if asked.part == "freeze":
         drawn = [fault for backend in faults.TARGETS for fault in faults.freeze(backend)]
