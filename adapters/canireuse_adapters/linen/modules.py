@@ -50,6 +50,8 @@ def camel(word: str) -> str:
     return "".join(part[:1].upper() + part[1:] for part in word.split("_"))
 
 
+STATISTICS = frozenset({"mean", "var"})
+OWN_STATISTICS = "An `nn.BatchNorm` makes its running statistics itself, and takes none of another's."
 OVER_TIME = """\
 def __call__(self, series):
     each = nn.vmap(lambda layer, step: layer(step), in_axes=1, out_axes=1, variable_axes={'params': None}, split_rngs={'params': False})
@@ -113,8 +115,10 @@ class Plan:
         return len(self.places.get(one, ())) > 1
 
     def is_opened(self, layer: Object) -> bool:
-        """Return whether a layer is a class written out, since a part of it comes from outside."""
-        return is_layer(layer) and any(self.maker(part) is not layer for part in layer.parts.values())
+        """Return whether a layer is a class written out, since a part of it comes from outside, or was made by itself."""
+        return is_layer(layer) and any(
+            self.maker(part) is not layer or isinstance(part.made, Variable) for part in layer.parts.values()
+        )
 
     # -- names and entries
 
@@ -134,7 +138,7 @@ class Plan:
             return ()
         around = self.maker(one)
         if around in self.places and is_layer(around) and not self.is_opened(around):
-            return (*self.path(around), *inner_entry(around, one.part)[1])
+            return (*self.path(around), *inner_entry(around, self.attribute_of(one, around))[1])
         word = self.attribute_of(one, around)
         if numbers := numbered(around):
             word = dict(zip(parts_of(around).values(), numbers, strict=True)).get(one, word)
@@ -189,6 +193,18 @@ class Plan:
 
         visit(self.root)
         return list(found)
+
+
+def as_it_stands(layer: Object, step: Layer) -> Layer:
+    """Return the step that makes a layer, with the starts of the variables that were another layer's and now stand in it alone."""
+    others = {
+        part: getattr(one.made, one.part)
+        for part, one in layer.parts.items()
+        if isinstance(one.made, Layer) and one.made is not step
+    }
+    if STATISTICS & others.keys():
+        raise Unsupported(OWN_STATISTICS)
+    return step.model_copy(update=others)
 
 
 def is_time_distributed(owner: Object) -> bool:
@@ -262,15 +278,15 @@ class Writer:
         if isinstance(step, Variable):
             return self.linen.new_variable(plan.attribute_of(one, owner), step)
         if isinstance(step, Layer) and not one.is_owner:  # a part of a layer that is written out
-            if one.part in {"mean", "var"}:
-                raise Unsupported("An `nn.BatchNorm` makes its running statistics itself, and takes none of another's.")
+            if one.part in STATISTICS:
+                raise Unsupported(OWN_STATISTICS)
             word, init = plan.attribute_of(one, owner), self.linen.initializer(getattr(step, one.part))
             return expr("self.param('$word', $init, $shape)", word=word, init=init, shape=shape_of(one))
         function = function_of(self.linen, one)
         if function is not None and function is not inside:
             return expr("$function()", function=function.function)
         if isinstance(step, Layer) and not plan.is_opened(one):
-            layer = made(step, self.linen.initializer)
+            layer = made(as_it_stands(one, step), self.linen.initializer)
             if (reading := read_by(one)) is not None:
                 layer.func = expr("nn.map_variables($kind, 'params', $reading)", kind=layer.func, reading=reading)
             return layer
@@ -336,7 +352,7 @@ class Writer:
         on, body = around[0].argument, Body()
         for member in owner.parts.values():
             assert isinstance(member.made, Layer)
-            layer = made(member.made, self.linen.initializer)
+            layer = made(as_it_stands(member, member.made), self.linen.initializer)
             layer.func = expr(kind, kind=layer.func)
             layer.keywords += [ast.keyword("name", ast.Constant(member.made.name))] if member.made.name else []
             body += statements("$on = $layer($on)", layer=layer, on=on)
