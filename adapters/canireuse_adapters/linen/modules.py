@@ -122,12 +122,24 @@ class Plan:
 
     # -- names and entries
 
+    @cached_property
+    def words(self) -> dict[Object, str]:
+        """What each object that stands in several places is called where its owner has no name for it; the second kernel after its layer."""
+        found: dict[str, Object] = {}
+        for one in self.places:
+            if self.is_shared(one):
+                word = one.part or self.called(one) or "shared"
+                if word in found and isinstance(one.made, Layer):
+                    word = f"{one.made.as_}_{word}"
+                found[word] = one
+        return {one: word for word, one in found.items()}
+
     def attribute_of(self, one: Object, owner: Object) -> str:
         """Return what an owner that makes an object, or is handed it, calls it."""
         for part, inner in parts_of(owner).items():
             if inner is one:
                 return part
-        word = one.part or self.called(one) or "shared"
+        word = self.words.get(one) or one.part or "shared"
         while word in owner.parts:
             word += "_"
         return word
