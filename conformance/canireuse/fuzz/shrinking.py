@@ -21,11 +21,16 @@ def shrunk(fight: Fight, found: Disagreement, program: Said) -> Disagreement:
 
 
 def without(steps: list[Said]) -> Iterator[list[Said]]:
-    """Yield steps with fewer of them: halves first, then each one left out, the last first, then what stands inside one."""
+    """Yield steps with fewer of them: halves first, then each one left out, the last first, then what stands inside one.
+
+    Variables stay initialized where they were: looked at before, a layer has none on some frameworks, which is another matter.
+    """
     size = len(steps) // 2
     while size >= 1:
         for start in range(len(steps) - size, -1, -size):
-            yield steps[:start] + steps[start + size :]
+            kept = [step for step in steps[start : start + size] if "initialize" in step]
+            if len(kept) < size:
+                yield steps[:start] + kept + steps[start + size :]
         size //= 2
     for at, step in enumerate(steps):
         if "steps" in step:

@@ -327,7 +327,9 @@ def look(w: Writing) -> None:
     """Look at one thing."""
     pairs = shared_and_apart(w)
     owners, tops, places = [*w.owners()], [*w.owners(top=True)], w.all_places()
-    if w.open:  # a layer is made where it is first looked into
+    # some frameworks make the variables of a layer with it, others where it is first called or looked into
+    unmade = bool(owners) and not w.initialized
+    if w.open or unmade:
         owners, tops, places = [], [], w.named()
     options: list[Said] = [{"value": place, "is_": 0, "close": CLOSE} for place in (places if w.initialized else ())]
     options = [w.pick(options)] if options else []
@@ -348,9 +350,11 @@ def look(w: Writing) -> None:
         options += [{"identical": [first, second], "is_": False}] if first != second else []
     options += [{"slots": w.pick([*w.optimizers]), "is_": 0}] if w.optimizers else []
     if w.contract == "by-name":
-        options += [{"names": ["all"]}, {"variables": 0}, {"trainable": 0}, {"collection": "kept", "is_": 0}]
+        lists: list[Said] = [{"names": ["all"]}, {"variables": 0}, {"trainable": 0}, {"collection": "kept", "is_": 0}]
+        options += [] if unmade else lists
         options += [{w.pick(("name", "dtype", "shape")): w.pick([*places]), "is_": 0}] if places else []
-        options += [{"penalties": 0}] + ([{"penalty": 0, "close": CLOSE}] if w.initialized else [])
+        options += [] if unmade else [{"penalties": 0}]
+        options += [{"penalty": 0, "close": CLOSE}] if w.initialized else []
     if options:
         observe(w, w.pick(options))
 

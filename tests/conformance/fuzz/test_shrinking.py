@@ -27,3 +27,10 @@ def test_steps_are_left_out_inside_a_step_too():
     assert [{"repeat": 2, "steps": inner}] in tried
     assert [{"repeat": 2, "steps": inner[:1]}, {"read": "a"}] in tried
     assert [*inner, {"read": "a"}] in tried
+
+
+def test_variables_stay_initialized():
+    steps = [{"layer": "dense"}, {"initialize": None}, {"tie": "a"}]
+    assert all({"initialize": None} in fewer for fewer in without(steps))
+    assert [{"initialize": None}] in [*without([{"initialize": None}, {"tie": "a"}])]
+    assert not [*without([{"initialize": None}])]
