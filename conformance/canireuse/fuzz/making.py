@@ -119,11 +119,9 @@ def get(w: Writing) -> None:
         shape, dtype = found[0], None if found[1] == "float32" else found[1]
         if w.chance(30):
             shape, dtype = w.pick((((3,), dtype), (shape, None if dtype else "int32")))
-    given = {
-        "shape": list(shape),
-        "init": w.pick((1, 2, -1, 3)) if init is None or w.chance(30) else None,
-        "dtype": dtype,
-    }
+    # what variables of a scope start from is said in floats
+    own = init is None or dtype is not None or w.chance(30)
+    given = {"shape": list(shape), "init": w.pick((1, 2, -1, 3)) if own else None, "dtype": dtype}
     if dtype is None and w.chance(20):
         given = {"init": w.values(shape)}
     more = {
