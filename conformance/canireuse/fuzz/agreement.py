@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -223,12 +222,14 @@ class Known(BaseModel):
     spec: str = Field(description="The spec that declares it.")
 
     def covers(self, program: Located, case: Case, label: str) -> bool:
-        """Return whether an expectation does not hold for this: a step of its verb comes before."""
+        """Return whether an expectation does not hold for this: a step of its verb comes before, or is what is to be refused."""
         if self.ways is not None and not {*self.ways} & {*case.way.values()}:
             return False
         if self.kinds is not None and kind_of(program, label) not in self.kinds:
             return False
-        return any(map(self.is_said_by, takewhile(lambda step: step.expect != label, walk(program.spec.steps))))
+        steps = [*walk(program.spec.steps)]
+        last = next(at for at, step in enumerate(steps) if step.expect == label)
+        return any(map(self.is_said_by, steps[: last + 1]))
 
     def is_said_by(self, step: Step) -> bool:
         """Return whether a step is one of those that it is about."""

@@ -65,7 +65,8 @@ def tie(w: Writing) -> None:
         for to, other in places.items()
         if "." in tied and one is not other and shape_of(one) == shape_of(other) and fits(w, tied, other)
     ]
-    if not pairs or w.open:
+    # what a layer gives up before variables are initialized was made on some frameworks, and is listed; on others it never is
+    if not pairs or w.open or (w.contract == "by-name" and not w.initialized):
         layer(w)
         return
     tied, to = w.pick(pairs)

@@ -80,6 +80,15 @@ def test_a_step_after_the_observation_covers_nothing():
     assert not known.covers(located({**PROGRAM, "steps": steps}), case, "count")
 
 
+def test_a_refusal_that_does_not_come_is_declared_of_the_step_itself():
+    _, _, case = fought("zoo-unties-at-tie")
+    refused = {"restore": "other", "from": "kept", "raises": "not_found", "expect": "refused"}
+    steps = [*PROGRAM["steps"][:2], {"save": "other", "to": "kept"}, refused]
+    known = Known(backends=["zoo"], verb="restore", kinds=["restore"], spec="checkpoints/some")
+    assert known.covers(located({**PROGRAM, "steps": steps}), case, "refused")
+    assert not known.model_copy(update={"verb": "copy"}).covers(located({**PROGRAM, "steps": steps}), case, "refused")
+
+
 def test_what_no_spec_declares_is_a_disagreement_and_begins_with_the_first_that_is_not():
     ring, program, case = fought("zoo-unties-at-tie")
     assert ring.compared(program, case).first.label == "count"
