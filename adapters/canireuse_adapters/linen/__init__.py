@@ -12,6 +12,7 @@ from canireuse.spec.step import Step
 from canireuse.spec.vocabulary import Copy, Expect, Get, Layer, Module, Variable, Wrap
 from canireuse_adapters.jax import DELETED, ERRORS, MISSING, SINCE_OF_OPTAX, Jax
 from canireuse_adapters.linen import (
+    apart,
     calls,
     checkpoints,
     definitions,
@@ -120,6 +121,12 @@ class Linen(Jax):
         #: the statements of the whole script: classes stand above the function that is being written
         self.outermost = self.body
 
+    @classmethod
+    def ways_of(cls, spec: Spec) -> list[dict[str, str]]:
+        """Return the ways, and for models that are handed one layer both that of one tree and that of a tree for each."""
+        ways = super().ways_of(spec)
+        return [{**way, "module": one} for way in ways for one in apart.WAYS] if apart.handed(spec) else ways
+
     # -- the whole script
 
     def translate(self, spec: Spec) -> Script:
@@ -225,15 +232,16 @@ class Linen(Jax):
 
     # -- places
 
-    def found(self, one: Object | None) -> Tree | None:
-        """Return the tree that an object stands in."""
-        holding = (tree for tree in self.trees[::-1] if one in {**tree.plan.places, **tree.entries, **tree.paths})
-        return next(holding, None)
+    def found(self, one: Object | None, place: str = "") -> Tree | None:
+        """Return the tree that an object stands in; of several, that of the model in which a place is."""
+        holding = [tree for tree in self.trees[::-1] if one in {**tree.plan.places, **tree.entries, **tree.paths}]
+        model = self.symbols.names.get(place.partition(".")[0])
+        return next((tree for tree in holding if tree.plan.root is model), next(iter(holding), None))
 
     def tree_at(self, place: str) -> Tree:
         """Return the tree that a place stands in."""
         found = self.symbols.at(place)
-        tree = self.found(found)
+        tree = self.found(found, place)
         if tree is None and self.register is not None and found is not None and any(map(self.is_got, found.walk())):
             return self.register.tree
         if tree is None:
@@ -271,7 +279,7 @@ class Linen(Jax):
         if (got := passes.value(self, self.member(place))) is not None:
             return got
         found, (around, part) = self.symbols.at(place), self.symbols.above(place)
-        tree = self.found(found)
+        tree = self.found(found, place)
         if found is None or tree is None:
             return (self.former.get(found) if found else None) or self.spelled(place)
         if not found.is_owner and not tree.plan.is_shared(found):
@@ -310,7 +318,7 @@ class Linen(Jax):
     def increment(self, place: str) -> None:
         """Write one on top of what an entry holds."""
         found = self.symbols.at(self.member(place))
-        tree = self.found(found)
+        tree = self.found(found, place)
         if found is None or tree is None:  # a name that nothing was bound to, after a refusal
             self.emit("$place = $place + 1", place=self.value(place))
             return
@@ -327,7 +335,7 @@ class Linen(Jax):
     def is_read_back(self, step: Expect) -> bool:
         """Return whether an entry is read that was just written; what has a pass or a bound module between is read through that."""
         found = self.symbols.at(step.value or "")
-        tree = self.found(found)
+        tree = self.found(found, step.value or "")
         is_entry = tree is not None and found in tree.entries and not tree.plan.is_shared(found)
         return is_entry and super().is_read_back(step)
 

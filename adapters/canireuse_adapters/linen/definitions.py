@@ -8,6 +8,7 @@ from canireuse.emit import Unsupported, expr, name, statements
 from canireuse.program import Object, places_of
 from canireuse.spec.vocabulary import Invoke, Optimizer, Train
 from canireuse_adapters.linen import structure
+from canireuse_adapters.linen.apart import made_outside
 from canireuse_adapters.linen.functions import Signature
 from canireuse_adapters.linen.layers import inputs_of, is_layer, kind_of, together
 from canireuse_adapters.linen.modules import Plan, Writer, camel, function_of
@@ -30,7 +31,7 @@ def settle(linen: "Linen") -> None:
         root = tree.plan.root if tree else root_of(tops)
         if tree is None:  # another outermost module for what hangs together, or the same one as it is now
             tree = next((one for one in known if is_same(one.plan.root, root)), None)
-        plan = Plan(root, linen.name_of)
+        plan = Plan(root, linen.name_of, made_outside(linen))
         if tree is None or tree.shape != plan.shape:
             new.append((plan, tree, [one for one in known if one is not tree]))
     if new:
@@ -76,12 +77,13 @@ def tops_of(linen: "Linen") -> Names:
 
 def components(linen: "Linen") -> list[Names]:
     """Return the names that hang together, since objects share or are trained together: each group has one tree."""
-    tops = tops_of(linen)
+    outside = {inner for one in made_outside(linen) for inner in structure.kept_in(one)}
+    tops = {word: one for word, one in tops_of(linen).items() if one not in outside}
     kept = {word: {*structure.kept_in(one)} for word, one in tops.items()}
     trained = [step for step in linen.facts.steps if isinstance(step, Train | Optimizer)]
     over = [step.wrt if isinstance(step, Train) else step.over for step in trained]
     linked = [{place.partition(".")[0] for place in one} & {*tops} for one in over if isinstance(one, list)]
-    linked += [{one, other} for one, other in combinations(tops, 2) if kept[one] & kept[other]]
+    linked += [{one, other} for one, other in combinations(tops, 2) if kept[one] & kept[other] - outside]
     made = [tree.plan.places for tree in linen.trees if structure.is_made(tree.plan.root)]
     old = [{word for word in tops if not kept[word].isdisjoint(places)} for places in made]
     held = {inner for word, one in tops.items() for inner in kept[word] - {one}}
@@ -115,6 +117,9 @@ def define(
         writer.names[owner] = linen.fresh(class_name(linen, plan, owner, word if owner is root else None))
         write_class(linen, owner, writer)
     write_makers(linen, plan, writer)
+    for one in plan.outside:
+        if not any(one in tree.plan.outside for tree in linen.trees):
+            linen.bind(linen.name_of(one), writer.constructed(root, one))
     tree = old or new_tree(linen, plan, word)
     tree.plan, tree.shape, tree.entries, tree.collections = plan, plan.shape, plan.variables(), plan.collections
     tree.paths = {one: plan.path(one) for one in plan.places if one.is_owner}

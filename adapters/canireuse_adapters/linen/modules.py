@@ -62,8 +62,12 @@ def __call__(self, series):
 class Plan:
     """Who makes what in a tree, and which entry each variable has: asked of the objects below the outermost module."""
 
-    def __init__(self, root: Object, called: Callable[[Object], str | None]) -> None:
+    def __init__(
+        self, root: Object, called: Callable[[Object], str | None], outside: frozenset[Object] = frozenset()
+    ) -> None:
         self.root = root
+        #: the layers that the root is handed by the script
+        self.outside = outside & {*root.parts.values()}
         #: the name that the spec has for an object
         self.called = called
 
@@ -94,7 +98,9 @@ class Plan:
         return owners
 
     def maker(self, one: Object) -> Object:
-        """Return the lowest owner of all places of an object: the one that makes it, or a layer that makes its own part."""
+        """Return the lowest owner of all places of an object: the one that makes it, or a layer that makes its own part; itself if the script does."""
+        if one in self.outside:
+            return one
         chains = [self.owners_on(route) for route in self.places[one]]
         common = [owner for owner in chains[0] if all(owner in chain for chain in chains)]
         if one.part and self.is_table(one):
@@ -148,7 +154,7 @@ class Plan:
         """Return the keys that lead to an owner or a variable in the tree."""
         if one is self.root:
             return ()
-        around = self.maker(one)
+        around = self.root if one in self.outside else self.maker(one)
         if around in self.places and is_layer(around) and not self.is_opened(around):
             return (*self.path(around), *inner_entry(around, self.attribute_of(one, around))[1])
         word = self.attribute_of(one, around)
@@ -189,6 +195,8 @@ class Plan:
 
     def reaches(self, owner: Object, one: Object) -> bool:
         """Return whether an owner makes an object, itself or inside of what it makes."""
+        if one in self.outside:
+            return False
         around = self.maker(one)
         return around is owner or (around is not self.root and self.reaches(owner, around))
 
@@ -279,6 +287,8 @@ class Writer:
     def ways_to(self, owner: Object, one: Object) -> ast.expr:
         """Return the words in the `setup` of an owner for an object that it makes, reaches, or is handed."""
         around = self.plan.maker(one)
+        if one in self.plan.outside:
+            return name(self.linen.name_of(one) or one.part)
         if around is not owner and self.plan.reaches(owner, one):
             part = "embedding" if is_layer(around) else self.plan.attribute_of(one, around)
             return attribute(self.ways_to(owner, around), [part])
