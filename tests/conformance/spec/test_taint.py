@@ -56,6 +56,7 @@ EXAMPLES = [
     f"[{LAYER}, {{container: net, in: list, members: {{first: fc, second: fc}}}}]",
     f"[{VARIABLE}, {{drop: v}}]",
     f"[{VARIABLE}, {{read: v}}]",
+    f"[{NET}, {{hold: fc.kernel, as: held}}]",
     "[{layer: dense, name: fc, inputs: 1, units: 1, kernel: random, bias: random, as: fc}]",
     "[{layer: cell, name: cell, inputs: 1, units: 1, kernel: random, recurrent: random, bias: random, as: unit}]",
     "[{layer: embedding, name: words, inputs: 2, units: 1, kernel: random, as: words}]",
