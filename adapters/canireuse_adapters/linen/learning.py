@@ -254,7 +254,7 @@ def update(linen: "Linen", step: Update) -> None:
     if any(is_trained(tree, one) != flag for one, flag in kept.trained.items() if one in tree.entries):
         raise Unsupported(TOO_LATE)
     plain = not kept.labelled and kept.step.kind == "sgd" and kept.step.decay is None
-    if tree not in linen.trees or (tree.entries != kept.entries and not plain):
+    if tree not in linen.trees or (tree.entries != kept.entries and not plain and step.raises is None):
         raise Unsupported(OTHER_SHAPE)
     scalars = step.losses
     losses = [
