@@ -110,6 +110,7 @@ class Equinox(Jax):
         "norm": {"kernel": Slot("weight"), **dict.fromkeys(("mean", "var"), Slot("", kind="buffer"))},
     }
     reads = measuring.READS
+    effects = learning.EFFECTS
     lost = "What a function makes is its own: another part of the program has what the function returns."
 
     nesting = ("frames",)
@@ -124,6 +125,8 @@ class Equinox(Jax):
         self.optimizers: dict[str | int, learning.Optimized] = {}
         #: the classes of modules that the script defines, by the number of the step
         self.classes: dict[int, ast.ClassDef] = {}
+        #: owners, each with a part that gave its leaf up, which somebody froze: the filter has no leaf there
+        self.nowhere: set[tuple[Object, str]] = set()
         #: the names of trees that were put on devices
         self.spread: set[str] = set()
 

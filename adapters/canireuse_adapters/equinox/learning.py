@@ -1,7 +1,7 @@
 """Learning in Equinox: gradients are trees like the model, and what is not trained is partitioned away."""
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -13,10 +13,13 @@ from canireuse_adapters.equinox.places import (
     TREES,
     Path,
     Spot,
+    given_up,
     is_floating,
+    path,
     spelled,
     together,
 )
+from canireuse_adapters.jax import MASKED
 from canireuse_adapters.training import TOO_LATE, handed_instead
 
 if TYPE_CHECKING:
@@ -31,6 +34,8 @@ class Trained:
     leaves: list[tuple[str, Path]]
     #: the leaves of floats that are not trained
     rest: list[tuple[str, Path]]
+    #: the places that gave their leaf up where somebody froze through them: what is said of them goes nowhere
+    nowhere: tuple[tuple[str, Path], ...] = ()
     #: what is left out of what an optimizer, or a list, was asked for
     frozen: tuple[Object, ...] = ()
     #: whether the trees are arrays by themselves
@@ -65,6 +70,18 @@ def mark(eqx: "Equinox", step: Freeze | Unfreeze) -> None:  # noqa: ARG001  # ev
         )
 
 
+def froze(eqx: "Equinox", step: Freeze) -> None:
+    """Freeze what has its leaf at a place or inside it; at a place that gave its leaf up, the filter finds none."""
+    spot = eqx.locate(step.freeze)
+    before = {one: one.frozen for one in (spot.found.variables() if spot.found else ())}
+    eqx.symbols.happen(step)
+    for one, frozen in before.items():
+        spots = [spot._replace(route=(*spot.route, *route)) for route in spot.found.routes(one)] if spot.found else []
+        if all(given_up(spot.tree, there.route) for there in spots):
+            one.frozen = frozen
+            eqx.nowhere.update((there.owner, there.route[-1]) for there in spots if there.owner)
+
+
 def leaves_in(spot: Spot) -> dict[tuple[str, Path], Object]:
     """Return the leaves at a place or inside it, each with the tree that it is in, and the variables."""
     variables = spot.found.variables() if spot.found else {}
@@ -74,11 +91,12 @@ def leaves_in(spot: Spot) -> dict[tuple[str, Path], Object]:
 
 def trained_at(eqx: "Equinox", over: str | Sequence[str]) -> Trained:
     """Return what is trained: the arrays at the places that are not frozen."""
-    return trained_in([eqx.locate(place) for place in ([over] if isinstance(over, str) else over)])
+    spots = [eqx.locate(place) for place in ([over] if isinstance(over, str) else over)]
+    return trained_in(spots, eqx.nowhere)
 
 
-def trained_in(spots: Sequence[Spot]) -> Trained:
-    """Return what is trained at places or inside them."""
+def trained_in(spots: Sequence[Spot], nowhere: Collection[tuple[Object, str]] = ()) -> Trained:
+    """Return what is trained at places or inside them; somebody froze through those that are nowhere."""
     found = {leaf: one for spot in spots for leaf, one in leaves_in(spot).items()}
     if not found:
         raise Unsupported("What is trained is an array in a tree; this place holds none.")
@@ -89,19 +107,28 @@ def trained_in(spots: Sequence[Spot]) -> Trained:
     leaves = [leaf for leaf, one in found.items() if is_floating(one) and not one.frozen]
     rest = [leaf for leaf in inside if leaf not in leaves]
     frozen = tuple(one for one in found.values() if one.frozen)
-    return Trained(list(trees), leaves, rest, frozen, all(tree.kind == "variable" for tree in trees.values()))
+    lost = tuple(
+        (top, path(tree, (*route, part)))
+        for top, tree in trees.items() for owner, part in nowhere for route in tree.routes(owner)
+    )  # fmt: skip
+    return Trained(list(trees), leaves, rest, lost, frozen, all(tree.kind == "variable" for tree in trees.values()))
 
 
 def filtered(eqx: "Equinox", trained: Trained, word: str = "filter_spec", tree: Fill = None) -> Trained:
     """Write the tree of booleans that says what is trained, unless all is."""
     trees, most = trained.trees, len(trained.leaves) > len(trained.rest)
-    if not trained.rest:
+    if not trained.rest and not trained.nowhere:
         return trained
     eqx.masked(trained.frozen)
+    if trained.nowhere:
+        eqx.idiom(MASKED)
     argument, starts = trees[0], {trees[0]: name(trees[0])}
     if len(trees) > 1:
         argument, starts = "trees", {one: expr("trees[$at]", at=at) for at, one in enumerate(trees)}
-    where = [spelled(starts[top], leaf, leaf=True) for top, leaf in (trained.rest if most else trained.leaves)]
+    where = [
+        spelled(starts[top], leaf, leaf=True)
+        for top, leaf in ([*trained.rest, *trained.nowhere] if most else trained.leaves)
+    ]
     code = [
         "$spec = jax.tree.map(eqx.is_inexact_array, $tree)" if most else "$spec = jax.tree.map(lambda _: False, $tree)"
     ]
@@ -262,3 +289,9 @@ def take_steps(eqx: "Equinox", made: Optimized, steps: Sequence[Step], scalars: 
 CODE: Code = {
     "freeze": mark, "unfreeze": mark, "gradient": gradient, "train": train, "optimizer": optimizer, "update": update,
 }  # fmt: skip
+EFFECTS = {"freeze": froze}
+
+
+def is_frozen_nowhere(eqx: "Equinox", tree: Object) -> bool:
+    """Return whether somebody froze through a place in a tree that gave its leaf up."""
+    return any([*tree.routes(owner)] for owner, _ in eqx.nowhere)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from canireuse.emit import Fill, Unsupported, expr, name
 from canireuse.spec.vocabulary import Expect
-from canireuse_adapters.equinox.learning import filtered, trained_in
+from canireuse_adapters.equinox.learning import filtered, is_frozen_nowhere, trained_in
 from canireuse_adapters.equinox.places import TREES, Spot, has_shared
 from canireuse_adapters.jax import MOMENTS
 
@@ -82,8 +82,8 @@ def leaves(eqx: "Equinox", inside: str, *, trained: bool = False) -> ast.expr:
     chosen = expr("eqx.is_inexact_array" if trained else "eqx.is_array")
     if found and found.abstract:
         chosen = expr("lambda leaf: isinstance(leaf, jax.ShapeDtypeStruct)")
-    elif found and trained and any(one.frozen for one in found.variables()):
+    elif found and trained and (any(one.frozen for one in found.variables()) or is_frozen_nowhere(eqx, found)):
         spot = eqx.locate(inside)
-        spec = filtered(eqx, trained_in([Spot("tree", found) if spot.route else spot]), tree=tree).spec
+        spec = filtered(eqx, trained_in([Spot("tree", found) if spot.route else spot], eqx.nowhere), tree=tree).spec
         chosen = name(spec or "")
     return expr("jax.tree.leaves(eqx.filter($tree, $chosen))", tree=tree, chosen=chosen)
