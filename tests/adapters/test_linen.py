@@ -454,3 +454,20 @@ def test_scripts_run_and_conform(load_spec):
                 assert judgement.verdict == "conforms", (way, judgement)
     finally:
         host.stop()
+
+
+BARE = """
+steps:
+  - {variable: w, init: [[2.0]], as: w}
+  - {layer: dense, name: fc, inputs: 1, units: 1, kernel: 1.0, as: fc}
+  - {tie: fc.kernel, to: w}
+  - initialize:
+  - {call: fc, on: [[1.0]], as: y}
+  - {expect: computed-by-the-variable, value: y, is: [[2.0]]}
+"""
+
+
+def test_a_layer_whose_only_kernel_is_a_variable_of_the_spec_is_written_out(load_spec):
+    text = Linen().translate(load_spec(BARE).spec).text
+    assert "self.kernel = self.param('kernel', nn.initializers.constant(2.0), [1, 1])" in text
+    assert "return inputs @ self.kernel" in text

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from canireuse.emit import Fill, Unsupported, attribute, expr, name
 from canireuse.program import Object
 from canireuse.spec.vocabulary import Call, Layer
-from canireuse_adapters.linen.layers import Entry, kind_of, made, mode_code, trains
+from canireuse_adapters.linen.layers import inner_entry, is_layer, kind_of, made, mode_code, trains
 from canireuse_adapters.linen.trees import Tree, replaced
 
 if TYPE_CHECKING:
@@ -71,9 +71,14 @@ def given(linen: "Linen", step: Call, tree: Tree) -> ast.expr:
     for place, value in step.given.items():
         found = linen.symbols.at(f"{step.call}.{place}")
         there = tree.entries.get(found) if found else None
-        entry: Entry = there or ("params", (*linen.route(tree, step.call), *place.split(".")))
-        keys = tree.keys(entry)
-        code = replaced(code, keys, linen.new_value(value), [*known, keys])
+        # of two values for one entry, the second stands where the other name would have its own
+        if there is None or tree.keys(there) in known[len(tree.entries) :]:
+            owner, part = linen.symbols.above(f"{step.call}.{place}")
+            inner = inner_entry(owner, part)[1] if owner and is_layer(owner) and found else (part,)
+            there = ("params", (*linen.route(tree, step.call), *place.split(".")[:-1], *inner))
+        keys = tree.keys(there)
+        known = [*known, keys]
+        code = replaced(code, keys, linen.new_value(value), known)
     return code if tree.is_whole else expr("{'params': $code}", code=code)
 
 

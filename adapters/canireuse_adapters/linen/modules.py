@@ -121,10 +121,9 @@ class Plan:
         return len(self.places.get(one, ())) > 1
 
     def is_opened(self, layer: Object) -> bool:
-        """Return whether a layer is a class written out, since a part of it comes from outside, or was made by itself."""
-        return is_layer(layer) and any(
-            self.maker(part) is not layer or isinstance(part.made, Variable) for part in layer.parts.values()
-        )
+        """Return whether a layer is a class written out, since a part of it comes from outside or is a variable of the spec."""
+        parts = layer.parts.values() if is_layer(layer) else ()
+        return any(isinstance(part.made, Variable) or self.maker(part) is not layer for part in parts)
 
     # -- names and entries
 

@@ -110,7 +110,9 @@ def replaced(around: ast.expr, keys: Route, value: ast.expr, known: Iterable[Rou
     others = {one[0] for one in known if one} - {first}
     inner = replaced(keyed(around, [first]), tuple(rest), value, [one[1:] for one in known if one[:1] == (first,)])
     made = ast.Dict([ast.Constant(first)], [inner])
-    if others:
+    if others and isinstance(around, ast.Dict) and first not in {getattr(key, "value", None) for key in around.keys}:
+        made.keys[:0], made.values[:0] = around.keys, around.values
+    elif others:
         made.keys.insert(0, None)
         made.values.insert(0, around)
     return made
