@@ -73,12 +73,12 @@ def in_linen(linen: "Linen", step: Stack) -> None:
 
 
 def in_nnx(nnx: "NNX", step: Stack) -> None:
-    """Write a function that is given the layer as it is, and what is carried."""
+    """Write a function that is given the layer as it is, or cut along an axis, and what is carried."""
     at(nnx, step.stack, "layer")
     nnx.emit(
-        "@nnx.scan(in_axes=(None, nnx.Carry), out_axes=nnx.Carry, length=$times)\n"
+        "@nnx.scan(in_axes=($axis, nnx.Carry), out_axes=nnx.Carry, length=$times)\n"
         "def $again(block, carried):\n    return block(carried)\n$to = $again($block, $on)",
-        times=step.times, again=nnx.own("again"), to=step.as_, block=nnx.place(step.stack), on=nnx.expression(step.on),
+        axis=0 if nnx.way["stack"] == "axes" else None, times=step.times, again=nnx.own("again"), to=step.as_, block=nnx.place(step.stack), on=nnx.expression(step.on),
     )  # fmt: skip
 
 
@@ -108,7 +108,7 @@ FEATURE = Feature(
     tables={
         "python": Tables(code={"stack": in_a_loop}),
         "linen": Tables(code={"stack": in_linen}, ways={"stack": ("broadcast", "axes")}),
-        "nnx": Tables(code={"stack": in_nnx}),
+        "nnx": Tables(code={"stack": in_nnx}, ways={"stack": ("broadcast", "axes")}),
         "haiku": Tables(code={"stack": in_haiku}, ways={"stack": ("layer_stack", "scan")}),
     },
 )  # fmt: skip

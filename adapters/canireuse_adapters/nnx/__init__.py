@@ -93,7 +93,8 @@ class NNX(Jax):
         ),
         **ERRORS,
         "shape_mismatch": (
-            ("ValueError", r"Requested shape: .* is not compatible with the stored shape"), *ERRORS["shape_mismatch"],
+            ("ValueError", r"Requested shape: .* is not compatible with the stored shape|which disagrees with leading axis sizes"),
+            *ERRORS["shape_mismatch"],
         ),
         "bad_argument": (
             *ERRORS["bad_argument"], ("ValueError", r"^pytree structure error|same reference and pytree structure"),
