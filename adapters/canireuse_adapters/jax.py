@@ -4,7 +4,21 @@ import ast
 from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
-from canireuse.emit import Body, Code, Emitter, Fill, Script, Unsupported, attribute, expr, literal, name, node, text
+from canireuse.emit import (
+    Body,
+    Code,
+    Emitter,
+    Fill,
+    Lack,
+    Script,
+    Unsupported,
+    attribute,
+    expr,
+    literal,
+    name,
+    node,
+    text,
+)
 from canireuse.program import Object
 from canireuse.spec.model import Spec
 from canireuse.spec.step import Array, Drawn, Initial
@@ -58,6 +72,13 @@ MOMENTS = {"sgd": "trace", "momentum": "trace", "adam": "mu", "adamw": "mu"}
 SURVIVED = frozenset({"save", "restore", "replace", "scan", "optimizer"})
 
 
+#: an optimizer over a list that has one array twice
+TWICE = Lack(
+    "optimizer",
+    lambda _, step: not isinstance(step.over, str) and len(set(step.over)) < len(step.over),
+    "A list that has one array twice is two leaves for Optax, each with a state of its own: `[w, w]` is two arrays after a step on "
+    "the first (0.9 and 1.0 from 1.0), and neither of them is the one in the model.",
+)
 #: the path of a leaf, as a text
 PATH = "jax.tree_util.keystr(path)"
 #: what marks a script whose mask leaves out what was frozen

@@ -31,6 +31,7 @@ from canireuse_adapters.jax import (
     MISSING,
     SINCE_OF_OPTAX,
     SINCE_OF_PATHS,
+    TWICE,
     Jax,
     asks_what_survives,
 )
@@ -111,6 +112,7 @@ class Equinox(Jax):
     }
     reads = measuring.READS
     effects = learning.EFFECTS
+    lacks = (TWICE,)
     lost = "What a function makes is its own: another part of the program has what the function returns."
 
     nesting = ("frames",)
