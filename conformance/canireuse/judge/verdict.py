@@ -215,8 +215,6 @@ def may_stop(outcome: Outcome) -> bool:
 
 def answer_of(raw: Any, adapter: type[Adapter], *, refusal: bool) -> Answer:
     """Return the answer that an observation gives: of an error its kind, of a write what it showed."""
-    if raw is None and refusal:
-        return "nothing"
     if isinstance(raw, dict):
         if "error" in raw:
             return asking.kind_of(adapter, raw["error"]) or UNKNOWN_ERROR
@@ -225,7 +223,9 @@ def answer_of(raw: Any, adapter: type[Adapter], *, refusal: bool) -> Answer:
         if raw.keys() == {"cut", "last"}:
             return f"{raw['cut']} characters, too many to be kept: ...{raw['last'][-60:]}"
         return str(raw.get("float", raw.get("repr", raw)))
-    return raw  # type: ignore[no-any-return]  # JSON that is no mapping is an answer
+    if isinstance(raw, list):  # what JSON has no number for stands inside of lists too
+        return [answer_of(one, adapter, refusal=False) for one in raw]
+    return "nothing" if raw is None and refusal else raw
 
 
 def what_a_write_shows(before: Any, after: Any, written: Any) -> Answer:

@@ -87,6 +87,7 @@ def test_what_holds_conforms():
         ({"value": [True]}, [True]),
         ({"value": None}, None),
         ({"value": {"float": "nan"}}, "nan"),
+        ({"value": [[{"float": "nan"}]]}, [["nan"]]),
         ({"shared": {"before": [0.0], "after": [0.0], "written": [1.0]}}, False),
         ({"shared": {"before": [0.0], "after": [0.0], "written": [0.0]}}, INCONCLUSIVE),
         ({"refused": None}, "nothing"),
