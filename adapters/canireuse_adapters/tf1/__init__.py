@@ -27,6 +27,7 @@ ERRORS = {
     "not_found": (
         ("ValueError", r"does not exist, or was not created"),
         ("NotFoundError", r"not found in checkpoint"),
+        ("InvalidArgumentError", r"indices\[\d+\] = \d+ is not in \["),
         ("AssertionError", r"not bound to checkpointed values|Object not assigned a value from checkpoint"),
     ),
     "already_exists": (("ValueError", r"already exists, disallowed|^At least two variables have the same name"),),

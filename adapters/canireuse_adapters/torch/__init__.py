@@ -73,6 +73,7 @@ class Torch(Emitter):
         "not_found": (
             ("AttributeError", r"^'(Module|Sequential|Linear|Embedding|BatchNorm1d|RNNCell|AveragedModel)' object has no attribute|^\w+ has no attribute `|is not (an nn\.(Parameter|Module)|a buffer)"),
             ("RuntimeError", r"(Missing|Unexpected) key\(s\) in state_dict"),
+            ("IndexError", r"^index out of range in self"),
             ("ValueError", r"^loaded state dict (contains a parameter group|has a different number of parameter groups)"),
         ),
         "shape_mismatch": (("RuntimeError", r"must match the size of tensor|size mismatch|shapes cannot be multiplied|inconsistent tensor size|doesn't match the broadcast shape"),),
