@@ -185,7 +185,7 @@ class Keras(Emitter):
 
     @classmethod
     def ways_of(cls, spec: Spec) -> list[dict[str, str]]:
-        """Return the ways that fit the kind of object which the spec copies or saves, one if none does; on JAX those of functions too."""
+        """Return the ways that fit the kind of object which the spec copies or saves, one if none does; with those of one engine alone."""
         ways = super().ways_of(spec)
         if any("restore" in way for way in ways):  # each way of copying with each of restoring would be many
             ways = [way for way in ways if way.get("copy", "deepcopy") == "deepcopy"]
@@ -200,6 +200,8 @@ class Keras(Emitter):
                     *({**way, "function": given} for way in fitting),
                     *({**fitting[0], "function": one} for one in others),
                 ]
+            if engine == "tensorflow" and modules.holds_plain_module(spec):
+                fitting = [*fitting, {**fitting[0], "module": "tf-module"}]
             found += fitting
         return found
 

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 from canireuse.emit import Code, Effects, Fill, Lack, Slot, expr, text
 from canireuse.program import Object
+from canireuse.spec.model import Spec
 from canireuse.spec.step import Step
-from canireuse.spec.vocabulary import Call, Freeze, Layer, Module, Replace, Save, Tie
+from canireuse.spec.vocabulary import Call, Freeze, Layer, Module, Replace, Save, Tie, walk
 from canireuse_adapters.keras.classes import LOCAL, in_turn, serializes, tie_of, written
 from canireuse_adapters.keras.layers import attribute_of, build, of_layer
 from canireuse_adapters.keras_layers import innermost, kind_of, units, wrapped
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 def module(keras: "Keras", step: Module) -> None:
     """Put members together: layers in a functional model, anything in a layer or model of the user's own class."""
     members = {name: keras.at(place) for name, place in step.members.items()}
+    if keras.way.get("module") == "tf-module" and not any(one.is_owner for one in members.values()):
+        keras.emit("$module = tf.Module(name='$module')", module=step.module)
+        for name, place in step.members.items():
+            keras.emit("$module.$name = $place", module=step.module, name=name, place=keras.place(place))
+        return
     style = keras.styles[id(step)] = style_of(keras, step, list(members.values()))
     places = {attribute_of(name): keras.place(place) for name, place in step.members.items()}
     if style == "functional":
@@ -39,6 +45,19 @@ def module(keras: "Keras", step: Module) -> None:
     serialized = serializes(keras) and all(one.is_owner for one in members.values())
     given: dict[str, Fill] = {"name": text(step.module)}
     written(keras, step.module, base, places, outputs, serialized=serialized, given=given, is_built=has_file)
+
+
+def holds_plain_module(spec: Spec) -> bool:
+    """Return whether a module holds a layer beside a module of variables alone, which on TensorFlow may be no object of Keras."""
+    steps = list(walk(spec.steps))
+    kinds = {one.binding: one.verb for one in steps}
+    held = {
+        one.module: {kinds.get(place) for place in one.members.values()} for one in steps if isinstance(one, Module)
+    }
+    plain = {name for name, verbs in held.items() if verbs == {"variable"}}
+    return any(
+        isinstance(one, Module) and "layer" in held[one.module] and plain & {*one.members.values()} for one in steps
+    )
 
 
 def style_of(keras: "Keras", step: Module, members: list[Object]) -> str:
