@@ -10,23 +10,17 @@ from canireuse.spec.features import Feature
 from canireuse.spec.step import OWNERS, Name, Step
 from canireuse_adapters.equinox import checkpoints as equinox_checkpoints
 from canireuse_adapters.haiku import checkpoints as haiku_checkpoints
-from canireuse_adapters.keras.layers import build as build_in_keras
-from canireuse_adapters.keras.layers import waits
-from canireuse_adapters.keras.modules import alias
 from canireuse_adapters.linen import structure
 from canireuse_adapters.nnx.checkpoints import WAYS, recast
 from canireuse_adapters.nnx.layers import ONCE, at, inside_function
 from canireuse_adapters.tf1 import NO_ABSTRACT
-from canireuse_adapters.tf2.layers import build, inside
 
 if TYPE_CHECKING:
     from canireuse_adapters.equinox import Equinox
     from canireuse_adapters.haiku import Haiku
-    from canireuse_adapters.keras import Keras
     from canireuse_adapters.linen import Linen
     from canireuse_adapters.nnx import NNX
     from canireuse_adapters.tf1 import TF1
-    from canireuse_adapters.tf2 import TF2
     from canireuse_adapters.torch import Torch
 
 
@@ -93,27 +87,6 @@ def in_graph(tf1: "TF1", step: Materialize) -> None:
     tf1.fill(f"session.run(tf1.variables_initializer($held)){step.named}", step)
 
 
-def in_tf2(tf: "TF2", step: Materialize) -> None:
-    """Build the layers that have no variables yet."""
-    for one in tf.at(step.materialize).walk():
-        one.abstract = False
-    build(tf, inside(tf, step.materialize))
-    tf.fill("$as = $materialize", step)
-
-
-def in_keras(keras: "Keras", step: Materialize) -> None:
-    """Build what waits for its variables."""
-    found = keras.at(step.materialize)
-    if not waits(found):
-        raise Unsupported(
-            "A Keras layer that has variables has their memory too: only one that was not built waits for it."
-        )
-    for one in found.walk():
-        one.abstract = False
-    build_in_keras(keras, keras.place(step.materialize), found)
-    alias(keras, step.as_, step.materialize)
-
-
 # -- JAX
 
 
@@ -161,8 +134,12 @@ FEATURE = Feature(
         "tensorflow1": Tables(missing={"dematerialize": NO_META}),
         "tf1": Tables(code={"materialize": in_graph}, fates={"materialize": Fate.SAME}),
         "tf1-eager": Tables(missing={"materialize": NO_ABSTRACT}),
-        "tf2": Tables(code={"materialize": in_tf2}, fates={"materialize": Fate.SAME}, missing={"dematerialize": NO_META}),
-        "keras": Tables(code={"materialize": in_keras}, fates={"materialize": Fate.SAME}, missing={"dematerialize": NO_META}),
+        "tf2": Tables(missing=dict.fromkeys(("materialize", "dematerialize"), NO_META)),
+        "keras": Tables(
+            code={"materialize": "$as = $materialize.to_empty(device='cpu')"},
+            fates={"materialize": Fate.SAME},
+            missing={"dematerialize": "Keras moves no variable that was made; on PyTorch `Module.to('meta')` moves the parameters, and the variables of Keras keep what they have."},
+        ),
         "nnx": Tables(
             code={"materialize": in_nnx},
             ways={"materialize": WAYS},

@@ -9,7 +9,7 @@ from canireuse.emit import Body, Emitter, Script, Slot, expr, name, statements
 from canireuse.program import Object
 from canireuse.spec.model import Spec
 from canireuse.spec.step import Step
-from canireuse.spec.vocabulary import Function, Get, Invoke, walk
+from canireuse.spec.vocabulary import Get, walk
 from canireuse_adapters.captured import WAYS, is_asked_again
 from canireuse_adapters.keras import checkpoints, functions, layers, learning, measuring, modules, scopes
 from canireuse_adapters.keras.functions import Loop
@@ -87,6 +87,8 @@ class Keras(Emitter):
             ),
             ("ValueError", r"has not yet been built|isn't yet built"),
             ("UnexpectedTracerError", ""),
+            ("TracerArrayConversionError", ""),
+            ("NotImplementedError", r"Cannot copy out of meta tensor"),
         ),
         "not_found": (
             ("AttributeError", r"^'(?!Tensor|NoneType)\w+' object has no attribute '(?!assign)"),
@@ -112,7 +114,8 @@ class Keras(Emitter):
         ),
         "dtype_mismatch": (("InvalidArgumentError", r"was expected to be a"),),
         "bad_argument": (
-            ("AttributeError", r"object has no attribute 'assign'"),
+            ("AttributeError", r"object has no attribute 'assign'|object has no setter"),
+            ("ProcessRaisedException", r"got <class 'NoneType'> instead"),
             (
                 "ValueError",
                 r"(?i)unsupported type .*NoneType|None is not a valid value|Invalid dtype: object|corresponding 1:1 to the trainable",
@@ -214,7 +217,8 @@ class Keras(Emitter):
 
     def translate(self, spec: Spec) -> Script:
         """Return the script, which makes the layers of its scopes first."""
-        make_layers(self, spec.steps, {})
+        if any(isinstance(step, Get) for step in walk(spec.steps)):
+            make_layers(self, spec.steps, {})
         return super().translate(spec)
 
     def above(self, body: Body) -> Body:
@@ -265,12 +269,6 @@ class Keras(Emitter):
     def is_tensor(self, place: str) -> bool:
         """Return whether a tensor stands at a place."""
         return self.at(place).kind == "tensor"
-
-    def is_abstract(self, step: Step) -> bool:
-        """Return whether a step stands in a function that is called to make layers without memory."""
-        lazy = {one.invoke for one in self.facts.steps if isinstance(one, Invoke) and one.abstract}
-        functions = [one for one in self.facts.steps if isinstance(one, Function) and one.function in lazy]
-        return any(inner is step for inner in walk(functions))
 
     # -- code for places
 

@@ -12,15 +12,15 @@ from canireuse.spec.vocabulary import (
     Function,
     Get,
     Invoke,
+    Layer,
     Measure,
     Repeat,
     Scan,
     Thread,
-    Variable,
     walk,
 )
 from canireuse_adapters.captured import changes_variables, is_captured
-from canireuse_adapters.keras.layers import build_for, has_variables, places_in
+from canireuse_adapters.keras.layers import build, build_for, has_variables, places_in
 from canireuse_adapters.keras.learning import ASSIGN_EACH, CURRENT, optimizer_call, owned
 from canireuse_adapters.torch_compile import compiled, graphs_of
 from canireuse_adapters.training import training_of
@@ -69,6 +69,10 @@ def function(keras: "Keras", step: Function) -> None:
     with keras.apart() as body:
         keras.steps(step.steps)
         if step.returns:
+            if any(isinstance(one, Layer) for one in step.steps) and any(
+                getattr(one, "abstract", False) for one in keras.facts.steps
+            ):
+                build(keras, keras.place(step.returns), keras.at(step.returns))  # while the device is said
             keras.emit("return $value", value=keras.expression(step.returns))
     keras.emit(DEFINED, decorators=decorators, function=step.function, takes=step.takes, body=body)
 
@@ -177,7 +181,9 @@ def invoke(keras: "Keras", step: Invoke) -> None:
     function = called_in(keras, keras.loop.step) if keras.loop else None
     if function is None:
         given = [outline(keras, one) if outlined(keras, step) else handed(keras, one) for one in step.given]
-        keras.bind(step.as_, expr("$function($*given)", function=step.invoke, given=given))
+        with keras.apart() as body:
+            keras.bind(step.as_, expr("$function($*given)", function=step.invoke, given=given))
+        keras.emit("with keras.device('meta'):\n    $*body" if is_hollow(keras, step) else "$*body", body=body)
         made = keras.at(step.invoke).made
         if keras.loop and keras.engine == "jax" and isinstance(made, Function) and made.traced:
             state = state_called(keras, step.invoke)
@@ -188,10 +194,15 @@ def invoke(keras: "Keras", step: Invoke) -> None:
     keras.emit("$to = $of($*given)", to=to, of=of_values(keras, step.invoke), given=given)
 
 
+def is_hollow(keras: "Keras", step: Invoke) -> bool:
+    """Return whether a call makes something that is to have no memory."""
+    made = keras.at(step.invoke).returns
+    return step.abstract and made is not None and made.is_owner
+
+
 def outlined(keras: "Keras", step: Invoke) -> bool:
     """Return whether a call asks for the shape alone of what layers that are there return."""
-    made = keras.at(step.invoke).returns
-    return step.abstract and not (made and made.is_owner)
+    return step.abstract and not is_hollow(keras, step)
 
 
 def outline(keras: "Keras", given: str | Array) -> ast.expr:
@@ -216,17 +227,18 @@ def defined(keras: "Keras", step: Function) -> None:
     keras.at(step.function).path = keras.symbols.scope.path
 
 
+def invoked(keras: "Keras", step: Invoke) -> None:
+    """Have what a call gives: what has no memory was built without any."""
+    keras.symbols.happen(step)
+    if is_hollow(keras, step):
+        has_variables(keras.at(step.as_))
+
+
 def stands_elsewhere(keras: "Keras", step: Invoke) -> bool:
     """Return whether a function that gets variables is called in another scope than its own."""
     found = keras.at(step.invoke)
     gets = isinstance(found.made, Function) and any(isinstance(one, Get) for one in walk(found.made.steps))
     return gets and found.path != keras.symbols.scope.path
-
-
-def has_memory(keras: "Keras", step: Function) -> bool:
-    """Return whether a function that is to make things without memory makes variables."""
-    lazy = any(isinstance(one, Invoke) and one.abstract and one.invoke == step.function for one in keras.facts.steps)
-    return lazy and any(isinstance(one, Get | Variable) for one in walk(step.steps))
 
 
 def scan(keras: "Keras", step: Scan) -> None:
@@ -251,7 +263,7 @@ def trace_count(keras: "Keras", step: Expect) -> ast.expr:
 CODE: Code = {
     "repeat": repeat, "function": function, "invoke": invoke, "scan": scan,
 }  # fmt: skip
-EFFECTS: Effects = {"function": defined}
+EFFECTS: Effects = {"function": defined, "invoke": invoked}
 LACKS = (
     Lack(
         "invoke", stands_elsewhere,
@@ -261,7 +273,10 @@ LACKS = (
         "invoke", lambda keras, step: outlined(keras, step) and not step.given,
         "Keras computes the shape of an output from a symbolic input, a `keras.KerasTensor`: this function takes none.",
     ),
-    Lack("function", has_memory, "Keras gives a variable its memory at once; layers alone wait until they are built."),
+    Lack(
+        "invoke", lambda keras, step: keras.engine != "torch" and is_hollow(keras, step),
+        "Keras has a device without memory on PyTorch alone: elsewhere a layer that is not built has no variables either.",
+    ),
     Lack(
         "scan", lambda keras, step: keras.engine == "jax" and any(isinstance(one, Assign) for one in walk(step.steps)),
         "A loop of JAX hands on what its body returns: a variable that is assigned inside leaves nothing behind.",

@@ -31,8 +31,7 @@ def layer(keras: "Keras", step: Layer) -> None:
     last: dict[str, Fill] = {} if step.trainable else {"trainable": False}
     last |= {"name": text(step.name)} if step.name else {}
     if (tie := tie_of(keras, step)) and (source := layer_of(keras, tie.to)):
-        if not keras.is_abstract(step):
-            build(keras, keras.place(source.as_), keras.at(source.as_))
+        build(keras, keras.place(source.as_), keras.at(source.as_))
         tied_layer(keras, step, tie, last)
         return
     construct(keras, step, "keras", initializer, last)

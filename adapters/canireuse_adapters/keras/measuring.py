@@ -151,12 +151,6 @@ def checkpoint_bytes(keras: "Keras", step: Expect) -> ast.expr:
     return expr(code, kept=step.checkpoint_bytes)
 
 
-def has_no_shape(keras: "Keras", step: Expect) -> bool:
-    """Return whether the shape of a variable is asked whose layer waits for its memory."""
-    owner, _ = keras.symbols.above(step.shape or "")
-    return owner is not None and owner.kind == "layer" and owner.abstract
-
-
 def is_loose(keras: "Keras") -> bool:
     """Return whether anything is made that hangs on no scope."""
     return any(isinstance(one, Layer | Module | Variable) for one in keras.facts.steps)
@@ -174,7 +168,6 @@ READS: Reads = {
 }  # fmt: skip
 LACKS = (
     Lack("expect", lambda keras, step: keras.is_tensor(step.name or ""), "A tensor of Keras has no name."),
-    Lack("expect", has_no_shape, "A Keras layer that waits for its memory has no variables yet, and so no shape of one."),
     Lack(
         "expect",
         lambda keras, step: step.kind in {"variables", "trainable", "names"} and not step.inside and is_loose(keras),

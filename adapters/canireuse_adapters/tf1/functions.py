@@ -30,6 +30,8 @@ IN_GRAPH_LACKS = (
       for verb in ("expect", "function", "initialize", "read", "reinitialize", "restore", "save", "thread")),
     Lack("invoke", lambda tf1, step: step.abstract and is_run(tf1, step),
          "A graph knows the shape of what it builds and computes nothing for it; this function has a session run the updates of a norm."),
+    Lack("invoke", lambda tf1, step: step.abstract and makes_in_thread(tf1, step),
+         "In a graph no variable has memory before its initializer runs: there is no context that would say so, and that a thread is outside of."),
     Lack("layer", lambda tf1, _: tf1.traced, NEW),
     Lack("get", lambda tf1, _: tf1.traced and not looks_up(tf1), NEW),
     Lack("call", lambda tf1, step: tf1.traced and is_first(tf1, step), NEW),
@@ -47,6 +49,12 @@ def is_run(tf1: "TF1", step: Invoke) -> bool:
     """Return whether a function has a session run something."""
     made = tf1.made(step.invoke)
     return isinstance(made, Function) and any(getattr(one, "training", False) for one in walk(made.steps))
+
+
+def makes_in_thread(tf1: "TF1", step: Invoke) -> bool:
+    """Return whether a function has threads make something."""
+    made = tf1.made(step.invoke)
+    return isinstance(made, Function) and any(isinstance(one, Thread) for one in walk(made.steps))
 
 
 def is_first(tf1: "TF1", step: Call) -> bool:

@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 from canireuse.emit import Code, Effects, Lack, expr
-from canireuse.spec.step import Step
 from canireuse.spec.vocabulary import Function, Get, Invoke, Layer, Module, Scan, Thread, Variable, walk
 from canireuse_adapters.tf2.learning import make_optimizer
 from canireuse_adapters.training import training_of
@@ -32,17 +31,15 @@ def defined(tf: "TF2", step: Function) -> None:
 
 
 def invoke(tf: "TF2", step: Invoke) -> None:
-    """Call a function; a layer that it makes without memory is one that was not built yet."""
+    """Call a function, or have TensorFlow trace it for the shape of what it returns."""
     given = [tf.expression(one) for one in step.given]
-    if step.abstract and not makes_owner(tf, step):
+    if step.abstract:
         specs = [expr("tf.TensorSpec.from_tensor($x)", x=one) for one in given]
         made = tf.at(step.invoke).made
         traced = "$function" if isinstance(made, Function) and made.traced else "tf.function($function)"
         code = expr(f"{traced}.get_concrete_function($*specs)", function=step.invoke, specs=specs)
         tf.bind(step.as_, expr("$code.structured_outputs", code=code))
         return
-    if step.abstract:
-        tf.idiom("Keras gives a layer no empty memory: one that was not built yet has no variables.")
     tf.bind(step.as_, expr("$function($*given)", function=step.invoke, given=given))
 
 
@@ -61,21 +58,6 @@ def makes_owner(tf: "TF2", step: Invoke | Thread) -> bool:
         makes_owner(tf, one) if isinstance(one, Thread) else isinstance(one, Get | Variable | Layer | Module)
         for one in inside
     )
-
-
-def has_memory(tf: "TF2", step: Function | Invoke) -> bool:
-    """Return whether what is to be made without memory is no layer of Keras."""
-    if isinstance(step, Function):
-        return is_lazy(tf, step) and any(isinstance(one, Get | Variable) for one in walk(step.steps))
-    made = tf.at(step.invoke).returns
-    return step.abstract and makes_owner(tf, step) and (tf.has_own_layers or not made or not any(made.layers()))
-
-
-def is_lazy(tf: "TF2", step: Step) -> bool:
-    """Return whether a step is, or stands in, a function that is called to make layers without memory."""
-    lazy = {one.invoke for one in tf.facts.steps if isinstance(one, Invoke) and one.abstract}
-    functions = [one for one in tf.facts.steps if isinstance(one, Function) and one.function in lazy]
-    return any(inner is step for inner in walk(functions))
 
 
 def scan(tf: "TF2", step: Scan) -> None:
@@ -100,7 +82,7 @@ LACKS = (
         "A module is no ambient scope: a function finds its variables on the object it was written for, wherever it is called.",
     ),
     Lack(
-        ("function", "invoke"), has_memory,
-        "A `tf.Variable` has its memory from the start; only a Keras layer stands without, until it is built.",
+        "invoke", lambda tf, step: step.abstract and makes_owner(tf, step),
+        "A `tf.Variable` has its memory from the start, and a Keras layer that is not built has no variables.",
     ),
 )  # fmt: skip
