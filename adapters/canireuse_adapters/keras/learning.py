@@ -29,7 +29,8 @@ KINDS = {"sgd": "SGD", "momentum": "SGD", "adam": "Adam", "adamw": "AdamW"}
 SLOTS = {"sgd": 0, "momentum": 1, "adam": 2, "adamw": 2}
 TAPE = "with tf.GradientTape() as tape:\n    $*body"
 #: what a loss on JAX says of variables that change by themselves
-CHANGED = "[*zip(params, values), *[(variable, variable.value) for variable in state]]"
+STATE = "[(variable, variable.value) for variable in state]"
+CHANGED = f"[*zip(params, values), *{STATE}]"
 CURRENT = "[scope.get_current_value(variable) for variable in $state]"
 NO_GRADIENTS = "for param in params:\n    param.value.grad = None"
 TORCH_APPLIES = "with torch.no_grad():\n    $optimizer.apply([param.value.grad for param in params], params)"
@@ -80,19 +81,24 @@ def tape_gradient(keras: "Keras", step: Gradient) -> None:
 
 
 def jax_gradient(keras: "Keras", step: Gradient) -> None:
-    """Differentiate a function of the value, in a scope where the variable has that value."""
+    """Differentiate a function of the value, in a scope where the variable has that value; what changes by itself is written back."""
     wrt = keras.place(step.wrt)
     if keras.is_tensor(step.wrt):
         with keras.apart() as body:
             keras.emit("return $loss", loss=leading(keras, step))
         keras.emit("def loss($wrt):\n    $*body\n$to = jax.grad(loss)($wrt)", wrt=step.wrt, body=body, to=step.gradient)
         return
-    with (
-        keras.apart() as body,
-        keras.stateless(mapping(keras, expr("($wrt, value)", wrt=wrt)), expr("[$wrt]", wrt=wrt)),
-    ):
-        keras.emit("return $loss", loss=leading(keras, step))
-    keras.emit("def loss(value):\n    $*body\n$to = jax.grad(loss)($wrt.value)", wrt=wrt, body=body, to=step.gradient)
+    if changed := changed_in(keras, step):
+        keras.emit("state = [$*changed]", changed=changed)
+    pairs = expr(f"[($wrt, value), *{STATE}]" if changed else "($wrt, value)", wrt=wrt)
+    held = expr("[$wrt, *state]" if changed else "[$wrt]", wrt=wrt)
+    with keras.apart() as body, keras.stateless(mapping(keras, pairs), held, scope=bool(changed)):
+        code = f"return $loss, {CURRENT}" if changed else "return $loss"
+        keras.emit(code, loss=leading(keras, step), state=expr("state"))
+    code = "$to, updates = jax.grad(loss, has_aux=True)" if changed else "$to = jax.grad(loss)"
+    keras.emit(f"def loss(value):\n    $*body\n{code}($wrt.value)", wrt=wrt, body=body, to=step.gradient)
+    if changed:
+        keras.emit(ASSIGN_EACH, variables=expr("state"), values=expr("updates"))
 
 
 def mapping(keras: "Keras", pairs: ast.expr) -> ast.expr:
