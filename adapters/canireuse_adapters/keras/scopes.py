@@ -32,7 +32,7 @@ def made_below(steps: list[Step], path: Path, bound: dict[str, Path]) -> Iterato
             bound[step.current_scope] = path
         elif isinstance(step, Scope):
             below = (*path, step.scope)
-            if step.reuse is not True and any(isinstance(one, Get) for one in walk(step.steps)):
+            if step.reuse is not True and any(isinstance(one, Get | Variable) for one in walk(step.steps)):
                 yield below, step
         elif isinstance(step, Reenter):
             below = bound.get(step.reenter, path)

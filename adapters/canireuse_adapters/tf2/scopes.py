@@ -19,7 +19,8 @@ NO_COLLECTIONS = "TensorFlow 2 has no collections: the objects that hold variabl
 def scope(tf: "TF2", step: Scope) -> None:
     """Stand in the module of that name, which is made above all steps where nothing stands in its place before."""
     path = tf.symbols.scope.path
-    is_made_in = step.reuse is not True and any(isinstance(one, Get | CurrentScope) for one in walk(step.steps))
+    kinds = (Get, CurrentScope, Variable) if any(isinstance(one, Get) for one in tf.facts.steps) else CurrentScope
+    is_made_in = step.reuse is not True and any(isinstance(one, kinds) for one in walk(step.steps))
     if is_made_in and path not in tf.standing:
         tf.standing.add(path)
         made = statements("$here = tf.Module(name='$name')", here=tf.here(), name=step.scope)
