@@ -10,7 +10,7 @@ from functools import cached_property
 from itertools import takewhile
 from typing import Any, ClassVar
 
-from canireuse.emit import Body, Effects, Emitter, Fill, Names, Unsupported, attribute, expr, name, statements, text
+from canireuse.emit import Body, Effects, Emitter, Fill, Names, attribute, expr, name, statements, text
 from canireuse.program import free_names
 from canireuse.spec.model import Spec
 from canireuse.spec.step import Step
@@ -50,7 +50,7 @@ ERRORS = {
         ("ValueError", r"^The reuse parameter must be|^reuse=True cannot be used without|`?shape`? .*must be specified"),
         ("ValueError", r"^The initializer passed is not valid|^Trying to reuse partitioned variable .* but specified partitions"),
         ("ValueError", r"is not a valid (root )?scope name|must be from the same graph as"),
-        ("ValueError", r"^Attempt to convert a value \(None\)|None values not supported"),
+        ("ValueError", r"^Attempt to convert a value \(None\)|None values not supported|^(?i:inputs) must be an? .* of at least one Tensor"),
         # TensorFlow 1.15 makes the operation in the variable's graph
         ("RuntimeError", r"The Session graph is empty"),
     ),
@@ -374,10 +374,6 @@ class TF1(TensorFlow1):
     @property
     def in_session(self) -> bool:
         """Whether a session is to run what acts."""
-        if self.inside == "loop":
-            raise Unsupported(
-                "In a graph a write inside `tf.while_loop` is an operation that nothing runs unless it is tied in by control dependencies; carry the value from turn to turn."
-            )
         return not self.inside
 
     @property
