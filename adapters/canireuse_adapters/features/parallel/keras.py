@@ -43,9 +43,8 @@ $whole.set_weights(queue.get())
 """
 REDUCED = """\
 for param in params:
-    if param.value.grad is not None:
-        torch.distributed.all_reduce(param.value.grad)
-        param.value.grad /= 2
+    torch.distributed.all_reduce(param.value.grad)
+    param.value.grad /= 2
 """
 
 

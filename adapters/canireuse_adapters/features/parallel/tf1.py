@@ -17,7 +17,7 @@ for $device, $*split in zip($devices, $*parts):
 """
 APPLIED = """\
 optimizer.apply_gradients([(tf.add_n([gradient for gradient, _ in pairs]) / $count, pairs[0][1])
- for pairs in zip(*$towers) if pairs[0][0] is not None])"""
+ for pairs in zip(*$towers)])"""
 
 
 def parallel(tf1: "TensorFlow1", step: "Parallel") -> None:
