@@ -3,7 +3,7 @@
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from canireuse.emit import Code, Effects, Fill, Lack, Slot, expr, text
+from canireuse.emit import Code, Effects, Fill, Lack, Slot, Unsupported, expr, text
 from canireuse.program import Object
 from canireuse.spec.model import Spec
 from canireuse.spec.step import Step
@@ -14,6 +14,8 @@ from canireuse_adapters.keras_layers import innermost, kind_of, units, wrapped
 
 if TYPE_CHECKING:
     from canireuse_adapters.keras import Keras
+
+NO_PATHS = "Keras takes values by the variables themselves, or in their order: a stateless call has no path that could be misspelt."
 
 
 # -- models
@@ -30,7 +32,7 @@ def module(keras: "Keras", step: Module) -> None:
     style = keras.styles[id(step)] = style_of(keras, step, list(members.values()))
     places = {attribute_of(name): keras.place(place) for name, place in step.members.items()}
     if style == "functional":
-        shape, options = input_of(next(iter(members.values())))
+        shape, options = input_of(widths_in(list(members.values()))[0][0])
         chain = in_turn(list(places.values()), expr("inputs"))
         keras.emit(
             "inputs = keras.Input($shape, $**options)\n$module = keras.Model(inputs, $outputs, name='$module')",
@@ -69,12 +71,12 @@ def style_of(keras: "Keras", step: Module, members: list[Object]) -> str:
         for one in keras.facts.steps
         if isinstance(one, Tie | Replace)
     }
-    if keras.is_abstract(step) or step.module in changed or not all(chained(keras, one) for one in members):
+    if step.module in changed or not all(chained(keras, one) for one in members):
         return "subclass"
     named = [name for one in dict.fromkeys(members) if (name := name_of(one))]
     if len(set(named)) < len(named) and step.raises is None:  # a functional model refuses two layers of one name
         return "subclass"
-    widths = [widths_of(one) for one in members]
+    widths = widths_in(members)
     fit = all(one[1] == other[0] for one, other in pairwise(widths))
     return "functional" if fit and all(width[0] for width in widths) else "subclass"
 
@@ -99,8 +101,8 @@ def chained(keras: "Keras", found: Object) -> bool:
 def widths_of(found: Object) -> tuple[Any, Any]:
     """Return what goes into a layer or functional model and what comes out: a kind of input and its width."""
     if found.kind == "module":
-        members = list(found.parts.values())
-        return (widths_of(members[0])[0], widths_of(members[-1])[1]) if members else (None, None)
+        widths = widths_in(list(found.parts.values()))
+        return (widths[0][0], widths[-1][1]) if widths else (None, None)
     layer = innermost(found)
     if layer is None:
         return None, None
@@ -110,9 +112,20 @@ def widths_of(found: Object) -> tuple[Any, Any]:
     return (kind, layer.inputs), (kind, units(found))
 
 
-def input_of(first: Object) -> tuple[list[int | None], dict[str, Fill]]:
+def widths_in(members: list[Object]) -> list[tuple[Any, Any]]:
+    """Return what goes into each member and what comes out; beside a layer that runs over time a dense one does too."""
+    widths = [widths_of(one) for one in members]
+    if not any(into and into[0] == "steps" for into, _ in widths):
+        return widths
+    return [
+        (("steps", into[1]), ("steps", out[1])) if kind_of(one) == "dense" else (into, out)
+        for one, (into, out) in zip(members, widths, strict=True)
+    ]
+
+
+def input_of(first: tuple[str, int]) -> tuple[list[int | None], dict[str, Fill]]:
     """Return the shape, and where it matters the dtype, of the input of a functional model."""
-    kind, width = widths_of(first)[0]
+    kind, width = first
     if kind == "ids":
         return [], {"dtype": text("int32")}
     return [None, width] if kind == "steps" else [width], {}
@@ -149,6 +162,8 @@ def call(keras: "Keras", step: Call) -> None:
 
 def call_with(keras: "Keras", step: Call, options: dict[str, Fill]) -> None:
     """Call with other values in place of variables, which keep their own."""
+    if any(keras.symbols.at(f"{step.call}.{path}") is None for path in step.given):
+        raise Unsupported(NO_PATHS)
     code = keras.place(step.call)
     build(keras, code, keras.at(step.call))
     on = keras.expression(step.on)

@@ -106,7 +106,7 @@ class TF2(Emitter):
             ("InvalidArgumentError", r"was expected to be a|expected dtype \w+ does not equal original dtype"),
         ),
         "bad_argument": (
-            ("AttributeError", r"Tensor' object has no attribute 'assign'"),
+            ("AttributeError", r"Tensor' object has no attribute 'assign'|object has no setter"),
             ("ValueError", r"^The `initial_value` arg to `tf\.Variable` must|^Attempt to convert a value \(None\)"),
         ),
     }  # fmt: skip

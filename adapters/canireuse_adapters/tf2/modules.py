@@ -10,7 +10,6 @@ from canireuse.spec.step import Step
 from canireuse.spec.vocabulary import Call, Layer, Module, Replace, Tie, Wrap
 from canireuse_adapters.keras_layers import CLASSES, inputs_of, kind_of, units, wrapped
 from canireuse_adapters.tf2.classes import changed
-from canireuse_adapters.tf2.functions import is_lazy
 from canireuse_adapters.tf2.layers import build, has_variables, inside
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ def style_of(tf: "TF2", step: Module, members: list[Object]) -> str:
     if not any(tf.is_model(one) or one.part for one in members) or (is_bare and tf.way.get("module") == "tf-module"):
         return "plain"
     is_chain = all(has_call(one) and tf.style(one) != "subclass" for one in members)
-    if not is_chain or is_lazy(tf, step) or step.module in changed(tf, refused=True):
+    if not is_chain or step.module in changed(tf, refused=True):
         return "subclass"
     chain = pairwise(layers_of(members))
     fits = all(units(one) == inputs_of(other) and kind_of(other) != "embedding" for one, other in chain)
@@ -124,7 +123,11 @@ def called(found: Object) -> str | None:
 def call(tf: "TF2", step: Call) -> None:
     """Call a layer or a model, which may compute with other values in its variables' place."""
     given = {f"{step.call}.{path}": value for path, value in step.given.items()}
-    if any(tf.symbols.at(place) and not tf.is_keras(tf.at(place)) for place in given):
+    if not all(map(tf.symbols.at, given)):
+        raise Unsupported(
+            "A stateless scope of Keras takes values by the variables themselves: it has no path that could be misspelt."
+        )
+    if not all(tf.is_keras(tf.at(place)) for place in given):
         raise Unsupported("A stateless scope of Keras gives values to Keras variables, and to no others.")
     callee, on = tf.place(step.call), tf.expression(step.on)
     fills: dict[str, Fill] = {"callee": callee, "on": on, "options": {"training": True} if step.training else {}}
@@ -159,7 +162,7 @@ def tie(tf: "TF2", step: Tie) -> None:
 def replace(tf: "TF2", step: Replace) -> None:
     """Assign the attribute of a module; a Keras model that was called is locked."""
     holder = tf.at(step.replace.rpartition(".")[0])
-    if holder.kind == "layer" and not tf.has_own_layers:
+    if holder.kind == "layer" and not tf.has_own_layers and step.raises is None:
         kept = f"`tf.keras.layers.{CLASSES[kind_of(holder)]}` keeps what it wraps: wrap the other layer anew."
         raise Unsupported(kept if wrapped(holder) else LOCKED)
     check_lock(tf, step, step.replace, step.by)
