@@ -140,12 +140,10 @@ steps:
 TOWERS = """
 steps:
   - {variable: w, init: [1.0], as: w}
-  - {variable: spare, init: [4.0], as: spare}
-  - {module: net, members: {one: w, two: w, spare: spare}}
+  - {module: net, members: {one: w, two: w}}
   - initialize:
   - {parallel: net, split: {x: [[1.0], [3.0]]}, minimize: sum(x * net.one), rate: 0.5}
   - {expect: mean-of-the-gradients, value: net.two, is: [0.0]}
-  - {expect: not-used, value: spare, is: [4.0]}
 """
 RUNNING = """
 steps:

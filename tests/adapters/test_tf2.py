@@ -133,15 +133,6 @@ BEYOND = {
   - {expect: not-shallow, distinct: [pair.one.kernel, twin.one.kernel]}
   - {quantize: pair, as: small}
   - {expect: small, dtype: small.two.kernel, is: int8}""",
-    "layers that wait": """
-  - {function: make, steps: [{layer: dense, inputs: 1, units: 1, as: a}, {module: m, members: {one: a, two: a}}], returns: m}
-  - {invoke: make, abstract: true, as: empty}
-  - {read: empty.one.kernel, raises: uninitialized, expect: nothing-there}
-  - {materialize: empty, as: full}
-  - {assign: full.one.kernel, to: [[2.0]]}
-  - {expect: shared, same: [full.one.kernel, full.two.kernel]}
-  - {invoke: make, as: other}
-  - {expect: its-own, distinct: [other.one.kernel, full.one.kernel]}""",
     "a part of a checkpoint": """
   - {variable: w, init: 1.0, as: w}
   - {variable: v, init: 1.0, as: v}

@@ -138,6 +138,12 @@ FEATURE = Feature(
         "keras": Tables(
             code={"materialize": "$as = $materialize.to_empty(device='cpu')"},
             fates={"materialize": Fate.SAME},
+            lacks=(
+                Lack(
+                    "materialize", lambda keras, _: keras.engine != "torch",
+                    "Keras has a device without memory on PyTorch alone: what has variables elsewhere has their memory too.",
+                ),
+            ),
             missing={"dematerialize": "Keras moves no variable that was made; on PyTorch `Module.to('meta')` moves the parameters, and the variables of Keras keep what they have."},
         ),
         "nnx": Tables(

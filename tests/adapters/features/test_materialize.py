@@ -47,7 +47,7 @@ def test_the_way_decides_whether_a_tie_survives(load_spec, made, tied):
 @pytest.mark.parametrize(
     ("made", "steps", "reason"),
     [
-        (Keras, "{materialize: one, as: two}, {materialize: two, as: three}", "has variables has their memory too"),
+        (Keras, "{materialize: one, as: two}", "has variables elsewhere has their memory too"),
         (NNX, "{materialize: one, as: two}", "has its memory already"),
         (Haiku, "{materialize: one, as: two}", "these parameters have theirs"),
         (TF1Eager, "{materialize: one, as: two}", "has its memory and its value from the start"),
