@@ -23,6 +23,7 @@ NO_ABSTRACT = (
     "An eager variable has its memory and its value from the start; a graph that is not yet initialized has not."
 )
 ERRORS = {
+    "sharing_refused": (("ValueError", r"will be restored with two names"),),
     "uninitialized": (("FailedPreconditionError", r"Attempting to use uninitialized value|Could not find variable"),),
     "not_found": (
         ("ValueError", r"does not exist, or was not created"),
