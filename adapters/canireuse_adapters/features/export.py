@@ -27,6 +27,19 @@ class Export(Step):
     as_: Name = Field(alias="as", description="Bind the program, which is called as the model was.")
 
 
+class WeighExport(Step):
+    """Export a layer or module as a program, and bind how many bytes its files take."""
+
+    verb = "weigh_export"
+    calls = "weigh_export"
+    binds = "tensor"
+    uses = {"weigh_export": OWNERS}
+    expressions = ("on",)
+    weigh_export: Name
+    on: Value = Field(description="An input: shapes and dtypes are taken from it.")
+    as_: Name = Field(alias="as")
+
+
 #: way -> the statements
 IN_TORCH = {
     "program": "$as = torch.export.export($export, ($on,)).module()",
@@ -37,6 +50,14 @@ IN_TORCH = {
     "freeze": "$as = torch.jit.freeze(torch.jit.script($export.eval()))",
 }
 IN_KERAS = "$to = tempfile.mkdtemp() + '/model'\n$export.export($to, verbose=False)\n$as = keras.layers.TFSMLayer($to, call_endpoint='serve')"
+
+
+WEIGHED_IN_TORCH = "file = BytesIO()\ntorch.export.save(torch.export.export($weigh_export, ($on,)), file)\n$as = torch.tensor(float(file.getbuffer().nbytes))"
+WEIGHED_IN_KERAS = """\
+$to = tempfile.mkdtemp() + '/model'
+$weigh_export.export($to, verbose=False)
+$as = keras.ops.array(float(sum(file.stat().st_size for file in pathlib.Path($to).rglob('*') if file.is_file())))
+"""
 
 
 def names_inside(emitter: Emitter, step: Export) -> bool:
@@ -61,10 +82,15 @@ def in_keras(keras: "Keras", step: Export) -> None:
     if keras.engine != "tensorflow":
         raise Unsupported("A SavedModel is loaded by a layer that runs on TensorFlow alone.")
     if keras.style(keras.at(step.export)) != "functional":
-        raise Unsupported(
-            "A model is exported once Keras knows its inputs: here one that is put together from a `keras.Input`."
-        )
+        raise Unsupported(UNKNOWN_INPUTS)
     keras.fill(IN_KERAS, step, to=keras.fresh("path"))
+
+
+def weighed_in_keras(keras: "Keras", step: WeighExport) -> None:
+    """Write a SavedModel, and add the sizes of its files up."""
+    if keras.style(keras.at(step.weigh_export)) != "functional":
+        raise Unsupported(UNKNOWN_INPUTS)
+    keras.fill(WEIGHED_IN_KERAS, step, to=keras.fresh("path"))
 
 
 def opaque(keras: "Keras", step: Export) -> None:
@@ -72,18 +98,19 @@ def opaque(keras: "Keras", step: Export) -> None:
     keras.symbols.names[step.as_] = Object("layer", made=step)
 
 
+UNKNOWN_INPUTS = "A model is exported once Keras knows its inputs: here one that is put together from a `keras.Input`."
 NAMELESS = "What a SavedModel is loaded as lists its variables, under no names of its layers."
 NO_PROGRAM = (
     "`jax.export` exports a function, which is given the parameters at each call: there are none in the program."
 )
 FEATURE = Feature(
-    verbs=(Export,),
+    verbs=(Export, WeighExport),
     tables={
-        "reference": Tables(code={"export": "$as = model.copy($export)"}),
-        "torch": Tables(code={f"export/{way}": code for way, code in IN_TORCH.items()} | {"export": IN_TORCH["program"]}, ways={"export": tuple(IN_TORCH)}, lacks=(Lack("export/freeze", is_trained, "`torch.jit.freeze` makes constants of the parameters: none is left that could be named or trained."),)),
-        "keras": Tables(code={"export": in_keras}, effects={"export": opaque}),
-        "jax": Tables(missing={"export": NO_PROGRAM}),
-        "tf2": Tables(missing={"export": "Saving a SavedModel and loading it is one of the ways in which this backend restores: see `restore`."}),
-        "tensorflow1": Tables(missing={"export": "The graph of TF1 is a program already: an export writes the one that is there, see `save`."}),
+        "reference": Tables(code={"export": "$as = model.copy($export)"}, missing={"weigh_export": "The contract does not cover how many bytes a file takes."}),
+        "torch": Tables(code={f"export/{way}": code for way, code in IN_TORCH.items()} | {"export": IN_TORCH["program"], "weigh_export": WEIGHED_IN_TORCH}, ways={"export": tuple(IN_TORCH)}, lacks=(Lack("export/freeze", is_trained, "`torch.jit.freeze` makes constants of the parameters: none is left that could be named or trained."),)),
+        "keras": Tables(code={"export": in_keras, "weigh_export": weighed_in_keras}, effects={"export": opaque}, also="import pathlib"),
+        "jax": Tables(missing=dict.fromkeys(("export", "weigh_export"), NO_PROGRAM)),
+        "tf2": Tables(missing=dict.fromkeys(("export", "weigh_export"), "Saving a SavedModel and loading it is one of the ways in which this backend restores: see `restore`.")),
+        "tensorflow1": Tables(missing=dict.fromkeys(("export", "weigh_export"), "The graph of TF1 is a program already: an export writes the one that is there, see `save`.")),
     },
 )  # fmt: skip
