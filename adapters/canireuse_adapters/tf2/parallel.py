@@ -15,9 +15,10 @@ ONE_GPU = "TensorFlow divides a CPU into virtual devices as it comes; a GPU only
 
 def mirrored(tf: "TF2") -> set[str]:
     """Return every name that a replicated object is, or is made of."""
-    names = {vars(step)[step.verb] for step in tf.facts.steps if isinstance(step, Block) and step.on_devices}
-    if names and tf.device == "gpu":
+    replicating = [step for step in tf.facts.steps if isinstance(step, Block) and step.on_devices]
+    if replicating and tf.device == "gpu":
         raise Unsupported(ONE_GPU)
+    names = {vars(step)[step.verb] for step in replicating if not vars(step).get("late")}
     known: set[str] = set()
     while names != known:
         known = set(names)

@@ -41,6 +41,10 @@ class Parallel(Block):
         False,  # noqa: FBT003
         description="Each `compute` inside is a forward pass of its own: where there is a wrapper, it is called for each.",
     )
+    late: bool = Field(
+        False,  # noqa: FBT003
+        description="The model was made before anything was said of devices.",
+    )
     steps: list[AnyStep] = []
 
     @model_validator(mode="after")

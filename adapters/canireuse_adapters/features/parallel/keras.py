@@ -50,7 +50,14 @@ for param in params:
 
 def setup(keras: "Keras") -> str:
     """Return what has to be said before anything is made, in the words of the engine."""
+    if is_late(keras):
+        return f"{STRATEGY}\n$*body" if keras.engine == "tensorflow" else ""
     return {"tensorflow": SCOPE, "jax": DATA_PARALLEL, "torch": ""}[keras.engine]
+
+
+def is_late(keras: "Keras") -> bool:
+    """Return whether a model is made before anything is said of devices."""
+    return any(vars(step).get("late") for step in keras.facts.steps)
 
 
 def parallel(keras: "Keras", step: "Parallel") -> None:
@@ -60,10 +67,13 @@ def parallel(keras: "Keras", step: "Parallel") -> None:
         raise Unsupported("How running statistics of replicas are put together is left to each engine.")
     build(keras, keras.place(step.parallel), found)
     build_for(keras, step, calls_build=False)
-    keras.emit(
-        "params = $whole.trainable_variables\noptimizer = keras.optimizers.SGD($rate)",
-        whole=keras.place(step.parallel), rate=step.rate,
-    )  # fmt: skip
+    optimizer = "optimizer = keras.optimizers.SGD($rate)"
+    if step.late and keras.engine == "tensorflow":
+        optimizer = f"with strategy.scope():\n    {optimizer}"
+    if step.late and keras.engine == "jax":
+        keras.emit(DATA_PARALLEL, body=[])
+    code = f"params = $whole.trainable_variables\n{optimizer}"
+    keras.emit(code, whole=keras.place(step.parallel), rate=step.rate)
     {"tensorflow": mirrored, "jax": batch_sharded, "torch": replicated}[keras.engine](keras, step)
 
 
