@@ -47,7 +47,7 @@ def in_torch(torch: "Torch", step: Quantize) -> None:
     if path:
         code = "torch.ao.quantization.quantize_dynamic($owner, {'$path'}, inplace=True)\n$as = $quantize"
     elif found.kind == "layer":
-        code = "$as = torch.ao.nn.quantized.dynamic.Linear.from_float($quantize)"
+        code = "($as,) = torch.ao.quantization.quantize_dynamic(nn.Sequential($quantize), {nn.Linear})"
     else:
         code = "$as = torch.ao.quantization.quantize_dynamic($quantize, {nn.Linear})"
     torch.fill(code, step, owner=owner, path=text(torch.key(owner, path)))
