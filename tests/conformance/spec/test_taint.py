@@ -77,6 +77,8 @@ EXAMPLES = [
     f"[{NET}, {{weight_norm: fc.kernel}}]",
     f"[{NET}, {{spectral_norm: fc.kernel}}]",
     f"[{NET}, {TENSOR}, {{normalized_use: fc, by: spectral, on: x * 2.0, as: out}}]",
+    f"[{NET}, {TENSOR}, {{gradient_by_argument: fc, argument: 0, on: x * 2.0, as: slope}}]",
+    f"[{NET}, {{map_twice: fc, as: products}}]",
     f"[{NET}, {{prune: fc.kernel, elements: 1}}]",
     f"[{NET}, {TENSOR}, {{stack: fc, on: x * 2.0, times: 2, as: out}}]",
     f"[{NET}, {TENSOR}, {{train_by: step, model: fc, on: x * 2.0}}]",
