@@ -3,6 +3,7 @@
 import keyword
 import math
 import re
+import sys
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Union
 
@@ -167,6 +168,10 @@ RaiseKind = Literal[
 Answer = Annotated[StrictBool | int | float | str | list[Any] | None, BeforeValidator(check_answer)]
 
 
+#: calls inside one another that building the models of all verbs may take
+DEEPEST = 10_000
+
+
 class OddFlag(BaseModel):
     """A reuse flag that is no boolean: a text, a number, or a tensor bound by `placeholder`."""
 
@@ -251,7 +256,13 @@ class ByVerb:
         from canireuse.spec.vocabulary import verbs  # the models of verbs are made of this module's
 
         models = tuple(Annotated[model, Tag(verb)] for verb, model in verbs().items())
-        return handler.generate_schema(Annotated[Union[models], Discriminator(first_key)])  # noqa: UP007  # not spelled out
+        # the model of a block is built inside that of another, some sixty calls deeper for each verb that has steps inside
+        before = sys.getrecursionlimit()
+        sys.setrecursionlimit(max(before, DEEPEST))
+        try:
+            return handler.generate_schema(Annotated[Union[models], Discriminator(first_key)])  # noqa: UP007  # not spelled out
+        finally:
+            sys.setrecursionlimit(before)
 
 
 AnyStep = Annotated[Step, ByVerb()]
