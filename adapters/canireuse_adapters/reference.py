@@ -51,8 +51,8 @@ class Reference(Emitter):
     errors = {kind: ((name, ""),) for kind, name in KINDS.items()}
     options = frozenset({
         *(f"{verb}.{option}" for verb in ("scope", "default_scope", "reenter") for option in ("init", "dtype", "penalty", "auxiliary_name_scope")),
-        "get.penalty", "get.local", "get.numbered", "get.asks", "get.shape_as", "layer.penalty", "layer.unnamed", "layer.shared_initializer", "call.given", "copy.shallow", "save.only", "save.in_memory", "restore.partial",
-        "gradient.remat", "remat.nested", "function.template", "invoke.abstract", "measure.fresh", "train_by.donate", "optimizer.rates", "optimizer.undecayed",
+        "get.penalty", "get.local", "get.numbered", "get.asks", "get.shape_as", "layer.penalty", "layer.lazy", "layer.unnamed", "layer.shared_initializer", "call.given", "copy.shallow", "save.only", "save.in_memory", "restore.partial",
+        "gradient.remat", "remat.nested", "function.template", "invoke.abstract", "measure.fresh", "train_by.donate", "optimizer.rates", "optimizer.undecayed", "optimizer.named",
     })  # fmt: skip
     missing = {
         "get.uniform": "The contract does not cover from which distribution a random start is drawn.",

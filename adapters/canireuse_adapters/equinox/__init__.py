@@ -69,7 +69,7 @@ class Equinox(Jax):
     package = "eqx"
     ways = {**Jax.ways, "copy": ("tree-map", "deepcopy")}
     options = frozenset({
-        "call.given", "copy.shallow", "save.only", "save.in_memory", "restore.partial", "gradient.remat", "invoke.abstract", "layer.unnamed", "layer.shared_initializer", "layer.norm", "call.training", "train_by.donate", "optimizer.rates", "optimizer.undecayed",
+        "call.given", "copy.shallow", "save.only", "save.in_memory", "restore.partial", "gradient.remat", "invoke.abstract", "layer.unnamed", "layer.shared_initializer", "layer.norm", "call.training", "train_by.donate", "optimizer.rates", "optimizer.undecayed", "optimizer.named",
     })  # fmt: skip
     errors = {
         "sharing_refused": (
@@ -100,6 +100,7 @@ class Equinox(Jax):
         "reuse_variables": "Equinox has no reuse mode: what has a module uses its variables again, and what has none makes its own.",
         "intercept": "Equinox has no getter that something could be put before: an attribute of a module is what the field holds.",
         "wrap": "Equinox has no layers that call another over time: users write `jax.lax.scan` over a cell, or `jax.vmap` over steps.",
+        "layer.lazy": "A layer of Equinox makes its arrays where it is made, and has to be told the size of its input.",
         "layer.cell": "Equinox has `GRUCell` and `LSTMCell`, and no plain recurrent cell.",
         "function.template": "Equinox has no templates: what a function made is kept by who called it, and handed to the next call.",
     }
@@ -112,7 +113,7 @@ class Equinox(Jax):
     }
     reads = measuring.READS
     effects = learning.EFFECTS
-    lacks = (TWICE,)
+    lacks = (TWICE, measuring.NO_PATH)
     lost = "What a function makes is its own: another part of the program has what the function returns."
 
     nesting = ("frames",)

@@ -8,7 +8,7 @@ flattening them takes most of the time. Each call under `eqx.filter_jit` waits f
 import ast
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Fill, Unsupported, expr, name
+from canireuse.emit import Fill, Lack, Unsupported, expr, name
 from canireuse.spec.vocabulary import Expect
 from canireuse_adapters.equinox.learning import filtered, is_frozen_nowhere, trained_in
 from canireuse_adapters.equinox.places import TREES, Spot, has_shared
@@ -66,6 +66,18 @@ def holes(eqx: "Equinox", step: Expect) -> dict[str, Fill]:
             turned = eqx.locate(place).slot.transposed  # the spec has [inputs, units]
             more["shape"] = expr("$at.shape[::-1]" if turned else "$at.shape", at=more["at"])
     return more
+
+
+def asks_for_a_path_of_state(eqx: "Equinox", step: Expect) -> bool:
+    """Return whether a path is asked for of a running statistic."""
+    found = eqx.symbols.at(step.paths) if step.paths else None
+    return found is not None and found.kind == "buffer"
+
+
+NO_PATH = Lack(
+    "expect", asks_for_a_path_of_state,
+    "Running statistics are in a state beside the tree, by an index: the tree has no path to them.",
+)  # fmt: skip
 
 
 def looked_at(eqx: "Equinox", place: str) -> ast.expr:

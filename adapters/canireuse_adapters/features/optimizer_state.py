@@ -9,7 +9,7 @@ from pydantic import Field
 from canireuse.emit import Code, Emitter, Fill, Lack, Tables, Unsupported
 from canireuse.spec.features import Feature
 from canireuse.spec.step import Name, Step
-from canireuse.spec.vocabulary import Update
+from canireuse.spec.vocabulary import Optimizer, Update
 
 if TYPE_CHECKING:
     from canireuse_adapters.equinox import Equinox
@@ -143,6 +143,29 @@ IN_TORCH = said(
         "$kept.seek(0)\n$optimizer.load_state_dict(torch.load($kept))",
     ),
 )
+BY_NAME = """\
+def $by_name(optimizer, kept):
+    (group,), names = kept['param_groups'], optimizer.param_groups[0]['param_names']
+    numbers = dict(zip(group['param_names'], group['params']))
+    state = {at: kept['state'][numbers[name]] for at, name in enumerate(names) if numbers[name] in kept['state']}
+    return {'state': state, 'param_groups': [{**group, 'params': [*range(len(names))], 'param_names': names}]}
+$optimizer.register_load_state_dict_pre_hook($by_name)
+"""
+
+
+def restore_in_torch(torch: Emitter, step: RestoreOptimizer) -> None:
+    """Load the state; where names were handed over, by a hook that numbers it anew by them."""
+    made = torch.symbols.names[step.restore_optimizer].made
+    if isinstance(made, Optimizer) and made.named:
+        torch.idiom(
+            "Loading goes by position: users map the state by `param_names` in a hook, as PyTorch's documentation has it."
+        )
+        torch.emit(BY_NAME, optimizer=step.restore_optimizer, by_name=torch.fresh("by_name"))
+    load = IN_TORCH["restore_optimizer"]
+    assert not isinstance(load, str)
+    load(torch, step)
+
+
 IN_KERAS = said(
     ("$to = {}\n$optimizer.save_own_variables($to)", "$optimizer.load_own_variables($kept)"),
     (
@@ -169,7 +192,7 @@ FEATURE = Feature(
                 "restore_optimizer": "$restore_optimizer.load($from)",
             }
         ),
-        "torch": Tables(code=IN_TORCH),
+        "torch": Tables(code={**IN_TORCH, "restore_optimizer": restore_in_torch}),
         "keras": Tables(code=IN_KERAS, also="import numpy as np"),
         "tf2": Tables(code=IN_TF2),
         "tensorflow1": Tables(code={"save_optimizer": save_in_tf1, "restore_optimizer": restore_in_tf1}),

@@ -89,8 +89,8 @@ class Haiku(Jax):
     ways = {**Jax.ways, "restore": ("replace", "merge")}
     options = frozenset({
         *(f"{verb}.{option}" for verb in scopes.VERBS for option in ("init", "dtype")),
-        "call.given", "call.training", "copy.shallow", "save.only", "save.in_memory", "restore.partial", "gradient.remat", "optimizer.rates", "optimizer.undecayed", "function.template", "invoke.abstract",
-        "layer.norm", "layer.cell", "layer.unnamed", "layer.shared_initializer", "get.numbered", "get.asks", "get.shape_as", "get.uniform", "measure.fresh",
+        "call.given", "call.training", "copy.shallow", "save.only", "save.in_memory", "restore.partial", "gradient.remat", "optimizer.rates", "optimizer.undecayed", "optimizer.named", "function.template", "invoke.abstract",
+        "layer.norm", "layer.cell", "layer.lazy", "layer.unnamed", "layer.shared_initializer", "get.numbered", "get.asks", "get.shape_as", "get.uniform", "measure.fresh",
     })  # fmt: skip
     missing = {
         **MISSING,

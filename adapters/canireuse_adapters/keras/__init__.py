@@ -114,6 +114,7 @@ class Keras(Emitter):
         ),
         "dtype_mismatch": (("InvalidArgumentError", r"was expected to be a"),),
         "bad_argument": (
+            ("TypeError", r"^cannot assign '.*' as child module"),
             ("AttributeError", r"object has no attribute 'assign'|object has no setter"),
             ("ProcessRaisedException", r"got <class 'NoneType'> instead"),
             (
@@ -128,13 +129,14 @@ class Keras(Emitter):
     }
     options = frozenset(
         {
-            "layer.keras",
+            "layer.keras", "layer.lazy",
             "scope.dtype", "get.penalty", "layer.penalty", "layer.activity", "layer.norm", "layer.cell", "layer.unnamed", "layer.shared_initializer", "call.given",
             "call.training", "copy.shallow", "restore.partial", "save.in_memory", "gradient.remat", "optimizer.undecayed", "invoke.abstract", "get.numbered",
             "measure.fresh",
         }
     )  # fmt: skip
     missing = {
+        "optimizer.named": "A Keras optimizer keeps and loads its variables by position: no names of what it trains are handed over.",
         "optimizer.rates": "An optimizer of Keras has one rate for all that it trains: users make one for each part, and apply each to its own.",
         "reuse_variables": "Keras has no reuse mode that could be switched: keep the object and call it again.",
         "placeholder": "Keras 3 has no placeholders for values: what is given later is an argument of a function, or a `keras.Input`.",

@@ -54,7 +54,7 @@ class Linen(Jax):
     ways = {**Jax.ways, "save": ("msgpack", "orbax")}
     options = frozenset({
         "call.given", "call.training", "copy.shallow", "save.only", "save.in_memory", "restore.partial", "gradient.remat",
-        "function.template", "invoke.abstract", "layer.norm", "layer.cell", "layer.unnamed", "layer.shared_initializer", "get.numbered", "measure.fresh", "get.local", "get.asks", "train_by.donate", "optimizer.rates", "optimizer.undecayed",
+        "function.template", "invoke.abstract", "layer.norm", "layer.cell", "layer.lazy", "layer.unnamed", "layer.shared_initializer", "get.numbered", "measure.fresh", "get.local", "get.asks", "train_by.donate", "optimizer.rates", "optimizer.undecayed", "optimizer.named",
     })  # fmt: skip
     errors = {
         "already_exists": (("NameInUseError", ""),),

@@ -70,11 +70,11 @@ def names(linen: "Linen", step: Expect) -> ast.expr:
 
 def paths(linen: "Linen", step: Expect) -> ast.expr:
     """List the paths of the leaves that are what a place holds."""
-    ((tree, (entry,)),) = entries(linen, step)
-    return expr(
-        "sorted(path for path, leaf in flatten_dict($tree, sep='/').items() if leaf is $value)",
-        tree=tree.entry(entry), value=linen.value(step.paths or ""),
-    )  # fmt: skip
+    first, *more = [tree.entry(one) for tree, listed in entries(linen, step) for one in listed]
+    code = "sorted(path for path, leaf in flatten_dict($tree, sep='/').items() if leaf is $value)"
+    if more:
+        code = "sorted(path for tree in $trees for path, leaf in flatten_dict(tree, sep='/').items() if leaf is $value)"
+    return expr(code, tree=first, trees=ast.List([first, *more], ast.Load()), value=linen.value(step.paths or ""))
 
 
 def collection(linen: "Linen", step: Expect) -> ast.expr:

@@ -70,7 +70,7 @@ class NNX(Jax):
     }  # fmt: skip
     options = frozenset({
         "layer.norm", "layer.cell", "layer.unnamed", "layer.shared_initializer", "call.given", "call.training", "copy.shallow", "save.only", "save.in_memory",
-        "restore.partial", "gradient.remat", "invoke.abstract", "get.numbered", "measure.fresh", "train_by.donate", "optimizer.rates", "optimizer.undecayed",
+        "restore.partial", "gradient.remat", "invoke.abstract", "get.numbered", "measure.fresh", "train_by.donate", "optimizer.rates", "optimizer.undecayed", "optimizer.named",
     })  # fmt: skip
     errors = {
         "sharing_refused": (
@@ -104,6 +104,7 @@ class NNX(Jax):
     missing = {
         **MISSING,
         "default_scope": "NNX makes no name unique: a module that is set as an attribute again replaces the one before.",
+        "layer.lazy": "A layer of NNX makes its variables where it is made, and has to be told the size of its input.",
         "intercept": "NNX has no getter that could be changed: a variable is read as an attribute of a module.",
         "scope.init": NO_DEFAULTS.format("a start value"),
         "scope.dtype": NO_DEFAULTS.format("a dtype"),

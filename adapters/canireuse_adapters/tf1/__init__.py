@@ -108,10 +108,10 @@ class TensorFlow1(Emitter):
     package, functions, array_code = "tf", FUNCTIONS, "tf.constant($x)"
     ways = {"restore": ("saver", "checkpoint", "checkpoint-matched"), "scope": ("unseeded", "seeded")}
     options = frozenset({
-        "layer.keras",
+        "layer.keras", "layer.lazy",
         *(f"{verb}.{option}" for verb in ("scope", "default_scope", "reenter") for option in scopes.SCOPE[1:]),
         "get.penalty", "get.local", "get.partitions", "layer.penalty", "layer.norm", "layer.cell", "layer.unnamed", "layer.shared_initializer",
-        "call.training", "copy.shallow", "save.only", "save.in_memory", "restore.partial", "gradient.remat", "optimizer.undecayed", "function.template",
+        "call.training", "copy.shallow", "save.only", "save.in_memory", "restore.partial", "gradient.remat", "optimizer.undecayed", "optimizer.named", "function.template",
         "get.numbered", "get.shape_as", "get.uniform", "get.asks",
     })  # fmt: skip
     errors = ERRORS

@@ -116,11 +116,12 @@ class TF2(Emitter):
         "module": ("keras-model", "tf-module"),
     }
     options = frozenset({
-        "layer.keras",
+        "layer.keras", "layer.lazy",
         "layer.norm", "layer.cell", "layer.unnamed", "layer.shared_initializer", "layer.penalty", "layer.activity", "call.given", "call.training", "copy.shallow",
         "save.only", "save.in_memory", "restore.partial", "gradient.remat", "optimizer.undecayed", "invoke.abstract", "get.numbered", "get.shape_as", "get.uniform", "measure.fresh",
     })  # fmt: skip
     missing = {
+        "optimizer.named": "A Keras optimizer keeps and loads its variables by position: no names of what it trains are handed over.",
         "optimizer.rates": "An optimizer of Keras has one rate for all that it trains: users make one for each part, and apply each to its own.",
         "reuse_variables": "TensorFlow 2 has no reuse mode that could be switched: keep the object and use it again.",
         "placeholder": "TensorFlow 2 has no placeholders: what is given later is an argument of a function.",

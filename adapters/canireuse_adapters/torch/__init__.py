@@ -76,7 +76,7 @@ class Torch(Emitter):
             ("IndexError", r"^index out of range in self"),
             ("ValueError", r"^loaded state dict (contains a parameter group|has a different number of parameter groups)"),
         ),
-        "shape_mismatch": (("RuntimeError", r"must match the size of tensor|size mismatch|shapes cannot be multiplied|inconsistent tensor size|doesn't match the broadcast shape"),),
+        "shape_mismatch": (("AssertionError", r"^The in_features inferred from input"), ("RuntimeError", r"must match the size of tensor|size mismatch|shapes cannot be multiplied|inconsistent tensor size|doesn't match the broadcast shape")),
         "dtype_mismatch": (("RuntimeError", r"have (the )?same dtype|expected scalar type|expected dtype \w+ for `end`|can't be cast to the desired output type"),),
         "not_trainable": (
             ("RuntimeError", r"does(n't| not) require grad|floating point and complex dtype can require gradients|any parameters that require a gradient"),
@@ -100,8 +100,8 @@ class Torch(Emitter):
         "optimizer": ("all-parameters", "trainable-parameters"),
     }
     options = frozenset({
-        "get.local", "layer.norm", "layer.padding", "layer.cell", "layer.unnamed", "layer.shared_initializer", "call.given",
-        "call.training", "copy.shallow", "save.only", "save.in_memory", "restore.partial", "gradient.remat", "invoke.abstract", "get.numbered", "measure.fresh", "optimizer.rates", "optimizer.undecayed",
+        "get.local", "layer.norm", "layer.padding", "layer.cell", "layer.lazy", "layer.unnamed", "layer.shared_initializer", "call.given",
+        "call.training", "copy.shallow", "save.only", "save.in_memory", "restore.partial", "gradient.remat", "invoke.abstract", "get.numbered", "measure.fresh", "optimizer.rates", "optimizer.undecayed", "optimizer.named",
     })  # fmt: skip
     missing = {
         "name_scope": "PyTorch has no name scopes: operations carry no names, and a parameter's path is that of the modules that hold it.",

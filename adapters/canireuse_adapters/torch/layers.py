@@ -27,6 +27,9 @@ MADE = {
     "norm": "nn.BatchNorm1d($inputs, eps=0.001, momentum=0.1, $**options)",
     "cell": "nn.RNNCell($inputs, $units, $**options)",
 }  # fmt: skip
+#: the same without the size of the input
+LAZY = {"dense": "nn.LazyLinear($units, $**options)", "norm": "nn.LazyBatchNorm1d(eps=0.001, momentum=0.1, $**options)"}
+NO_START = "A lazy layer has no values before its first call that could be written: it starts from random ones."
 TURNED = {
     "dense": "`nn.Linear` keeps its weight as [units, inputs]: `kernel` is read and written through its transpose.",
     "cell": "`nn.RNNCell` keeps its weights as [units, inputs]: they are read and written transposed.",
@@ -42,15 +45,23 @@ def layer(torch: "Torch", step: Layer) -> None:
     bare: dict[str, Fill] = {"bias": False} if step.bias is None and step.layer != "embedding" else {}
     bare |= {"padding_idx": 0} if step.padding else {}
     code = "$as = " if torch.is_loose(step) else "$as = $here.$name = "
-    torch.fill(code + MADE[step.layer], step, here=torch.here(), options=bare)
+    made = LAZY if step.lazy else MADE
+    if step.layer not in made:
+        raise Unsupported("PyTorch has no lazy layer of this kind: its embeddings and cells are told their sizes.")
+    torch.fill(code + made[step.layer], step, here=torch.here(), options=bare)
     if step.layer == "cell" and step.bias is not None:
         torch.idiom("`nn.RNNCell` adds two biases: the second is taken away.")
         torch.emit("$to.bias_hh = None", to=step.as_)
     found = torch.symbols.layer(step)
-    for part, one in found.parts.items():
+    # a lazy norm starts as any norm does, unless it is told otherwise
+    parts = {} if step.lazy and step.layer == "norm" else found.parts
+    for part, one in parts.items():
         init, slot = start_of(one), found.slot(part)
-        if init is not None and init != "random" and part not in STATISTICS:
-            start(torch, attribute(name(step.as_), [slot.attribute]), init, transposed=slot.transposed)
+        if init is None or init == "random" or part in STATISTICS:
+            continue
+        if step.lazy:
+            raise Unsupported(NO_START)
+        start(torch, attribute(name(step.as_), [slot.attribute]), init, transposed=slot.transposed)
     if not step.trainable:
         torch.emit("$to.requires_grad_(False)", to=step.as_)
 

@@ -60,7 +60,7 @@ def optimizer(torch: "Torch", step: Optimizer) -> None:
 
 def optimizer_of_trainable(torch: "Torch", step: Optimizer) -> None:
     """Make an optimizer over those parameters alone that are not frozen now."""
-    if step.rates or step.undecayed:
+    if step.rates or step.undecayed or step.named:
         raise Unsupported("A filter goes over a list of parameters: groups of them are lists that are made one by one.")
     code = "filter(lambda parameter: parameter.requires_grad, $owned)"
     make(torch, step, expr(code, owned=owned(torch, step.over)))
@@ -86,6 +86,8 @@ def grouped(torch: "Torch", step: Optimizer) -> ast.expr:
             for one, rate in zip(each, step.rates, strict=True)
         ]
         return expr("[$*groups]", groups=groups)
+    if step.named:
+        return expr("$owner.named_parameters()", owner=torch.place(str(step.over)))
     if not step.undecayed:
         return owned(torch, step.over)
     chosen = "[parameter for name, parameter in $owner.named_parameters() if {}any(word in name for word in $words)]"

@@ -76,12 +76,15 @@ class Optimizer(Step):
         description="Words: what has one of them in its name in `over` is left out of the decay.",
     )
     clip: Real | None = Field(None, gt=0, description="Clip gradients to this global norm before each update.")
+    named: bool = Field(False, description="Hand over the names too, so that what is kept of it goes by them.")  # noqa: FBT003
 
     @model_validator(mode="after")
     def check_groups(self) -> "Optimizer":
         """Refuse rates that belong to no place, and names that are left out of no decay."""
         if self.rates and (isinstance(self.over, str) or len(self.rates) != len(self.over)):
             raise ValueError("`rates` has a rate for each place of `over`: name as many places in a list")
+        if self.named and (not isinstance(self.over, str) or self.undecayed):
+            raise ValueError("`named` hands over what one owner lists: name it in `over`, without `undecayed`")
         if self.undecayed and (self.decay is None or not isinstance(self.over, str)):
             raise ValueError(
                 "`undecayed` leaves names of one owner out of `decay`: say both, and name one owner in `over`"

@@ -56,6 +56,9 @@ class Layer(Step):
     padding: StrictBool = Field(
         default=False, description="Of an embedding: the first row is for padding, and looking it up gives no gradient."
     )
+    lazy: StrictBool = Field(
+        default=False, description="It is made without the size of its input, which its first call tells."
+    )
     keras: StrictBool = Field(False, description="One of Keras, where the framework has other layers beside it.")  # noqa: FBT003
     as_: Name = Field(alias="as", description="Bind the layer; its variables are `layer.kernel`, `layer.bias`.")
 
