@@ -32,26 +32,38 @@ class Tap(Block):
     as_: Name = Field(alias="as", description="Bind the sum of what was caught: 0 if nothing was.")
 
 
-def summed(emitter: Emitter, step: Tap, caught: str) -> None:
+def summed(emitter: Emitter, step: Block, caught: str) -> None:
     """Bind the sum of what is in a list."""
     zero = expr(emitter.array_code, x=0.0)
-    emitter.emit("$to = sum($caught, $zero)", to=step.as_, caught=name(caught), zero=zero)
+    emitter.emit("$to = sum($caught, $zero)", to=step.binding, caught=name(caught), zero=zero)
+
+
+#: way -> how a hook is registered; one on all modules has to ask which it is called for
+HOOKED = {
+    "module": "handle = $tap.register_forward_hook(lambda module, inputs, output: $caught.append(output))\n",
+    "every-module": (
+        "def $catch(module, inputs, output):\n    if module is $tap:\n        $caught.append(output)\n"
+        "handle = nn.modules.module.register_module_forward_hook($catch)\n"
+    ),
+    "every-module-with-kwargs": (
+        "def $catch(module, inputs, options, output):\n    if module is $tap:\n        $caught.append(output)\n"
+        "handle = nn.modules.module.register_module_forward_hook($catch, with_kwargs=True)\n"
+    ),
+}
 
 
 def in_torch(torch: Emitter, step: Tap) -> None:
     """Register a hook, and remove it."""
     caught = torch.fresh("caught")
-    torch.fill(
-        "$caught = []\n"
-        "handle = $tap.register_forward_hook(lambda module, inputs, output: $caught.append(output))\n"
-        "$*body\nhandle.remove()",
-        step, caught=caught,
-    )  # fmt: skip
+    hooked = HOOKED[torch.way.get("tap", "module")]
+    torch.fill(f"$caught = []\n{hooked}$*body\nhandle.remove()", step, caught=caught, catch=torch.fresh("catch"))
     summed(torch, step, caught)
 
 
 def is_tapped(torch: Emitter, step: Copy) -> bool:
     """Return whether a copy is made while a hook is on what is copied."""
+    if torch.way.get("tap", "module") != "module":
+        return False
     return any(isinstance(one, Tap) and any(inner is step for inner in walk(one.steps)) for one in torch.facts.steps)
 
 
@@ -163,6 +175,7 @@ FEATURE = Feature(
         "reference": Tables(missing={"tap": "The contract does not cover what looks into a call from outside."}),
         "torch": Tables(
             code={"tap": in_torch},
+            ways={"tap": tuple(HOOKED)},
             lacks=(Lack("copy/pickle", is_tapped, "PyTorch pickles no module that has a function of the script as a hook."),),
         ),
         "keras": Tables(code={"tap": in_keras}),
