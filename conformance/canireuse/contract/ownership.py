@@ -34,6 +34,11 @@ class Owner:
         self._held[place] = value
         self._give_up(old)
 
+    def __delattr__(self, place):
+        old = getattr(self, place)
+        del self._held[place]
+        self._give_up(old)
+
     def _give_up(self, old):
         """Let go of what a place held before it was tied."""
 
