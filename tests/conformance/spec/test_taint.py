@@ -130,6 +130,14 @@ EXAMPLES = [
     f"[{VARIABLE}, {{save_as: v, names: [head], to: kept}}, {{look_into: kept, for: names, as: count}}]",
     f"[{NET}, {{under: autocast, steps: [{{call: net, on: [[1.0]], as: y}}]}}]",
     f"[{NET}, {{tap: net.first, steps: [{{call: net, on: [[1.0]], as: y}}], as: caught}}]",
+    f"[{NET}, {{tap_gradient: net.first, steps: [{{gradient: slope, of: sum(y), wrt: fc.kernel, steps: [{{call: net, on: [[1.0]], as: y}}]}}], as: caught}}]",
+    f"[{NET}, {{prepare: net.first, times: 2, first: true}}]",
+    f"[{NET}, {{count_layers: net, as: number}}]",
+    f"[{PAIR}, {{optimizer: opt, over: net, named: true}}, {{count_steps: opt, steps: [{{update: opt, minimize: sum(net.first)}}], as: taken}}]",
+    f"[{PAIR}, {{remove: net.first}}]",
+    f"[{NET}, {{module: outer, members: {{inner: net}}}}, {{find: outer.inner.first, as: found}}]",
+    f"[{NET}, {{module: outer, members: {{inner: net}}}}, {{put_at: outer.inner.first, by: fc}}]",
+    "[{buffer: mean, init: [1.0], kept: false, as: mean}]",
     f"[{VARIABLE}, {{measure: one, steps: [{{read: v}}]}}, {{measure: two, against: one, steps: [{{read: v}}]}}]",
     *(
         f"[{PAIR}, {LAYER}, {{optimizer: opt, over: net}}, {{save: net, to: kept}}, {{initialize: }}, {{expect: first, elements: net, is: 2}}, {{expect: label, {kind}}}]"
