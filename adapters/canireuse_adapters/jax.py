@@ -22,7 +22,7 @@ from canireuse.emit import (
 from canireuse.program import Object
 from canireuse.spec.model import Spec
 from canireuse.spec.step import Array, Drawn, Initial
-from canireuse.spec.vocabulary import Freeze, Optimizer, Scan, Train, walk
+from canireuse.spec.vocabulary import Expect, Freeze, Layer, Optimizer, Scan, Train, walk
 from canireuse_adapters.captured import WAYS, is_asked_again
 from canireuse_adapters.kinds import NAME_ALONE, NO_LIST_BY_NAME
 
@@ -72,6 +72,8 @@ MOMENTS = {"sgd": "trace", "momentum": "trace", "adam": "mu", "adamw": "mu"}
 SURVIVED = frozenset({"save", "restore", "replace", "scan", "optimizer"})
 
 
+#: which keys layers are made with that draw their start: users choose them, and one key draws one row of numbers
+KEYS = ("keys-apart", "one-key")
 #: an optimizer over a list that has one array twice
 TWICE = Lack(
     "optimizer",
@@ -88,6 +90,13 @@ NO_MASK = (
     "No array of JAX says that it is frozen: what is frozen is left out by a mask, where an optimizer is made, "
     "and here none is made of what was frozen."
 )
+
+
+def draws_twice(spec: Spec) -> bool:
+    """Return whether several layers draw what they start from, and it is asked what that is."""
+    steps = list(walk(spec.steps))
+    drawn = [step for step in steps if isinstance(step, Layer) and isinstance(step.kernel, str)]
+    return len(drawn) > 1 and any(isinstance(step, Expect) and step.value for step in steps)
 
 
 def asks_what_survives(spec: Spec) -> bool:
@@ -139,8 +148,9 @@ class Jax(Emitter):
 
     @classmethod
     def verbs_with_ways(cls, spec: Spec) -> list[str]:
-        """Leave out functions where to be given the variables and to capture them are alike."""
-        return [verb for verb in super().verbs_with_ways(spec) if verb != "function" or is_asked_again(spec)]
+        """Leave out functions where to be given the variables and to capture them are alike, and layers whose keys matter to nothing."""
+        told_apart = {"function": is_asked_again, "layer": draws_twice}
+        return [verb for verb in super().verbs_with_ways(spec) if verb not in told_apart or told_apart[verb](spec)]
 
     @classmethod
     def probe(cls, device: str) -> str:

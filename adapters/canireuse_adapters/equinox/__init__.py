@@ -28,6 +28,7 @@ from canireuse_adapters.equinox.places import (
 from canireuse_adapters.jax import (
     DELETED,
     ERRORS,
+    KEYS,
     MISSING,
     SINCE_OF_OPTAX,
     SINCE_OF_PATHS,
@@ -67,7 +68,7 @@ class Equinox(Jax):
     modules = ("equinox",)
     imports = "import equinox as eqx\nimport jax\nimport jax.numpy as jnp\nimport optax"
     package = "eqx"
-    ways = {**Jax.ways, "copy": ("tree-map", "deepcopy")}
+    ways = {**Jax.ways, "copy": ("tree-map", "deepcopy"), "layer": KEYS}
     options = frozenset({
         "call.given", "copy.shallow", "save.only", "save.in_memory", "restore.partial", "gradient.remat", "invoke.abstract", "layer.unnamed", "layer.shared_initializer", "layer.norm", "call.training", "train_by.donate", "optimizer.rates", "optimizer.undecayed", "optimizer.named",
     })  # fmt: skip

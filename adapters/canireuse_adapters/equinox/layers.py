@@ -52,7 +52,7 @@ def layer(eqx: "Equinox", step: Layer) -> None:
             drawn = any(
                 isinstance(one, str) for one in (step.kernel, step.bias)
             )  # where all is replaced, any key will do
-            options["key"] = expr("next(keys)" if drawn else "jax.random.key(0)")
+            options["key"] = next_key(eqx) if drawn else expr("jax.random.key(0)")
             eqx.fill("$as = eqx.nn.Linear($inputs, $units, $**options)", step, options=options)
         case "norm":
             starts = {part: init for part, init in starts.items() if init != (1.0 if part == "weight" else 0.0)}
@@ -73,13 +73,18 @@ def layer(eqx: "Equinox", step: Layer) -> None:
         )
 
 
+def next_key(eqx: "Equinox") -> ast.expr:
+    """Return the key that a layer draws with: one of its own, or the one that the others have."""
+    return expr("jax.random.key(0)" if eqx.way.get("layer") == "one-key" else "next(keys)")
+
+
 def replace_parameters(eqx: "Equinox", layer: str, starts: dict[str, Drawn]) -> None:
     """Put the values that parameters start from in their places; a matrix of a dense layer is kept transposed."""
     values: dict[str, ast.expr] = {}
     for part, init in starts.items():
         place = f"{layer}.{part}"
         if init == "shared-initializer":
-            values[place] = expr("initializer(next(keys), $place.shape)", place=place)
+            values[place] = expr("initializer($key, $place.shape)", key=next_key(eqx), place=place)
             continue
         if isinstance(init, list):
             values[place] = eqx.turned(expr("jnp.array($x)", x=numbers(init)), len(shape_of(init)) > 1)

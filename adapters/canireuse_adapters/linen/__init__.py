@@ -10,7 +10,7 @@ from canireuse.program import Object
 from canireuse.spec.model import Spec
 from canireuse.spec.step import Step
 from canireuse.spec.vocabulary import Copy, Expect, Get, Layer, Module, Variable, Wrap
-from canireuse_adapters.jax import DELETED, ERRORS, MISSING, SINCE_OF_OPTAX, TWICE, Jax
+from canireuse_adapters.jax import DELETED, ERRORS, KEYS, MISSING, SINCE_OF_OPTAX, TWICE, Jax
 from canireuse_adapters.linen import (
     apart,
     calls,
@@ -51,7 +51,7 @@ class Linen(Jax):
     requires = ("flax>=0.10",)
     distributions = {"orbax": "orbax-checkpoint"}
     since = SINCE_OF_OPTAX
-    ways = {**Jax.ways, "save": ("msgpack", "orbax")}
+    ways = {**Jax.ways, "save": ("msgpack", "orbax"), "layer": KEYS}
     options = frozenset({
         "call.given", "call.training", "copy.shallow", "save.only", "save.in_memory", "restore.partial", "gradient.remat",
         "function.template", "invoke.abstract", "layer.norm", "layer.cell", "layer.lazy", "layer.unnamed", "layer.shared_initializer", "get.numbered", "measure.fresh", "get.local", "get.asks", "train_by.donate", "optimizer.rates", "optimizer.undecayed", "optimizer.named",

@@ -200,7 +200,12 @@ def initialized(linen: "Linen", tree: Tree) -> ast.expr:
     root, word = tree.plan.root, linen.name_of(tree.plan.root)
     fields = ("init", "kernel", "recurrent")
     draws = any(isinstance(getattr(one.made, field, None), str) for one in tree.plan.places for field in fields)
-    given = [expr("jax.random.key($number)", number=linen.trees.index(tree) if draws else 0)]
+    given = [
+        expr(
+            "jax.random.key($number)",
+            number=linen.trees.index(tree) if draws and linen.way.get("layer") != "one-key" else 0,
+        )
+    ]
     given += [one.sample for one in inputs_of(root)]
     code = "$module.init($*given, use_running_average=True)" if kind_of(root) == "norm" else "$module.init($*given)"
     if any(isinstance(step, Invoke) and step.abstract and step.as_ == word for step in linen.facts.steps):

@@ -10,7 +10,7 @@ from canireuse.program import Object, through
 from canireuse.spec.model import Spec
 from canireuse.spec.step import Step
 from canireuse.spec.vocabulary import Call, Copy, Expect, Wrap, walk
-from canireuse_adapters.jax import DELETED, ERRORS, MISSING, SINCE_OF_OPTAX, SINCE_OF_PATHS, Jax
+from canireuse_adapters.jax import DELETED, ERRORS, KEYS, MISSING, SINCE_OF_OPTAX, SINCE_OF_PATHS, Jax
 from canireuse_adapters.nnx import checkpoints, functions, layers, learning, measuring, scopes
 from canireuse_adapters.nnx.functions import Defined
 from canireuse_adapters.nnx.learning import Trained
@@ -65,6 +65,7 @@ class NNX(Jax):
     ways = {
         **Jax.ways,
         "call": ("merge", "clone"),
+        "layer": KEYS,
         "copy": ("clone", "clone-tree-mode", "deepcopy", "split-merge", "tree-map"),
         "save": ("msgpack", "pickle", "orbax"),
     }  # fmt: skip

@@ -60,10 +60,9 @@ def kind_of(found: Object) -> str:
 
 def layer(nnx: "NNX", step: Layer) -> None:
     """Construct a layer."""
-    # numbers that are drawn come from one stream, so that no two layers draw the same
-    rngs = expr(
-        "rngs" if any(isinstance(one, str) for one in (step.kernel, step.recurrent, step.bias)) else "nnx.Rngs(0)"
-    )
+    # numbers that are drawn come from one stream, so that no two layers draw the same, unless each has a key given
+    drawn = any(isinstance(one, str) for one in (step.kernel, step.recurrent, step.bias))
+    rngs = expr("rngs" if drawn and nnx.way.get("layer") != "one-key" else "nnx.Rngs(0)")
     bare, cell = {"use_bias": expr("False")}, step.layer == "cell"
     bias = {"bias_init": nnx.initializer(step.bias)} if step.bias is not None else {} if cell else bare
     fills = {"to": step.as_, "inputs": step.inputs, "units": step.units, "kernel": nnx.initializer(step.kernel)}
