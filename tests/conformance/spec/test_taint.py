@@ -137,6 +137,9 @@ EXAMPLES = [
     f"[{PAIR}, {{remove: net.first}}]",
     f"[{NET}, {{module: outer, members: {{inner: net}}}}, {{find: outer.inner.first, as: found}}]",
     f"[{NET}, {{module: outer, members: {{inner: net}}}}, {{put_at: outer.inner.first, by: fc}}]",
+    f"[{NET}, {{module: outer, members: {{inner: net}}}}, {{share_state: outer, of: outer}}]",
+    f"[{PAIR}, {{fill_in: net, path: first, of: second}}]",
+    f"[{NET}, {{take_state: net, as: taken}}]",
     "[{buffer: mean, init: [1.0], kept: false, as: mean}]",
     f"[{VARIABLE}, {{measure: one, steps: [{{read: v}}]}}, {{measure: two, against: one, steps: [{{read: v}}]}}]",
     *(
