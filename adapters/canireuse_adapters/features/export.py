@@ -108,7 +108,7 @@ FEATURE = Feature(
     tables={
         "reference": Tables(code={"export": "$as = model.copy($export)"}, missing={"weigh_export": "The contract does not cover how many bytes a file takes."}),
         "torch": Tables(code={f"export/{way}": code for way, code in IN_TORCH.items()} | {"export": IN_TORCH["program"], "weigh_export": WEIGHED_IN_TORCH}, ways={"export": tuple(IN_TORCH)}, lacks=(Lack("export/freeze", is_trained, "`torch.jit.freeze` makes constants of the parameters: none is left that could be named or trained."),)),
-        "keras": Tables(code={"export": in_keras, "weigh_export": weighed_in_keras}, effects={"export": opaque}, also="import pathlib"),
+        "keras": Tables(code={"export": in_keras, "weigh_export": weighed_in_keras}, effects={"export": opaque}),
         "jax": Tables(missing=dict.fromkeys(("export", "weigh_export"), NO_PROGRAM)),
         "tf2": Tables(missing=dict.fromkeys(("export", "weigh_export"), "Saving a SavedModel and loading it is one of the ways in which this backend restores: see `restore`.")),
         "tensorflow1": Tables(missing=dict.fromkeys(("export", "weigh_export"), "The graph of TF1 is a program already: an export writes the one that is there, see `save`.")),

@@ -77,7 +77,7 @@ def in_linen(linen: "Linen", step: GradientByArgument | MapTwice) -> None:
         raise Unsupported("A function of two layers is given two trees: here one that a layer has by itself.")
     linen.fill(
         IN_LINEN if isinstance(step, GradientByArgument) else MAPPED["linen"], step,
-        product=linen.own("product"), module=tree.module, params=tree.name,
+        product=linen.fresh("product"), module=tree.module, params=tree.name,
     )  # fmt: skip
 
 
@@ -85,8 +85,8 @@ def tables_of(gradient: str, mapped: str) -> Tables:
     """Return the tables of a library in which a layer is an object that can be handed over."""
     return Tables(
         code={
-            "gradient_by_argument": lambda emitter, step: emitter.fill(gradient, step, product=emitter.own("product"), layer=emitter.place(step.gradient_by_argument)),
-            "map_twice": lambda emitter, step: emitter.fill(mapped, step, product=emitter.own("product"), layer=emitter.place(step.map_twice)),
+            "gradient_by_argument": lambda emitter, step: emitter.fill(gradient, step, product=emitter.fresh("product"), layer=emitter.place(step.gradient_by_argument)),
+            "map_twice": lambda emitter, step: emitter.fill(mapped, step, product=emitter.fresh("product"), layer=emitter.place(step.map_twice)),
         },
     )  # fmt: skip
 
