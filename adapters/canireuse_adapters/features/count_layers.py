@@ -27,7 +27,7 @@ def counted(code: str) -> Tables:
 
     def count(emitter: Emitter, step: CountLayers) -> None:
         number = expr(code, net=emitter.place(step.count_layers))
-        emitter.emit("$to = $array", to=step.as_, array=expr(emitter.array_code, x=number))
+        emitter.bind(step.as_, emitter.array(number))
 
     return Tables(code={"count_layers": count})
 

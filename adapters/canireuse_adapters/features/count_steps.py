@@ -24,7 +24,7 @@ def in_torch(torch: Emitter, step: CountSteps) -> None:
         "$taken = []\nhandle = $count_steps.register_step_pre_hook(lambda optimizer, args, kwargs: $taken.append(1))\n$*body\nhandle.remove()",
         step, taken=taken,
     )  # fmt: skip
-    torch.emit("$to = $array", to=step.as_, array=expr(torch.array_code, x=expr("len($taken)", taken=taken)))
+    torch.bind(step.as_, torch.array(expr("len($taken)", taken=taken)))
 
 
 def by_counter(counter: str) -> Tables:
@@ -35,7 +35,7 @@ def by_counter(counter: str) -> Tables:
         reading = expr("int($counter)", counter=expr(counter, optimizer=step.count_steps))
         emitter.fill("$before = $reading\n$*body", step, before=before, reading=reading)
         taken = expr("$reading - $before", reading=reading, before=before)
-        emitter.emit("$to = $array", to=step.as_, array=expr(emitter.array_code, x=taken))
+        emitter.bind(step.as_, emitter.array(taken))
 
     return Tables(code={"count_steps": count})
 

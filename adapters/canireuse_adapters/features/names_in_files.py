@@ -144,7 +144,7 @@ STORED = "[one for one, _ in tf.train.list_variables($kept) if not one.startswit
 
 def counted(emitter: Emitter, step: LookInto, listed: str) -> None:
     """Bind how many a list has."""
-    emitter.bind(step.as_, expr(emitter.array_code, x=expr(f"float(len({listed}))", kept=step.look_into)))
+    emitter.bind(step.as_, emitter.array(expr(f"float(len({listed}))", kept=step.look_into)))
 
 
 def look_in_torch(torch: "Torch", step: LookInto) -> None:

@@ -68,7 +68,7 @@ def race(emitter: Emitter, step: Race) -> None:
     else:
         left, leaves = emitter.data(emitter.value(step.inside)), expr("[$x]", x=float(step.leaves))
     outcome = expr("float(failed or $left != $leaves)", left=left, leaves=leaves)
-    emitter.bind(step.as_, expr(emitter.array_code, x=outcome))
+    emitter.bind(step.as_, emitter.array(outcome))
 
 
 def in_graph(tf1: "TF1", step: Race) -> None:

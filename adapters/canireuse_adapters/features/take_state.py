@@ -29,7 +29,7 @@ def taken(symbols: Symbols, step: TakeState) -> None:
 def in_nnx(nnx: Emitter, step: TakeState) -> None:
     """Pop the variables of that kind."""
     leaves = expr("len(jax.tree.leaves(nnx.pop($net, nnx.BatchStat)))", net=nnx.place(step.take_state))
-    nnx.emit("$to = $array", to=step.as_, array=expr(nnx.array_code, x=leaves))
+    nnx.bind(step.as_, nnx.array(leaves))
 
 
 IN_PLACE = (

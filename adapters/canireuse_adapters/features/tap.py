@@ -34,7 +34,7 @@ class Tap(Block):
 
 def summed(emitter: Emitter, step: Block, caught: str) -> None:
     """Bind the sum of what is in a list."""
-    zero = expr(emitter.array_code, x=0.0)
+    zero = emitter.array(0.0)
     emitter.emit("$to = sum($caught, $zero)", to=step.binding, caught=name(caught), zero=zero)
 
 
