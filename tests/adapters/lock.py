@@ -1,4 +1,4 @@
-"""The lock: a tracked line for each case, from which it is seen which scripts and refusals a change has changed.
+"""The lock: a tracked line for each case below the id of its spec, from which it is seen which scripts and refusals a change has changed.
 
     python -m tests.adapters.lock                          # what differs from the tracked file; exit code 1 if anything does
     python -m tests.adapters.lock --update                 # write the tracked file
@@ -22,6 +22,7 @@ import tempfile
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -85,9 +86,28 @@ def report(became: Mapping[str, str], most: int = MOST_SHOWN) -> str:
     return "\n".join([happened, *shown, *more, expected, advice])
 
 
+def written(lines: Iterable[str]) -> str:
+    """Return sorted lines as the tracked file has them: the id of a spec once, and below it what is left of each line."""
+    text = []
+    for spec, cases in groupby(lines, lambda line: line.partition("@")[0]):
+        text += [spec, *(case.removeprefix(spec) for case in cases)]
+    return "".join(f"{line}\n" for line in text)
+
+
+def read(text: str) -> list[str]:
+    """Return the lines of the tracked file, each with its whole id."""
+    lines, spec = [], ""
+    for line in text.splitlines():
+        if line.startswith("@"):
+            lines.append(spec + line)
+        else:
+            spec = line
+    return lines
+
+
 def tracked_lines() -> list[str]:
     """Return the lines of the tracked file, none if there is no file."""
-    return LOCK.read_text(encoding="utf-8").splitlines() if LOCK.exists() else []
+    return read(LOCK.read_text(encoding="utf-8")) if LOCK.exists() else []
 
 
 def git(root: Path, *arguments: str) -> str:
@@ -194,7 +214,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     now = [f"{name} {sealed(one)}" for name, one in after.items()]
     became = differences(tracked_lines(), now)
     if options.update:
-        LOCK.write_text("".join(f"{line}\n" for line in now), encoding="utf-8")
+        LOCK.write_text(written(now), encoding="utf-8")
         print(f"{LOCK.relative_to(ROOT)}: {len(now)} lines, {len(became)} of them changed, new or gone")
         return 0
     if became:

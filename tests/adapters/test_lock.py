@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.adapters.lock import PACKAGES, ROOT, differences, diffs, lines_of, main, report, tracked_lines
+from tests.adapters.lock import PACKAGES, ROOT, differences, diffs, lines_of, main, read, report, tracked_lines, written
 from tests.adapters.translations import translations
 
 CASE = {"spec": "ties/one", "backend": "torch", "way": {"copy": "pickle"}, "device": "cpu"}
@@ -35,6 +35,14 @@ def test_the_tracked_file_is_sorted_and_has_a_gpu_where_it_differs():
     gpu = [name for name in held if name.endswith("@gpu")]
     assert gpu
     assert not [name for name in gpu if held[name] == held[name.removesuffix("@gpu")]]
+
+
+def test_the_file_has_the_id_of_a_spec_once_and_is_read_as_it_was_written():
+    lines = lines_of([SCRIPT, REFUSAL, {**SCRIPT, "device": "gpu"}, {**SCRIPT, "spec": "ties/one-more"}])
+    text = written(lines)
+    assert [line for line in text.splitlines() if not line.startswith("@")] == ["ties/one-more", "ties/one", "ties/two"]
+    assert read(text) == lines
+    assert read("") == []
 
 
 @pytest.mark.parametrize(
