@@ -48,6 +48,8 @@ class OnePlace:
 
     def followed(self, place: ast.expr) -> ast.expr:
         """Return an expression in which each name is the place that it was bound to."""
+        if not any(isinstance(at, ast.Name) and at.id in self.places for at in ast.walk(place)):
+            return place
         followed: ast.expr = Following(self.places).visit(copy.deepcopy(place))
         return followed
 
@@ -78,11 +80,13 @@ class OnePlace:
 
     def forget(self, line: ast.stmt, *, called: bool) -> None:
         """Forget what a line may bind anew: names, what stands below attributes and entries, and what is below all that stands in a call."""
+        if not self.places:
+            return
         bound = [at for at in ast.walk(line) if not isinstance(getattr(at, "ctx", ast.Load()), ast.Load)]
         for call in ast.walk(line) if called else ():
             bound += ast.walk(call) if isinstance(call, ast.Call) else []
         places = [at for at in bound if isinstance(at, ast.Name | ast.Attribute | ast.Subscript)]
-        anew = {code for at in places for code in (ast.unparse(at), self.code(at))}
+        anew = {ast.unparse(one) for at in places for one in (at, self.followed(at))}
         self.places = {
             name: place
             for name, place in self.places.items()
