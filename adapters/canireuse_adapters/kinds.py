@@ -29,6 +29,11 @@ def fits(adapter: type[Adapter], spec: Spec, way: dict[str, str], told: set[str]
     return True
 
 
+def fitting(adapter: type[Adapter], spec: Spec, ways: list[dict[str, str]], told: set[str]) -> list[dict[str, str]]:
+    """Return the ways that fit, the first if none does; a script is written for each, so that one alone is not asked."""
+    return [way for way in ways if len(ways) == 1 or fits(adapter, spec, way, told)] or ways[:1]
+
+
 def in_memory(adapter: Emitter, step: Restore) -> bool:
     """Return whether what is restored was kept in memory and not in a file."""
     return bool(vars(adapter.symbols.names[step.given_by].made).get("in_memory"))

@@ -16,7 +16,7 @@ from canireuse_adapters.keras.functions import Loop
 from canireuse_adapters.keras.layers import build
 from canireuse_adapters.keras.scopes import NO_COLLECTIONS, layer_at, make_layers
 from canireuse_adapters.keras_layers import LAYERS
-from canireuse_adapters.kinds import NAME_ALONE, NO_LIST_BY_NAME, fits
+from canireuse_adapters.kinds import NAME_ALONE, NO_LIST_BY_NAME, fitting
 from canireuse_adapters.tensorflow import TWO_DEVICES
 
 NO_DEFAULTS = {
@@ -198,16 +198,16 @@ class Keras(Emitter):
         for engine in cls.engines:
             told = set[str]()
             of_engine = [way for way in ways if way["engine"] == engine]
-            fitting = [way for way in of_engine if fits(cls, spec, way, told)] or of_engine[:1]
+            fitted = fitting(cls, spec, of_engine, told)
             if engine == "jax" and is_asked_again(spec):
                 given, *others = WAYS["function"]
-                fitting = [
-                    *({**way, "function": given} for way in fitting),
-                    *({**fitting[0], "function": one} for one in others),
+                fitted = [
+                    *({**way, "function": given} for way in fitted),
+                    *({**fitted[0], "function": one} for one in others),
                 ]
             if engine == "tensorflow" and modules.holds_plain_module(spec):
-                fitting = [*fitting, {**fitting[0], "module": "tf-module"}]
-            found += fitting
+                fitted = [*fitted, {**fitted[0], "module": "tf-module"}]
+            found += fitted
         return found
 
     @property

@@ -12,7 +12,7 @@ from canireuse.spec.model import Spec
 from canireuse.spec.step import Step
 from canireuse.spec.vocabulary import Get, Layer, Module, Update, Variable, Wrap, walk
 from canireuse_adapters.keras_layers import LAYERS
-from canireuse_adapters.kinds import NAME_ALONE, NO_LIST_BY_NAME, fits
+from canireuse_adapters.kinds import NAME_ALONE, NO_LIST_BY_NAME, fitting
 from canireuse_adapters.tensorflow import FUNCTIONS, TWO_DEVICES
 from canireuse_adapters.tf2 import (
     checkpoints,
@@ -185,8 +185,7 @@ class TF2(Emitter):
     @classmethod
     def ways_of(cls, spec: Spec) -> list[dict[str, str]]:
         """Return the ways that are about the kind of object which the spec makes, copies or saves; one if none is."""
-        ways, told = super().ways_of(spec), set[str]()
-        return [way for way in ways if fits(cls, spec, way, told)] or ways[:1]
+        return fitting(cls, spec, super().ways_of(spec), set())
 
     # -- the whole script
 
