@@ -1,12 +1,13 @@
 """Cases: a spec on a backend, in one way; how they are planned, and how one is run and judged."""
 
 import traceback
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import canireuse_adapters
 from canireuse.emit import Adapter, Script, Unsupported, asking
 from canireuse.emit.asking import AdapterFault
+from canireuse.emit.formatting import all_formatted, formatted
 from canireuse.judge.verdict import Judgement, judge
 from canireuse.judge.wording import observed_in
 from canireuse.results.records import Case, Environment, SpecLine, case_id, digest
@@ -59,12 +60,20 @@ def plan(specs: Iterable[Located], backends: Iterable[str]) -> Iterator[Plan]:
                 yield Plan(located, name, adapter, {}, fault)
 
 
-def script_of(case: Plan, host: Host) -> Script | Unsupported | AdapterFault:
+def script_of(case: Plan, host: Host, layout: Callable[[str], str] = formatted) -> Script | Unsupported | AdapterFault:
     """Return the script of a case on a host that is ready, or why there is none."""
+    packages = host.environment["packages"]
     try:
-        return asking.script_of(case.adapter, host.device, case.way, host.environment["packages"], case.located.spec)
+        return asking.script_of(case.adapter, host.device, case.way, packages, case.located.spec, layout)
     except (Unsupported, AdapterFault) as why_not:
         return why_not
+
+
+def scripts_of(planned: Sequence[Plan], host: Host) -> list[Script | Unsupported | AdapterFault]:
+    """Return the scripts of cases on a host that is ready, or why there is none, laid out by one process."""
+    written = [script_of(case, host, layout=str) for case in planned]
+    laid_out = iter(all_formatted([one.text for one in written if isinstance(one, Script)]))
+    return [replace(one, text=next(laid_out)) if isinstance(one, Script) else one for one in written]
 
 
 def run_case(

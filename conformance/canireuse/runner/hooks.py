@@ -6,6 +6,7 @@ everything else fails.
 """
 
 from collections.abc import Generator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -217,12 +218,18 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """Note which case comes next, and start its host while this one's script runs."""
+    """Start the host of the case that comes next while this one's script runs."""
     session = item.config.stash.get(SESSION, None)
-    if session is not None:
-        session.following = nextitem.case if isinstance(nextitem, CaseItem) else None
-        if session.following is not None:
-            session.host(session.following)
+    if session is not None and isinstance(nextitem, CaseItem):
+        session.host(nextitem.case)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Note in which order cases run."""
+    ours = session.config.stash.get(SESSION, None)
+    if ours is not None:
+        planned = [item.case for item in session.items if isinstance(item, CaseItem)]
+        ours.following = {id(case): following for case, following in pairwise(planned)}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -21,6 +21,8 @@ from canireuse.spec.model import Located
 from canireuse.spec.problems import UsageError
 
 DEFAULT_LIMIT = 60.0
+#: scripts that are written at a time, while another one runs
+AHEAD = 8
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,9 @@ class Session:
             self.backends = [name for name in self.backends if name in canireuse_adapters.CORE]
         self.pythons = interpreters(asked.pythons)
         self.hosts: dict[str, Host] = {}
-        #: the case that comes next in this process, and a case whose script was written ahead
-        self.following: cases.Plan | None = None
-        self.ahead: tuple[cases.Plan, Script | Unsupported | AdapterFault] | None = None
+        #: by the `id` of a case, the one that comes next, and the script that was written ahead
+        self.following: dict[int, cases.Plan] = {}
+        self.ahead: dict[int, Script | Unsupported | AdapterFault] = {}
         self.measuring: Measuring | None = None
         if not 0 < asked.budget < math.inf:
             raise UsageError(
@@ -111,16 +113,26 @@ class Session:
         return self.hosts[group]
 
     def run(self, case: cases.Plan) -> records.Case:
-        """Return the record of a case; while its script runs, that of the case after it is written."""
-        host, following = self.host(case), self.following
+        """Return the record of a case; while its script runs, those of the cases after it are written, some at a time."""
+        host = self.host(case)
         outcome = self.measuring.outcomes.get((case.located.id, case.name)) if self.measuring else None
-        script = self.ahead[1] if self.ahead and self.ahead[0] is case else None
+        script = self.ahead.pop(id(case), None)
 
         def write_ahead() -> None:
-            if following is not None and following.group == case.group:
-                self.ahead = following, cases.script_of(following, host)
+            coming = self.after(case)
+            if coming and id(coming[0]) not in self.ahead:
+                self.ahead = dict(zip(map(id, coming), cases.scripts_of(coming, host), strict=True))
 
         return cases.run_case(case, host, outcome, script, write_ahead)
+
+    def after(self, case: cases.Plan) -> list[cases.Plan]:
+        """Return the cases that come next on the host of one, as many as are written at a time."""
+        found = [case]
+        while (
+            len(found) <= AHEAD and (following := self.following.get(id(found[-1]))) and following.group == case.group
+        ):
+            found.append(following)
+        return found[1:]
 
     def new_host(
         self, backend: str, adapter: type[Adapter], engine: str | None, environ: Mapping[str, str] | None = None
