@@ -10,7 +10,7 @@ import os
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -128,9 +128,11 @@ class Putting:
         self.without(plain)
         plain.stop()
         steady = self.steady()
+        before = self.known("fault")
         for number, fault in enumerate(self.faults):
-            if self.known("fault").get(fault["id"], {"came": "undecided"})["came"] == "undecided":
-                self.put(number, fault, steady)
+            meeting, came = self.meeting(number, steady), before.get(fault["id"])
+            if came is None or came["came"] == "undecided" or (not came["noticed"] and came["meeting"] != len(meeting)):
+                self.put(fault, meeting, steady)
         self.write(kind="ended", of="ended", seconds=round(time.monotonic() - started))
 
     def reach(self) -> None:
@@ -187,18 +189,20 @@ class Putting:
             if line["verdict"] in PASSING and reached[name]["verdict"] == line["verdict"]
         }
 
-    def put(self, number: int, fault: Mapping[str, Any], steady: Mapping[str, dict[str, Any]]) -> None:
-        """Plant one fault and put it to the specs that reach it: slow ones last, and of each spec one way before the others."""
-        began = time.monotonic()
+    def meeting(self, number: int, steady: Iterable[str]) -> list[str]:
+        """Return the cases that reach a fault: all, where importing did, for what was decided then may matter anywhere."""
         reached = self.known("reached")
-        # what was decided while the framework was imported may matter anywhere
         everywhere = number in self.known("imports")["imports"]["faults"]
-        meeting = [name for name in steady if everywhere or number in reached[name]["faults"]]
+        return [name for name in steady if everywhere or number in reached[name]["faults"]]
+
+    def put(self, fault: Mapping[str, Any], meeting: list[str], steady: Mapping[str, dict[str, Any]]) -> None:
+        """Plant one fault and put it to the cases that reach it: slow ones last, and of each spec one way before the others."""
+        began = time.monotonic()
 
         def drawn(name: str) -> bytes:
             return hashlib.sha256(f"{fault['id']} {name}".encode()).digest()
 
-        meeting.sort(key=drawn)
+        meeting = sorted(meeting, key=drawn)
         firsts = set({self.cases[name].located.id: name for name in reversed(meeting)}.values())
         meeting.sort(key=lambda name: (steady[name]["seconds"] > SLOW, name not in firsts))
         noticed: dict[str, str] = {}

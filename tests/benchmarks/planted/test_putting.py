@@ -140,3 +140,11 @@ def test_what_is_known_of_a_spec_counts_as_long_as_it_stays(put, write_spec):
     write_spec(TIE, "facet/tie", title="Another title")
     put(survivor)
     assert (before, path.read_text(encoding="utf-8").count('"kind": "reached"')) == (2, 3)
+
+
+def test_a_survivor_is_put_again_once_another_spec_reaches_it(put, write_spec):
+    survivor = [("model", "Model.scope", "call dropped", "close_below")]
+    put(survivor)
+    assert len(came(put(survivor))) == 1, "with the same specs it is not"
+    write_spec(SCOPE, "facet/second")
+    assert [line["meeting"] for line in came(put(survivor))] == [1, 2]
