@@ -82,7 +82,11 @@ class Equinox(Jax):
             ("TypeError", r"ShapeDtypeStruct"),
             *DELETED,
         ),
-        "bad_argument": (("ValueError", r"^pytree structure error|[Cc]ustom node"), *ERRORS["bad_argument"]),
+        "bad_argument": (
+            ("ValueError", r"^pytree structure error|[Cc]ustom node"),
+            ("FrozenInstanceError", ""),
+            *ERRORS["bad_argument"],
+        ),
         "dtype_mismatch": (("RuntimeError", r"^Deserialised leaf .* has changed dtype"),),
         "not_found": (
             ("AttributeError", r"^'\w+' object has no attribute"),

@@ -75,7 +75,7 @@ class Haiku(Jax):
         ),
         "already_exists": (("ValueError", r"^Module name .* is not unique"),),
         "bad_argument": (
-            ("ValueError", r"must be used as part of an `hk.transform|^pytree structure error"),
+            ("ValueError", r"must be (used as part of|initialized inside) an `hk.transform|^pytree structure error"),
             *ERRORS["bad_argument"],
         ),
         "uninitialized": (

@@ -74,7 +74,11 @@ class Linen(Jax):
         ),
         "not_trainable": (("ModifyScopeVariableError", ""), ("TypeError", r"grad requires real- or complex-valued")),
         **ERRORS,
-        "bad_argument": (*ERRORS["bad_argument"], ("ValueError", r"^pytree structure error")),
+        "bad_argument": (
+            *ERRORS["bad_argument"],
+            ("ValueError", r"^pytree structure error"),
+            ("CallCompactUnboundModuleError", ""),
+        ),
         "shape_mismatch": (
             ("ScopeParamShapeError", ""),
             ("ValueError", r"Requested shape: .* is not compatible with the stored shape"),

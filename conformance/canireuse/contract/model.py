@@ -245,7 +245,11 @@ class Model(Learning):
     def replace(self, owner, place, by):
         """Put something else in a member's place."""
         getattr(owner, place)
-        owner._held[place] = by
+        self.add(owner, place, by)
+
+    def add(self, owner, member, by):
+        """Put something in an owner under a name, which it may not have had."""
+        owner._held[member] = by
 
     def traced(self, function):
         """Return a function as it is: that it is traced changes nothing of what it does."""

@@ -135,6 +135,8 @@ EXAMPLES = [
     f"[{NET}, {{count_layers: net, as: number}}]",
     f"[{PAIR}, {{optimizer: opt, over: net, named: true}}, {{count_steps: opt, steps: [{{update: opt, minimize: sum(net.first)}}], as: taken}}]",
     f"[{PAIR}, {{remove: net.first}}]",
+    "[{layers_in_threads: names}]",
+    f"[{PAIR}, {{add: net, member: third, by: v}}]",
     f"[{NET}, {{module: outer, members: {{inner: net}}}}, {{find: outer.inner.first, as: found}}]",
     f"[{NET}, {{module: outer, members: {{inner: net}}}}, {{put_at: outer.inner.first, by: fc}}]",
     f"[{NET}, {{module: outer, members: {{inner: net}}}}, {{share_state: outer, of: outer}}]",
