@@ -37,7 +37,10 @@ ERRORS = {
             "TypeError",
             r"requires contracting dimensions|got incompatible shapes|matmul input operand|requires arguments to have",
         ),
-        ("ValueError", r"Incompatible (types|shapes) for broadcasting"),
+        (
+            "ValueError",
+            r"Incompatible (types|shapes) for broadcasting|Inconsistent batch axis sizes|got inconsistent sizes for array axes",
+        ),
     ),
     "bad_argument": (("TypeError", r"^JAX arrays are immutable"),),
 }

@@ -50,6 +50,15 @@ class $word(nn.Module):
         outputs, _ = again(self.block, inputs, None)
         return outputs
 """
+IN_A_WHILE = """\
+class $word(nn.Module):
+    block: nn.Module
+    @nn.compact
+    def __call__(self, inputs):
+        body = lambda block, carried: (block(carried[0]), carried[1] + 1)
+        outputs, _ = nn.while_loop(lambda _, carried: carried[1] < $times, body, self.block, (inputs, 0))
+        return outputs
+"""
 VARIABLES: dict[str, dict[str, object]] = {
     "broadcast": {"variable_broadcast": "params", "split_rngs": {"params": False}},
     "axes": {"variable_axes": {"params": 0}, "split_rngs": {"params": True}},
@@ -64,8 +73,11 @@ def in_linen(linen: "Linen", step: Stack) -> None:
             "`nn.scan` over layers is said here of one layer without statistics, which a module is handed."
         )
     word = linen.fresh("Stacked")
-    variables = {key: expr(repr(one)) for key, one in VARIABLES[linen.way["stack"]].items()}
-    linen.outermost += statements(IN_LINEN, word=word, times=step.times, variables=variables)
+    way = linen.way["stack"]
+    variables = {key: expr(repr(one)) for key, one in VARIABLES.get(way, {}).items()}
+    linen.outermost += statements(
+        IN_A_WHILE if way == "while" else IN_LINEN, word=word, times=step.times, variables=variables
+    )
     linen.bind(
         step.as_,
         expr("$word($block).apply({'params': {'block': $params}}, $on)", word=word, block=tree.module, params=tree.name, on=linen.expression(step.on)),
@@ -107,7 +119,7 @@ FEATURE = Feature(
     verbs=(Stack,),
     tables={
         "python": Tables(code={"stack": in_a_loop}),
-        "linen": Tables(code={"stack": in_linen}, ways={"stack": ("broadcast", "axes")}),
+        "linen": Tables(code={"stack": in_linen}, ways={"stack": ("broadcast", "axes", "while")}),
         "nnx": Tables(code={"stack": in_nnx}, ways={"stack": ("broadcast", "axes")}),
         "haiku": Tables(code={"stack": in_haiku}, ways={"stack": ("layer_stack", "scan")}),
     },

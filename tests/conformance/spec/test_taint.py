@@ -81,6 +81,7 @@ EXAMPLES = [
     f"[{NET}, {{map_twice: fc, as: products}}]",
     f"[{NET}, {{prune: fc.kernel, elements: 1}}]",
     f"[{NET}, {TENSOR}, {{stack: fc, on: x * 2.0, times: 2, as: out}}]",
+    f"[{NET}, {TENSOR}, {{map_layer: fc, on: x * 2.0, as: out}}]",
     f"[{NET}, {TENSOR}, {{train_by: step, model: fc, on: x * 2.0}}]",
     f"[{NET}, {TENSOR}, {{remat: net, on: x * 2.0, as: out}}]",
     f"[{VARIABLE}, {{gradient: slope, of: sum(y), wrt: v, steps: [{{compute: y = v * 2.0}}]}}]",
