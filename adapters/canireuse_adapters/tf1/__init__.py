@@ -308,6 +308,8 @@ class TF1(TensorFlow1):
         super().__init__(*arguments, **options)
         #: optimizers that have had an update
         self.stepped: set[str] = set()
+        #: traced functions that make variables, and were not called yet
+        self.makers: set[str] = set()
         #: calls, each with the name that is bound to what it built
         self.built: list[tuple[ast.expr, str]] = []
         #: what a session runs in a measured loop, by the identity of the step

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from canireuse.emit import Emitter, Lack, expr
 from canireuse.program import Mode
-from canireuse.spec.vocabulary import Call, Function, Invoke, Scan, Thread, walk
-from canireuse_adapters.tf1 import learning, measuring
+from canireuse.spec.vocabulary import Call, Function, Get, Invoke, Scan, Thread, walk
+from canireuse_adapters.tf1 import learning, measuring, scopes
 
 if TYPE_CHECKING:
     from canireuse_adapters.tf1 import TF1, TensorFlow1, TF1Eager
@@ -18,6 +18,12 @@ def $function():
     with session.graph.as_default():
         $*resources
         return $call
+"""
+MADE = """
+$op = $function($*given)
+session.run(tf1.variables_initializer([
+    variable for variable in tf1.global_variables() if not session.run(tf1.is_variable_initialized(variable))
+]))
 """
 TEMPLATE = "$function = tf1.make_template('$function', $function)"
 NEW = "In a graph a variable that a traced function makes is initialized between building the call and running it; make it before, and call a template once before."
@@ -33,7 +39,7 @@ IN_GRAPH_LACKS = (
     Lack("invoke", lambda tf1, step: step.abstract and makes_in_thread(tf1, step),
          "In a graph no variable has memory before its initializer runs: there is no context that would say so, and that a thread is outside of."),
     Lack("layer", lambda tf1, _: tf1.traced, NEW),
-    Lack("get", lambda tf1, _: tf1.traced and not looks_up(tf1), NEW),
+    Lack("get", lambda tf1, step: tf1.traced and step.local, NEW),
     Lack("call", lambda tf1, step: tf1.traced and is_first(tf1, step), NEW),
     Lack("function", lambda tf1, step: measuring.builds_step(tf1, step) and measuring.more_than_a_step(step.steps, returns=bool(step.returns)),
          measuring.ONE_STEP),
@@ -106,6 +112,9 @@ def invoke(tf1: "TF1", step: Invoke) -> None:
     if step.abstract:
         tf1.idiom("A variable of a graph has no memory until its initializer runs.")
     given = [tf1.expression(one) for one in step.given]
+    if step.invoke in tf1.makers and not tf1.inside:
+        make_in_function(tf1, step, given)
+        return
     built, made = step.as_, expr("$function($*given)", function=step.invoke, given=given)
     if update := measuring.builds_step(tf1, tf1.made(step.invoke)):
         built = tf1.own(f"{step.invoke}_op")
@@ -116,6 +125,23 @@ def invoke(tf1: "TF1", step: Invoke) -> None:
         tf1.bind(step.as_, call(tf1, step.invoke, given, bound=step.as_ is not None))
     if built and not tf1.again and not tf1.inside and not writes(tf1.made(step.invoke)):
         tf1.built.append((made, built))
+
+
+def get(tf1: "TF1", step: Get) -> None:
+    """Get a variable; a traced function that does may make it, when its call is built."""
+    scopes.get(tf1, step)
+    if tf1.traced and not looks_up(tf1):
+        tf1.makers.update(one.function for one in tf1.around if isinstance(one, Function) and one.traced)
+
+
+def make_in_function(tf1: "TF1", step: Invoke, given: Sequence[ast.expr]) -> None:
+    """Build the first call of a function that makes variables, initialize those, and run it where it writes."""
+    tf1.makers.discard(step.invoke)
+    tf1.idiom("What a traced function makes is there once its call is built, and is initialized before that is run.")
+    op = tf1.own(f"{step.invoke}_op") if step.as_ is None or writes(tf1.made(step.invoke)) else step.as_
+    tf1.emit(MADE, op=op, function=step.invoke, given=given)
+    if writes(tf1.made(step.invoke)):
+        tf1.bind(step.as_, expr("tf.constant(session.run($op))" if step.as_ else "session.run($op)", op=op))
 
 
 def thread(tf1: "TF1", step: Thread) -> None:
@@ -150,5 +176,5 @@ def eager_invoke(tf1: "TF1Eager", step: Invoke) -> None:
 
 
 CODE: dict[str, Any] = {"scan": scan}
-IN_GRAPH: dict[str, Any] = {"function": function, "invoke": invoke, "thread": thread}
+IN_GRAPH: dict[str, Any] = {"get": get, "function": function, "invoke": invoke, "thread": thread}
 EAGER: dict[str, Any] = {"function": eager_function, "invoke": eager_invoke}
