@@ -137,6 +137,7 @@ EXAMPLES = [
     f"[{PAIR}, {{optimizer: opt, over: net, named: true}}, {{count_steps: opt, steps: [{{update: opt, minimize: sum(net.first)}}], as: taken}}]",
     f"[{PAIR}, {{remove: net.first}}]",
     "[{layers_in_threads: names}]",
+    f"[{NET}, {{module: other, members: {{first: fc}}}}, {{resume_distributed: net, into: other}}]",
     "[{own_layer: outcome, owns: module}]",
     f"[{PAIR}, {{add: net, member: third, by: v}}]",
     f"[{NET}, {{module: outer, members: {{inner: net}}}}, {{find: outer.inner.first, as: found}}]",
