@@ -47,14 +47,16 @@ def said(adapter: Emitter, step: TrainBy, definition: str, call: str, **code: Fi
     """Write the definition where it is due, and the call."""
     if is_first(adapter, step):
         donated = DONATED.get(adapter.name, {}) if step.donate else {}
-        adapter.emit(definition, step=step.train_by, rate=step.rate, donated=donated, outputs=outputs(adapter, step))
+        adapter.emit(
+            definition, step=step.train_by, rate=step.rate, donated=donated, outputs=outputs(adapter, step.model)
+        )
     given = code or {"model": adapter.place(step.model)}
     adapter.emit(call, step=step.train_by, on=adapter.expression(step.on), rate=step.rate, **given)
 
 
-def outputs(adapter: Emitter, step: TrainBy) -> ast.expr:
+def outputs(adapter: Emitter, model: str) -> ast.expr:
     """Return the code that calls a model: a module of libraries that give it no call of its own is called member by member."""
-    found, code = adapter.symbols.at(step.model), expr("inputs")
+    found, code = adapter.symbols.at(model), expr("inputs")
     if found is None or found.kind != "module":
         return expr("model(inputs)")
     for part in found.parts:

@@ -137,6 +137,8 @@ EXAMPLES = [
     f"[{PAIR}, {{optimizer: opt, over: net, named: true}}, {{count_steps: opt, steps: [{{update: opt, minimize: sum(net.first)}}], as: taken}}]",
     f"[{PAIR}, {{remove: net.first}}]",
     "[{layers_in_threads: names}]",
+    f"[{NET}, {{train_named: net, only: first, on: [[1.0]]}}]",
+    f"[{NET}, {{train_named: net, but: first, on: [[1.0]]}}]",
     f"[{NET}, {{module: outer, members: {{one: fc, two: fc}}}}, {{lay_out: [outer.one.kernel, outer.two.kernel], as: outcome}}]",
     f"[{NET}, {{module: other, members: {{first: fc}}}}, {{resume_distributed: net, into: other}}]",
     "[{own_layer: outcome, owns: module}]",
