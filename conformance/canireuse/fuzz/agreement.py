@@ -39,7 +39,7 @@ STATED = ("variables", "trainable", "names", "penalties", "penalty")
 LARGE = 1e4
 
 
-class Plain(yaml.SafeDumper):
+class Plain(yaml.CSafeDumper if yaml.__with_libyaml__ else yaml.SafeDumper):  # type: ignore[misc]  # one of the two
     """Writes YAML without anchors, which specs have none of."""
 
     def ignore_aliases(self, data: Any) -> bool:
@@ -135,6 +135,8 @@ class Fight:
     def __init__(self, backend: str) -> None:
         self.backend = backend
         self.hosts: dict[str, Host] = {}
+        #: what the reference model did with the program that it was given last
+        self.told: tuple[Script, Outcome] | tuple[None, None] = None, None
         self.known = [one for one in known() if backend in one.backends]
 
     def host(self, backend: str, adapter: type[Adapter], engine: str | None) -> Host:
@@ -164,7 +166,9 @@ class Fight:
         script = self.script(case)
         if not isinstance(script, Script):
             raise Untold(str(script))
-        return self.host("reference", case.adapter, None).run(script, "<fuzz>")
+        outcome = self.host("reference", case.adapter, None).run(script, "<fuzz>")
+        self.told = script, outcome
+        return outcome
 
     def answered(self, program: Said) -> Located:
         """Return a program with what the reference model observes; raise Untold where that cannot be compared.
@@ -182,9 +186,10 @@ class Fight:
         return told
 
     def cases(self, program: Located) -> Iterator[Case]:
-        """Yield what a backend does with a program, in each of its ways."""
+        """Yield what a backend does with the program that was answered last, in each of its ways; the reference model has done it."""
         for case in plan([program], [self.backend]):
-            yield run_case(case, self.host(case.backend, case.adapter, case.engine), script=self.script(case))
+            script, outcome = self.told if self.backend == "reference" else (self.script(case), None)
+            yield run_case(case, self.host(case.backend, case.adapter, case.engine), outcome, script)
 
     def compared(self, program: Located, case: Case) -> Disagreement | str | None:
         """Return the disagreement that a case is, the spec that declares it, or None if there is none."""
@@ -215,6 +220,10 @@ class Known(BaseModel):
     ways: list[str] | None = Field(None, description="Only these ways; all of them if left out.")
     verb: str = Field(description="A program departs that has a step of this verb before the observation.")
     given: dict[str, Any] = Field({}, description="What the step says, where only some such steps are meant.")
+    says: list[str] = Field([], description="What the step says, whatever it is, where only some such steps are meant.")
+    error: str | None = Field(
+        None, description="The script ends in this exception, and observes nothing from there on."
+    )
     kinds: list[str] | None = Field(
         None,
         description="The kinds of observation that come out otherwise; all that come after, where the step leaves other objects behind.",
@@ -227,13 +236,22 @@ class Known(BaseModel):
             return False
         if self.kinds is not None and kind_of(program, label) not in self.kinds:
             return False
+        if self.error is not None and not self.ends(case, label):
+            return False
         steps = [*walk(program.spec.steps)]
         last = next(at for at, step in enumerate(steps) if step.expect == label)
         return any(map(self.is_said_by, steps[: last + 1]))
 
+    def ends(self, case: Case, label: str) -> bool:
+        """Return whether an expectation was not come to, since the script ended in the exception before."""
+        unseen = {one.label for one in case.expectations if one.observed == UNOBSERVED}
+        return label in unseen and case.error is not None and case.error["type"] == self.error
+
     def is_said_by(self, step: Step) -> bool:
         """Return whether a step is one of those that it is about."""
-        return step.verb == self.verb and all(getattr(step, key) == value for key, value in self.given.items())
+        if step.verb != self.verb or not step.model_fields_set.issuperset(self.says):
+            return False
+        return all(getattr(step, key) == value for key, value in self.given.items())
 
 
 @cache

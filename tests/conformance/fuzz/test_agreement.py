@@ -3,8 +3,9 @@
 import pytest
 
 from canireuse.fuzz import agreement
-from canireuse.fuzz.agreement import Known, Untold, answered, located
+from canireuse.fuzz.agreement import Fight, Known, Untold, answered, located
 from canireuse.program.loader import load_all
+from canireuse.run.hosts import Host
 from canireuse.spec.vocabulary import Expect, walk
 from tests.conformance.fuzz.ring import Ring
 from tests.zoo.animals import ANIMALS
@@ -87,6 +88,32 @@ def test_a_refusal_that_does_not_come_is_declared_of_the_step_itself():
     known = Known(backends=["zoo"], verb="restore", kinds=["restore"], spec="checkpoints/some")
     assert known.covers(located({**PROGRAM, "steps": steps}), case, "refused")
     assert not known.model_copy(update={"verb": "copy"}).covers(located({**PROGRAM, "steps": steps}), case, "refused")
+
+
+def test_an_exception_is_declared_of_what_it_kept_from_being_observed():
+    _, program, case = fought("zoo-unties-at-tie")
+    known = KNOWN.model_copy(update={"kinds": None, "error": "FailedPreconditionError", "says": ["to"]})
+    assert not known.covers(program, case, "count")
+    unseen = [one.model_copy(update={"observed": "unobserved"}) for one in case.expectations if one.label != "worth"]
+    error = {"type": "FailedPreconditionError", "message": "no value"}
+    ended = case.model_copy(
+        update={"verdict": "error", "error": error, "expectations": [case.expectations[0], *unseen]}
+    )
+    assert known.covers(program, ended, "count")
+    assert not known.covers(program, ended, "worth")
+    assert not known.covers(program, ended.model_copy(update={"error": {**error, "type": "KeyError"}}), "count")
+    assert not known.model_copy(update={"verb": "copy", "says": ["shallow"]}).covers(program, ended, "count")
+
+
+def test_the_reference_model_runs_a_program_once(monkeypatch):
+    ran, run = [], Host.run
+    monkeypatch.setattr(Host, "run", lambda *given: ran.append(given) or run(*given))
+    fight = Fight("reference")
+    try:
+        (case,) = fight.cases(fight.answered(PROGRAM))
+    finally:
+        fight.stop()
+    assert (case.verdict, len(ran)) == ("conforms", 1)
 
 
 def test_what_no_spec_declares_is_a_disagreement_and_begins_with_the_first_that_is_not():
