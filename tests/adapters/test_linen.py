@@ -471,3 +471,25 @@ def test_a_layer_whose_only_kernel_is_a_variable_of_the_spec_is_written_out(load
     text = Linen().translate(load_spec(BARE).spec).text
     assert "self.kernel = self.param('kernel', nn.initializers.constant(2.0), [1, 1])" in text
     assert "return inputs @ self.kernel" in text
+
+
+COPIES = """
+steps:
+  - {variable: v, init: [0.0], as: v}
+  - {variable: w, init: [1.0], as: w}
+  - {module: first, members: {a: v, b: w}}
+  - {layer: dense, inputs: 1, units: 1, kernel: 1.0, bias: 3.0, as: fc}
+  - {module: second, members: {fc: fc}}
+  - {tie: first.a, to: second.fc.bias}
+  - {copy: first, as: twin}
+  - {copy: fc, as: other}
+  - {tie: twin.b, to: twin.a}
+  - {copy: other, shallow: true, as: third}
+  - {expect: tied-in-the-copy, value: twin.b, is: [3.0]}
+"""
+
+
+def test_each_model_that_is_defined_anew_has_a_name_of_its_own(load_spec):
+    text = Linen().translate(load_spec(COPIES).spec).text
+    assert text.index("models_changed = ChangedModels()") < text.index("models_changed_ = ChangedModels_()")
+    assert "bound_twin = models_changed.bind({'params': twin_params})" in text

@@ -149,7 +149,7 @@ def word_of(linen: "Linen", plan: Plan, old: Tree | None) -> str:
         if old is None:
             word = linen.own(next(iter(plan.root.parts))) if word in taken else linen.own(linen.fresh(word))
     if old is not None and any(one is not old and one.module == old.module for one in linen.trees):
-        old.module = linen.own(f"{word}_changed") if word in taken else word
+        old.module = linen.fresh(f"{word}_changed") if word in taken else word
     return word
 
 
