@@ -185,9 +185,11 @@ class Fight:
                 raise Untold(judgement.reason or "")
         return told
 
-    def cases(self, program: Located) -> Iterator[Case]:
-        """Yield what a backend does with the program that was answered last, in each of its ways; the reference model has done it."""
+    def cases(self, program: Located, way: Mapping[str, str] | None = None) -> Iterator[Case]:
+        """Yield what a backend does with the program that was answered last, in each of its ways or in one; the reference model has done it."""
         for case in plan([program], [self.backend]):
+            if way is not None and not case.way.items() <= way.items():
+                continue
             script, outcome = self.told if self.backend == "reference" else (self.script(case), None)
             yield run_case(case, self.host(case.backend, case.adapter, case.engine), outcome, script)
 

@@ -44,7 +44,7 @@ def disagreement(fight: Fight, program: Said, like: Disagreement) -> Disagreemen
         answered = fight.answered(program)
     except (InputError, Untold):
         return None
-    for case in fight.cases(answered):
+    for case in fight.cases(answered, like.case.way):
         found = fight.compared(answered, case)
         if isinstance(found, Disagreement) and found.signature == like.signature:
             return found

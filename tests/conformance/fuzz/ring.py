@@ -30,7 +30,7 @@ class Ring(Fight):
     def reference(self, program):
         return self.outcome(program.spec)
 
-    def cases(self, program):
+    def cases(self, program, way=None):
         outcome = self.outcome(program.spec, self.animal)
         judgement = judge(program.spec, "reference", Reference, {}, outcome, {})
         yield Case(

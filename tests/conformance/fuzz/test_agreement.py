@@ -5,6 +5,7 @@ import pytest
 from canireuse.fuzz import agreement
 from canireuse.fuzz.agreement import Fight, Known, Untold, answered, located
 from canireuse.program.loader import load_all
+from canireuse.results.cases import Plan
 from canireuse.run.hosts import Host
 from canireuse.spec.vocabulary import Expect, walk
 from tests.conformance.fuzz.ring import Ring
@@ -114,6 +115,16 @@ def test_the_reference_model_runs_a_program_once(monkeypatch):
     finally:
         fight.stop()
     assert (case.verdict, len(ran)) == ("conforms", 1)
+
+
+def test_of_a_backend_with_several_ways_one_can_be_asked_alone(monkeypatch):
+    ways = [{"copy": "deepcopy", "save": "pickle"}, {"copy": "clone"}]
+    monkeypatch.setattr(Fight, "script", lambda self, case: case.way)
+    monkeypatch.setattr(Fight, "host", lambda *given: None)
+    monkeypatch.setattr(agreement, "plan", lambda specs, _: [Plan(*specs, "some", None, way) for way in ways])
+    monkeypatch.setattr(agreement, "run_case", lambda case, *given: case.way)
+    assert [*Fight("some").cases(located(PROGRAM))] == ways
+    assert [*Fight("some").cases(located(PROGRAM), {"copy": "clone", "edition": "1.15"})] == ways[1:]
 
 
 def test_what_no_spec_declares_is_a_disagreement_and_begins_with_the_first_that_is_not():
