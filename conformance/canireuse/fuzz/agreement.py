@@ -224,7 +224,7 @@ class Known(BaseModel):
     given: dict[str, Any] = Field({}, description="What the step says, where only some such steps are meant.")
     says: list[str] = Field([], description="What the step says, whatever it is, where only some such steps are meant.")
     error: str | None = Field(
-        None, description="The script ends in this exception, and observes nothing from there on."
+        None, description="The script ends in an exception that begins like this, and observes nothing from there on."
     )
     kinds: list[str] | None = Field(
         None,
@@ -247,7 +247,8 @@ class Known(BaseModel):
     def ends(self, case: Case, label: str) -> bool:
         """Return whether an expectation was not come to, since the script ended in the exception before."""
         unseen = {one.label for one in case.expectations if one.observed == UNOBSERVED}
-        return label in unseen and case.error is not None and case.error["type"] == self.error
+        ended = "{type}: {message}".format_map(case.error) if case.error else ""
+        return label in unseen and ended.startswith(self.error or "")
 
     def is_said_by(self, step: Step) -> bool:
         """Return whether a step is one of those that it is about."""

@@ -93,7 +93,7 @@ def test_a_refusal_that_does_not_come_is_declared_of_the_step_itself():
 
 def test_an_exception_is_declared_of_what_it_kept_from_being_observed():
     _, program, case = fought("zoo-unties-at-tie")
-    known = KNOWN.model_copy(update={"kinds": None, "error": "FailedPreconditionError", "says": ["to"]})
+    known = KNOWN.model_copy(update={"kinds": None, "error": "FailedPreconditionError: no", "says": ["to"]})
     assert not known.covers(program, case, "count")
     unseen = [one.model_copy(update={"observed": "unobserved"}) for one in case.expectations if one.label != "worth"]
     error = {"type": "FailedPreconditionError", "message": "no value"}
@@ -102,7 +102,7 @@ def test_an_exception_is_declared_of_what_it_kept_from_being_observed():
     )
     assert known.covers(program, ended, "count")
     assert not known.covers(program, ended, "worth")
-    assert not known.covers(program, ended.model_copy(update={"error": {**error, "type": "KeyError"}}), "count")
+    assert not known.covers(program, ended.model_copy(update={"error": {**error, "message": "another"}}), "count")
     assert not known.model_copy(update={"verb": "copy", "says": ["shallow"]}).covers(program, ended, "count")
 
 
