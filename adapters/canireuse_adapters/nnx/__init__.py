@@ -75,7 +75,7 @@ class NNX(Jax):
     })  # fmt: skip
     errors = {
         "sharing_refused": (
-            ("ValueError", r"does not support (shared references|Variable aliasing)|^Inconsistent aliasing detected"),
+            ("ValueError", r"does not support (shared references|Variable aliasing)|^Inconsistent aliasing detected|^only one reference to a mutable array"),
             ("JaxRuntimeError", "donate the same buffer twice"),
         ),
         "uninitialized": (
@@ -99,7 +99,7 @@ class NNX(Jax):
         ),
         "bad_argument": (
             *ERRORS["bad_argument"], ("ValueError", r"^pytree structure error|same reference and pytree structure"),
-            ("TraceContextError", r"^Cannot (mutate|extract)"), ("AttributeError", r"^'NodeRef' object has no attribute"),
+            ("TraceContextError", r"^Cannot (mutate|extract)"), ("TypeError", r"^copy requires ndarray"), ("AttributeError", r"^'NodeRef' object has no attribute"),
         ),
     }  # fmt: skip
     missing = {
