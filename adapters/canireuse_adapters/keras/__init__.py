@@ -119,7 +119,7 @@ class Keras(Emitter):
             ("ProcessRaisedException", r"got <class 'NoneType'> instead"),
             (
                 "ValueError",
-                r"(?i)unsupported type .*NoneType|None is not a valid value|Invalid dtype: object|corresponding 1:1 to the trainable",
+                r"(?i)unsupported type .*NoneType|^output array is read-only|None is not a valid value|Invalid dtype: object|corresponding 1:1 to the trainable",
             ),
         ),
     }
