@@ -52,7 +52,7 @@ ERRORS = {
         ("ValueError", r"^The initializer passed is not valid|^Trying to reuse partitioned variable .* but specified partitions|^Partitioner returned a different partitioning"),
         ("ValueError", r"is not a valid (root )?scope name|must be from the same graph as"),
         ("ValueError", r"^Attempt to convert a value \(None\)|None values not supported|^(?i:inputs) must be an? .* of at least one Tensor"),
-        ("NotImplementedError", r"only available when eager execution"),
+        ("NotImplementedError", r"only available when eager execution"), ("OutOfRangeError", r"Reached limit of"),
         # TensorFlow 1.15 makes the operation in the variable's graph
         ("RuntimeError", r"The Session graph is empty"),
     ),

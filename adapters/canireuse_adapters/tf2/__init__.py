@@ -107,6 +107,7 @@ class TF2(Emitter):
         ),
         "bad_argument": (
             ("AttributeError", r"Tensor' object has no attribute 'assign'|object has no setter"),
+            ("OutOfRangeError", r"Reached limit of"),
             ("ValueError", r"^The `initial_value` arg to `tf\.Variable` must|^Attempt to convert a value \(None\)"),
         ),
     }  # fmt: skip

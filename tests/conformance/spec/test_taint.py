@@ -154,6 +154,8 @@ EXAMPLES = [
     f"[{PAIR}, {{write_rows: v, rows: [0], by: set, to: [1.0]}}]",
     f"[{VARIABLE}, {{write_numpy: v, plus: 2.0}}]",
     f"[{VARIABLE}, {{pickle: v, as: sent}}]",
+    f"[{VARIABLE}, {{import_graph: true, steps: [{{initialize: }}, {{save_all: count}}]}}]",
+    f"[{VARIABLE}, {{count_up: v, limit: 2}}]",
     f"[{PAIR}, {{fill_in: net, path: first, of: second}}]",
     f"[{NET}, {{take_state: net, as: taken}}]",
     "[{buffer: mean, init: [1.0], kept: false, as: mean}]",
