@@ -31,12 +31,17 @@ def share(to: Object, of: Object) -> None:
             to.parts[name] = part
 
 
+#: way -> how the state is asked for; that arguments are told by their position is deprecated
+IN_TORCH = {
+    "share_state/keywords": "$share_state.load_state_dict($of.state_dict(keep_vars=True), assign=True)",
+    "share_state/positional": "$share_state.load_state_dict($of.state_dict({}, '', True), assign=True)",
+}
 FEATURE = Feature(
     verbs=(ShareState,),
     effects={"share_state": shared},
     tables={
         "reference": Tables(missing={"share_state": "The contract has states that are values: variables are shared by `tie`."}),
-        "torch": Tables(code={"share_state": "$share_state.load_state_dict($of.state_dict(keep_vars=True), assign=True)"}),
+        "torch": Tables(code=IN_TORCH | {"share_state": IN_TORCH["share_state/keywords"]}, ways={"share_state": ("keywords", "positional")}),
         "keras": Tables(missing={"share_state": "What Keras hands out of a model to be set in another, `get_weights`, is arrays: variables are shared by holding the layer."}),
         "tf2": Tables(missing={"share_state": "What Keras hands out of a model to be set in another, `get_weights`, is arrays: variables are shared by holding the layer."}),
         "tensorflow1": Tables(missing={"share_state": "A variable is shared by its name in the graph: no object has a state that could be handed to another."}),

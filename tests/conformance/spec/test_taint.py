@@ -156,6 +156,8 @@ EXAMPLES = [
     f"[{VARIABLE}, {{pickle: v, as: sent}}]",
     f"[{VARIABLE}, {{import_graph: true, steps: [{{initialize: }}, {{save_all: count}}]}}]",
     f"[{VARIABLE}, {{count_up: v, limit: 2}}]",
+    f"[{NET}, {{count_calls: net.first, steps: [{{call: net, on: [[1.0]], as: y}}], as: counted}}]",
+    f"[{PAIR}, {{optimizer: opt, over: net}}, {{order_hooks: opt, steps: [{{save_optimizer: opt, to: kept, in_memory: true}}], as: order}}]",
     f"[{PAIR}, {{fill_in: net, path: first, of: second}}]",
     f"[{NET}, {{take_state: net, as: taken}}]",
     "[{buffer: mean, init: [1.0], kept: false, as: mean}]",
