@@ -1,12 +1,15 @@
 """Counting up: a variable of whole numbers is counted up by one, and no further than to a limit."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from canireuse.emit import Emitter, Tables
+from canireuse.emit import Tables
 from canireuse.spec.features import Feature
 from canireuse.spec.step import VARIABLES, Place, Step
+
+if TYPE_CHECKING:
+    from canireuse_adapters.tf1 import TensorFlow1
 
 
 class CountUp(Step):
@@ -19,7 +22,7 @@ class CountUp(Step):
     limit: Annotated[int, Field(ge=1, le=10_000)]
 
 
-def in_tf1(tf1: Emitter, step: CountUp) -> None:
+def in_tf1(tf1: "TensorFlow1", step: CountUp) -> None:
     """Have the session run it, if there is one."""
     tf1.act("$count_up.count_up_to($limit)", count_up=tf1.place(step.count_up), limit=step.limit)
 
