@@ -158,6 +158,8 @@ EXAMPLES = [
     f"[{VARIABLE}, {{initialize: }}, {{save_all: count}}]",
     "[{get_from: bias, values: [1.0], by: object, as: bias}]",
     f"[{VARIABLE}, {{count_up: v, limit: 2}}]",
+    f"[{PAIR}, {{train_remembered: net, minimize: net.first}}]",
+    f"[{NET}, {{empty_own: net}}]",
     f"[{NET}, {{count_calls: net.first, steps: [{{call: net, on: [[1.0]], as: y}}], as: counted}}]",
     f"[{PAIR}, {{optimizer: opt, over: net}}, {{order_hooks: opt, steps: [{{save_optimizer: opt, to: kept, in_memory: true}}], as: order}}]",
     f"[{PAIR}, {{fill_in: net, path: first, of: second}}]",
