@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 class GetFrom(Step):
-    """Get a variable by name in the current scope, which starts from what a function gives if it is made."""
+    """Get a variable by name in the current scope, which starts from values, or from what a function gives, if it is made."""
 
     verb = "get_from"
     get_from: Name = Field(description="The variable's name in the current scope.")
-    values: Values = Field(description="What the function gives, whole.")
-    by: Literal["function", "object", "function-of-parts"] = Field(
-        description="A function without arguments, an object that is called like one, or a function that is told which of two parts, cut along the second axis, it is to give."
+    values: Values = Field(description="What it starts from, whole.")
+    by: Literal["values", "function", "object", "function-of-parts"] = Field(
+        description="No function, the values themselves; a function without arguments, an object that is called like one, or a function that is told which of two parts, cut along the second axis, it is to give."
     )
     as_: Name = Field(alias="as", description="Bind the variable; of one in parts, what they make together.")
 
@@ -31,6 +31,7 @@ def made(_: Symbols, step: GetFrom) -> Object:
 
 
 IN_TF1 = {
+    "values": "$as = tf1.get_variable('$get_from', initializer=$values)",
     "function": """\
 def $start():
     return tf.constant($values)
@@ -52,7 +53,7 @@ $as = tf1.get_variable('$get_from', shape=$shape, initializer=$start, partitione
 
 
 def in_tf1(tf1: "TensorFlow1", step: GetFrom) -> None:
-    """Write the function, and hand it over."""
+    """Write the function, and hand it over, or the values."""
     shape = literal([len(step.values), len(step.values[0])] if step.by == "function-of-parts" else [])
     tf1.fill(IN_TF1[step.by], step, start=tf1.fresh("start"), shape=shape)
 
