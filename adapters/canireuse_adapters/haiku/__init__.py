@@ -131,7 +131,7 @@ class Haiku(Jax):
         own = [
             one
             for step in walk(spec.steps)
-            if isinstance(step, Function) and functions.is_forward(step)
+            if isinstance(step, Function)
             for one in step.steps
         ]
         names = [step.name for step in walk(spec.steps) if isinstance(step, Layer) and step not in own]
