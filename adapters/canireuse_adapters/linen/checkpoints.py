@@ -22,10 +22,7 @@ OUTSIDE = "What is saved has values, and what a function under `jax.jit` works w
 def part(tree: Tree, owner: Object, chosen: Sequence[Object] = ()) -> dict[Route, Entry]:
     """Return what is saved of an owner, or of some things in it: where it stands in the file, and in the tree."""
     if owner not in tree.paths:  # names for what was got by name
-        return {
-            (word,): tree.entries[one]
-            for one, word in {one: word for word, one in reversed(owner.parts.items())}.items()
-        }
+        return {next(owner.routes(one)): tree.entries[one] for one in owner.variables()}
     found = [entry for one in chosen or [owner] for entry in tree.part(one)]
     around = tree.paths[owner]
     if any(path[: len(around)] != around for _, path in found):
