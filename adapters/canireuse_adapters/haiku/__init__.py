@@ -128,12 +128,7 @@ class Haiku(Jax):
     def ways_of(cls, spec: Spec) -> list[dict[str, str]]:
         """Return the ways of a spec: what layers of one name, or of none, are called depends on which of them stand in one function."""
         ways = super().ways_of(spec)
-        own = [
-            one
-            for step in walk(spec.steps)
-            if isinstance(step, Function)
-            for one in step.steps
-        ]
+        own = [one for step in walk(spec.steps) if isinstance(step, Function) for one in step.steps]
         names = [step.name for step in walk(spec.steps) if isinstance(step, Layer) and step not in own]
         if len({*names}) < len(names):
             ways = [{**way, "layer": one} for way in ways for one in ("one-transform", "transforms-apart")]

@@ -129,8 +129,10 @@ def restore(haiku: "Haiku", step: Restore) -> None:
         haiku.emit("$entry |= $loaded" if merged else "$entry = $loaded", entry=entry, loaded=loaded)
     elif single or (entry and not step.partial):
         raise Unsupported("Haiku saves parameters by name: a layer's entry by itself is not the tree of a module.")
-    elif not same and own.keys() <= source.keys():
-        rename(haiku, own, source, loaded)
+    elif not same and not named <= wanted and own.keys() <= source.keys():
+        raise Unsupported(
+            "Haiku knows parameters by name alone, and these have other names in the file: which of them goes where is written by hand."
+        )
     else:
         trees, inside = haiku.trees_of(owner), set(own.values())
         beside = [path for path in haiku.entries() if path[0] in trees and path not in inside]
@@ -143,18 +145,6 @@ def restore(haiku: "Haiku", step: Restore) -> None:
         code = "$tree = hk.data_structures.merge($tree, $saved)" if merged else code
         for tree, one in zip(trees, names, strict=True):
             haiku.emit(code, tree=tree, saved=one)
-
-
-def rename(haiku: "Haiku", own: dict[str, Path], source: dict[str, Path], loaded: ast.expr) -> None:
-    """Write one entry after the other: members of one name, whose variables have other names in the checkpoint."""
-    if len({one[0] for one in source.values()}) > 1:
-        raise Unsupported("Haiku saves parameters and state by name; under other names each is taken over by hand.")
-    haiku.idiom("Haiku knows parameters by name alone: those of other names are taken over one by one.")
-    haiku.emit("saved = $loaded", loaded=loaded)
-    once = {entry: path for path, entry in reversed(own.items())}  # a tied entry by the first of its names
-    for entry, path in reversed(once.items()):
-        _, module, word = source[path]
-        haiku.emit("$entry = saved['$module']['$word']", entry=haiku.entry_code(entry), module=module, word=word)
 
 
 def tupled(code: Sequence[ast.expr]) -> ast.expr:

@@ -4,6 +4,7 @@ Only the judge compares. It compares strictly: a missing observation, one nobody
 of another type, and a divergence that is no longer observed all fail.
 """
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
@@ -164,7 +165,9 @@ def declared_answers(
 
 def applies(divergence: Divergence, way: Mapping[str, str], packages: Mapping[str, str]) -> bool:
     """Return whether a divergence is about this way and these versions."""
-    if divergence.ways is not None and not any({*one.split("+")} <= {*way.values()} for one in divergence.ways):
+    if divergence.ways is not None and not any(
+        Counter(one.split("+")) <= Counter(way.values()) for one in divergence.ways
+    ):
         return False
     if divergence.versions is None:
         return True

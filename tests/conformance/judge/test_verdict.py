@@ -199,6 +199,9 @@ def test_a_divergence_of_another_way_does_not_apply():
     both = one.model_copy(update={"ways": ["ddp+reentrant"]})
     assert applies(both, {"parallel": "ddp", "remat": "reentrant"}, {})
     assert not applies(both, {"parallel": "ddp", "remat": "not-reentrant"}, {})
+    twice = one.model_copy(update={"ways": ["config+config"]})
+    assert applies(twice, {"cast": "config", "restore": "config"}, {})
+    assert not applies(twice, {"cast": "config", "restore": "weights"}, {})
 
 
 def test_a_script_that_raises_is_an_error_whatever_it_observed():
