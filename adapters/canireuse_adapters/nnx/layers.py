@@ -164,9 +164,10 @@ def tie(nnx: "NNX", step: Tie) -> None:
 def put(nnx: "NNX", place: str, by: str, *, whole: bool) -> None:
     """Set an attribute or a name; what is `whole` is a member of a module."""
     owner, _ = nnx.symbols.above(place)
+    found = nnx.symbols.at(by)
     if whole and (owner is None or not owner.is_owner):
         raise Unsupported("A Python name is no place: NNX replaces an attribute of a module.")
-    if whole and owner and owner.kind != "module":
+    if whole and owner and owner.kind != "module" and not (found and found.kind == "tensor"):
         raise Unsupported("What stands in a layer of NNX is a variable: another one is tied to its place.")
     nnx.emit("$place = $by", place=nnx.place(place), by=nnx.place(by))
 
