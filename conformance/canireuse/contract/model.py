@@ -16,7 +16,7 @@ from canireuse.contract.arrays import Array, size
 from canireuse.contract.batches import Stack
 from canireuse.contract.graphs import Graph, Placeholder, Scope, Session, converter, width
 from canireuse.contract.learning import Learning
-from canireuse.contract.ownership import Layer, Module, cells_of, clone
+from canireuse.contract.ownership import Layer, Module, Owner, cells_of, clone
 from canireuse.contract.refusals import (
     AlreadyExists,
     BadArgument,
@@ -231,7 +231,10 @@ class Model(Learning):
 
         A shallow copy is another owner of the same members.
         """
-        return clone(owner, lambda cell: cell, deep=False) if shallow else clone(owner, self._twin)
+        copies = {}
+        copied = clone(owner, (lambda cell: cell) if shallow else self._twin, copies, deep=not shallow)
+        self.now.owners.extend(one for one in copies.values() if isinstance(one, Owner))
+        return copied
 
     def _twin(self, cell):
         with cell.graph.naming(""):

@@ -145,6 +145,17 @@ def test_a_shallow_copy_holds_the_same_variables():
     assert source.a is w
 
 
+def test_what_a_shallow_copy_holds_is_not_given_up_by_its_source():
+    model = Model(immediate=True)
+    other = model.variable("w", init=[[1.0]])
+    source = model.layer("dense", "d", 1, 1, kernel=3.0)
+    copied = model.copy(source, shallow=True)
+    kept = source.kernel
+    for tied in (other, copied.kernel, other):
+        source.kernel = tied
+        assert {kept, other} <= {*model.now.cells}
+
+
 def test_given_values_hold_wherever_the_variable_does_and_for_that_call_alone():
     model = Model(immediate=True)
     layer = model.layer("dense", "d", 1, 1, kernel=3.0)
