@@ -79,10 +79,7 @@ FEATURE = Feature(
             code={"resume_distributed": in_torch},
             ways={"resume_distributed": ("ddp", "fsdp")},
             since={"torch.distributed.fsdp.fully_shard": "torch>=2.6"},
-            also=(
-                "from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict, get_state_dict, set_state_dict\n"
-                "from torch.distributed.fsdp import fully_shard"
-            ),
+            also="from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict",
             lacks=(
                 Lack(
                     "resume_distributed", lambda torch, _: torch.device == "gpu",

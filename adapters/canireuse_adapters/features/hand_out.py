@@ -45,7 +45,7 @@ def written(code: str) -> Tables:
     def write(emitter: Emitter, step: WriteNumPy) -> None:
         emitter.emit(f"array = {code}\narray += $plus", at=emitter.place(step.write_numpy), plus=step.plus)
 
-    return Tables(code={"write_numpy": write, "pickle": PICKLED}, also="import numpy as np\nimport pickle")
+    return Tables(code={"write_numpy": write, "pickle": PICKLED}, also="import numpy as np")
 
 
 def of_value(emitter: Emitter, step: WriteNumPy) -> None:
@@ -61,7 +61,6 @@ def in_keras(keras: "Keras", step: WriteNumPy) -> None:
 
 
 PICKLED = "$as = pickle.loads(pickle.dumps($pickle))"
-ALSO = "import numpy as np\nimport pickle"
 AN_ARRAY = "A parameter is an entry of a tree, and an entry that comes out of pickle is in no tree: the whole is pickled, which is a way to `save`."
 FEATURE = Feature(
     verbs=(WriteNumPy, Pickle),
@@ -71,7 +70,7 @@ FEATURE = Feature(
         "torch": written("$at.detach().numpy()"),
         "tf2": written("np.asarray($at)"),
         "tensorflow1": written("np.asarray($at)"),
-        "keras": Tables(code={"write_numpy": in_keras, "pickle": PICKLED}, also=ALSO),
+        "keras": Tables(code={"write_numpy": in_keras, "pickle": PICKLED}, also="import numpy as np"),
         "nnx": written("np.asarray($at)"),
         "jax": Tables(code={"write_numpy": of_value}, missing={"pickle": AN_ARRAY}, also="import numpy as np"),
     },
