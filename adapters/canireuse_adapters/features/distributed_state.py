@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from canireuse.emit import Lack, Tables, expr
+from canireuse.emit import Tables, expr
 from canireuse.spec.features import Feature
 from canireuse.spec.step import Name, Step
+from canireuse_adapters.features.parallel.torch import without_processes
 
 if TYPE_CHECKING:
     from canireuse_adapters.torch import Torch
@@ -80,16 +81,7 @@ FEATURE = Feature(
             ways={"resume_distributed": ("ddp", "fsdp")},
             since={"torch.distributed.fsdp.fully_shard": "torch>=2.6"},
             also="from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict",
-            lacks=(
-                Lack(
-                    "resume_distributed", lambda torch, _: torch.device == "gpu",
-                    "Processes on one GPU are no several devices, and a run on the GPU counts on one.",
-                ),
-                Lack(
-                    "resume_distributed", lambda torch, _: torch.is_compiled(),
-                    "`torch.compile` traces one process; what starts others stands outside.",
-                ),
-            ),
+            lacks=without_processes("resume_distributed"),
         ),
         "keras": missing(OBJECTS),
         "tf2": missing(OBJECTS),

@@ -7,6 +7,7 @@ from pydantic import Field
 from canireuse.emit import Emitter, Lack, Tables, Unsupported, expr, text
 from canireuse.spec.features import Feature
 from canireuse.spec.step import VARIABLES, Name, Place, Step
+from canireuse_adapters.features.parallel.torch import without_processes
 from canireuse_adapters.features.shard import ON_MESH, SINCE
 
 if TYPE_CHECKING:
@@ -115,13 +116,7 @@ FEATURE = Feature(
         "torch": Tables(
             code={"lay_out": in_torch},
             also="from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel, parallelize_module",
-            lacks=(
-                Lack(
-                    "lay_out", lambda torch, _: torch.device == "gpu",
-                    "Processes on one GPU are no several devices, and a run on the GPU counts on one.",
-                ),
-                Lack("lay_out", lambda torch, _: torch.is_compiled(), "`torch.compile` traces one process; what starts others stands outside."),
-            ),
+            lacks=without_processes("lay_out"),
         ),
         "nnx": Tables(code={"lay_out": in_nnx}, setup={"lay_out": ON_MESH["shard"]}, since=SINCE),
         "equinox": Tables(code={"lay_out": in_equinox}, setup={"lay_out": ON_MESH["shard"]}, since=SINCE),

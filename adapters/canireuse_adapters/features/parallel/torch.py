@@ -179,6 +179,20 @@ def reads_in_a_layer(torch: "Torch", step: "Parallel") -> bool:
     return any(owner and owner.kind == "layer" and one and not one.is_owner for owner, one in found)
 
 
+def without_processes(verb: str) -> tuple[Lack, Lack]:
+    """Return where a verb that starts a process for each device has none."""
+    return (
+        Lack(
+            verb, lambda torch, _: torch.device == "gpu",
+            "Processes on one GPU are no several devices, and a run on the GPU counts on one.",
+        ),
+        Lack(
+            verb, lambda torch, _: torch.is_compiled(),
+            "`torch.compile` traces one process; what starts others stands outside.",
+        ),
+    )  # fmt: skip
+
+
 EACH = "parallel/fsdp-each-layer"
 OTHER_FILES = {"safetensors-model", "safetensors-file", "unpickle"}
 TABLES = Tables(
@@ -191,14 +205,7 @@ TABLES = Tables(
         "from torch.distributed.fsdp import fully_shard"
     ),
     lacks=(
-        Lack(
-            "parallel", lambda torch, _: torch.device == "gpu",
-            "Processes on one GPU are no several devices, and a run on the GPU counts on one.",
-        ),
-        Lack(
-            "parallel", lambda torch, _: torch.is_compiled(),
-            "`torch.compile` traces one process; what starts others stands outside.",
-        ),
+        *without_processes("parallel"),
         Lack(
             ("parallel/fsdp", EACH), reads_a_name,
             "`fully_shard` replaces the parameters of a module: a name from before keeps the old one, which is not trained.",
