@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from canireuse.emit import Emitter, Tables, Unsupported, expr, name, statements
+from canireuse.emit import Emitter, Tables, Unsupported, expr, statements
 from canireuse.spec.features import Feature
 from canireuse.spec.step import Name, Place, Step, Value
-from canireuse_adapters.haiku.layers import constructor, layers_of, plainly
+from canireuse_adapters.features.stack import transformed
 from canireuse_adapters.linen.layers import is_layer
 from canireuse_adapters.nnx.layers import at
 
@@ -65,17 +65,8 @@ def in_nnx(nnx: "NNX", step: MapLayer) -> None:
 
 def in_haiku(haiku: "Haiku", step: MapLayer) -> None:
     """Write a transformed function that makes the layer and maps it, by `hk.vmap`."""
-    owner = haiku.symbols.at(step.map_layer)
-    if owner is None or owner not in haiku.nets or not plainly(haiku, owner):
-        raise Unsupported("`hk.vmap` is said here of one layer without state.")
-    (layer,) = layers_of(haiku, owner)
-    net = haiku.nets[layer]
-    body = statements("$layer = $made", layer=net.word, made=constructor(haiku, layer, ()))
-    body += statements("return hk.vmap($layer, split_rng=False)(inputs)", layer=net.word)
-    word = haiku.function_name("mapped")
-    haiku.body += haiku.transformed(word, body, own="inputs", stateful=False)
-    code, params = "$word.apply($params, None, $on)", name(net.trees[0])
-    haiku.bind_here(step.as_, expr(code, word=word, params=params, on=haiku.expression(step.on)))
+    code = "return hk.vmap($layer, split_rng=False)(inputs)"
+    haiku.bind_here(step.as_, transformed(haiku, step.map_layer, step.on, "mapped", code, "`hk.vmap` is"))
 
 
 def said(code: str) -> Tables:

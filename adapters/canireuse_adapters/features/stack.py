@@ -1,10 +1,11 @@
 """Stacking: one layer called again and again in a loop over layers of the framework's own."""
 
+import ast
 from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from canireuse.emit import Emitter, Tables, Unsupported, expr, name, statements
+from canireuse.emit import Emitter, Fill, Tables, Unsupported, expr, name, statements
 from canireuse.spec.bounds import MOST_TURNS
 from canireuse.spec.features import Feature
 from canireuse.spec.step import OWNERS, Name, Place, Step, Value
@@ -96,23 +97,28 @@ def in_nnx(nnx: "NNX", step: Stack) -> None:
 
 def in_haiku(haiku: "Haiku", step: Stack) -> None:
     """Write a transformed function that makes the layer and stacks it, by `layer_stack` or by `hk.scan`."""
-    owner = haiku.symbols.at(step.stack)
-    if owner is None or owner not in haiku.nets or not plainly(haiku, owner):
-        raise Unsupported("`layer_stack` and `hk.scan` are said here of one layer without state.")
-    (layer,) = layers_of(haiku, owner)
-    net = haiku.nets[layer]
     code = {
         "layer_stack": "return hk.experimental.layer_stack($times)($layer)(inputs)",
         "scan": "outputs, _ = hk.scan(lambda carried, _: ($layer(carried), None), inputs, None, length=$times)\nreturn outputs",
     }[haiku.way["stack"]]
-    body = statements("$layer = $made", layer=net.word, made=constructor(haiku, layer, ()))
-    body += statements(code, layer=net.word, times=step.times)
-    word = haiku.function_name("stacked")
-    haiku.body += haiku.transformed(word, body, own="inputs", stateful=False)
-    params = name(net.trees[0])
-    haiku.bind_here(
-        step.as_, expr("$word.apply($params, None, $on)", word=word, params=params, on=haiku.expression(step.on))
+    result = transformed(
+        haiku, step.stack, step.on, "stacked", code, "`layer_stack` and `hk.scan` are", times=step.times
     )
+    haiku.bind_here(step.as_, result)
+
+
+def transformed(haiku: "Haiku", place: Place, on: Value, word: str, code: str, calls: str, **fills: Fill) -> ast.expr:
+    """Write a transformed function that makes a layer without state and calls what is made of it; return its call on an input."""
+    owner = haiku.symbols.at(place)
+    if owner is None or owner not in haiku.nets or not plainly(haiku, owner):
+        raise Unsupported(f"{calls} said here of one layer without state.")
+    (layer,) = layers_of(haiku, owner)
+    net = haiku.nets[layer]
+    body = statements("$layer = $made", layer=net.word, made=constructor(haiku, layer, ()))
+    body += statements(code, layer=net.word, **fills)
+    word = haiku.function_name(word)
+    haiku.body += haiku.transformed(word, body, own="inputs", stateful=False)
+    return expr("$word.apply($params, None, $on)", word=word, params=name(net.trees[0]), on=haiku.expression(on))
 
 
 FEATURE = Feature(
