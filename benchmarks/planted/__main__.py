@@ -1,7 +1,8 @@
 """Faults planted in the frameworks' own reuse code, and which specs notice them: `python -m benchmarks.planted PART`.
 
 freeze                draw the faults anew from the versions that are installed here
-run BACKEND FILE      put the frozen faults of a backend to its specs; results are appended to FILE, and a second run goes on
+run BACKEND FILE      put the frozen faults of a backend to its specs; results are appended to FILE, and a second run goes on;
+                      --on OTHER puts those that nothing noticed yet to the specs on another backend of the same framework
 keep FILE...          take results over into what is tracked
 table                 how many of the planted faults were noticed, by backend and by kind
 survivors BACKEND     the faults that no spec noticed
@@ -24,6 +25,9 @@ def main() -> None:
         "--enough", type=int, default=ENOUGH, help="specs that notice a fault, after which it is put to no more"
     )
     parser.add_argument("--most", type=int, default=MOST, help="cases that one fault is put to")
+    parser.add_argument(
+        "--on", metavar="OTHER", help="another backend of the same framework, to whose specs what is left is put"
+    )
     asked = parser.parse_args()
     if asked.part == "freeze":
         drawn = [fault for backend in faults.TARGETS for fault in faults.freeze(backend)]
@@ -31,7 +35,9 @@ def main() -> None:
         faults.FROZEN.write_text(text, encoding="utf-8")
     elif asked.part == "run":
         backend, path = asked.given
-        Putting(backend, faults.frozen(backend), [ROOT / "specs"], Path(path), asked.enough, asked.most).run()
+        noticed = kept.noticed(backend, asked.on) if asked.on else ()
+        of_backend = faults.frozen(backend)
+        Putting(asked.on or backend, of_backend, [ROOT / "specs"], Path(path), asked.enough, asked.most, noticed).run()
     elif asked.part == "keep":
         kept.keep(map(Path, asked.given))
     elif asked.part == "table":

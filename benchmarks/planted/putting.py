@@ -10,7 +10,7 @@ import os
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +70,7 @@ def read(path: Path) -> Iterator[dict[str, Any]]:
 
 
 class Putting:
-    """The faults and the specs of one backend, and the file that results are appended to as they come; a second run goes on."""
+    """Faults, the specs on one backend, and the file that results are appended to as they come; a second run goes on."""
 
     def __init__(
         self,
@@ -80,8 +80,11 @@ class Putting:
         path: Path,
         enough: int = ENOUGH,
         most: int = MOST,
+        noticed: Container[str] = (),
     ) -> None:
-        self.faults, self.path, self.enough, self.most = faults, path, enough, most
+        self.backend, self.faults, self.path, self.enough, self.most = backend, faults, path, enough, most
+        #: the faults that are put to no case, since another backend of the framework noticed them
+        self.noticed = noticed
         self.adapter = canireuse_adapters.adapter(backend)
         #: a framework with engines is put to the specs on its first
         self.engine = next(iter(self.adapter.engines), None)
@@ -123,13 +126,15 @@ class Putting:
                 self.scripts[name] = script
                 self.digests[name] = digest(case.located.text + script.text)
         self.lines = [line for line in self.lines if line.get("digest") == self.digests.get(line["of"])]
-        self.write(kind="header", of="header", packages=here, date=time.strftime("%Y-%m-%d"))
+        self.write(kind="header", of="header", on=self.backend, packages=here, date=time.strftime("%Y-%m-%d"))
         self.reach()
         self.without(plain)
         plain.stop()
         steady = self.steady()
         before = self.known("fault")
         for number, fault in enumerate(self.faults):
+            if fault["id"] in self.noticed:
+                continue
             meeting, came = self.meeting(number, steady), before.get(fault["id"])
             if came is None or came["came"] == "undecided" or (not came["noticed"] and came["meeting"] != len(meeting)):
                 self.put(fault, meeting, steady)

@@ -21,7 +21,8 @@ def lines():
 def test_every_frozen_fault_of_a_backend_that_ran_has_a_result(lines):
     assert lines
     for line in lines:
-        assert [*line["faults"]] == [fault["id"] for fault in frozen(line["backend"])]
+        ids = [fault["id"] for fault in frozen(line["backend"])]
+        assert [*line["faults"]] == [name for name in ids if line["on"] == line["backend"] or name in line["faults"]]
         for name, fault in line["faults"].items():
             assert fault["came"] in kept.ENDS, name
             assert (fault["came"] == "noticed") == bool(fault["noticed"]), name
@@ -29,7 +30,13 @@ def test_every_frozen_fault_of_a_backend_that_ran_has_a_result(lines):
 
 
 def test_every_sentence_names_a_survivor_and_says_why(lines):
-    survivors = {name for line in lines for name, fault in line["faults"].items() if fault["came"] != "noticed"}
+    backends = {line["backend"] for line in lines}
+    survivors = {
+        name
+        for backend in backends
+        for name, fault in kept.came_of(backend, lines).items()
+        if fault["came"] != "noticed"
+    }
     for name, why in kept.sentences().items():
         assert name in survivors, f"{name} is noticed, or no fault: remove its sentence"
         assert why.startswith(BEGINS), name
@@ -54,12 +61,37 @@ def test_results_are_taken_over(tmp_path, monkeypatch):
     monkeypatch.setattr(kept, "matrix", lambda: {"ties/a": ["zoo-unties"], "ties/b": []})
     faults = frozen("torch")
     came = {fault["id"]: "not reached" for fault in faults[:50]} | {"torch-001": "noticed", "torch-002": "survived"}
-    header = {"kind": "header", "of": "header", "packages": {"torch": "2.0"}, "date": "2026-01-02"}
+    header = {"kind": "header", "of": "header", "on": "torch", "packages": {"torch": "2.0"}, "date": "2026-01-02"}
     results = [header] + [{"kind": "fault", "of": name, "came": end, "meeting": 1, "tried": 1, "noticed": ["ties/b"] if end == "noticed" else [], "seconds": 0.5} for name, end in came.items()]  # fmt: skip
     path = tmp_path / "results.jsonl"
     path.write_text("".join(json.dumps(line) + "\n" for line in results))
     kept.keep([path])
-    assert "| torch | 100 | 1 | 1 | 0 | 48 | 0 | 50 | 2% | 25 | 2026-01-02 | torch 2.0 |" in kept.PAGE.read_text()
+    assert (
+        "| torch | torch | 100 | 1 | 1 | 0 | 48 | 0 | 50 | 2% | 25 | 2026-01-02 | torch 2.0 |" in kept.PAGE.read_text()
+    )
     module = faults[0]["module"].replace(".", "/")
     assert json.loads(kept.KILLS.read_text()) == {"ties/a": {"animals": ["zoo-unties"]}, "ties/b": {"planted": {f"{module}.py": ["torch-001"]}}}  # fmt: skip
     assert len(list(kept.survivors("torch"))) == 99
+
+
+def test_what_one_backend_left_may_be_noticed_on_another(tmp_path, monkeypatch):
+    for name in ("CAME", "KILLS", "PAGE"):
+        monkeypatch.setattr(kept, name, tmp_path / name)
+    monkeypatch.setattr(kept, "matrix", dict)
+
+    def ran(on, came):
+        path = tmp_path / f"{on}.jsonl"
+        results = [{"kind": "header", "of": "header", "on": on, "packages": {}, "date": "2026-01-02"}]
+        results += [{"kind": "fault", "of": name, "came": end, "meeting": 1, "tried": 1, "noticed": ["ties/b"] if end == "noticed" else [], "seconds": 0} for name, end in came.items()]  # fmt: skip
+        path.write_text("".join(json.dumps(line) + "\n" for line in results))
+        return path
+
+    own = {fault["id"]: "survived" for fault in frozen("tf1")} | {"tf1-001": "noticed", "tf1-003": "undecided"}
+    kept.keep([ran("tf1", own), ran("tf2", {"tf1-002": "noticed", "tf1-003": "survived"})])
+    page = kept.PAGE.read_text()
+    assert "| tf1 | tf1 | 100 | 1 | 98 | 1 |" in page
+    assert "| tf1 | tf2 | 2 | 1 | 1 | 0 | 0 | 0 | 0 | 2% |" in page
+    assert (kept.noticed("tf1", on="tf2"), kept.noticed("tf1", on="tf1")) == ({"tf1-001"}, {"tf1-002"})
+    left = list(kept.survivors("tf1"))
+    assert len(left) == 98
+    assert left[0].startswith("tf1-003 undecided")

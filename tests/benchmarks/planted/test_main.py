@@ -31,11 +31,18 @@ def put(monkeypatch):
 
 
 def test_run_puts_the_faults_of_a_backend_and_says_when_to_stop(put, tmp_path):
-    backend, faults, _, path, enough, most, ran = put(
+    backend, faults, _, path, enough, most, noticed, ran = put(
         "run", "torch", str(tmp_path / "out.jsonl"), "--enough", "3", "--most", "7"
     )
     assert (backend, path, enough, most, ran) == ("torch", tmp_path / "out.jsonl", 3, 7, "ran")
     assert faults == frozen("torch")
+    assert not noticed
+
+
+def test_what_is_left_is_put_to_the_specs_on_another_backend(put, tmp_path, monkeypatch):
+    monkeypatch.setattr(command.kept, "noticed", lambda backend, on: {f"{backend} but for {on}"})
+    backend, faults, *_, noticed, _ = put("run", "tf1", str(tmp_path / "out.jsonl"), "--on", "tf2")
+    assert (backend, faults, noticed) == ("tf2", frozen("tf1"), {"tf1 but for tf2"})
 
 
 def test_a_part_that_is_not_there_is_refused(put):

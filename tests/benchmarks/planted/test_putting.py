@@ -47,10 +47,10 @@ def put(write_spec, tmp_path):
     write_spec(TIE, "facet/tie")
     write_spec(SCOPE, "facet/scope")
 
-    def run(wanted):
+    def run(wanted, enough=putting.ENOUGH, most=putting.MOST, noticed=()):
         faults = [{"id": f"reference-{at}", **fault_of(*one)} for at, one in enumerate(wanted)]
         path = tmp_path / "results.jsonl"
-        putting.Putting("reference", faults, [tmp_path / "specs"], path).run()
+        putting.Putting("reference", faults, [tmp_path / "specs"], path, enough, most, noticed).run()
         return path
 
     return run
@@ -94,19 +94,21 @@ def test_results_of_other_versions_are_refused(put):
         put([])
 
 
-def test_a_fault_that_was_not_put_to_all_is_undecided(put, monkeypatch):
-    monkeypatch.setattr(putting.Putting.__init__, "__defaults__", (20, 0))
-    (survivor,) = came(put([("model", "Model.scope", "call dropped", "close_below")]))
+def test_a_fault_that_was_not_put_to_all_is_undecided(put):
+    wanted = [("model", "Model.scope", "call dropped", "close_below")]
+    (survivor,) = came(put(wanted, most=0))
     assert (survivor["came"], survivor["tried"]) == ("undecided", 0)
-    monkeypatch.setattr(putting.Putting.__init__, "__defaults__", (20, 9))
-    _, survivor = came(put([("model", "Model.scope", "call dropped", "close_below")]))
+    _, survivor = came(put(wanted, most=9))
     assert (survivor["came"], survivor["tried"]) == ("survived", 1), "a second run puts it again"
 
 
-def test_a_fault_that_enough_specs_noticed_is_put_to_no_more(put, monkeypatch):
-    monkeypatch.setattr(putting.Putting.__init__, "__defaults__", (1, 9))
-    (noticed,) = came(put([next(iter(WANTED))]))
+def test_a_fault_that_enough_specs_noticed_is_put_to_no_more(put):
+    (noticed,) = came(put([next(iter(WANTED))], enough=1, most=9))
     assert (noticed["came"], noticed["meeting"], noticed["tried"], len(noticed["noticed"])) == ("noticed", 2, 1, 1)
+
+
+def test_what_specs_on_another_backend_noticed_is_not_put(put):
+    assert [line["of"] for line in came(put(WANTED, noticed={"reference-0", "reference-2"}))] == ["reference-1"]
 
 
 @pytest.mark.parametrize(("late", "came_of_it"), [({"plant"}, "noticed"), ({"plant", None}, "survived")])
