@@ -194,5 +194,6 @@ LACKS = (
         "get", lambda keras, _: keras.symbols.scope.mode is Mode.INHERITED,
         "Layers hand no reuse mode down: each place says for itself whether it makes or looks up.",
     ),
+    Lack("variable", lambda _, step: step.open_shape, "A Keras variable has one shape from the start."),
     Lack(("get", "variable"), lambda keras, step: step.collection and keras.symbols.scope.mode is Mode.MAKE, NO_COLLECTIONS),
 )  # fmt: skip

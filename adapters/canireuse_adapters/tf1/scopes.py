@@ -15,16 +15,18 @@ SCOPE = ("reuse", "init", "dtype", "penalty", "auxiliary_name_scope")
 KEYWORDS = {
     **dict.fromkeys(("scope", "default_scope", "reenter"), SCOPE),
     "get": ("shape", "dtype", "init", "uniform", "penalty", "partitions", "reuse", "trainable", "collection"),
-    "variable": ("dtype", "trainable", "collection"),
+    "variable": ("dtype", "trainable", "open_shape", "collection"),
 }
 #: field of a step -> what TensorFlow calls the argument
 CALLED = {
     "init": "initializer", "uniform": "initializer", "penalty": "regularizer", "partitions": "partitioner",
     "collection": "collections", "bias": "bias_initializer",
+    "open_shape": "shape",
 }  # fmt: skip
 #: field of a step -> what is given, if that is not the plain value
 GIVEN = {
     "dtype": "tf.$x",
+    "open_shape": "tf.TensorShape(None)",
     "penalty": "lambda values: $x * tf.reduce_sum(tf.square(values))",
     "uniform": "tf1.random_uniform_initializer($*x)",
     "partitions": "tf1.fixed_size_partitioner($x)",

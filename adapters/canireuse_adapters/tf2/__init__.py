@@ -86,7 +86,7 @@ class TF2(Emitter):
     functions = FUNCTIONS
     errors = {
         "created_again": (("ValueError", r"only supports singleton tf\.Variables"),),
-        "uninitialized": (("AttributeError", r"must build the layer"), ("ValueError", r"has not yet been built|isn't yet built")),
+        "uninitialized": (("AttributeError", r"must build the layer|has no attribute '_momentums'"), ("ValueError", r"has not yet been built|isn't yet built")),
         "not_found": (
             ("AttributeError", r"^'(Module|Dense|Embedding|BatchNormalization|SimpleRNNCell)' object has no attribute"),
             ("ValueError", r"No such layer|is not connected to `inputs`|expected \d+ variables, but received|with a weight list of length|^Unknown variable: "),
@@ -108,7 +108,7 @@ class TF2(Emitter):
         "bad_argument": (
             ("AttributeError", r"Tensor' object has no attribute 'assign'|object has no setter"),
             ("OutOfRangeError", r"Reached limit of"),
-            ("ValueError", r"^The `initial_value` arg to `tf\.Variable` must|^Attempt to convert a value \(None\)"),
+            ("ValueError", r"^as_list\(\) is not defined on an unknown TensorShape|^The `initial_value` arg to `tf\.Variable` must|^Attempt to convert a value \(None\)"),
         ),
     }  # fmt: skip
     ways = {

@@ -60,6 +60,8 @@ def new(tf: "TF2", step: Get | Variable, called: ast.expr) -> ast.expr:
         options["dtype"] = expr("tf.$dtype", dtype=step.dtype)
     if step.trainable is not None:
         options["trainable"] = step.trainable
+    if isinstance(step, Variable) and step.open_shape:
+        options["shape"] = expr("tf.TensorShape(None)")
     return expr("tf.Variable($*initial, $**options)", initial=initial(tf, step), options=options)
 
 

@@ -88,6 +88,10 @@ class Variable(Step):
     init: Initial = Field(0.0, description="A number to fill with, the values themselves, or `random`.")
     start: str | None = Field(None, description="An expression whose value it starts from, in place of `init`.")
     trainable: bool | None = None
+    open_shape: StrictBool = Field(
+        False,  # noqa: FBT003
+        description="Leave its shape open, where a framework would fix it, so that the variable may grow.",
+    )
     collection: Name | None = None
     as_: Name | None = Field(None, alias="as", description="Bind the variable.")
 
