@@ -84,6 +84,8 @@ TWICE = Lack(
     "A list that has one array twice is two leaves for Optax, each with a state of its own: `[w, w]` is two arrays after a step on "
     "the first (0.9 and 1.0 from 1.0), and neither of them is the one in the model.",
 )
+EACH_SHAPE = "JAX compiles for each shape: no option of `jax.jit` leaves a length open."
+OPEN_SHAPES = Lack("function", lambda _, step: step.traced == "relaxed", EACH_SHAPE)
 #: the path of a leaf, as a text
 PATH = "jax.tree_util.keystr(path)"
 #: what marks a script whose mask leaves out what was frozen

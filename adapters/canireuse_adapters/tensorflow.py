@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from canireuse.emit import Fill, literal
 from canireuse.spec.step import Step
-from canireuse.spec.vocabulary import Restore, Save
+from canireuse.spec.vocabulary import Function, Restore, Save
 
 FUNCTIONS = {
     "tanh": "tf.tanh($x)", "relu": "tf.nn.relu($x)", "sigmoid": "tf.sigmoid($x)", "exp": "tf.exp($x)",
@@ -16,6 +16,12 @@ TWO_DEVICES = (
     "tf.config.set_logical_device_configuration("
     "tf.config.list_physical_devices('CPU')[0], [tf.config.LogicalDeviceConfiguration()] * 2)"
 )
+
+
+def traced(step: Function) -> str:
+    """Return the decorator of a function that TensorFlow traces, with its end of line; empty for one that it does not."""
+    told = "(reduce_retracing=True)" if step.traced == "relaxed" else ""
+    return f"@tf.function{told}\n" if step.traced else ""
 
 
 def number(value: float, dtype: str | None) -> Fill:

@@ -30,6 +30,7 @@ from canireuse_adapters.jax import (
     ERRORS,
     KEYS,
     MISSING,
+    OPEN_SHAPES,
     SINCE_OF_OPTAX,
     SINCE_OF_PATHS,
     TWICE,
@@ -118,7 +119,7 @@ class Equinox(Jax):
     }
     reads = measuring.READS
     effects = learning.EFFECTS
-    lacks = (TWICE, measuring.NO_PATH)
+    lacks = (TWICE, OPEN_SHAPES, measuring.NO_PATH)
     lost = "What a function makes is its own: another part of the program has what the function returns."
 
     nesting = ("frames",)

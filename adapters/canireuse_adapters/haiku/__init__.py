@@ -33,7 +33,7 @@ from canireuse_adapters.haiku.frames import Frame, Known, Reader
 from canireuse_adapters.haiku.layers import CELL, LAYERS, MAKERS, Net
 from canireuse_adapters.haiku.paths import TOP, Paths
 from canireuse_adapters.haiku.scopes import within
-from canireuse_adapters.jax import ERRORS, MISSING, SINCE_OF_OPTAX, TWICE, Jax
+from canireuse_adapters.jax import ERRORS, MISSING, OPEN_SHAPES, SINCE_OF_OPTAX, TWICE, Jax
 
 PENALTY = "Haiku collects no regularization terms: a loss adds them up from the tree of parameters itself."
 NAMES = "`hk.name_scope` names parameters, and operations with them: it opens no second scope that could be left out."
@@ -44,7 +44,7 @@ CODE: Code = {
     **Jax.code, **scopes.CODE, **layers.CODE, **modules.CODE, **checkpoints.CODE, **learning.CODE, **functions.CODE,
     **measuring.CODE,
 }  # fmt: skip
-LACKS = (TWICE, *scopes.LACKS, *layers.LACKS, *modules.LACKS, *learning.LACKS, *functions.LACKS)
+LACKS = (TWICE, OPEN_SHAPES, *scopes.LACKS, *layers.LACKS, *modules.LACKS, *learning.LACKS, *functions.LACKS)
 
 
 class Haiku(Jax):

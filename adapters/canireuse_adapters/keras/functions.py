@@ -20,8 +20,10 @@ from canireuse.spec.vocabulary import (
     walk,
 )
 from canireuse_adapters.captured import changes_variables, is_captured
+from canireuse_adapters.jax import EACH_SHAPE
 from canireuse_adapters.keras.layers import build, build_for, has_variables, places_in
 from canireuse_adapters.keras.learning import ASSIGN_EACH, CURRENT, optimizer_call, owned
+from canireuse_adapters.tensorflow import traced
 from canireuse_adapters.torch_compile import compiled, graphs_of
 from canireuse_adapters.training import training_of
 
@@ -64,8 +66,8 @@ def function(keras: "Keras", step: Function) -> None:
         return
     decorators: list[ast.expr] = []
     if step.traced:
-        compiler = "tf.function" if keras.engine == "tensorflow" else "jax.jit" if captured else ""
-        decorators = [expr(compiler) if compiler else compiled(keras, step.function)]
+        compiler = traced(step).strip("@\n") if keras.engine == "tensorflow" else "jax.jit" if captured else ""
+        decorators = [expr(compiler) if compiler else compiled(keras, step)]
     with keras.apart() as body:
         keras.steps(step.steps)
         if step.returns:
@@ -265,6 +267,7 @@ CODE: Code = {
 }  # fmt: skip
 EFFECTS: Effects = {"function": defined, "invoke": invoked}
 LACKS = (
+    Lack("function", lambda keras, step: keras.engine == "jax" and step.traced == "relaxed", EACH_SHAPE),
     Lack(
         "invoke", stands_elsewhere,
         "A layer is no ambient scope: a function finds its variables on the object it was written for, wherever it is called.",

@@ -10,7 +10,7 @@ from canireuse.program import Object
 from canireuse.spec.model import Spec
 from canireuse.spec.step import Step
 from canireuse.spec.vocabulary import Copy, Expect, Get, Layer, Module, Variable, Wrap
-from canireuse_adapters.jax import DELETED, ERRORS, KEYS, MISSING, SINCE_OF_OPTAX, TWICE, Jax
+from canireuse_adapters.jax import DELETED, ERRORS, KEYS, MISSING, OPEN_SHAPES, SINCE_OF_OPTAX, TWICE, Jax
 from canireuse_adapters.linen import (
     apart,
     calls,
@@ -91,6 +91,7 @@ class Linen(Jax):
     }
     lacks = (
         TWICE,
+        OPEN_SHAPES,
         Lack("layer", lambda _, step: step.layer == "cell" and step.bias is None, layers.ALWAYS_A_BIAS),
         Lack(("save", "restore"), lambda linen, _: linen.writing, checkpoints.OUTSIDE),
         Lack("optimizer", lambda linen, _: linen.writing, learning.OUTLIVES),

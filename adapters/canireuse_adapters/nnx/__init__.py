@@ -10,7 +10,7 @@ from canireuse.program import Object, through
 from canireuse.spec.model import Spec
 from canireuse.spec.step import Step
 from canireuse.spec.vocabulary import Call, Copy, Expect, Wrap, walk
-from canireuse_adapters.jax import DELETED, ERRORS, KEYS, MISSING, SINCE_OF_OPTAX, SINCE_OF_PATHS, Jax
+from canireuse_adapters.jax import DELETED, ERRORS, KEYS, MISSING, OPEN_SHAPES, SINCE_OF_OPTAX, SINCE_OF_PATHS, Jax
 from canireuse_adapters.nnx import checkpoints, functions, layers, learning, measuring, scopes
 from canireuse_adapters.nnx.functions import Defined
 from canireuse_adapters.nnx.learning import Trained
@@ -117,7 +117,7 @@ class NNX(Jax):
         "reenter.auxiliary_name_scope": "An NNX module opens no name scope that could be left out.",
         "function.template": "NNX has no templates: a module is made once, and a function that is given it finds what is there.",
     }
-    lacks = (*scopes.LACKS, *layers.LACKS, *functions.LACKS, *learning.LACKS, *checkpoints.LACKS)
+    lacks = (OPEN_SHAPES, *scopes.LACKS, *layers.LACKS, *functions.LACKS, *learning.LACKS, *checkpoints.LACKS)
     effects = {**scopes.EFFECTS, **layers.EFFECTS, **functions.EFFECTS, **learning.EFFECTS, **checkpoints.EFFECTS}
     code = {
         **Jax.code, **scopes.CODE, **layers.CODE, **functions.CODE, **learning.CODE, **checkpoints.CODE,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from canireuse.emit import Emitter, Lack, expr
 from canireuse.program import Mode
 from canireuse.spec.vocabulary import Call, Function, Get, Invoke, Scan, Thread, walk
+from canireuse_adapters.tensorflow import traced
 from canireuse_adapters.tf1 import learning, measuring, scopes
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def scan(tf1: "TensorFlow1", step: Scan) -> None:
 
 def function(tf1: "TF1", step: Function) -> None:
     """Define a function; what runs in a traced one is built, and run where it is called."""
-    with tf1.defining(step.function, step, step.takes, "@tf.function\n" if step.traced else ""):
+    with tf1.defining(step.function, step, step.takes, traced(step)):
         if step.returns:
             tf1.fill("return $returns", step)
         elif writes(step):
@@ -163,7 +164,7 @@ def eager_function(tf1: "TF1Eager", step: Function) -> None:
     """Define a function; a traced one has its optimizer made before it."""
     if train := learning.hoisted(step):
         tf1.fill(learning.OPTIMIZERS[train.train], train, to="optimizer")
-    with tf1.defining(step.function, step, step.takes, "@tf.function\n" if step.traced else ""):
+    with tf1.defining(step.function, step, step.takes, traced(step)):
         if step.returns:
             tf1.fill("return $returns", step)
     if step.template:

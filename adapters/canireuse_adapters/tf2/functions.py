@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from canireuse.emit import Code, Effects, Lack, expr
 from canireuse.spec.vocabulary import Function, Get, Invoke, Layer, Module, Scan, Thread, Variable, walk
+from canireuse_adapters.tensorflow import traced
 from canireuse_adapters.tf2.learning import make_optimizer
 from canireuse_adapters.training import training_of
 
@@ -19,9 +20,7 @@ def function(tf: "TF2", step: Function) -> None:
         tf.steps(step.steps)
         if step.returns:
             tf.emit("return $value", value=tf.expression(step.returns))
-    code = "def $function($*takes):\n    $*body"
-    code = f"@tf.function\n{code}" if step.traced else code
-    tf.emit(code, function=step.function, takes=step.takes, body=body)
+    tf.emit(f"{traced(step)}def $function($*takes):\n    $*body", function=step.function, takes=step.takes, body=body)
 
 
 def defined(tf: "TF2", step: Function) -> None:

@@ -22,7 +22,7 @@ def function(torch: "Torch", step: Function) -> None:
             to = torch.fresh("optimizer")  # that of another function goes on under its own name
             make_optimizer(torch, hoisted, to)
             torch.hoisted[id(hoisted)] = to, trained_by(torch, hoisted)
-        decorators = [compiled(torch, step.function)]
+        decorators = [compiled(torch, step)]
     before = set(torch.symbols.names)
     with torch.apart() as body:
         torch.steps(step.steps)

@@ -22,10 +22,11 @@ class Function(Block):
     binds = "function"
     bound_by = "function"
     function: Name
-    traced: bool | Literal["usual", "plain"] = Field(
+    traced: bool | Literal["usual", "plain", "relaxed"] = Field(
         False,  # noqa: FBT003
         description="Whether the framework traces or compiles it; `usual`: as its users do with what runs often; "
-        "`plain`: by the transformation of arrays below the library of modules, where that has one of its own.",
+        "`plain`: by the transformation of arrays below the library of modules, where that has one of its own; "
+        "`relaxed`: told that the shapes of what it is given differ from call to call.",
     )
     template: bool = Field(False, description="Later calls find by name what the first one made.")  # noqa: FBT003
     takes: list[Name] = []
