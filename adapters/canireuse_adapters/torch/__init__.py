@@ -51,8 +51,8 @@ class Torch(Emitter):
     name = "torch"
     title = "PyTorch"
     about = "Parameters of `torch.nn` modules: one is shared by assigning it, as an object, to several places."
-    packages = ("torch", "safetensors")
-    install = "pip install torch safetensors"
+    packages = ("torch", "safetensors", "accelerate", "onnx", "onnxscript", "torchinfo", "torchsummary")
+    install = "pip install torch safetensors accelerate onnx onnxscript torchinfo torchsummary"
     requires = ("torch>=2.4",)
     since = {
         "nn.BatchNorm1d(bias=_)": "torch>=2.12",

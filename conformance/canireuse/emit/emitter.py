@@ -46,13 +46,16 @@ from concurrent import futures
 from copy import copy
 from copy import deepcopy
 from io import BytesIO
+from io import StringIO
 from types import SimpleNamespace
+import contextlib
 import gc
 import json
 import math
 import os
 import pathlib
 import pickle
+import re
 import tempfile
 import threading
 import weakref

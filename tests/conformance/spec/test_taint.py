@@ -125,6 +125,7 @@ EXAMPLES = [
     f"[{VARIABLE}, {LAYER}, {{reparametrize: fc.kernel, by: raw * 2.0 + v}}]",
     f"[{NET}, {TENSOR}, {{export: net, on: x * 2.0, as: program}}]",
     f"[{NET}, {TENSOR}, {{weigh_export: net, on: x * 2.0, as: size}}]",
+    f"[{NET}, {TENSOR}, {{summarize: net, on: x * 2.0, as: total}}]",
     f"[{LAYER}, {{layer: dense, name: head, inputs: 1, units: 1, as: head}}, {{compute: 'x = ones(1, 1)'}}, {{ensemble: [fc, head], on: x * 2.0, as: apart}}]",
     f"[{VARIABLE}, {{save_as: v, names: [head], to: kept}}]",
     f"[{VARIABLE}, {{save_as: v, names: [head], to: kept}}, {{load_as: v, name: head, from: kept}}]",
