@@ -67,6 +67,7 @@ STUBBED = ", the CUDA build; NVIDIA's libraries are empty stubs, since there is 
 ENVIRONMENTS = {
     "usual": Environment("every framework in its newest version"),
     "without-safetensors": without("safetensors"),
+    "without-onnx": without("onnx"),
     "without-h5py": without("h5py"),
     "without-optax": without("optax"),
     "without-orbax": without("orbax-checkpoint"),

@@ -12,6 +12,7 @@ from canireuse.spec.vocabulary import Optimizer, Train
 
 if TYPE_CHECKING:
     from canireuse_adapters.keras import Keras
+    from canireuse_adapters.torch import Torch
 
 
 class Export(Step):
@@ -49,10 +50,17 @@ IN_TORCH = {
     "script-file": "file = BytesIO()\ntorch.jit.save(torch.jit.script($export), file)\nfile.seek(0)\n$as = torch.jit.load(file)",
     "freeze": "$as = torch.jit.freeze(torch.jit.script($export.eval()))",
 }
+#: way -> what writes an ONNX file: by `torch.export`, or by a trace of TorchScript
+ONNX = {
+    "onnx": "torch.onnx.export($export, ($on,), $to, dynamo=True)",
+    "onnx-trace": "torch.onnx.export($export, ($on,), $to, dynamo=False)",
+}
 IN_KERAS = "$to = tempfile.mkdtemp() + '/model'\n$export.export($to, verbose=False)\n$as = keras.layers.TFSMLayer($to, call_endpoint='serve')"
 
 
 WEIGHED_IN_TORCH = "file = BytesIO()\ntorch.export.save(torch.export.export($weigh_export, ($on,)), file)\n$as = torch.tensor(float(file.getbuffer().nbytes))"
+#: an exporter may put the weights into a file of their own
+WEIGHED_IN_ONNX = "$as = torch.tensor(float(sum(file.stat().st_size for file in pathlib.Path($to).parent.iterdir())))"
 WEIGHED_IN_KERAS = """\
 $to = tempfile.mkdtemp() + '/model'
 $weigh_export.export($to, verbose=False)
@@ -73,6 +81,33 @@ def is_trained(emitter: Emitter, step: Export) -> bool:
         if isinstance(one, Optimizer | Train)
     }
     return names_inside(emitter, step) or step.as_ in over
+
+
+def to_onnx(torch: "Torch", step: Export) -> None:
+    """Write an ONNX file, and run it by the evaluator that ONNX brings along."""
+    torch.idiom(
+        "A session of ONNX takes and gives arrays of NumPy by name: a function around it takes and gives tensors."
+    )
+    path, graph = torch.fresh("path"), torch.fresh("graph")
+    torch.fill(
+        f"$to = f'{{tempfile.mkdtemp()}}/model.onnx'\n{ONNX[torch.way['export']]}\n$graph = ReferenceEvaluator($to)\n"
+        "def $as(inputs):\n"
+        "    return torch.from_numpy($graph.run(None, {$graph.input_names[0]: inputs.cpu().numpy()})[0])",
+        step, to=path, graph=graph,
+    )  # fmt: skip
+
+
+def weighed_as_onnx(torch: "Torch", step: WeighExport) -> None:
+    """Write an ONNX file, and add up what it takes with the file of its weights."""
+    code = ONNX[torch.way["weigh_export"]].replace("$export,", "$weigh_export,")
+    torch.fill(
+        f"$to = f'{{tempfile.mkdtemp()}}/model.onnx'\n{code}\n{WEIGHED_IN_ONNX}", step, to=torch.fresh("path"),
+    )  # fmt: skip
+
+
+def is_listed(emitter: Emitter, step: Export) -> bool:
+    """Return whether variables of the program are named, listed or trained."""
+    return is_trained(emitter, step) or any(vars(one).get("inside") == step.as_ for one in emitter.facts.steps)
 
 
 def in_keras(keras: "Keras", step: Export) -> None:
@@ -107,7 +142,19 @@ FEATURE = Feature(
     verbs=(Export, WeighExport),
     tables={
         "reference": Tables(code={"export": "$as = model.copy($export)"}, missing={"weigh_export": "The contract does not cover how many bytes a file takes."}),
-        "torch": Tables(code={f"export/{way}": code for way, code in IN_TORCH.items()} | {"export": IN_TORCH["program"], "weigh_export": WEIGHED_IN_TORCH}, ways={"export": tuple(IN_TORCH)}, lacks=(Lack("export/freeze", is_trained, "`torch.jit.freeze` makes constants of the parameters: none is left that could be named or trained."),)),
+        "torch": Tables(
+            code={
+                **{f"export/{way}": code for way, code in IN_TORCH.items()}, "export": IN_TORCH["program"], **{f"export/{way}": to_onnx for way in ONNX},
+                "weigh_export": WEIGHED_IN_TORCH, **{f"weigh_export/{way}": weighed_as_onnx for way in ONNX},
+            },
+            ways={"export": (*IN_TORCH, *ONNX), "weigh_export": ("program-file", *ONNX)},
+            lacks=(
+                Lack("export/freeze", is_trained, "`torch.jit.freeze` makes constants of the parameters: none is left that could be named or trained."),
+                *(Lack(f"export/{way}", is_listed, "An ONNX graph is no module: its initializers are constants, and are listed among no parameters.") for way in ONNX),
+            ),
+            since={"torch.onnx.export(dynamo=_)": "torch>=2.5"},
+            also="from onnx.reference import ReferenceEvaluator",
+        ),
         "keras": Tables(code={"export": in_keras, "weigh_export": weighed_in_keras}, effects={"export": opaque}),
         "jax": Tables(missing=dict.fromkeys(("export", "weigh_export"), NO_PROGRAM)),
         "tf2": Tables(missing=dict.fromkeys(("export", "weigh_export"), "Saving a SavedModel and loading it is one of the ways in which this backend restores: see `restore`.")),

@@ -26,7 +26,7 @@ BESIDE = re.compile(
 LONGEST = 300
 #: what frameworks say of a package that they need, where no import says it
 LACKS = re.compile(
-    r"pip install ([\w.-]+)|requires (\w+) to be installed|^(\w+) (?:is not available|cannot be imported\. Check that it is installed)"
+    r"pip install ([\w.-]+)|requires (\w+) to be installed|^Module (\w+) is not installed|^(\w+) (?:is not available|cannot be imported\. Check that it is installed)"
 )
 #: what Python and frameworks say where a module has not, or no longer, what it is asked for
 HAS_NOT = re.compile(
@@ -48,7 +48,7 @@ def missing_package(error: Mapping[str, Any], adapter: type[Adapter]) -> str | N
     if module and f"No module named {error['name']!r}" in error["message"] and "." not in error["name"]:
         package = adapter.distributions.get(module, module)
         return package if error["by"] or package in adapter.packages else None
-    if error["type"] in {"ImportError", "ModuleNotFoundError", "RuntimeError"} and (
+    if error["type"] in {"ImportError", "ModuleNotFoundError", "OnnxExporterError", "RuntimeError"} and (
         found := LACKS.search(error["message"])
     ):
         return str(next(filter(None, found.groups()))).lower()

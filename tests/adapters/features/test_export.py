@@ -22,3 +22,11 @@ def test_a_program_without_names_is_not_written(load_spec, backend, way):
 def test_a_program_of_pytorch_keeps_the_names(load_spec):
     text = adapter("torch")("cpu", {"export": "unflatten"}).translate(load_spec(STEPS + WRITES).spec).text
     assert "program.block.weight.fill_" in text or "program.block.weight.copy_" in text
+
+
+@pytest.mark.parametrize("way", ["onnx", "onnx-trace"])
+def test_what_is_in_an_onnx_graph_is_no_parameter(load_spec, way):
+    listed = load_spec(f"{STEPS}  - {{expect: count, variables: 1, inside: program}}\n").spec
+    for spec in (load_spec(STEPS + WRITES).spec, listed):
+        with pytest.raises(Unsupported, match="initializers are constants"):
+            adapter("torch")("cpu", {"export": way}).translate(spec)
