@@ -115,6 +115,12 @@ def test_a_tensor_has_no_name() -> None:
         script(A, {"compute": "y = a + 1.0"}, {"expect": "path", "name": "y", "is": "y"})
 
 
+def test_accelerate_is_asked_for_a_name_inside_the_module() -> None:
+    tied: list[dict[str, Any]] = [*TIED, {"expect": "paths", "paths": "one.kernel", "inside": "net", "is": ["a", "b"]}]
+    with pytest.raises(Unsupported, match="a name inside the module"):
+        Torch("cpu", {"expect": "find_tied_parameters"}).translate(spec(*tied))
+
+
 def test_a_linear_layer_refuses_a_kernel_laid_out_the_other_way() -> None:
     with pytest.raises(Unsupported, match="units, inputs"):
         script(DENSE, {"variable": "v", "shape": [2, 1], "as": "v"}, {"tie": "one.kernel", "to": "v"})

@@ -66,20 +66,24 @@ def made(symbols: Symbols, step: Materialize) -> Object:
 
 
 def in_torch(torch: "Torch", step: Materialize) -> None:
-    """Give a module on the meta device memory, or load a state that has some in place of its parameters."""
+    """Give a module on the meta device memory, or load a state or a file that has some in place of its parameters."""
     way, where = torch.way.get("materialize"), text("cuda" if torch.device == "gpu" else "cpu")
+    state = "{key: torch.empty_like(tensor, device='$where') for key, tensor in $materialize.state_dict().items()}"
     if way == "load-assign":
         torch.idiom(
             "A state dict of the module's own keys stands for a checkpoint, which is loaded with `assign=True`."
         )
+        code = f"$materialize.load_state_dict({state}, assign=True){step.named}"
+    elif way == "load_checkpoint_and_dispatch":
+        torch.idiom("A file of the module's own keys stands for a checkpoint.")
         code = (
-            "$materialize.load_state_dict({key: torch.empty_like(tensor, device='$where') "
-            f"for key, tensor in $materialize.state_dict().items()}}, assign=True){step.named}"
+            f"$path = f'{{tempfile.mkdtemp()}}/pytorch_model.bin'\ntorch.save({state}, $path)\n"
+            "$as = load_checkpoint_and_dispatch($materialize, $path, device_map={'': '$where'})"
         )
     else:
         swap = "torch.__future__.set_swap_module_params_on_conversion(True)\n" if way == "to_empty-swap" else ""
         code = f"{swap}$as = $materialize.to_empty(device='$where')"
-    torch.fill(code, step, where=where)
+    torch.fill(code, step, where=where, path=torch.fresh("path"))
 
 
 def in_graph(tf1: "TF1", step: Materialize) -> None:
@@ -127,7 +131,7 @@ FEATURE = Feature(
         "reference": Tables(code={"materialize": "$as = $materialize", "dematerialize": "$as = $dematerialize"}),
         "torch": Tables(
             code={"materialize": in_torch, "dematerialize": "$as = $dematerialize.to('meta')"},
-            ways={"materialize": ("to_empty", "to_empty-swap", "load-assign")},
+            ways={"materialize": ("to_empty", "to_empty-swap", "load-assign", "load_checkpoint_and_dispatch")},
             fates={"materialize": Fate.SAME, "dematerialize": Fate.SAME},
         ),
         "jax": Tables(missing={"dematerialize": "`jax.eval_shape` gives the shapes of a tree as another tree: nothing is moved, and what has memory keeps it."}),

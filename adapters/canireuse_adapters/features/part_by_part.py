@@ -111,9 +111,9 @@ FEATURE = Feature(
         "torch": Tables(
             code={
                 "count_parts": lambda torch, step: counted(torch, step.as_, "len(list($net.named_parameters(remove_duplicate=False)))", step.count_parts),
+                "count_ties": lambda torch, step: counted(torch, step.as_, "len(find_tied_parameters($net))", step.count_ties),
                 "apply_to_each": lambda torch, step: applied(torch, step, APPLIED_IN_TORCH),
             },
-            missing={"count_ties": NO_TIES},
         ),
         "nnx": Tables(
             code={

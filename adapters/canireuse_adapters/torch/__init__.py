@@ -12,6 +12,7 @@ from canireuse.spec.model import Spec
 from canireuse.spec.step import Step
 from canireuse.spec.vocabulary import (
     CurrentScope,
+    Expect,
     Freeze,
     Function,
     Get,
@@ -60,7 +61,10 @@ class Torch(Emitter):
     }
     modules = ("torch",)
     imports = "import torch\nfrom torch import nn"
-    also = "import safetensors.torch\nfrom torch._subclasses.fake_tensor import FakeTensorMode"
+    also = (
+        "import safetensors.torch\nfrom accelerate import init_empty_weights\nfrom accelerate import load_checkpoint_and_dispatch\n"
+        "from accelerate.utils import find_tied_parameters\nfrom torch._subclasses.fake_tensor import FakeTensorMode"
+    )
     # importing Dynamo costs a second; what was never imported has nothing to put back
     reset = (
         "import sys\nimport torch\ntorch.set_default_device(None)\ntorch.set_default_dtype(torch.float32)\n"
@@ -98,6 +102,8 @@ class Torch(Emitter):
         "copy": ("deepcopy", "pickle"),
         "restore": ("load_state_dict", "load_state_dict-assign", "unpickle", "safetensors-model", "safetensors-file"),
         "optimizer": ("all-parameters", "trainable-parameters"),
+        "expect": ("named_parameters", "find_tied_parameters"),
+        "invoke": ("device", "init_empty_weights", "init_empty_weights-buffers"),
     }
     options = frozenset({
         "get.local", "layer.norm", "layer.padding", "layer.cell", "layer.lazy", "layer.unnamed", "layer.shared_initializer", "call.given",
@@ -174,14 +180,22 @@ class Torch(Emitter):
 
     @classmethod
     def verbs_with_ways(cls, spec: Spec) -> list[str]:
-        """Leave out optimizers where nothing is frozen, so that both of their lists are one."""
-        frozen = any(isinstance(step, Freeze) for step in walk(spec.steps))
-        return [verb for verb in super().verbs_with_ways(spec) if frozen or verb != "optimizer"]
+        """Leave out verbs whose ways are alike: optimizers where nothing is frozen, calls that make no module without memory, ..."""
+        steps = list(walk(spec.steps))
+        apart = {
+            "optimizer": any(isinstance(step, Freeze) for step in steps),
+            "expect": any(isinstance(step, Expect) and step.paths for step in steps),
+            "invoke": functions.makes_without_memory(steps),
+        }
+        return [verb for verb in super().verbs_with_ways(spec) if apart.get(verb, True)]
 
     @classmethod
     def ways_of(cls, spec: Spec) -> list[dict[str, str]]:
-        """Return the ways of each verb; what is kept in memory alone is a state dict, loaded in the two ways that it can be."""
+        """Return the ways of each verb: who empties a model with Accelerate loads it so; what is kept in memory alone is a state dict, loaded in two ways."""
         ways = super().ways_of(spec)
+        for way in ways:
+            if "materialize" in way and way.get("invoke", "device") != "device":
+                way["materialize"] = "load_checkpoint_and_dispatch"
         saves = [step for step in walk(spec.steps) if isinstance(step, Save)]
         if not saves or not all(step.in_memory for step in saves):
             return ways

@@ -1,17 +1,26 @@
 """Functions in PyTorch, compiled or not, loops and batches."""
 
 import ast
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from canireuse.emit import Body, Code, Effects, Lack, Names, Unsupported, expr, name
 from canireuse.program import Mode, Object, free_names, is_place
-from canireuse.spec.vocabulary import Function, Get, Invoke, Scan, Thread, Train, walk
+from canireuse.spec.step import Step
+from canireuse.spec.vocabulary import Function, Get, Invoke, Layer, Module, Scan, Thread, Train, walk
 from canireuse_adapters.torch.learning import make_optimizer
 from canireuse_adapters.torch_compile import compiled
 from canireuse_adapters.training import MADE_BEFORE, training_of
 
 if TYPE_CHECKING:
     from canireuse_adapters.torch import Torch
+
+
+#: way -> in what a model is made that takes no memory
+EMPTIED = {
+    "device": "torch.device('meta')", "init_empty_weights": "init_empty_weights()",
+    "init_empty_weights-buffers": "init_empty_weights(include_buffers=True)",
+}  # fmt: skip
 
 
 def function(torch: "Torch", step: Function) -> None:
@@ -56,13 +65,28 @@ def returned(torch: "Torch", returns: str) -> ast.expr:
 
 
 def invoke(torch: "Torch", step: Invoke) -> None:
-    """Call a function; on the meta device, tensors have shape and dtype and no memory, and so have fake ones of what is there."""
+    """Call a function; on the meta device, tensors have shape and dtype and no memory, and so have fake ones of what is there; Accelerate moves parameters there."""
     given = [torch.expression(one) for one in step.given]
     made = torch.symbols.names[step.invoke].returns
-    lazy = "torch.device('meta')" if made and made.is_owner else "FakeTensorMode(allow_non_fake_inputs=True)"
+    lazy = EMPTIED[torch.way.get("invoke", "device")]
+    if not (made and made.is_owner):
+        lazy = "FakeTensorMode(allow_non_fake_inputs=True)"
     with torch.apart() as body:
         torch.bind(step.as_, expr("$function($*given)", function=step.invoke, given=given))
     torch.emit(f"with {lazy}:\n    $*body" if step.abstract else "$*body", body=body)
+
+
+def makes_without_memory(steps: Iterable[Step]) -> bool:
+    """Return whether a function is called for a layer or module that takes no memory."""
+    steps = list(steps)
+    abstract = {step.invoke for step in steps if isinstance(step, Invoke) and step.abstract}
+    made = [step for step in steps if isinstance(step, Function) and step.function in abstract]
+    return any(step.returns in map(owner_of, walk(step.steps)) for step in made)
+
+
+def owner_of(step: Step) -> str | None:
+    """Return the name that a step binds to a layer or module."""
+    return step.binding if isinstance(step, Layer | Module) else None
 
 
 def gets_in_another_mode(torch: "Torch", step: Invoke | Thread) -> bool:

@@ -3,7 +3,7 @@
 import ast
 from typing import TYPE_CHECKING
 
-from canireuse.emit import Lack, Reads, Unsupported, expr, name
+from canireuse.emit import Lack, Reads, Unsupported, expr, name, text
 from canireuse.spec.vocabulary import Expect, Layer
 from canireuse_adapters.torch_compile import graphs_of
 
@@ -31,12 +31,24 @@ def name_of(torch: "Torch", step: Expect) -> ast.expr:
 
 
 def paths_of(torch: "Torch", step: Expect) -> ast.expr:
-    """Return every path of a parameter; duplicates are listed on request."""
-    place = step.paths or ""
+    """Return every path of a parameter: duplicates are listed on request, and Accelerate finds which names are one."""
+    place, inside = step.paths or "", step.inside or ""
     if torch.is_packed(place):
         raise Unsupported("A quantized weight is packed, and is listed among no parameters.")
-    code = "sorted(path.replace('.', '/') for path, each in $inside.$listed(remove_duplicate=False) if each is $place)"
-    return expr(code, inside=torch.place(step.inside or ""), listed=listed(torch, place), place=torch.place(place))
+    if torch.way.get("expect") != "find_tied_parameters":
+        code = (
+            "sorted(path.replace('.', '/') for path, each in $inside.$listed(remove_duplicate=False) if each is $place)"
+        )
+        return expr(code, inside=torch.place(inside), listed=listed(torch, place), place=torch.place(place))
+    if listed(torch, place) != "named_parameters":
+        raise Unsupported("`find_tied_parameters` looks for parameters, and no buffers.")
+    if not place.startswith(f"{inside}."):
+        raise Unsupported("`find_tied_parameters` is asked for a name inside the module.")
+    key = torch.key(inside, place.removeprefix(f"{inside}."))
+    code = (
+        "sorted(path.replace('.', '/') for names in find_tied_parameters($inside) if $key in names for path in names)"
+    )
+    return expr(code, inside=torch.place(inside), key=text(key))
 
 
 def checkpoint_bytes(torch: "Torch", step: Expect) -> ast.expr:
