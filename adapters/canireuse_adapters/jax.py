@@ -42,7 +42,10 @@ ERRORS = {
             r"Incompatible (types|shapes) for broadcasting|Inconsistent batch axis sizes|got inconsistent sizes for array axes",
         ),
     ),
-    "bad_argument": (("TypeError", r"^JAX arrays are immutable"), ("ValueError", r"^output array is read-only")),
+    "bad_argument": (
+        ("TypeError", r"^JAX arrays are immutable"),
+        ("ValueError", r"^output array is read-only|^Non-hashable static arguments"),
+    ),
 }
 MISSING = {
     "graph": "JAX has no graph to build in: arithmetic runs at once, or is traced by a transformation.",
