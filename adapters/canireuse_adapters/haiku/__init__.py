@@ -76,6 +76,7 @@ class Haiku(Jax):
         "already_exists": (("ValueError", r"^Module name .* is not unique"),),
         "bad_argument": (
             ("ValueError", r"must be (used as part of|initialized inside) an `hk.transform|^pytree structure error"),
+            ("ValueError", r"^The super constructor must be called before"),
             *ERRORS["bad_argument"],
         ),
         "uninitialized": (

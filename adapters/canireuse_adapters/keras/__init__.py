@@ -115,6 +115,8 @@ class Keras(Emitter):
         "dtype_mismatch": (("InvalidArgumentError", r"was expected to be a"),),
         "bad_argument": (
             ("TypeError", r"^cannot assign '.*' as child module"),
+            ("RuntimeError", r"you forgot to call `super\(\)\.__init__\(\)`"),
+            ("AttributeError", r"^cannot assign module before Module\.__init__\(\) call"),
             ("AttributeError", r"object has no attribute 'assign'|object has no setter"),
             ("ProcessRaisedException", r"got <class 'NoneType'> instead"),
             (

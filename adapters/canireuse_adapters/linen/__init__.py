@@ -78,6 +78,7 @@ class Linen(Jax):
             *ERRORS["bad_argument"],
             ("ValueError", r"^pytree structure error"),
             ("CallCompactUnboundModuleError", ""),
+            ("IncorrectPostInitOverrideError", ""),
         ),
         "shape_mismatch": (
             ("ScopeParamShapeError", ""),

@@ -87,6 +87,7 @@ class Torch(Emitter):
             ("ProcessRaisedException", r"does(n't| not) require grad|any parameters that require a gradient"),
         ),
         "bad_argument": (
+            ("AttributeError", r"^cannot assign module before Module\.__init__\(\) call"),
             ("TypeError", r"^cannot assign '.*' as parameter|^nn\.Module\.to only accepts floating point"),
             ("RuntimeError", r"only for scalar outputs|requires_grad flags of leaf|not have been used in the graph"),
             ("UncapturedHigherOrderOpError", r"Unsafe side effect|Encountered input mutation|unless it is captured completely"),
