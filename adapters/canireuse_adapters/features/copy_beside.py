@@ -33,7 +33,7 @@ class Model(nn.Module):
     def __init__(self):
         super().__init__()
         self.first = nn.Linear(1, 1, bias=False)
-        self.second = copy.deepcopy(self.first)
+        self.second = deepcopy(self.first)
 names = [name for name, _ in Model().named_parameters()]
 $copy_beside = torch.tensor([len(names), sum(name.startswith('second.') for name in names)])
 """
@@ -57,7 +57,7 @@ FEATURE = Feature(
     tables={
         "reference": Tables(missing={"copy_beside": "What the contract says of copies, `copy` asks: a copy has the name that it is bound to."}),
         "linen": Tables(code={"copy_beside": IN_LINEN}),
-        "torch": Tables(code={"copy_beside": IN_TORCH}, also="import copy"),
+        "torch": Tables(code={"copy_beside": IN_TORCH}),
         "nnx": Tables(code={"copy_beside": IN_NNX}),
         "equinox": Tables(missing={"copy_beside": "A layer of Equinox is a tree that never changes: set at another place, it is another layer, and no call copies it."}),
         "haiku": Tables(missing={"copy_beside": "Haiku has no call that copies a module: one is made again by its class, under another name."}),
