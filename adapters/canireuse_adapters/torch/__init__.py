@@ -102,7 +102,7 @@ class Torch(Emitter):
     ways = {
         "copy": ("deepcopy", "pickle"),
         "restore": ("load_state_dict", "load_state_dict-assign", "unpickle", "safetensors-model", "safetensors-file"),
-        "optimizer": ("all-parameters", "trainable-parameters"),
+        "optimizer": ("all-parameters", "trainable-parameters", "foreach", "fused"),
         "expect": ("named_parameters", "find_tied_parameters"),
         "invoke": ("device", "init_empty_weights", "init_empty_weights-buffers"),
     }
@@ -181,10 +181,10 @@ class Torch(Emitter):
 
     @classmethod
     def verbs_with_ways(cls, spec: Spec) -> list[str]:
-        """Leave out verbs whose ways are alike: optimizers where nothing is frozen, calls that make no module without memory, ..."""
+        """Leave out verbs whose ways are alike: optimizers where something is timed, calls that make no module without memory, ..."""
         steps = list(walk(spec.steps))
         apart = {
-            "optimizer": any(isinstance(step, Freeze) for step in steps),
+            "optimizer": not any(isinstance(step, Measure) for step in steps),
             "expect": any(isinstance(step, Expect) and step.paths for step in steps),
             "invoke": functions.makes_without_memory(steps),
         }
@@ -192,8 +192,13 @@ class Torch(Emitter):
 
     @classmethod
     def ways_of(cls, spec: Spec) -> list[dict[str, str]]:
-        """Return the ways of each verb: who empties a model with Accelerate loads it so; what is kept in memory alone is a state dict, loaded in two ways."""
-        ways = super().ways_of(spec)
+        """Return the ways of each verb.
+
+        Who empties a model with Accelerate loads it so; what is kept in memory alone is a state dict, loaded in two ways; and
+        where nothing is frozen, the list of what is trainable is that of all parameters, and no way of its own.
+        """
+        frozen = any(isinstance(step, Freeze) for step in walk(spec.steps))
+        ways = [way for way in super().ways_of(spec) if frozen or way.get("optimizer") != "trainable-parameters"]
         for way in ways:
             if "materialize" in way and way.get("invoke", "device") != "device":
                 way["materialize"] = "load_checkpoint_and_dispatch"

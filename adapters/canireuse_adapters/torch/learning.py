@@ -54,8 +54,18 @@ def make_optimizer(torch: "Torch", step: Train, to: str) -> None:
 
 
 def optimizer(torch: "Torch", step: Optimizer) -> None:
-    """Make an optimizer over what it is to own, whether it is frozen or not."""
+    """Make an optimizer over what it is to own, whether it is frozen or not; how it steps, it decides itself."""
     make(torch, step, grouped(torch, step))
+
+
+def optimizer_of_lists(torch: "Torch", step: Optimizer) -> None:
+    """Make an optimizer that steps all parameters by operations on lists, as it does on a GPU if nothing is asked for."""
+    make(torch, step, grouped(torch, step), foreach=True)
+
+
+def optimizer_of_one_kernel(torch: "Torch", step: Optimizer) -> None:
+    """Make an optimizer whose whole step is one operation on lists."""
+    make(torch, step, grouped(torch, step), fused=True)
 
 
 def optimizer_of_trainable(torch: "Torch", step: Optimizer) -> None:
@@ -66,13 +76,14 @@ def optimizer_of_trainable(torch: "Torch", step: Optimizer) -> None:
     make(torch, step, expr(code, owned=owned(torch, step.over)))
 
 
-def make(torch: "Torch", step: Optimizer, given: ast.expr) -> None:
+def make(torch: "Torch", step: Optimizer, given: ast.expr, **implementation: Fill) -> None:
     """Write the constructor; AdamW decays by 0.01 by default."""
     options: dict[str, Fill] = {"lr": step.rate}
     if step.kind == "momentum":
         options["momentum"] = 0.9
     if step.decay is not None or step.kind == "adamw":
         options["weight_decay"] = step.decay or 0.0
+    options.update(implementation)
     code = f"$to = torch.optim.{KINDS[step.kind]}($owned, $**options)"
     torch.emit(code, to=step.optimizer, owned=given, options=options)
 
@@ -133,6 +144,8 @@ CODE: Code = {
     "train": train,
     "optimizer": optimizer,
     "optimizer/trainable-parameters": optimizer_of_trainable,
+    "optimizer/foreach": optimizer_of_lists,
+    "optimizer/fused": optimizer_of_one_kernel,
     "update": update,
     "freeze": "$freeze.requires_grad_(False)",
     "unfreeze": "$unfreeze.requires_grad_(True)",
