@@ -86,6 +86,7 @@ class Equinox(Jax):
         "bad_argument": (
             ("ValueError", r"^pytree structure error|[Cc]ustom node"),
             ("FrozenInstanceError", ""),
+            ("TypeError", r"^unsupported operand type\(s\) for \*: 'float' and 'NoneType'"),
             *ERRORS["bad_argument"],
         ),
         "dtype_mismatch": (("RuntimeError", r"^Deserialised leaf .* has changed dtype"),),
