@@ -45,6 +45,7 @@ ERRORS = {
     "bad_argument": (
         ("TypeError", r"^JAX arrays are immutable"),
         ("ValueError", r"^output array is read-only|^Non-hashable static arguments"),
+        ("RuntimeError", r"^Unknown backend: 'gpu' requested"),
     ),
 }
 MISSING = {

@@ -117,6 +117,8 @@ class Keras(Emitter):
             ("TypeError", r"^cannot assign '.*' as child module"),
             ("RuntimeError", r"you forgot to call `super\(\)\.__init__\(\)`"),
             ("AttributeError", r"^cannot assign module before Module\.__init__\(\) call"),
+            ("RuntimeError", r"^Unknown backend: 'gpu' requested|Found no NVIDIA driver|No CUDA GPUs are available"),
+            ("AssertionError", r"^Torch not compiled with CUDA"),
             ("AttributeError", r"object has no attribute 'assign'|object has no setter"),
             ("ProcessRaisedException", r"got <class 'NoneType'> instead"),
             (

@@ -89,7 +89,8 @@ class Torch(Emitter):
         "bad_argument": (
             ("AttributeError", r"^cannot assign module before Module\.__init__\(\) call"),
             ("TypeError", r"^cannot assign '.*' as parameter|^nn\.Module\.to only accepts floating point"),
-            ("RuntimeError", r"only for scalar outputs|requires_grad flags of leaf|not have been used in the graph|must return None or a tuple of \(new_args, new_kwargs\)|^a leaf Variable that requires grad is being used in an in-place"),
+            ("AssertionError", r"^Torch not compiled with CUDA"),
+            ("RuntimeError", r"only for scalar outputs|requires_grad flags of leaf|not have been used in the graph|Found no NVIDIA driver|No CUDA GPUs are available|must return None or a tuple of \(new_args, new_kwargs\)|^a leaf Variable that requires grad is being used in an in-place"),
             ("UncapturedHigherOrderOpError", r"Unsafe side effect|Encountered input mutation|unless it is captured completely"),
         ),
         "uninitialized": (("NotImplementedError", r"meta tensor; no data"),),
