@@ -209,8 +209,8 @@ READS: Reads = {
     "trainable": listed("len($listed)", trainable=True),
     "names": listed("sorted(variable.name.split(':')[0] for variable in $listed)"),
     "collection": "len(tf1.get_collection('$collection'))",
-    "elements": listed("sum(variable.shape.num_elements() for variable in $listed)", "elements", trainable=True),
-    "parameter_bytes": listed(BYTES, "parameter_bytes", trainable=True),
+    "elements": listed("sum(variable.shape.num_elements() for variable in $listed)", "elements"),
+    "parameter_bytes": listed(BYTES, "parameter_bytes"),
     "slots": slots,
     "slot_bytes": lambda _, step: expr(BYTES, listed=expr("$x.variables()", x=step.slot_bytes)),
     # the graph that a Saver writes beside them is no part of the files with the index and the values
