@@ -45,6 +45,8 @@ def derive(haiku: "Haiku", step: Step, code: str, **fills: Fill) -> None:
         if tree in held:
             part = haiku.part(haiku.entries_of(owner), tree)
             made = expr(code, tree=part, **fills)
+            if vars(step).get("shallow") and not isinstance(part, ast.Name):  # `filter` would copy the inner dicts
+                made = expr("{$**inner}", inner=inner_dicts(haiku.entries_of(owner), tree))
             inside = (
                 "hk.data_structures.merge($tree, $made)" if source == to and not isinstance(part, ast.Name) else "$made"
             )
@@ -53,6 +55,12 @@ def derive(haiku: "Haiku", step: Step, code: str, **fills: Fill) -> None:
         layers.write(haiku, [owner], layers.layers_of(haiku, owner))
     if source != to:
         adopt(haiku, to, owner, trees)
+
+
+def inner_dicts(variables: Sequence[Object], tree: str) -> dict[str, ast.expr]:
+    """Return the dicts of the modules that variables are in, as a tree has them."""
+    modules = dict.fromkeys(one.path[1] for one in variables if one.path[0] == tree)
+    return {module: expr("$tree['$module']", tree=tree, module=module) for module in modules}
 
 
 def kind(variable: Object) -> str:

@@ -41,7 +41,9 @@ def tie_layer(haiku: "Haiku", owner: Object, part: str, own: Object, other: Obje
     """Have a layer use another parameter: it is made under the name of the other's layer, or is handed the parameter."""
     net = haiku.nets[owner]
     makers = made_layers(haiku)
-    giver = next((one for one in makers if one.parts.get(part) is other), None)
+    # one that is handed the parameter itself makes none under its own name
+    givers = (one for one in makers if one.parts.get(part) is other and part not in haiku.nets[one].handed)
+    giver = next(givers, None)
     handed = giver is None or kind_of(giver) != kind_of(owner) or len(owner.parts) > 1
     path, before = net.handed.pop(part, (own.path, ()))
     contexts: tuple[ast.expr, ...] = ()
