@@ -41,7 +41,8 @@ def slots(tf1: "TensorFlow1", step: Expect) -> ast.expr:
     made = tf1.made(step.slots or "")
     if made.kind == "sgd":
         return expr("len($optimizer.get_slot_names())", optimizer=step.slots)
-    over = tf1.listing(made.over) if isinstance(made.over, str) else tf1.owned(made.over)
+    places = made.over if isinstance(made.over, list) else []
+    over = expr("[$*x]", x=[tf1.in_list(place) for place in places]) if places else tf1.listing(str(made.over))
     code = "len({id(variable) for variable in $over if $optimizer.get_slot(variable, '$slot') is not None})"
     return expr(code, over=over, optimizer=step.slots, slot={"momentum": "momentum", "adam": "m"}[made.kind])
 
