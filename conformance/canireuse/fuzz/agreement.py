@@ -108,7 +108,9 @@ class Disagreement:
     @property
     def signature(self) -> tuple[str, ...]:
         """What disagreements of one kind have in common."""
-        way, error = "+".join(self.case.way.values()), self.case.error
+        # what a framework runs on is no other kind: each would be shrunk by itself
+        way = "+".join(word for verb, word in self.case.way.items() if verb != "engine")
+        error = self.case.error
         if self.first is None or (error and self.first.observed == UNOBSERVED):
             return (
                 way,
@@ -185,11 +187,13 @@ class Fight:
                 raise Untold(judgement.reason or "")
         return told
 
+    def planned(self, program: Located, way: Mapping[str, str] | None = None) -> Iterator[Plan]:
+        """Yield each way in which a backend says a program, or those that are the one that is given."""
+        return (case for case in plan([program], [self.backend]) if way is None or case.way.items() <= way.items())
+
     def cases(self, program: Located, way: Mapping[str, str] | None = None) -> Iterator[Case]:
         """Yield what a backend does with the program that was answered last, in each of its ways or in one; the reference model has done it."""
-        for case in plan([program], [self.backend]):
-            if way is not None and not case.way.items() <= way.items():
-                continue
+        for case in self.planned(program, way):
             script, outcome = self.told if self.backend == "reference" else (self.script(case), None)
             yield run_case(case, self.host(case.backend, case.adapter, case.engine), outcome, script)
 
@@ -221,6 +225,9 @@ class Known(BaseModel):
     backends: list[str]
     ways: list[str] | None = Field(None, description="Only these ways; all of them if left out.")
     verb: str = Field(description="A program departs that has a step of this verb before the observation.")
+    after: str | None = Field(
+        None, description="A step of this verb comes before that one, where only then it departs."
+    )
     given: dict[str, Any] = Field({}, description="What the step says, where only some such steps are meant.")
     says: list[str] = Field([], description="What the step says, whatever it is, where only some such steps are meant.")
     error: str | None = Field(
@@ -242,7 +249,8 @@ class Known(BaseModel):
             return False
         steps = [*walk(program.spec.steps)]
         last = next(at for at, step in enumerate(steps) if step.expect == label)
-        return any(map(self.is_said_by, steps[: last + 1]))
+        first = next((at for at, step in enumerate(steps) if self.after in {None, step.verb}), len(steps))
+        return any(map(self.is_said_by, steps[first : last + 1]))
 
     def ends(self, case: Case, label: str) -> bool:
         """Return whether an expectation was not come to, since the script ended in the exception before."""

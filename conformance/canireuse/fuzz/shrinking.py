@@ -35,7 +35,8 @@ def without(steps: list[Said]) -> Iterator[list[Said]]:
     for at, step in enumerate(steps):
         if "steps" in step:
             yield from ([*steps[:at], {**step, "steps": fewer}, *steps[at + 1 :]] for fewer in without(step["steps"]))
-            yield steps[:at] + step["steps"] + steps[at + 1 :]
+            if "init" not in step:  # variables start from it, and from random numbers without it
+                yield steps[:at] + step["steps"] + steps[at + 1 :]
 
 
 def disagreement(fight: Fight, program: Said, like: Disagreement) -> Disagreement | None:

@@ -67,6 +67,8 @@ KNOWN = Known(backends=["zoo"], verb="tie", kinds=["variables", "value", "same"]
         ({"kinds": ["value"]}, False),
         ({"kinds": None}, True),
         ({"ways": ["by hand"]}, False),
+        ({"verb": "copy", "after": "tie"}, True),
+        ({"after": "copy"}, False),
     ],
 )
 def test_a_departure_covers_what_comes_after_a_step_of_its_verb(change, covers):
@@ -147,6 +149,12 @@ def test_an_error_is_one_kind_whatever_numbers_are_in_it():
         one = case.model_copy(update={"verdict": "error", "error": error, "expectations": expectations})
         kinds.add(ring.compared(program, one).signature)
     assert kinds == {("", "ValueError", "a shape of ")}
+
+
+def test_disagreements_of_engines_are_of_one_kind():
+    ring, program, case = fought("zoo-unties-at-tie")
+    ways = [{"engine": "jax", "copy": "clone"}, {"engine": "torch", "copy": "clone"}, {"copy": "deepcopy"}]
+    assert len({ring.compared(program, case.model_copy(update={"way": way})).signature for way in ways}) == 2
 
 
 @pytest.fixture(scope="module")

@@ -34,3 +34,9 @@ def test_variables_stay_initialized():
     assert all({"initialize": None} in fewer for fewer in without(steps))
     assert [{"initialize": None}] in [*without([{"initialize": None}, {"tie": "a"}])]
     assert not [*without([{"initialize": None}])]
+
+
+def test_what_stands_in_a_scope_that_says_a_start_stays_there():
+    inner = [{"get": "a", "shape": [2]}, {"get": "b", "init": 1.0}]
+    assert inner in [*without([{"scope": "tower", "steps": inner}])]
+    assert inner not in [*without([{"scope": "tower", "init": 1.0, "steps": inner}])]
