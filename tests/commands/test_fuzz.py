@@ -39,12 +39,14 @@ def test_the_seed_tells_where_disagreements_come_from():
     campaign.holds.update({"tie": 4})
     campaign.declared.update({"ties/some-spec": 3})
     campaign.unsaid.update({"It has no such thing.": 5})
+    campaign.left_out.update({"It has no such verb.": 6})
     assert told(campaign).splitlines() == [
         "10 programs of seed 7 in 2 s (5.0 a second)",
         "8 compared; torch said 4 of them, in 12 cases",
         "in programs: tie 50%",
         "declared, 3 cases: ties/some-spec",
         "cannot say, 5 cases: It has no such thing.",
+        "cannot say, left out 6 times: It has no such verb.",
         "0 cases disagree, of 0 kinds",
     ]
 

@@ -23,13 +23,18 @@ if TYPE_CHECKING:
     help="How many programs.",
 )
 @click.option(
-    "--seed", type=click.IntRange(0), metavar="S", help="Write the programs of an earlier run; a new seed if left out."
+    "--seed",
+    type=click.IntRange(0),
+    metavar="S",
+    help="Write the programs of an earlier run of this version, with the same Hypothesis; a new seed if left out.",
 )
 def fuzz(backend: str, examples: int, seed: int | None) -> int:
     """Run random programs on a backend and on the reference model, and print each kind of disagreement as a spec.
 
     Programs are about what is shared; on tf1 and reference half of them are about reuse by name. What a spec declares to differ is
-    counted with its id. A spec that is printed can be saved and run with `canireuse run`. Exit code 1 if anything disagrees.
+    counted with its id. What a backend cannot say, or refuses as a spec declares, is left out, and the rest is compared. A spec
+    that is printed can be saved and run with `canireuse run`: what a seed writes is another program after any change of the words
+    that programs are made of. Exit code 1 if anything disagrees.
     """
     if find_spec("hypothesis") is None:
         raise UsageError(
@@ -61,6 +66,7 @@ def told(campaign: "Campaign") -> str:
         f"in programs: {shares}",
         *(f"declared, {count} cases: {spec}" for spec, count in campaign.declared.most_common()),
         *(f"cannot say, {count} cases: {reason}" for reason, count in campaign.unsaid.most_common(12)),
+        *(f"cannot say, left out {count} times: {reason}" for reason, count in campaign.left_out.most_common(12)),
         f"{sum(campaign.times.values())} cases disagree, of {len(campaign.times)} kinds",
     ]
     return "\n".join(lines)

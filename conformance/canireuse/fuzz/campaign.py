@@ -3,12 +3,14 @@
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from canireuse.fuzz.agreement import Disagreement, Fight, Untold
-from canireuse.fuzz.programs import programs
+from canireuse.fuzz.leaving import tried
+from canireuse.fuzz.programs import Drawn, drawn
 from canireuse.fuzz.shrinking import shrunk
 from canireuse.fuzz.writing import Contract, Said
 from canireuse.spec.model import Located
@@ -34,6 +36,8 @@ class Campaign:
     holds: Counter[str] = field(default_factory=Counter)
     #: reason -> the cases that the backend could not say
     unsaid: Counter[str] = field(default_factory=Counter)
+    #: reason -> the words that were left out, since the backend cannot say them
+    left_out: Counter[str] = field(default_factory=Counter)
     #: spec -> the cases that depart as it declares
     declared: Counter[str] = field(default_factory=Counter)
     #: kind of disagreement -> the smallest program, and how many there were
@@ -58,8 +62,8 @@ class Campaign:
             deadline=None,
             suppress_health_check=[*HealthCheck],
         )
-        @given(programs(*self.contracts))
-        def each(program: Said) -> None:
+        @given(drawn(*self.contracts))
+        def each(program: Drawn) -> None:
             kinds = len(self.found)
             self.one(fight, program)
             if len(self.found) > kinds:
@@ -76,26 +80,24 @@ class Campaign:
         finally:
             fight.stop()
 
-    def one(self, fight: Fight, program: Said) -> None:
-        """Run one program."""
+    def one(self, fight: Fight, program: Drawn) -> None:
+        """Run one program, and what is left of it without what the backend refuses."""
         self.written += 1
-        try:
-            answered = fight.answered(program)
-        except Untold:
-            return
-        self.compared += 1
-        self.holds.update(held(answered))
-        ran = 0
-        for case in fight.cases(answered):
-            if case.verdict == "unsupported":
-                self.unsaid[case.reason or ""] += 1
-                continue
-            ran += 1
-            found = fight.compared(answered, case)
-            if isinstance(found, str):
-                self.declared[found] += 1
-            elif found:
-                self.note(found, program)
+        ran = compared = 0
+        with suppress(Untold):
+            for each in tried(fight, program):
+                if not compared:
+                    self.holds.update(held(each.program))
+                compared = 1
+                if each.case.verdict == "unsupported":
+                    (self.unsaid if each.refused is None else self.left_out)[each.case.reason or ""] += 1
+                    continue
+                ran += 1
+                if isinstance(each.found, str):
+                    self.declared[each.found] += 1
+                elif each.found:
+                    self.note(each.found, each.said)
+        self.compared += compared
         self.ran += ran
         self.said += bool(ran)
 

@@ -1,6 +1,7 @@
 """Programs: the strategy of Hypothesis that builds them, from words that say what comes next and bytes that say how."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from hypothesis import strategies as st
@@ -30,6 +31,8 @@ AGAIN: Mapping[str, tuple[int, Callable[[Writing], None]]] = {
     "initialize": (1, steps.initialize),
     "restore elsewhere": (3, steps.restore_elsewhere),
 }
+#: all of them
+TABLES = {**MAKING, **BY_NAME, **ACTING, **SHARED, **AGAIN}
 
 #: words, each with the numbers that decide how it is written
 Plan = list[tuple[str, bytes]]
@@ -47,9 +50,67 @@ def told(word: st.SearchStrategy[str], least: int, most: int) -> st.SearchStrate
     return st.lists(st.tuples(word, st.binary(min_size=BYTES, max_size=BYTES)), min_size=least, max_size=most)
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """A program as it was drawn: the words that make things, and those that act on them."""
+
+    contract: Contract
+    made: Plan
+    done: Plan
+
+    def __len__(self) -> int:
+        """Return how many words there are."""
+        return len(self.made) + len(self.done)
+
+    def said(self, without: Collection[int] = (), first: int | None = None) -> Said:
+        """Return the spec that the words make, without some of them, or only the `first`; each further step is a valid one then, too."""
+        return self.counted(without, first)[0]
+
+    def word_of(self, step: int, without: Collection[int] = ()) -> int | None:
+        """Return which word wrote a step, by its number among all of the spec; None for those that every program has."""
+        counts = self.counted(without)[1]
+        word = next((word for word, count in enumerate(counts) if step < count), None)
+        return None if word is None or (word == len(self.made) and step == counts[word - 1]) else word
+
+    def counted(self, without: Collection[int] = (), first: int | None = None) -> tuple[Said, list[int]]:
+        """Return the spec, and how many steps there are after each word."""
+        writing, counts = Writing(self.contract), []
+        for number, (word, numbers) in enumerate([*self.made, *self.done][:first]):
+            if number == len(self.made):
+                begin(writing)
+            if number not in without:
+                writing.choices = iter(numbers)
+                TABLES[word][1](writing)
+            counts.append(writing.count)
+        if not writing.initialized:
+            begin(writing)
+        writing.choices = iter(())
+        steps.look_at_all(writing)
+        said = {
+            "title": "A random program on which two answers are compared",
+            "about": "Written by `canireuse fuzz`; what is expected is what the reference model observed.",
+            "sources": ["convention: a program that nobody thought of"],
+            "contract": self.contract,
+            "steps": writing.steps,
+        }
+        return said, counts
+
+
+def begin(writing: Writing) -> None:
+    """Leave the scopes that are open, and give every variable its initial value."""
+    while writing.open:
+        writing.leave()
+    steps.initialize(writing)
+
+
+def drawn(*contracts: Contract) -> st.SearchStrategy[Drawn]:
+    """Return a strategy for programs of contracts, as they are drawn."""
+    return st.one_of([st.builds(Drawn, st.just(contract), *plans(contract)) for contract in contracts])
+
+
 def programs(*contracts: Contract) -> st.SearchStrategy[Said]:
     """Return a strategy for specs of contracts; what a `value` is, nobody has said yet."""
-    return st.one_of([st.builds(written, st.just(contract), *plans(contract)) for contract in contracts])
+    return drawn(*contracts).map(Drawn.said)
 
 
 def plans(contract: Contract) -> tuple[st.SearchStrategy[Plan], st.SearchStrategy[Plan]]:
@@ -57,27 +118,3 @@ def plans(contract: Contract) -> tuple[st.SearchStrategy[Plan], st.SearchStrateg
     if contract == "by-name":
         return told(words(MAKING, BY_NAME), 4, 18), told(words(ACTING, AGAIN), 3, 13)
     return told(words(MAKING), 4, 10), told(words(ACTING, SHARED), 3, 13)
-
-
-def written(contract: Contract, made: Plan, done: Plan) -> Said:
-    """Return the spec that words make."""
-    writing = Writing(contract)
-    tables = {**MAKING, **BY_NAME, **ACTING, **SHARED, **AGAIN}
-    for word, numbers in made:
-        writing.choices = iter(numbers)
-        tables[word][1](writing)
-    while writing.open:
-        writing.leave()
-    steps.initialize(writing)
-    for word, numbers in done:
-        writing.choices = iter(numbers)
-        tables[word][1](writing)
-    writing.choices = iter(())
-    steps.look_at_all(writing)
-    return {
-        "title": "A random program on which two answers are compared",
-        "about": "Written by `canireuse fuzz`; what is expected is what the reference model observed.",
-        "sources": ["convention: a program that nobody thought of"],
-        "contract": contract,
-        "steps": writing.steps,
-    }

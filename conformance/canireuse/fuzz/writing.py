@@ -66,6 +66,8 @@ class Writing:
         #: function -> whether it takes an input, and the shape of what it returns
         self.functions: dict[str, tuple[bool, tuple[int, ...] | None]] = {}
         self.initialized = False
+        #: how many steps there are, those inside others too
+        self.count = 0
 
     # -- choosing
 
@@ -100,12 +102,14 @@ class Writing:
         """Add a step where the program is being written, and have its effect."""
         said = spelled(step)
         (self.open[-1].step["steps"] if self.open else self.steps).append(said)
+        self.count += sum(1 for _ in each_in([said]))
         self.symbols.run([model(said)])
 
     def enter(self, **step: Any) -> None:
         """Open a scope; what is added stands inside until `leave`."""
         said = spelled(step) | {"steps": []}
         (self.open[-1].step["steps"] if self.open else self.steps).append(said)
+        self.count += 1
         inner, init = self.scopes[said["reenter"]] if "reenter" in said else self.around
         opened = Opened(said, model(said), said.get("reuse") or inner, said.get("init", init))
         opened.stack.enter_context(self.symbols.inside(opened.model))
@@ -171,6 +175,13 @@ def spelled(step: Said) -> Said:
     """Return a step as a spec has it: without what is not given, its verb apart."""
     verb = next(iter(step))
     return {key.rstrip("_"): value for key, value in step.items() if value is not None or key == verb}
+
+
+def each_in(steps: Sequence[Said]) -> Iterator[Said]:
+    """Yield every step, the ones inside others after these themselves."""
+    for step in steps:
+        yield step
+        yield from each_in(step.get("steps") or ())
 
 
 def model(said: Said) -> Step:

@@ -49,7 +49,7 @@ def test_each_verb_of_the_core_is_in_many_programs():
 
 def test_what_numbers_do_not_decide_is_the_first_option():
     made = [("layer", b""), ("layer", b""), ("scope", b""), ("get", b""), ("get", b""), ("leave", b"")]
-    program = programs.written("by-name", made, [("tie again", b""), ("update", b""), ("restore", b"")])
+    program = programs.Drawn("by-name", made, [("tie again", b""), ("update", b""), ("restore", b"")]).said()
     verbs = [next(iter(step)) for step in program["steps"]]
     assert verbs[:5] == ["layer", "layer", "scope", "initialize", "tie"]
     assert [step.get("raises") for step in program["steps"][2]["steps"]] == [None, "already_exists"]
@@ -60,12 +60,12 @@ def test_what_numbers_do_not_decide_is_the_first_option():
 def test_by_name_nothing_is_tied_before_variables_are_initialized():
     made = [("layer", b""), ("layer", b""), ("tie", b"")]
     for contract, ties in ("by-name", False), ("sharing", True):
-        verbs = [next(iter(step)) for step in programs.written(contract, made, [])["steps"]]
+        verbs = [next(iter(step)) for step in programs.Drawn(contract, made, []).said()["steps"]]
         assert ("tie" in verbs) is ties
 
 
 def test_what_layers_have_is_asked_after_they_are_made():
     made = [("layer", b""), ("look", b""), ("look", b"\x01"), ("look", b"\x02")]
     for contract in "by-name", "sharing":
-        steps = programs.written(contract, made, [])["steps"]
+        steps = programs.Drawn(contract, made, []).said()["steps"]
         assert [next(iter(step)) for step in steps[:2]] == ["layer", "initialize"]
