@@ -161,7 +161,7 @@ class Learning:
     def unfreeze(self, owner):
         """Take it into training again."""
         for cell in cells_of(owner, build=True):
-            cell.frozen = False
+            cell.frozen, cell.trainable = False, True
 
     def hook(self, cell, times=1.0, at_most=math.inf):
         """Have each gradient of a variable multiplied, or cut down, on its way to an optimizer."""
