@@ -60,7 +60,9 @@ def written(value: "ast.expr", step: WriteRows) -> "ast.expr":
 def in_nnx(nnx: "NNX", step: WriteRows) -> None:
     """Set rows by their numbers, or put the other array into the variable."""
     if step.by == "set":
-        nnx.emit("$at[$rows] = $to", at=nnx.place(step.write_rows), rows=nnx.array(step.rows), to=nnx.new_value(step.to))
+        nnx.emit(
+            "$at[$rows] = $to", at=nnx.place(step.write_rows), rows=nnx.array(step.rows), to=nnx.new_value(step.to)
+        )
         return
     value = nnx.value(step.write_rows)
     nnx.emit("$at = $written", at=value, written=written(value, step))
