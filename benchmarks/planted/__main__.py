@@ -2,7 +2,8 @@
 
 freeze                draw the faults anew from the versions that are installed here
 run BACKEND FILE      put the frozen faults of a backend to its specs; results are appended to FILE, and a second run goes on;
-                      --on OTHER puts those that nothing noticed yet to the specs on another backend of the same framework
+                      --left puts those alone that nothing noticed in what is kept, after specs were added;
+                      --on OTHER puts these to the specs on another backend of the same framework
 keep FILE...          take results over into what is tracked
 table                 how many of the planted faults were noticed, by backend and by kind
 survivors BACKEND     the faults that no spec noticed
@@ -28,6 +29,7 @@ def main() -> None:
     parser.add_argument(
         "--on", metavar="OTHER", help="another backend of the same framework, to whose specs what is left is put"
     )
+    parser.add_argument("--left", action="store_true", help="put what nothing noticed yet, and keep what was noticed")
     asked = parser.parse_args()
     if asked.part == "freeze":
         drawn = [fault for backend in faults.TARGETS for fault in faults.freeze(backend)]
@@ -35,7 +37,7 @@ def main() -> None:
         faults.FROZEN.write_text(text, encoding="utf-8")
     elif asked.part == "run":
         backend, path = asked.given
-        noticed = kept.noticed(backend, asked.on) if asked.on else ()
+        noticed = kept.noticed(backend) if asked.left or asked.on else ()
         of_backend = faults.frozen(backend)
         Putting(asked.on or backend, of_backend, [ROOT / "specs"], Path(path), asked.enough, asked.most, noticed).run()
     elif asked.part == "keep":

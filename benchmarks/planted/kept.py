@@ -26,7 +26,10 @@ MOST_FIRST = ("noticed", "breaks the import", "undecided", "survived", "not reac
 
 
 def keep(paths: Iterable[Path]) -> None:
-    """Take the results of runs over, each run's whole, and say anew which specs notice what; a fault may be not put yet."""
+    """Take the results of runs over, and say anew which specs notice what; a fault may be not put yet.
+
+    What an earlier run noticed stays where a later one left it out; seconds are those of the last run.
+    """
     not_put: dict[str, Any] = {"came": "not put", "meeting": 0, "tried": 0, "noticed": []}
     kept = {(line["backend"], line["on"]): line for line in read(CAME)}
     for path in paths:
@@ -35,6 +38,13 @@ def keep(paths: Iterable[Path]) -> None:
         backend = next(iter(faults)).rpartition("-")[0]
         header = next(line for line in lines if line["kind"] == "header")
         on = header["on"]
+        before = {
+            name: fault
+            for name, fault in kept.get((backend, on), {"faults": {}})["faults"].items()
+            if fault["came"] == "noticed"
+        }
+        put = {name: {part: line[part] for part in not_put} for name, line in faults.items()}
+        came = {**before, **put}
         kept[backend, on] = {
             "backend": backend,
             "on": on,
@@ -42,9 +52,9 @@ def keep(paths: Iterable[Path]) -> None:
             "packages": header["packages"],
             "seconds": round(sum(line["seconds"] for line in lines if "seconds" in line and line["kind"] != "ended")),
             "faults": {
-                fault["id"]: {part: faults.get(fault["id"], not_put)[part] for part in not_put}
+                fault["id"]: came.get(fault["id"], not_put)
                 for fault in frozen(backend)
-                if on == backend or fault["id"] in faults
+                if on == backend or fault["id"] in came
             },
         }
     order = [*TARGETS]
@@ -64,10 +74,9 @@ def came_of(backend: str, lines: Iterable[Mapping[str, Any]]) -> dict[str, dict[
     return came
 
 
-def noticed(backend: str, on: str) -> set[str]:
-    """Return the faults of a backend that specs on others than this one noticed."""
-    others = [line for line in read(CAME) if line["on"] != on]
-    return {name for name, fault in came_of(backend, others).items() if fault["came"] == "noticed"}
+def noticed(backend: str) -> set[str]:
+    """Return the faults of a backend that specs noticed, on whichever backend."""
+    return {name for name, fault in came_of(backend, read(CAME)).items() if fault["came"] == "noticed"}
 
 
 def kills(kept: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

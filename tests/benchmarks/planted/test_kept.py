@@ -91,7 +91,10 @@ def test_what_one_backend_left_may_be_noticed_on_another(tmp_path, monkeypatch):
     page = kept.PAGE.read_text()
     assert "| tf1 | tf1 | 100 | 1 | 98 | 1 |" in page
     assert "| tf1 | tf2 | 2 | 1 | 1 | 0 | 0 | 0 | 0 | 2% |" in page
-    assert (kept.noticed("tf1", on="tf2"), kept.noticed("tf1", on="tf1")) == ({"tf1-001"}, {"tf1-002"})
+    assert kept.noticed("tf1") == {"tf1-001", "tf1-002"}
     left = list(kept.survivors("tf1"))
     assert len(left) == 98
     assert left[0].startswith("tf1-003 undecided")
+    kept.keep([ran("tf1", {"tf1-003": "noticed", "tf1-004": "survived"})])
+    assert kept.noticed("tf1") == {"tf1-001", "tf1-002", "tf1-003"}, "what was noticed stays"
+    assert "| tf1 | tf1 | 100 | 2 | 1 | 0 | 0 | 0 | 97 |" in kept.PAGE.read_text()

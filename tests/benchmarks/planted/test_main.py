@@ -39,10 +39,11 @@ def test_run_puts_the_faults_of_a_backend_and_says_when_to_stop(put, tmp_path):
     assert not noticed
 
 
-def test_what_is_left_is_put_to_the_specs_on_another_backend(put, tmp_path, monkeypatch):
-    monkeypatch.setattr(command.kept, "noticed", lambda backend, on: {f"{backend} but for {on}"})
-    backend, faults, *_, noticed, _ = put("run", "tf1", str(tmp_path / "out.jsonl"), "--on", "tf2")
-    assert (backend, faults, noticed) == ("tf2", frozen("tf1"), {"tf1 but for tf2"})
+@pytest.mark.parametrize(("words", "on"), [(["--on", "tf2"], "tf2"), (["--left"], "tf1")])
+def test_what_is_left_is_put_alone(put, tmp_path, monkeypatch, words, on):
+    monkeypatch.setattr(command.kept, "noticed", lambda backend: {f"{backend}-001"})
+    backend, faults, *_, noticed, _ = put("run", "tf1", str(tmp_path / "out.jsonl"), *words)
+    assert (backend, faults, noticed) == (on, frozen("tf1"), {"tf1-001"})
 
 
 def test_a_part_that_is_not_there_is_refused(put):
