@@ -1,4 +1,4 @@
-"""Growing: a variable is given values of another shape, as a vocabulary that gets new words does."""
+"""Growing: a variable is given values of another shape, as a vocabulary that gets new words does, and may then be closed."""
 
 from typing import TYPE_CHECKING
 
@@ -6,7 +6,7 @@ from pydantic import Field
 
 from canireuse.emit import Tables, literal
 from canireuse.spec.features import Feature
-from canireuse.spec.step import VARIABLES, Place, Step, Values
+from canireuse.spec.step import VARIABLES, Place, Shape, Step, Values
 
 if TYPE_CHECKING:
     from canireuse_adapters.equinox import Equinox
@@ -23,6 +23,15 @@ class Grow(Step):
     uses = {"grow": VARIABLES}
     grow: Place
     to: Values = Field(description="The new values, whole.")
+
+
+class CloseShape(Step):
+    """Say the shape of a variable that was made with `open_shape`: from here on it has that one."""
+
+    verb = "close_shape"
+    uses = {"close_shape": VARIABLES}
+    close_shape: Place
+    shape: Shape
 
 
 def in_linen(linen: "Linen", step: Grow) -> None:
@@ -46,17 +55,20 @@ def in_tf1(tf1: "TensorFlow1", step: Grow) -> None:
     tf1.act("$grow.assign($to)", grow=tf1.place(step.grow), to=literal(step.to))
 
 
+CLOSED = "$close_shape.set_shape($shape)"
+NO_SHAPE = "{} takes an array of any shape whenever it is written: no call closes it."
 FEATURE = Feature(
-    verbs=(Grow,),
+    verbs=(Grow, CloseShape),
     tables={
-        "reference": Tables(missing={"grow": "The contract has variables of one shape."}),
-        "torch": Tables(code={"grow": "$grow.data = torch.tensor($to)"}),
+        "reference": Tables(missing=dict.fromkeys(("grow", "close_shape"), "The contract has variables of one shape.")),
+        "torch": Tables(code={"grow": "$grow.data = torch.tensor($to)"}, missing={"close_shape": NO_SHAPE.format("The `data` of a parameter")}),
         "nnx": Tables(code={"grow": "$grow.set_value(jnp.array($to))"}),
         "linen": Tables(code={"grow": in_linen}),
         "haiku": Tables(code={"grow": in_haiku}),
         "equinox": Tables(code={"grow": in_equinox}),
-        "tf2": Tables(code={"grow": "$grow.assign($to)"}),
-        "tensorflow1": Tables(code={"grow": in_tf1}),
-        "keras": Tables(missing={"grow": "A Keras variable has one shape from the start, and no call gives it another."}),
+        "jax": Tables(missing={"close_shape": NO_SHAPE.format("A place in a tree")}),
+        "tf2": Tables(code={"grow": "$grow.assign($to)", "close_shape": CLOSED}),
+        "tensorflow1": Tables(code={"grow": in_tf1, "close_shape": CLOSED}),
+        "keras": Tables(missing=dict.fromkeys(("grow", "close_shape"), "A Keras variable has one shape from the start, and no call gives it another.")),
     },
 )  # fmt: skip
