@@ -151,6 +151,7 @@ EXAMPLES = [
     "[{make_by_method: outcome, then: call}]",
     "[{make_in_methods: outcome}]",
     "[{make_in_training: outcome}]",
+    "[{count_recomputed: outcome}]",
     "[{limit: outcome}]",
     "[{mark_frozen: outcome, marks: owner}]",
     "[{name_operations: outcome}]",
