@@ -115,6 +115,7 @@ class Keras(Emitter):
         "dtype_mismatch": (("InvalidArgumentError", r"was expected to be a"),),
         "bad_argument": (
             ("TypeError", r"^cannot assign '.*' as child module"),
+            ("RecursionError", ""),
             ("RuntimeError", r"you forgot to call `super\(\)\.__init__\(\)`"),
             ("AttributeError", r"^cannot assign module before Module\.__init__\(\) call"),
             ("RuntimeError", r"^Unknown backend: 'gpu' requested|Found no NVIDIA driver|No CUDA GPUs are available"),

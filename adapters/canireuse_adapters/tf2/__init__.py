@@ -107,6 +107,7 @@ class TF2(Emitter):
         ),
         "bad_argument": (
             ("RuntimeError", r"you forgot to call `super\(\)\.__init__\(\)`"),
+            ("RecursionError", ""),
             ("AttributeError", r"Tensor' object has no attribute 'assign'|object has no setter"),
             ("OutOfRangeError", r"Reached limit of"),
             ("ValueError", r"^as_list\(\) is not defined on an unknown TensorShape|^The `initial_value` arg to `tf\.Variable` must|^Attempt to convert a value \(None\)"),

@@ -88,6 +88,7 @@ class Torch(Emitter):
         ),
         "bad_argument": (
             ("AttributeError", r"^cannot assign module before Module\.__init__\(\) call"),
+            ("RecursionError", ""),
             ("TypeError", r"^cannot assign '.*' as parameter|^nn\.Module\.to only accepts floating point"),
             ("AssertionError", r"^Torch not compiled with CUDA"),
             ("RuntimeError", r"only for scalar outputs|requires_grad flags of leaf|not have been used in the graph|Found no NVIDIA driver|No CUDA GPUs are available|must return None or a tuple of \(new_args, new_kwargs\)|^a leaf Variable that requires grad is being used in an in-place"),

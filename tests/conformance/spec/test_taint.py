@@ -156,6 +156,7 @@ EXAMPLES = [
     "[{mark_frozen: outcome, marks: owner}]",
     "[{name_operations: outcome}]",
     "[{named_tuple: outcome}]",
+    "[{refer_back: outcome, counts: statistics}]",
     "[skip_base:]",
     "[{start_apart: outcome}]",
     f"[{LAYER}, {{move_to_gpu: fc, as: moved}}]",
