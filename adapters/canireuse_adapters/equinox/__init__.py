@@ -119,7 +119,7 @@ class Equinox(Jax):
         "norm": {"kernel": Slot("weight"), **dict.fromkeys(("mean", "var"), Slot("", kind="buffer"))},
     }
     reads = measuring.READS
-    effects = learning.EFFECTS
+    effects = {**learning.EFFECTS, "restore": checkpoints.restored}
     lacks = (TWICE, OPEN_SHAPES, measuring.NO_PATH)
     lost = "What a function makes is its own: another part of the program has what the function returns."
 

@@ -65,6 +65,13 @@ def save(eqx: "Equinox", step: Save) -> None:
     )
 
 
+def restored(eqx: "Equinox", step: Restore) -> None:
+    """Have arrays where shapes alone were."""
+    found = eqx.symbols.at(step.restore)
+    for one in found.walk() if found else ():
+        one.abstract = False
+
+
 def restore(eqx: "Equinox", step: Restore) -> None:
     """Read the leaves of a tree, in the order in which they were written."""
     outside_traces(eqx)
