@@ -73,6 +73,8 @@ def mark(eqx: "Equinox", step: Freeze | Unfreeze) -> None:  # noqa: ARG001  # ev
 def froze(eqx: "Equinox", step: Freeze) -> None:
     """Freeze what has its leaf at a place or inside it; at a place that gave its leaf up, the filter finds none."""
     spot = eqx.locate(step.freeze)
+    if "." not in step.freeze:  # a name of its own stands for the array, wherever else that is found
+        spot = spot.leaf
     before = {one: one.frozen for one in (spot.found.variables() if spot.found else ())}
     eqx.symbols.happen(step)
     for one, frozen in before.items():
@@ -110,6 +112,7 @@ def trained_in(spots: Sequence[Spot], nowhere: Collection[tuple[Object, str]] = 
     lost = tuple(
         (top, path(tree, (*route, part)))
         for top, tree in trees.items() for owner, part in nowhere for route in tree.routes(owner)
+        if not given_up(tree, route)
     )  # fmt: skip
     return Trained(list(trees), leaves, rest, lost, frozen, all(tree.kind == "variable" for tree in trees.values()))
 
