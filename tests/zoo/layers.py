@@ -94,8 +94,9 @@ class Yielding(Layer):
     """A layer that takes whatever it is given."""
 
     def __setattr__(self, place, value):
-        getattr(self, place)
+        old = getattr(self, place)
         self._held[place] = value
+        self._give_up(old)
 
 
 class EqualIsOne(Model):

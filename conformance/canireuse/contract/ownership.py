@@ -32,10 +32,15 @@ class Owner:
                 f"another shape is tied to {place!r}", "that of what it holds", "tie variables of one shape"
             )
         self._held[place] = value
+        self._give_up(old)
 
     def __delattr__(self, place):
-        getattr(self, place)
+        old = getattr(self, place)
         del self._held[place]
+        self._give_up(old)
+
+    def _give_up(self, old):
+        """Let go of what a place held before it was tied."""
 
     def _paths(self):
         """Return every variable with its path; one that is reached twice has two."""
@@ -75,6 +80,12 @@ class Layer(Owner):
                     penalty=self.penalty if place == "kernel" else None,
                 )
         self.made.extend(self._held.values())
+
+    def _give_up(self, old):
+        """Drop a variable that this layer made and that has no value yet, unless it or another owner holds it still."""
+        held = any(old in owner._held.values() for owner in old.graph.owners)
+        if old in self.made and not held and old not in self.model.current.values:
+            old.graph.cells.remove(old)
 
     def __call__(self, value):
         """Return the layer's answer to an input."""

@@ -24,3 +24,11 @@ def test_a_variable_that_nothing_holds_is_gone():
     one.kernel = other.kernel
     model.initialize()
     assert model.names() == ["other/kernel"]
+
+
+def test_a_variable_that_had_its_value_stays_in_the_graph():
+    model, one, other = two_layers()
+    model.initialize()
+    one.kernel = other.kernel
+    assert model.names() == ["one/kernel", "other/kernel"]
+    assert len(model.variables(one)) == 1
