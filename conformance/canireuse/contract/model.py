@@ -296,11 +296,13 @@ class Model(Learning):
 
     def restore(self, owner, saved, partial=False):
         """Write saved values into the variables that are there, so that ties stay what they are."""
-        for path, cell in owner._paths():
+        paths = owner._paths()
+        lacking = [path for path, _ in paths if path not in saved]
+        if lacking and not partial:
+            raise NotFound(f"{lacking[0]} is restored", f"one of {', '.join(saved)}", "restore what was saved")
+        for path, cell in paths:
             if path in saved:
                 cell.assign(saved[path].tolist())
-            elif not partial:
-                raise NotFound(f"{path} is restored", f"one of {', '.join(saved)}", "restore what was saved")
 
     def cast(self, owner, dtype):
         """Change the dtype of every variable of a layer or module, each once, where it is."""

@@ -243,3 +243,21 @@ def test_a_member_may_have_any_name(model, member):
     model.initialize()
     assert model.value(getattr(net, member).x) == [2.0]
     assert model.names(net) == [f"{member}/x"]
+
+
+def test_a_load_that_is_refused_writes_nothing(model):
+    kept, lacking = get(model), get(model, "lacking")
+    model.initialize()
+    saved = model.save(model.module(kept=kept))
+    kept.assign([5.0, 5.0])
+    with pytest.raises(NotFound):
+        model.restore(model.module(kept=kept, lacking=lacking), saved)
+    assert model.value(kept) == [5.0, 5.0]
+
+
+def test_what_was_made_untrainable_trains_once_it_is_unfrozen(model):
+    layer = model.layer("dense", "d", inputs=1, units=1, trainable=False)
+    model.freeze(layer)
+    assert model.trainable(layer) == []
+    model.unfreeze(layer)
+    assert model.trainable(layer) == [layer.kernel]
