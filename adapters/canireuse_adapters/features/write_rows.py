@@ -1,4 +1,4 @@
-"""Rows: some rows of a variable are written, in place where the framework can."""
+"""Rows: some rows of a variable are written, in place where the framework can, by themselves or after the whole in one call."""
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -34,6 +34,18 @@ class WriteRows(Step):
     to: Values = Field(description="The new rows, or what each is added to, multiplied or divided by.")
 
 
+class ChainWrites(Step):
+    """Write a variable as a whole, and call on what that gives a write of one row."""
+
+    verb = "chain_writes"
+    probes = True
+    uses = {"chain_writes": VARIABLES}
+    chain_writes: Place
+    to: Values = Field(description="The new values, whole.")
+    row: Row
+    then: Values = Field(description="What the row is set to after that.")
+
+
 #: how -> what TensorFlow calls it
 WORDS = {"set": "update", "add": "add", "multiply": "mul", "divide": "div"}
 IN_TORCH = {
@@ -47,6 +59,12 @@ IN_TORCH = {
 def in_torch(torch: Emitter, step: WriteRows) -> None:
     """Write by an index, without a gradient."""
     torch.fill(f"with torch.no_grad():\n    {IN_TORCH[step.by]}", step)
+
+
+def chained_in_torch(torch: Emitter, step: ChainWrites) -> None:
+    """Write in place twice, without a gradient: the first write gives the parameter."""
+    code = "$chain_writes.copy_(torch.tensor($to)).index_copy_(0, torch.tensor([$row]), torch.tensor([$then]))"
+    torch.fill(f"with torch.no_grad():\n    {code}", step)
 
 
 def written(value: "ast.expr", step: WriteRows) -> "ast.expr":
@@ -100,17 +118,27 @@ def in_tf1(tf1: "TensorFlow1", step: WriteRows) -> None:
     tf1.act("$written", written=sliced(tf1, step))
 
 
+def chained_in_tf1(tf1: "TensorFlow1", step: ChainWrites) -> None:
+    """Have the session run both, if there is one."""
+    tf1.act(
+        CHAINED, chain_writes=tf1.place(step.chain_writes), to=literal(step.to), row=step.row, then=literal(step.then)
+    )
+
+
+CHAINED = "$chain_writes.assign($to).scatter_nd_update([[$row]], [$then])"
+NO_CHAIN = "{} gives nothing that a further write could be called on."
 FEATURE = Feature(
-    verbs=(WriteRows,),
+    verbs=(WriteRows, ChainWrites),
     tables={
-        "reference": Tables(missing={"write_rows": "The contract has writes of whole variables."}),
-        "torch": Tables(code={"write_rows": in_torch}),
+        "reference": Tables(missing=dict.fromkeys(("write_rows", "chain_writes"), "The contract has writes of whole variables.")),
+        "torch": Tables(code={"write_rows": in_torch, "chain_writes": chained_in_torch}),
         "nnx": Tables(code={"write_rows": in_nnx}),
         "linen": Tables(code={"write_rows": in_linen}),
         "haiku": Tables(code={"write_rows": in_haiku}),
         "equinox": Tables(code={"write_rows": in_equinox}),
-        "tf2": Tables(code={"write_rows": lambda tf, step: tf.emit("$written", written=sliced(tf, step))}),
-        "tensorflow1": Tables(code={"write_rows": in_tf1}),
-        "keras": Tables(missing={"write_rows": "A Keras variable is assigned as a whole: `keras.ops.scatter_update` gives an array, which has to be assigned."}),
+        "jax": Tables(missing={"chain_writes": NO_CHAIN.format("To put another array in the place")}),
+        "tf2": Tables(code={"write_rows": lambda tf, step: tf.emit("$written", written=sliced(tf, step)), "chain_writes": CHAINED}),
+        "tensorflow1": Tables(code={"write_rows": in_tf1, "chain_writes": chained_in_tf1}),
+        "keras": Tables(missing={"chain_writes": "`assign` of a Keras variable gives the value, on which no write is called.", "write_rows": "A Keras variable is assigned as a whole: `keras.ops.scatter_update` gives an array, which has to be assigned."}),
     },
 )  # fmt: skip
