@@ -108,7 +108,7 @@ class Keras(Emitter):
                 "ValueError",
                 r"must match\. variable\.shape=|is incompatible with the layer|weight shape|^Shape mismatch|must be tensors with a shape",
             ),
-            ("InvalidArgumentError", r"Incompatible shapes|size-incompatible|ndims must be"),
+            ("InvalidArgumentError", r"Incompatible shapes|size-incompatible|ndims must be|tensor with wrong shape"),
             ("TypeError", r"contracting dimensions to have the same shape|incompatible shapes"),
             ("RuntimeError", r"shapes cannot be multiplied|must match the size of tensor"),
         ),

@@ -36,7 +36,7 @@ ERRORS = {
         ("ValueError", r"specified shape .* and found shape|must have the same shape|^Dimensions must be equal"),
         ("ValueError", r"^Shapes must be equal rank|: Shape mismatch\.|in both shapes must be equal|^Received incompatible tensor with shape"),
         ("ValueError", r"^Trying to reuse partitioned variable .* but specified shape"),
-        ("InvalidArgumentError", r"Matrix size-incompatible|requires shapes of both tensors to match|do not have the same shape"),
+        ("InvalidArgumentError", r"Matrix size-incompatible|requires shapes of both tensors to match|do not have the same shape|tensor with wrong shape"),
     ),
     "dtype_mismatch": (
         ("ValueError", r"specified dtype .* and found dtype|with a different dtype|conversion requested dtype|explicit dtype .* don't match"),

@@ -98,7 +98,7 @@ class TF2(Emitter):
         "shape_mismatch": (
             ("ValueError", r": Shape mismatch\.|value\.shape=|is incompatible with the layer|shape that matches the corresponding"),
             ("ValueError", r"^Received incompatible tensor with shape|not compatible with provided weight shape"),
-            ("InvalidArgumentError", r"Incompatible shapes|size-incompatible|ndims must be"),
+            ("InvalidArgumentError", r"Incompatible shapes|size-incompatible|ndims must be|tensor with wrong shape"),
         ),
         "dtype_mismatch": (
             ("ValueError", r"conversion requested dtype"),
