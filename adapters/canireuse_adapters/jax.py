@@ -35,7 +35,7 @@ ERRORS = {
     "shape_mismatch": (
         (
             "TypeError",
-            r"requires contracting dimensions|got incompatible shapes|matmul input operand|requires arguments to have",
+            r"requires contracting dimensions|got incompatible shapes|matmul input operand|^cannot reshape array of shape|requires arguments to have",
         ),
         (
             "ValueError",

@@ -80,7 +80,7 @@ class Torch(Emitter):
             ("IndexError", r"^index out of range in self"),
             ("ValueError", r"^loaded state dict (contains a parameter group|has a different number of parameter groups)"),
         ),
-        "shape_mismatch": (("AssertionError", r"^The in_features inferred from input"), ("TorchRuntimeError", r"attempting to expand a dimension"), ("RuntimeError", r"must match the size of tensor|size mismatch|shapes cannot be multiplied|inconsistent tensor size|doesn't match the broadcast shape")),
+        "shape_mismatch": (("AssertionError", r"^The in_features inferred from input"), ("TorchRuntimeError", r"attempting to expand a dimension"), ("RuntimeError", r"must match the size of tensor|size mismatch|shapes cannot be multiplied|inconsistent tensor size|doesn't match the broadcast shape|running_mean should contain")),
         "dtype_mismatch": (("RuntimeError", r"have (the )?same dtype|expected scalar type|expected dtype \w+ for `end`|can't be cast to the desired output type"),),
         "not_trainable": (
             ("RuntimeError", r"does(n't| not) require grad|floating point and complex dtype can require gradients|any parameters that require a gradient"),
