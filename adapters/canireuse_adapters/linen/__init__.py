@@ -198,7 +198,10 @@ class Linen(Jax):
         word = text(word) if isinstance(word, str) else word
         collection = collection or ("constants" if step.trainable is False else "params")
         if isinstance(step, Variable) and step.start is not None:
-            return expr("self.param($word, lambda _: $start)", word=word, start=self.expression(step.start))
+            code = "self.param($word, lambda _: $start)"
+            if collection != "params":
+                code = "self.variable('$collection', $word, lambda: $start).value"
+            return expr(code, collection=collection, word=word, start=self.expression(step.start))
         init, shape = step.init, shape_of_values(step.init) if step.shape is None else step.shape
         if isinstance(init, list) and shape and (start := the_one(init)) is not None:
             init = start
