@@ -120,6 +120,7 @@ class Keras(Emitter):
             ("AttributeError", r"^cannot assign module before Module\.__init__\(\) call"),
             ("RuntimeError", r"^Unknown backend: 'gpu' requested|Found no NVIDIA driver|No CUDA GPUs are available"),
             ("AssertionError", r"^Torch not compiled with CUDA"),
+            ("ValueError", r"^Arguments `clone_function` and `input_tensors` are only supported"),
             ("AttributeError", r"object has no attribute 'assign'|object has no setter"),
             ("ProcessRaisedException", r"got <class 'NoneType'> instead"),
             (

@@ -110,6 +110,7 @@ class TF2(Emitter):
             ("RecursionError", ""),
             ("AttributeError", r"Tensor' object has no attribute 'assign'|object has no setter"),
             ("OutOfRangeError", r"Reached limit of"),
+            ("ValueError", r"^Arguments `clone_function` and `input_tensors` are only supported"),
             ("ValueError", r"^as_list\(\) is not defined on an unknown TensorShape|^The `initial_value` arg to `tf\.Variable` must|^Attempt to convert a value \(None\)"),
         ),
     }  # fmt: skip

@@ -164,6 +164,7 @@ EXAMPLES = [
     "[{hollow: weight, as: v}, {put_in: v, to: [1.0]}]",
     f"[{NET}, {{step_through: net, raises: nothing, expect: taken, as: slope}}]",
     "[{complex_step: parts}]",
+    "[{clone_by: outcome, of: own-class}]",
     "[{state_follows: places, kind: momentum, number: complex}]",
     "[{note_buffers: outcome}]",
     "[{read_version: outcome, written_by: 1}]",
