@@ -29,6 +29,7 @@ PAIR = (
 )
 NET = f"{LAYER}, {{module: net, members: {{first: fc}}}}, {{call: net, on: [[1.0]]}}, {{initialize: }}"
 FUNCTION = f"{VARIABLE}, {{function: f, takes: [x], returns: x * v, steps: [{{compute: y = x + v}}]}}"
+ADDS = "{function: f, takes: [x], returns: x * v, steps: [{compute: y = x + v}]}"
 TENSOR = "{compute: x = ones(2)}"
 #: steps that together have every text that a step can have; what is looked at is the last of each list
 EXAMPLES = [
@@ -187,6 +188,12 @@ EXAMPLES = [
     f"[{VARIABLE}, {{initialize: }}, {{save_all: count}}]",
     "[{get_from: bias, values: [1.0], by: object, as: bias}]",
     f"[{VARIABLE}, {{count_up: v, limit: 2}}]",
+    f"[{PAIR}, {{chain_writes: v, to: [[1.0]], row: 0, then: [1.0]}}]",
+    "[{variable: open, init: [1.0], open_shape: true, as: open}, {grow: open, to: [1.0, 2.0]}]",
+    "[{variable: open, init: [1.0], open_shape: true, as: open}, {close_shape: open, shape: [1]}]",
+    f"[{PAIR}, {{module_scope: net, steps: [{{variable: made, init: [1.0], as: made}}]}}]",
+    f"[{PAIR}, {ADDS}, {{attach: net, member: called, function: f}}]",
+    f"[{PAIR}, {ADDS}, {{attach: net, member: called, function: f}}, {{compute: t = ones(1)}}, {{call_attached: net, member: called, given: [t], as: y}}]",
     f"[{PAIR}, {{train_remembered: net, minimize: net.first}}]",
     f"[{NET}, {{empty_own: net}}]",
     f"[{NET}, {{count_calls: net.first, steps: [{{call: net, on: [[1.0]], as: y}}], as: counted}}]",
