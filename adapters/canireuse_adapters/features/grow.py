@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from canireuse.emit import Tables, literal
+from canireuse.emit import Lack, Tables, literal
 from canireuse.spec.features import Feature
 from canireuse.spec.step import VARIABLES, Place, Shape, Step, Values
 
@@ -55,13 +55,21 @@ def in_tf1(tf1: "TensorFlow1", step: Grow) -> None:
     tf1.act("$grow.assign($to)", grow=tf1.place(step.grow), to=literal(step.to))
 
 
+PAST_THE_END = (
+    "After a parameter grew, the fused step reads gradients and moments past their end: what it writes into the new rows, "
+    "NaN or what there was, is another value from run to run, and no error is raised (2.13)."
+)
 CLOSED = "$close_shape.set_shape($shape)"
 NO_SHAPE = "{} takes an array of any shape whenever it is written: no call closes it."
 FEATURE = Feature(
     verbs=(Grow, CloseShape),
     tables={
         "reference": Tables(missing=dict.fromkeys(("grow", "close_shape"), "The contract has variables of one shape.")),
-        "torch": Tables(code={"grow": "$grow.data = torch.tensor($to)"}, missing={"close_shape": NO_SHAPE.format("The `data` of a parameter")}),
+        "torch": Tables(
+            code={"grow": "$grow.data = torch.tensor($to)"},
+            lacks=(Lack("grow", lambda torch, _: torch.way.get("optimizer") == "fused", PAST_THE_END),),
+            missing={"close_shape": NO_SHAPE.format("The `data` of a parameter")},
+        ),
         "nnx": Tables(code={"grow": "$grow.set_value(jnp.array($to))"}),
         "linen": Tables(code={"grow": in_linen}),
         "haiku": Tables(code={"grow": in_haiku}),
