@@ -49,12 +49,12 @@ ERRORS = {
         ("TypeError", r"^get_variable\(\) got an unexpected keyword argument 'reuse'|^Argument `fetch` = .* has invalid type"),
         ("AttributeError", r"Tensor' object has no attribute 'assign'|Tensor\.op is undefined when eager"),
         ("ValueError", r"^The reuse parameter must be|^reuse=True cannot be used without|`?shape`? .*must be specified"),
-        ("ValueError", r"^The initializer passed is not valid|^Trying to reuse partitioned variable .* but specified partitions|^Partitioner returned a different partitioning"),
+        ("ValueError", r"use_resource cannot be set to false|^The initializer passed is not valid|^Trying to reuse partitioned variable .* but specified partitions|^Partitioner returned a different partitioning"),
         ("ValueError", r"is not a valid (root )?scope name|must be from the same graph as"),
         ("ValueError", r"^Attempt to convert a value \(None\)|None values not supported|^(?i:inputs) must be an? .* of at least one Tensor"),
         ("NotImplementedError", r"only available when eager execution"), ("OutOfRangeError", r"Reached limit of"),
         # TensorFlow 1.15 makes the operation in the variable's graph
-        ("RuntimeError", r"The Session graph is empty"),
+        ("RuntimeError", r"The Session graph is empty|^Improper nesting of variable_scope"),
     ),
 }  # fmt: skip
 MISSING = {

@@ -11,7 +11,7 @@ from canireuse_adapters.tensorflow import number
 if TYPE_CHECKING:
     from canireuse_adapters.tf1 import TF1, TensorFlow1
 
-SCOPE = ("reuse", "init", "dtype", "penalty", "auxiliary_name_scope")
+SCOPE = ("reuse", "init", "dtype", "penalty", "auxiliary_name_scope", "use_resource")
 KEYWORDS = {
     **dict.fromkeys(("scope", "default_scope", "reenter"), SCOPE),
     "get": ("shape", "dtype", "init", "uniform", "penalty", "partitions", "reuse", "trainable", "collection"),

@@ -19,7 +19,8 @@ from canireuse.spec.vocabulary import Block, Function, Layer, Save, walk
 #: Options of verbs that an adapter has to claim in `options` before a spec with them is given to it: verb -> fields.
 OPTIONS: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(
-        ("scope", "default_scope", "reenter"), frozenset({"init", "dtype", "penalty", "auxiliary_name_scope"})
+        ("scope", "default_scope", "reenter"),
+        frozenset({"init", "dtype", "penalty", "auxiliary_name_scope", "use_resource"}),
     ),
     "get": frozenset({"penalty", "local", "partitions", "numbered", "shape_as", "uniform", "asks"}),
     "layer": frozenset({"activity", "penalty", "keras", "padding", "lazy"}),

@@ -17,6 +17,9 @@ class ScopeOptions(Block):
         None, description="A regularizer for the variables made inside: this number times the sum of squares."
     )
     auxiliary_name_scope: StrictBool | None = Field(None, description="false: open no name scope beside.")
+    use_resource: StrictBool | None = Field(
+        None, description="Whether variables made inside are resources, or, as TF1's own are, buffers of the graph."
+    )
     as_: Name | None = Field(None, alias="as", description="Bind the scope, to re-enter it later.")
 
 
