@@ -69,6 +69,16 @@ class NNX(Jax):
         "copy": ("clone", "clone-tree-mode", "deepcopy", "split-merge", "tree-map"),
         "save": ("msgpack", "pickle", "orbax"),
     }  # fmt: skip
+    # `nnx.tabulate` leaves on each class that it met what that inherits, which `nnx.capture` then wraps (0.12.8)
+    reset = """\
+from flax import nnx
+kinds = [nnx.Module]
+for kind in kinds:
+    kinds.extend(kind.__subclasses__())
+    inherited = [name for name, value in vars(kind).items() if getattr(kind.__base__, name, None) is value]
+    for name in inherited:
+        delattr(kind, name)
+"""
     options = frozenset({
         "layer.norm", "layer.cell", "layer.unnamed", "layer.shared_initializer", "call.given", "call.training", "copy.shallow", "save.only", "save.in_memory",
         "restore.partial", "gradient.remat", "invoke.abstract", "get.numbered", "measure.fresh", "train_by.donate", "optimizer.rates", "optimizer.undecayed", "optimizer.named",
@@ -99,7 +109,7 @@ class NNX(Jax):
         ),
         "bad_argument": (
             *ERRORS["bad_argument"], ("ValueError", r"^pytree structure error|same reference and pytree structure"),
-            ("TraceContextError", r"^Cannot (mutate|extract)"), ("TypeError", r"^copy requires ndarray"), ("AttributeError", r"^'NodeRef' object has no attribute"),
+            ("TraceContextError", r"^Cannot (mutate|extract)"), ("TypeError", r"^copy requires ndarray"), ("RecursionError", ""), ("SystemError", r"returned a result with an exception set"), ("AttributeError", r"^'NodeRef' object has no attribute"),
         ),
     }  # fmt: skip
     missing = {
