@@ -28,7 +28,7 @@ MOST_FIRST = ("noticed", "breaks the import", "undecided", "survived", "not reac
 def keep(paths: Iterable[Path]) -> None:
     """Take the results of runs over, and say anew which specs notice what; a fault may be not put yet.
 
-    What an earlier run noticed stays where a later one left it out; seconds are those of the last run.
+    What came of a fault in an earlier run stays where a later one left it out; seconds are those of the last run.
     """
     not_put: dict[str, Any] = {"came": "not put", "meeting": 0, "tried": 0, "noticed": []}
     kept = {(line["backend"], line["on"]): line for line in read(CAME)}
@@ -38,11 +38,7 @@ def keep(paths: Iterable[Path]) -> None:
         backend = next(iter(faults)).rpartition("-")[0]
         header = next(line for line in lines if line["kind"] == "header")
         on = header["on"]
-        before = {
-            name: fault
-            for name, fault in kept.get((backend, on), {"faults": {}})["faults"].items()
-            if fault["came"] == "noticed"
-        }
+        before = kept.get((backend, on), {"faults": {}})["faults"]
         put = {name: {part: line[part] for part in not_put} for name, line in faults.items()}
         came = {**before, **put}
         kept[backend, on] = {

@@ -97,4 +97,4 @@ def test_what_one_backend_left_may_be_noticed_on_another(tmp_path, monkeypatch):
     assert left[0].startswith("tf1-003 undecided")
     kept.keep([ran("tf1", {"tf1-003": "noticed", "tf1-004": "survived"})])
     assert kept.noticed("tf1") == {"tf1-001", "tf1-002", "tf1-003"}, "what was noticed stays"
-    assert "| tf1 | tf1 | 100 | 2 | 1 | 0 | 0 | 0 | 97 |" in kept.PAGE.read_text()
+    assert "| tf1 | tf1 | 100 | 2 | 98 | 0 | 0 | 0 | 0 | 2% |" in kept.PAGE.read_text()
