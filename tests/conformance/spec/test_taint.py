@@ -168,6 +168,7 @@ EXAMPLES = [
     "[{clone_by: outcome, of: own-class}]",
     "[{mix_precision: outcome, of: own}]",
     "[{write_back: outcome}]",
+    "[{build_by_shapes: outcome}]",
     "[{list_frozen: counts}]",
     "[{redraw: outcome}]",
     "[{train_through: means}]",
