@@ -17,8 +17,8 @@ class MixPrecision(Step):
     """Pass a dense layer twice in mixed precision; its kernel is 1.
 
     Bound are, of a dense layer, whether kernel and output are in half precision, and by how many 1024ths a step takes the kernel down that would take it down by one;
-    of a layer of the user's own, which holds a scale and a count that is to be exact, whether its output, the scale and the count are in half precision during the
-    call, and the output of a layer that makes its variables in its first call, known by its form alone; of a policy that is set later, whether output, its form and kernel are, and
+    of a layer of the user's own, which has a scale, a mean that is to be exact and a number of turns, and calls a layer in full precision before it reads them, whether
+    its output, the scale, the mean and the number are in half precision during the call, and the output of a layer that makes its variables in its first call, known by its form alone; of a policy that is set later, whether output, its form and kernel are, and
     whether the kernel is in whole numbers once the policy says so.
     """
 
@@ -48,13 +48,16 @@ class Scaled($keras.layers.Layer):
     def __init__(self, **options):
         super().__init__(**options)
         self.block = {DENSE.replace("'ones'", "'ones', dtype=self.dtype_policy")}
+        self.exact = {DENSE.replace("'ones'", "'ones', dtype='float32'")}
     def build(self, shape):
         self.block.build(shape)
         self.scale = self.add_variable([1], 'ones', name='scale')
-        self.count = self.add_weight(shape=[1], initializer='zeros', trainable=False, autocast=False, name='count')
+        self.mean = self.add_weight(shape=[1], initializer='zeros', trainable=False, autocast=False, name='mean')
+        self.turns = self.add_weight(shape=[1], initializer='zeros', dtype='int32', trainable=False, name='turns')
     def call(self, inputs):
         outputs = self.block(self.block(inputs))
-        seen[:] = [outputs, self.scale.value, self.count.value]
+        self.exact(outputs)
+        seen[:] = [outputs, self.scale.value, self.mean.value, self.turns.value]
         return outputs * self.scale
 class Late($keras.layers.Layer):
     def __init__(self, **options):
