@@ -56,7 +56,7 @@ FEATURE = Feature(
             code={"redraw": KERAS.replace("$keras", "tf.keras").replace("$read", "np.array").replace("$array", "tf.constant")},
             also="import numpy as np",
         ),
-        "torch": Tables(code={"redraw": TORCH}, also="from copy import deepcopy"),
+        "torch": Tables(code={"redraw": TORCH}),
         "nnx": Tables(code={"redraw": NNX}),
         "jax": Tables(missing={"redraw": HANDED}),
         "tensorflow1": Tables(missing={"redraw": "The operations of a graph that draw have a state of the session's, which no variable has."}),
