@@ -198,6 +198,7 @@ EXAMPLES = [
     "[{variable: open, init: [1.0], open_shape: true, as: open}, {grow: open, to: [1.0, 2.0]}]",
     "[{variable: open, init: [1.0], open_shape: true, as: open}, {close_shape: open, shape: [1]}]",
     f"[{PAIR}, {{module_scope: net, steps: [{{variable: made, init: [1.0], as: made}}]}}]",
+    f"[{PAIR}, {{make_once: net, member: third, start: v * 2.0}}]",
     f"[{PAIR}, {ADDS}, {{attach: net, member: called, function: f}}]",
     f"[{PAIR}, {ADDS}, {{attach: net, member: called, function: f}}, {{compute: t = ones(1)}}, {{call_attached: net, member: called, given: [t], as: y}}]",
     f"[{PAIR}, {{train_remembered: net, minimize: net.first}}]",
