@@ -9,7 +9,7 @@ from pathlib import Path
 from canireuse.spec.bounds import MOST_LISTED, MOST_PROBLEMS
 
 #: among how many known words one is sought that is near
-MOST_KNOWN = 500
+MOST_KNOWN = 2_000
 
 
 @dataclass(frozen=True, order=True)
