@@ -427,7 +427,11 @@ class TF1Eager(TensorFlow1):
     requires = ("tensorflow>=2.16",)
     about = "The same `tf.compat.v1` calls in TensorFlow 2's default eager mode, where ported code often ends up."
     #: devices are named before anything runs; eager templates add to the collections of the default graph
-    reset = f"import tensorflow as tf\n{TWO_DEVICES}\ntf.compat.v1.reset_default_graph()\ntf.random.set_seed(0)"
+    # a variable scope that is refused leaves its name scope open (2.21)
+    reset = (
+        "import tensorflow as tf\nfrom tensorflow.python.eager import context\n"
+        f"{TWO_DEVICES}\ntf.compat.v1.reset_default_graph()\ntf.random.set_seed(0)\ncontext.context().scope_name = ''"
+    )
     #: on the CPU an operation is done when its call returns; on a GPU it is only under way
     fences = {"gpu": "tf.test.experimental.sync_devices"}
     missing = {
