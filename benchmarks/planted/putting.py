@@ -83,7 +83,7 @@ class Putting:
         noticed: Container[str] = (),
     ) -> None:
         self.backend, self.faults, self.path, self.enough, self.most = backend, faults, path, enough, most
-        #: the faults that are put to no case, since another backend of the framework noticed them
+        #: the faults that are put to no case, since specs noticed them before, on this backend or on another
         self.noticed = noticed
         self.adapter = canireuse_adapters.adapter(backend)
         #: a framework with engines is put to the specs on its first

@@ -38,11 +38,11 @@ $redraw = torch.tensor(float(torch.equal(first, model(torch.ones(1, 64)))))
 NNX = """\
 dropout = nnx.Dropout(0.5, rngs=nnx.Rngs(7))
 model = nnx.Sequential(dropout, dropout)
-kept = nnx.clone(nnx.state(model))
+kept = jax.tree.map(jnp.copy, nnx.state(model))
 first = model(jnp.ones([1, 64]))
 nnx.update(model, kept)
 $redraw = jnp.array(float(jnp.array_equal(first, model(jnp.ones([1, 64])))))
-""".replace("nnx.clone(nnx.state(model))", "jax.tree.map(jnp.copy, nnx.state(model))")
+"""
 HANDED = "A key is handed over at each call, and is no state of the model."
 FEATURE = Feature(
     verbs=(Redraw,),
