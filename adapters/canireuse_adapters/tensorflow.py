@@ -18,10 +18,14 @@ TWO_DEVICES = (
 )
 
 
+def tracer(step: Function) -> str:
+    """Return what TensorFlow traces a function with."""
+    return "tf.function(reduce_retracing=True)" if step.traced == "relaxed" else "tf.function"
+
+
 def traced(step: Function) -> str:
     """Return the decorator of a function that TensorFlow traces, with its end of line; empty for one that it does not."""
-    told = "(reduce_retracing=True)" if step.traced == "relaxed" else ""
-    return f"@tf.function{told}\n" if step.traced else ""
+    return f"@{tracer(step)}\n" if step.traced else ""
 
 
 def number(value: float, dtype: str | None) -> Fill:

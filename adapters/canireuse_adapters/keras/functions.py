@@ -23,7 +23,7 @@ from canireuse_adapters.captured import changes_variables, is_captured
 from canireuse_adapters.jax import EACH_SHAPE
 from canireuse_adapters.keras.layers import build, build_for, has_variables, places_in
 from canireuse_adapters.keras.learning import ASSIGN_EACH, CURRENT, optimizer_call, owned
-from canireuse_adapters.tensorflow import traced
+from canireuse_adapters.tensorflow import tracer
 from canireuse_adapters.torch_compile import compiled, graphs_of
 from canireuse_adapters.training import training_of
 
@@ -66,7 +66,7 @@ def function(keras: "Keras", step: Function) -> None:
         return
     decorators: list[ast.expr] = []
     if step.traced:
-        compiler = traced(step).strip("@\n") if keras.engine == "tensorflow" else "jax.jit" if captured else ""
+        compiler = tracer(step) if keras.engine == "tensorflow" else "jax.jit" if captured else ""
         decorators = [expr(compiler) if compiler else compiled(keras, step)]
     with keras.apart() as body:
         keras.steps(step.steps)
