@@ -109,6 +109,7 @@ class Graph:
         self.model, self.immediate = model, model.immediate
         self.cells = []
         self.layers = []
+        self.optimizers = []
         #: every layer and module, to know which variables are held
         self.owners = []
         #: full name -> the variable that `get` finds under it; a constructed one is not here

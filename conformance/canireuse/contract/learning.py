@@ -26,6 +26,7 @@ class Optimizer:
             cell for cell, paths in self.named().items() if any(map(set(undecayed).intersection, parted(paths)))
         }
         self.take = STEPS[kind](rate)
+        model.now.optimizers.append(self)
 
     def add(self, owner):
         """Train what is trainable in a further owner too; what is known already stays known once."""
@@ -53,6 +54,11 @@ class Optimizer:
         if hasattr(self.take, "state"):
             known = {cell: saved[of] for cell, of in names.items()}
             self.take.state = {cell: state for cell, state in known.items() if state is not None}
+
+    def initialize(self):
+        """Set what it keeps of each variable to nothing yet."""
+        if hasattr(self.take, "state"):
+            self.take.start_over()
 
     @property
     def slots(self):

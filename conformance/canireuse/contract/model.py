@@ -201,11 +201,14 @@ class Model(Learning):
         return array.shape, dtype, lambda: array
 
     def initialize(self):
-        """Give every variable of the graph its initial value in this session, whatever it holds; layers have theirs made first."""
+        """Give every variable of the graph its initial value in this session, whatever it holds; layers have theirs made first.
+
+        What an optimizer keeps of a variable is a variable of the graph too.
+        """
         for layer in self.now.layers:
             layer._build()
-        for cell in self.now.cells:
-            cell.initialize()
+        for one in (*self.now.cells, *self.now.optimizers):
+            one.initialize()
 
     def placeholder(self, name, shape=(), dtype="float32"):
         """Make a tensor that has no value here."""

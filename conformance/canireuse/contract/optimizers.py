@@ -16,6 +16,10 @@ class Momentum:
     def __init__(self, rate):
         self.rate, self.state = rate, {}
 
+    def start_over(self):
+        """Forget the velocities."""
+        self.state = {cell: Array.full(before.shape, 0.0) for cell, before in self.state.items()}
+
     def __call__(self, cell, slope):
         """Return what is taken from the variable."""
         before = self.state.get(cell, Array.full(slope.shape, 0.0))
@@ -28,6 +32,11 @@ class Adam:
 
     def __init__(self, rate):
         self.rate, self.state = rate, {}
+
+    def start_over(self):
+        """Forget the means, and how many steps were taken."""
+        zeros = {cell: Array.full(first.shape, 0.0) for cell, (_, first, _) in self.state.items()}
+        self.state = {cell: (0, zero, zero) for cell, zero in zeros.items()}
 
     def __call__(self, cell, slope):
         """Return what is taken from the variable."""
