@@ -129,6 +129,7 @@ class Jax(Emitter):
         "log": "jnp.log($x)", "square": "jnp.square($x)", "sum": "jnp.sum($x)", "mean": "jnp.mean($x)",
         "transpose": "jnp.transpose($x)", "softmax": "jax.nn.softmax($x)",
         "stop_gradient": "jax.lax.stop_gradient($x)", "ones": "jnp.ones([$*x])",
+        "gather_nd": "$x[jnp.array($rows), jnp.array($columns)]",
     }  # fmt: skip
     missing = MISSING
     environ = {**TWO_DEVICES, "JAX_TRACEBACK_FILTERING": "off"}  # an error then says that it came through jax

@@ -47,7 +47,11 @@ class Reference(Emitter):
     about = "A small pure-Python model of the contract, without a framework; it predicts every observation the contract covers."
     install = "nothing: it is part of canireuse"
     imports = "from canireuse.contract import Model, tape"
-    functions = {**{function: f"tape.{function}($x)" for function in FUNCTIONS}, "ones": "tape.ones($*x)"}
+    functions = {
+        **{function: f"tape.{function}($x)" for function in FUNCTIONS},
+        "ones": "tape.ones($*x)",
+        "gather_nd": "tape.gather_nd($x, $pairs)",
+    }
     errors = {kind: ((name, ""),) for kind, name in KINDS.items()}
     options = frozenset({
         *(f"{verb}.{option}" for verb in ("scope", "default_scope", "reenter") for option in ("init", "dtype", "penalty", "auxiliary_name_scope")),

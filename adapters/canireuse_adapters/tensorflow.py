@@ -10,6 +10,7 @@ FUNCTIONS = {
     "tanh": "tf.tanh($x)", "relu": "tf.nn.relu($x)", "sigmoid": "tf.sigmoid($x)", "exp": "tf.exp($x)",
     "log": "tf.math.log($x)", "square": "tf.square($x)", "sum": "tf.reduce_sum($x)", "mean": "tf.reduce_mean($x)",
     "transpose": "tf.transpose($x)", "softmax": "tf.nn.softmax($x)", "stop_gradient": "tf.stop_gradient($x)", "ones": "tf.ones([$*x])",
+    "gather_nd": "tf.gather_nd($x, $pairs)",
 }  # fmt: skip
 #: must be said before TensorFlow runs anything; said again, it changes nothing
 TWO_DEVICES = (

@@ -367,7 +367,7 @@ class Equinox(Jax):
         """Return the number of axes of an expression, None if it is not known."""
         return self.axes_at(expression.parse(value)) if isinstance(value, str) else len(shape_of(value))
 
-    def axes_at(self, at: ast.expr) -> int | None:  # noqa: PLR0911  # one case a kind of node
+    def axes_at(self, at: ast.expr) -> int | None:  # noqa: C901, PLR0911  # one case a kind of node
         """Return the number of axes of a part of an expression."""
         match at:
             case ast.Constant():
@@ -381,6 +381,8 @@ class Equinox(Jax):
                 return 0
             case ast.Call(func=ast.Name(id="ones"), args=sizes):
                 return len(sizes)
+            case ast.Call(func=ast.Name(id="gather_nd")):
+                return 1
             case ast.Call(args=[argument]) | ast.UnaryOp(operand=argument):
                 return self.axes_at(argument)
             case ast.Subscript(value=inner):

@@ -136,7 +136,7 @@ class Torch(Emitter):
         "tanh": "torch.tanh($x)", "relu": "torch.relu($x)", "sigmoid": "torch.sigmoid($x)", "exp": "torch.exp($x)",
         "log": "torch.log($x)", "square": "torch.square($x)", "sum": "torch.sum($x)", "mean": "torch.mean($x)",
         "transpose": "torch.t($x)", "softmax": "torch.softmax($x, dim=-1)", "stop_gradient": "$x.detach()",
-        "ones": "torch.ones([$*x])",
+        "ones": "torch.ones([$*x])", "gather_nd": "$x[$rows, $columns]",
     }  # fmt: skip
     array_code = "torch.tensor($x)"
     package, everything = "torch", "root"

@@ -306,6 +306,34 @@ class Gather(Tensor):
         return [total, None]
 
 
+class GatherNd(Tensor):
+    """Elements of a matrix, in the order of the pairs of row and column given."""
+
+    operation = "GatherNd"
+
+    def __init__(self, matrix, pairs):
+        matrix = tensor(matrix)
+        if len(matrix.shape) != 2:
+            raise ShapeMismatch(f"{list(matrix.shape)} is looked up by pairs", "a matrix", "give it two axes")
+        for pair in pairs:
+            if any(index >= length for index, length in zip(pair, matrix.shape)):
+                raise BadArgument(f"{pair} of {list(matrix.shape)}", "indices within the matrix", "correct it")
+        self.at = [row * matrix.shape[1] + column for row, column in pairs]
+        super().__init__((matrix,), (len(pairs),), dtype=matrix.dtype)
+        self.gives_way = matrix.gives_way
+
+    def forward(self, matrix):
+        """Look the elements up."""
+        return Array([matrix.data[at] for at in self.at], self.shape)
+
+    def backward(self, gradient, out, matrix):
+        """Add up what each element receives."""
+        total = Array.full(matrix.shape, 0.0)
+        for slope, at in zip(gradient.data, self.at):
+            total.data[at] += slope
+        return [total]
+
+
 class Gradient(Tensor):
     """The gradient of a scalar with respect to another tensor: the sum over all its uses."""
 
@@ -381,6 +409,11 @@ def ones(*shape):
 def gather(table, rows):
     """Return rows of a table."""
     return Gather(table, rows)
+
+
+def gather_nd(matrix, pairs):
+    """Return elements of a matrix, by pairs of row and column."""
+    return GatherNd(matrix, pairs)
 
 
 def gradient(of, wrt):

@@ -318,13 +318,21 @@ class Emitter(Adapter):
             case ast.List():
                 return self.array(at)
             case ast.Call(func=ast.Name(id=function), args=arguments):
-                filled = [self.rendered(one) for one in arguments]
                 if function not in self.functions:
                     raise Unsupported(f"{self.title} has no equivalent of `{function}(...)`.")
-                return expr(self.functions[function], x=filled if function == "ones" else filled[0])
+                return expr(self.functions[function], **self.fills(function, arguments))
         fields = {key: self.rendered(one) if isinstance(one, ast.expr) else one for key, one in ast.iter_fields(at)}
         made: ast.expr = type(at)(**fields)  # type: ignore[arg-type]  # the fields of that type
         return made
+
+    def fills(self, function: str, arguments: Sequence[ast.expr]) -> dict[str, Fill]:
+        """Return what stands in the code of a function of the language for its arguments."""
+        if function == "gather_nd":
+            rows, columns = zip(*ast.literal_eval(arguments[1]), strict=True)
+            at = {"pairs": arguments[1], "rows": literal([*rows]), "columns": literal([*columns])}
+            return {"x": self.rendered(arguments[0]), **at}
+        filled = [self.rendered(one) for one in arguments]
+        return {"x": filled if function == "ones" else filled[0]}
 
     def given(self, step: Step) -> dict[str, ast.expr]:
         """Return the keyword arguments of a step: the fields of `keywords` that say something."""

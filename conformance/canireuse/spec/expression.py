@@ -29,6 +29,7 @@ FUNCTIONS: Mapping[str, str] = {
     "softmax": "softmax along the last axis",
     "stop_gradient": "the same value, through which no gradient goes",
     "ones": "an array of ones; the arguments are its shape",
+    "gather_nd": "the elements of a matrix at pairs of row and column, which are the second argument: `gather_nd(x, [[0, 1], [2, 0]])`",
 }
 #: what Python would drop from an expression, or read as another character
 FOREIGN = re.compile("[^ -~]|#")
@@ -74,7 +75,7 @@ def parse(text: str) -> ast.expr:
     return tree
 
 
-def check(node: ast.expr) -> None:  # noqa: C901  # one case a kind of node
+def check(node: ast.expr) -> None:  # noqa: C901, PLR0912  # one case a kind of node
     """Raise ExpressionError at the first node that is outside the language."""
     match node:
         case ast.Constant(value=int() | float()) if not isinstance(node.value, bool):
@@ -103,7 +104,14 @@ def check(node: ast.expr) -> None:  # noqa: C901  # one case a kind of node
                     f"{ast.unparse(node)!r} is too large: at most {MOST_ELEMENTS} elements on {MOST_AXES} axes",
                     node.col_offset,
                 )
-        case ast.Call(func=ast.Name(id=function), args=[argument], keywords=[]) if function != "ones":
+        case ast.Call(func=ast.Name(id="gather_nd"), args=[matrix, ast.List(elts=[_, *_] as pairs)], keywords=[]) if (
+            all(map(is_pair, pairs))
+        ):
+            check(matrix)
+        case ast.Call(func=ast.Name(id=function), args=[argument], keywords=[]) if function not in {
+            "ones",
+            "gather_nd",
+        }:
             if function not in FUNCTIONS:
                 raise ExpressionError(
                     f"{function!r} is no function of the language: use one of {', '.join(FUNCTIONS)}", node.col_offset
@@ -166,6 +174,14 @@ def is_index(index: object) -> bool:
 def is_size(node: ast.expr) -> bool:
     """Return whether a node is a whole number above zero."""
     return isinstance(node, ast.Constant) and type(node.value) is int and node.value > 0
+
+
+def is_pair(node: ast.expr) -> bool:
+    """Return whether a node is a list of two whole numbers that axes could have as indices."""
+    match node:
+        case ast.List(elts=[ast.Constant(value=row), ast.Constant(value=column)]):
+            return is_index(row) and is_index(column)
+    return False
 
 
 def places(tree: ast.expr) -> list[tuple[str, int]]:

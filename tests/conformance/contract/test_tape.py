@@ -86,6 +86,7 @@ def test_gradient_of_a_vector(function):
         lambda x, y: tape.sum(tape.square(x + tape.transpose(y))),
         lambda x, y: tape.sum(tape.softmax(x @ y) * tape.constant([[1.0, 2.0], [3.0, 4.0]])),
         lambda x, y: tape.sum(tape.square(tape.gather(y, [[0, 2], [0, 0]]))) + tape.sum(x),
+        lambda x, y: tape.sum(tape.square(tape.gather_nd(x @ y, [[0, 1], [1, 1], [0, 1]]))),
         lambda x, y: tape.sum(x[1] * tape.transpose(y)) - tape.mean(y[0]),
     ],
 )
@@ -175,6 +176,8 @@ def test_a_long_chain_is_no_deep_recursion():
         (BadArgument, lambda: tape.constant(1.0)[0]),
         (BadArgument, lambda: tape.constant([1.0]).assign([2.0])),
         (BadArgument, lambda: tape.evaluate(tape.gather([1.0], [1]))),
+        (BadArgument, lambda: tape.gather_nd(tape.constant([[1.0]]), [[0, 1]])),
+        (ShapeMismatch, lambda: tape.gather_nd(tape.constant([1.0]), [[0, 0]])),
         (BadArgument, lambda: tape.gradient(tape.constant([1.0, 2.0]), tape.constant(1.0))),
     ],
 )

@@ -16,6 +16,8 @@ from canireuse.spec.expression import ExpressionError
         "x // y", "x % y", "x | y", "`x`", "", "x y", "(x).real.__init__", "...", "x; y", "x = y", "__name__()",
         "[x]", "[1, sum(x)]", "[[1], 2]", "[[1], [2, 3]]", "[]", "[[]]", "x[True]", "x[-1]", "1[0]", "(2 * 3)[0]", "x # y",
         "(x +\n1)", "\uff58", "x\u00b2", "2 @ 3", "[1.0][x]", "x[1.0]",
+        "gather_nd(x)", "gather_nd(x, [])", "gather_nd(x, [0, 1])", "gather_nd(x, [[0]])", "gather_nd(x, [[0, y]])", "gather_nd(x, [[0, -1]])", "gather_nd(x, [[0, True]])",
+        "gather_nd(x, [[0, 1], [0]])", "gather_nd(x, y)", "sum(x, [[0, 1]])",
     ],
 )  # fmt: skip
 def test_what_is_outside_the_language_is_refused(text):
@@ -64,6 +66,7 @@ def test_an_error_says_at_which_column():
 def test_places_are_all_that_is_read():
     tree = expression.parse("sum(x @ layer.kernel) + [1.0, 2.0] * -y[0]")
     assert [name for name, _ in expression.places(tree)] == ["x", "layer.kernel", "y"]
+    assert expression.places(expression.parse("gather_nd(net.scores, [[0, 1]])")) == [("net.scores", 10)]
 
 
 def test_every_function_is_described():
