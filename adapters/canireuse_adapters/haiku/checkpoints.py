@@ -146,6 +146,8 @@ def restore(haiku: "Haiku", step: Restore) -> None:
         beside = [path for path in haiku.entries() if path[0] in trees and path not in inside]
         merged = merged or bool({one[:2] for one in beside} & {one[:2] for one in inside})
         names: list[Fill] = [loaded]
+        if only:  # a file of parameters alone has no state
+            trees = [tree for tree in trees if tree in {own[path][0] for path in source.keys() & own.keys()}]
         if len(trees) > 1:
             names = [name(haiku.own(f"saved_{tree}")) for tree in trees]
             haiku.emit("$names = $loaded", names=tupled(names), loaded=loaded)
