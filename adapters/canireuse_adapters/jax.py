@@ -140,7 +140,6 @@ class Jax(Emitter):
         "read": "$read_data",
         "name_scope": "with jax.named_scope('$name_scope'):\n    $*body",
     }
-    package = "flax"
     #: the module that has initializers
     library: ClassVar[str] = "nn"
 

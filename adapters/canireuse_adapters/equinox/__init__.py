@@ -68,7 +68,6 @@ class Equinox(Jax):
     since = {**SINCE_OF_PATHS, **SINCE_OF_OPTAX}
     modules = ("equinox",)
     imports = "import equinox as eqx\nimport jax\nimport jax.numpy as jnp\nimport optax"
-    package = "eqx"
     ways = {**Jax.ways, "copy": ("tree-map", "deepcopy"), "layer": KEYS}
     options = frozenset({
         "call.given", "copy.shallow", "save.only", "save.in_memory", "restore.partial", "gradient.remat", "invoke.abstract", "layer.unnamed", "layer.shared_initializer", "layer.norm", "call.training", "train_by.donate", "optimizer.rates", "optimizer.undecayed", "optimizer.named",

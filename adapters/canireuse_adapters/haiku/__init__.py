@@ -66,7 +66,7 @@ class Haiku(Jax):
     since = SINCE_OF_OPTAX
     modules = ("haiku",)
     imports = "import haiku as hk\nimport jax\nimport jax.numpy as jnp\nimport optax"
-    package, library = "hk", "hk"
+    library = "hk"
     errors = {
         "not_found": (
             ("ValueError", r"^Unable to retrieve parameter|^No value for "),

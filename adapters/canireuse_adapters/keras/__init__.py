@@ -162,7 +162,7 @@ class Keras(Emitter):
         **{f"{verb}.{option}": reason for verb in ("scope", "reenter") for option, reason in NO_DEFAULTS.items()},
     }
     array_code, data_code = "keras.ops.array($x)", "keras.ops.convert_to_numpy($x).tolist()"
-    package, everything = "keras", "root"
+    everything = "root"
     fences = {
         "cpu": "on JAX: jax.block_until_ready; on TensorFlow and PyTorch a call returns when it is done",
         "gpu": "on TensorFlow: tf.test.experimental.sync_devices; on JAX: jax.block_until_ready; on PyTorch: torch.cuda.synchronize",

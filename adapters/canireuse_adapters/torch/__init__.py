@@ -139,7 +139,7 @@ class Torch(Emitter):
         "ones": "torch.ones([$*x])", "gather_nd": "$x[$rows, $columns]",
     }  # fmt: skip
     array_code = "torch.tensor($x)"
-    package, everything = "torch", "root"
+    everything = "root"
     head = {"gpu": "torch.set_default_device('cuda')"}
     preamble = {"root": "root = nn.Module()"}
     fences = {"gpu": "torch.cuda.synchronize"}

@@ -78,7 +78,7 @@ UNREAD = {
     "penalty": "{} keeps no list of regularization terms.",
     "collection": "{} has no collections of variables.",
     "traces": "{} does not count traces.",
-    "offers": "{} is no package.",
+    "offers": "The names are those of another package, not of {}.",
 }
 #: kind of observation -> how it is read where an adapter says nothing else
 ALIKE = {

@@ -425,7 +425,7 @@ def test_what_most_frameworks_say_alike(what, line):
         ({"elements": "v", "is": 1}, "how large the parameters"), ({"parameter_bytes": "v", "is": 1}, "how large the parameters"),
         ({"slots": "o", "is": 1}, "what its optimizers keep"), ({"slot_bytes": "o", "is": 1}, "what its optimizers keep"),
         ({"checkpoint_bytes": "file", "is": 1}, "how large a checkpoint is"), ({"collection": "c", "is": 1}, "no collections"),
-        ({"penalty": 1.0}, "no list of regularization terms"), ({"offers": "x", "is": True}, "is no package"),
+        ({"penalty": 1.0}, "no list of regularization terms"), ({"offers": "x", "is": True}, "names are those of another package"),
     ],
 )  # fmt: skip
 def test_what_a_framework_does_not_tell_is_refused_with_the_reason(what, reason):
