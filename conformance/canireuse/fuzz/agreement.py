@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator
 
 import canireuse_adapters
 from canireuse.emit import Adapter, Script, Unsupported, asking
@@ -218,18 +218,29 @@ class Fight:
 DISAGREES = frozenset({"fails", "error", "crash", "timeout"})
 
 
-class Known(BaseModel):
-    """A departure of backends that a spec declares, and by which steps of a program one like it is recognized."""
+class Like(BaseModel):
+    """What steps are like that are meant."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-    backends: list[str]
-    ways: list[str] | None = Field(None, description="Only these ways; all of them if left out.")
     verb: str = Field(description="A program departs that has a step of this verb before the observation.")
-    after: str | None = Field(
-        None, description="A step of this verb comes before that one, where only then it departs."
-    )
     given: dict[str, Any] = Field({}, description="What the step says, where only some such steps are meant.")
     says: list[str] = Field([], description="What the step says, whatever it is, where only some such steps are meant.")
+
+    def is_said_by(self, step: Step) -> bool:
+        """Return whether a step is one of those that are meant."""
+        if step.verb != self.verb or not step.model_fields_set.issuperset(self.says):
+            return False
+        return all(getattr(step, key) == value for key, value in self.given.items())
+
+
+class Known(Like):
+    """A departure of backends that a spec declares, and by which steps of a program one like it is recognized."""
+
+    backends: list[str]
+    ways: list[str] | None = Field(None, description="Only these ways; all of them if left out.")
+    after: list[Like] = Field(
+        [], description="Steps like these come before that one, in this order, where only then it departs."
+    )
     error: str | None = Field(
         None, description="The script ends in an exception that begins like this, and observes nothing from there on."
     )
@@ -237,7 +248,18 @@ class Known(BaseModel):
         None,
         description="The kinds of observation that come out otherwise; all that come after, where the step leaves other objects behind.",
     )
+    of_all: bool = Field(
+        default=False, description="Only what is observed of all that there is, not `inside` something."
+    )
     spec: str = Field(description="The spec that declares it.")
+
+    @field_validator("after", mode="before")
+    @classmethod
+    def spell_out(cls, after: Any) -> Any:
+        """Return steps of which only the verb is said, or the one step, as a list of all that they say."""
+        return [
+            {"verb": one} if isinstance(one, str) else one for one in (after if isinstance(after, list) else [after])
+        ]
 
     def covers(self, program: Located, case: Case, label: str) -> bool:
         """Return whether an expectation does not hold for this: a step of its verb comes before, or is what is to be refused."""
@@ -249,20 +271,17 @@ class Known(BaseModel):
             return False
         steps = [*walk(program.spec.steps)]
         last = next(at for at, step in enumerate(steps) if step.expect == label)
-        first = next((at for at, step in enumerate(steps) if self.after in {None, step.verb}), len(steps))
-        return any(map(self.is_said_by, steps[first : last + 1]))
+        if self.of_all and getattr(steps[last], "inside", None) is not None:
+            return False
+        # each is looked for behind where the one before it was found
+        before = iter(steps[: last + 1])
+        return all(any(map(one.is_said_by, before)) for one in (*self.after, self))
 
     def ends(self, case: Case, label: str) -> bool:
         """Return whether an expectation was not come to, since the script ended in the exception before."""
         unseen = {one.label for one in case.expectations if one.observed == UNOBSERVED}
         ended = "{type}: {message}".format_map(case.error) if case.error else ""
         return label in unseen and ended.startswith(self.error or "")
-
-    def is_said_by(self, step: Step) -> bool:
-        """Return whether a step is one of those that it is about."""
-        if step.verb != self.verb or not step.model_fields_set.issuperset(self.says):
-            return False
-        return all(getattr(step, key) == value for key, value in self.given.items())
 
 
 @cache

@@ -3,7 +3,7 @@
 import pytest
 
 from canireuse.fuzz import agreement
-from canireuse.fuzz.agreement import Fight, Known, Untold, answered, located
+from canireuse.fuzz.agreement import Fight, Known, Like, Untold, answered, located
 from canireuse.program.loader import load_all
 from canireuse.results.cases import Plan
 from canireuse.run.hosts import Host
@@ -67,8 +67,12 @@ KNOWN = Known(backends=["zoo"], verb="tie", kinds=["variables", "value", "same"]
         ({"kinds": ["value"]}, False),
         ({"kinds": None}, True),
         ({"ways": ["by hand"]}, False),
-        ({"verb": "copy", "after": "tie"}, True),
-        ({"after": "copy"}, False),
+        ({"verb": "copy", "after": [Like(verb="tie")]}, True),
+        ({"verb": "copy", "after": [Like(verb="module"), Like(verb="tie")]}, True),
+        ({"verb": "copy", "after": [Like(verb="tie"), Like(verb="module")]}, False),
+        ({"verb": "copy", "after": [Like(verb="tie", given={"to": "one.kernel"})]}, False),
+        ({"after": [Like(verb="copy")]}, False),
+        ({"of_all": True}, False),
     ],
 )
 def test_a_departure_covers_what_comes_after_a_step_of_its_verb(change, covers):
