@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -248,8 +249,8 @@ class Known(Like):
         None,
         description="The kinds of observation that come out otherwise; all that come after, where the step leaves other objects behind.",
     )
-    of_all: bool = Field(
-        default=False, description="Only what is observed of all that there is, not `inside` something."
+    adds: bool = Field(
+        default=False, description="Only where all that is expected is there, and more, `inside` nothing."
     )
     spec: str = Field(description="The spec that declares it.")
 
@@ -271,7 +272,7 @@ class Known(Like):
             return False
         steps = [*walk(program.spec.steps)]
         last = next(at for at, step in enumerate(steps) if step.expect == label)
-        if self.of_all and getattr(steps[last], "inside", None) is not None:
+        if self.adds and (getattr(steps[last], "inside", None) is not None or not adds(case, label)):
             return False
         # each is looked for behind where the one before it was found
         before = iter(steps[: last + 1])
@@ -282,6 +283,14 @@ class Known(Like):
         unseen = {one.label for one in case.expectations if one.observed == UNOBSERVED}
         ended = "{type}: {message}".format_map(case.error) if case.error else ""
         return label in unseen and ended.startswith(self.error or "")
+
+
+def adds(case: Case, label: str) -> bool:
+    """Return whether all that is expected was observed, and more: of a list, or of a count."""
+    one = next(one for one in case.expectations if one.label == label)
+    if isinstance(one.contract, list) and isinstance(one.observed, list):
+        return Counter(one.contract) < Counter(one.observed)
+    return isinstance(one.contract, int) and isinstance(one.observed, int) and one.contract < one.observed
 
 
 @cache

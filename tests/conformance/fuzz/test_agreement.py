@@ -72,7 +72,7 @@ KNOWN = Known(backends=["zoo"], verb="tie", kinds=["variables", "value", "same"]
         ({"verb": "copy", "after": [Like(verb="tie"), Like(verb="module")]}, False),
         ({"verb": "copy", "after": [Like(verb="tie", given={"to": "one.kernel"})]}, False),
         ({"after": [Like(verb="copy")]}, False),
-        ({"of_all": True}, False),
+        ({"adds": True}, False),
     ],
 )
 def test_a_departure_covers_what_comes_after_a_step_of_its_verb(change, covers):
@@ -86,6 +86,27 @@ def test_a_step_after_the_observation_covers_nothing():
     known = KNOWN.model_copy(update={"verb": "copy"})
     assert known.covers(program, case, "count")
     assert not known.covers(located({**PROGRAM, "steps": steps}), case, "count")
+
+
+@pytest.mark.parametrize(
+    ("observed", "inside", "covers"),
+    [
+        (["a", "a/Adam", "b"], None, True),
+        (["a", "b"], None, False),
+        (["a", "a/Adam"], None, False),
+        (["a", "a", "b"], "net", False),
+        ("unobserved", None, False),
+    ],
+)
+def test_of_what_adds_to_all_that_there_is_all_else_is_compared(observed, inside, covers):
+    _, _, case = fought("zoo-unties-at-tie")
+    seen = {"expect": "all-names", "names": ["a", "b"]} | ({"inside": inside} if inside else {})
+    program = located({**PROGRAM, "steps": [*PROGRAM["steps"], seen]})
+    one = case.expectations[0].model_copy(
+        update={"label": "all-names", "contract": ["a", "b"], "observed": observed, "holds": False}
+    )
+    known = KNOWN.model_copy(update={"kinds": ["names"], "adds": True})
+    assert known.covers(program, case.model_copy(update={"expectations": [one]}), "all-names") is covers
 
 
 def test_a_refusal_that_does_not_come_is_declared_of_the_step_itself():
