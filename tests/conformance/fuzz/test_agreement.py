@@ -80,6 +80,15 @@ def test_a_departure_covers_what_comes_after_a_step_of_its_verb(change, covers):
     assert KNOWN.model_copy(update=change).covers(program, case, "count") is covers
 
 
+def test_a_write_that_shows_nothing_is_a_matter_of_values():
+    _, program, case = fought("zoo-unties-at-tie")
+    met = [one.model_copy(update={"observed": "inconclusive"}) for one in case.expectations]
+    for kinds, covers in ([["value"], True], [["same"], False]):
+        known = KNOWN.model_copy(update={"kinds": kinds})
+        assert known.covers(program, case.model_copy(update={"expectations": met}), "tied") is covers
+        assert known.covers(program, case, "tied") is not covers
+
+
 def test_a_step_after_the_observation_covers_nothing():
     _, program, case = fought("zoo-unties-at-tie")
     steps = [step for step in PROGRAM["steps"] if next(iter(step)) != "copy"] + [{"copy": "net", "as": "twin"}]
@@ -111,6 +120,8 @@ def test_of_what_adds_to_all_that_there_is_all_else_is_compared(observed, inside
 
 def test_a_refusal_that_does_not_come_is_declared_of_the_step_itself():
     _, _, case = fought("zoo-unties-at-tie")
+    one = case.expectations[0].model_copy(update={"label": "refused", "observed": "nothing"})
+    case = case.model_copy(update={"expectations": [one]})
     refused = {"restore": "other", "from": "kept", "raises": "not_found", "expect": "refused"}
     steps = [*PROGRAM["steps"][:2], {"save": "other", "to": "kept"}, refused]
     known = Known(backends=["zoo"], verb="restore", kinds=["restore"], spec="checkpoints/some")
