@@ -6,7 +6,7 @@ from canireuse.emit import Code, Fill, Unsupported, expr, name
 from canireuse.program import Object
 from canireuse.spec.step import Step
 from canireuse.spec.vocabulary import Copy, Restore, Save
-from canireuse_adapters.equinox.places import buffers, spelled, together, value_of
+from canireuse_adapters.equinox.places import Spot, buffers, spelled, together, value_of
 from canireuse_adapters.kinds import in_memory
 
 if TYPE_CHECKING:
@@ -75,16 +75,17 @@ def restored(eqx: "Equinox", step: Restore) -> None:
 def restore(eqx: "Equinox", step: Restore) -> None:
     """Read the leaves of a tree, in the order in which they were written."""
     outside_traces(eqx)
+    spot, code = eqx.locate(step.restore), "eqx.tree_deserialise_leaves($kept, $like)"
+    state = eqx.state_of(spot.found)
     if in_memory(eqx, step):
-        if step.partial or eqx.state_of(eqx.locate(step.restore).found):
+        if step.partial or state:
             raise Unsupported("A tree that was kept in memory takes the place of the whole, without a state beside it.")
-        eqx.put(eqx.locate(step.restore), name(step.given_by))
+        alone(spot)
+        eqx.put(spot, name(step.given_by))
         return
     eqx.emit("$kept.seek(0)", kept=step.given_by)
     saved = eqx.symbols.names[step.given_by].made
     only = saved.only if isinstance(saved, Save) else []
-    spot, code = eqx.locate(step.restore), "eqx.tree_deserialise_leaves($kept, $like)"
-    found, state = spot.found, eqx.state_of(spot.found)
     if step.partial and not only:
         raise Unsupported(
             "`eqx.tree_serialise_leaves` writes leaves one after another without names, so a checkpoint that lacks some cannot be read around them."
@@ -97,8 +98,7 @@ def restore(eqx: "Equinox", step: Restore) -> None:
         code = f"$tree = eqx.tree_at(lambda $tree: $where, $tree, {code})"
         eqx.emit(code, tree=spot.name, where=together(where), kept=step.given_by, like=like)
         return
-    if found and any(len([*spot.tree.routes(one)]) > len([*found.routes(one)]) for one in found.variables()):
-        raise Unsupported("A part of a tree that `eqx.nn.Shared` ties to another part is restored with the whole tree.")
+    alone(spot)
     if state and spot.route:
         raise Unsupported("A part of a model that holds norms is restored with the model, whose state it has.")
     like = expr("($tree, $state)", tree=spot.name, state=state) if state else eqx.whole(step.restore)
@@ -108,6 +108,13 @@ def restore(eqx: "Equinox", step: Restore) -> None:
         eqx.emit("$tree, $state = $read", tree=spot.name, state=state, read=read)
     else:
         eqx.put(spot, read)
+
+
+def alone(spot: Spot) -> None:
+    """Refuse a part of a tree that is tied to another part: what is put into a place that gave its leaf up is read by nothing."""
+    found = spot.found
+    if found and any(len([*spot.tree.routes(one)]) > len([*found.routes(one)]) for one in found.variables()):
+        raise Unsupported("A part of a tree that `eqx.nn.Shared` ties to another part is restored with the whole tree.")
 
 
 def outside_traces(eqx: "Equinox") -> None:

@@ -1,9 +1,9 @@
 """Learning in Equinox: gradients are trees like the model, and what is not trained is partitioned away."""
 
 import ast
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from canireuse.emit import Body, Code, Fill, Names, Unsupported, expr, literal, name, statements
 from canireuse.program import Object
@@ -82,6 +82,14 @@ def froze(eqx: "Equinox", step: Freeze) -> None:
         if all(given_up(spot.tree, there.route) for there in spots):
             one.frozen = frozen
             eqx.nowhere.update((there.owner, there.route[-1]) for there in spots if there.owner)
+
+
+def unfroze(eqx: "Equinox", step: Unfreeze) -> None:
+    """Take into the filter again what is at a place or inside it, a place that gave its leaf up too."""
+    spot = eqx.locate(step.unfreeze)
+    eqx.symbols.happen(step)
+    inside = [(owner, part) for owner in (spot.found.walk() if spot.found else ()) for part in owner.parts]
+    eqx.nowhere.difference_update(inside, [(spot.owner, spot.route[-1])] if spot.owner else [])
 
 
 def leaves_in(spot: Spot) -> dict[tuple[str, Path], Object]:
@@ -292,7 +300,7 @@ def take_steps(eqx: "Equinox", made: Optimized, steps: Sequence[Step], scalars: 
 CODE: Code = {
     "freeze": mark, "unfreeze": mark, "gradient": gradient, "train": train, "optimizer": optimizer, "update": update,
 }  # fmt: skip
-EFFECTS = {"freeze": froze}
+EFFECTS: dict[str, Callable[[Any, Any], None]] = {"freeze": froze, "unfreeze": unfroze}
 
 
 def is_frozen_nowhere(eqx: "Equinox", tree: Object) -> bool:
