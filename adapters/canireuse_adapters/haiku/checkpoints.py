@@ -46,7 +46,7 @@ def derive(haiku: "Haiku", step: Step, code: str, **fills: Fill) -> None:
             part = haiku.part(haiku.entries_of(owner), tree)
             made = expr(code, tree=part, **fills)
             if vars(step).get("shallow") and not isinstance(part, ast.Name):  # `filter` would copy the inner dicts
-                made = expr("{$**inner}", inner=inner_dicts(haiku.entries_of(owner), tree))
+                made = expr("{$**inner}", inner=inner_dicts(haiku, owner, tree))
             inside = (
                 "hk.data_structures.merge($tree, $made)" if source == to and not isinstance(part, ast.Name) else "$made"
             )
@@ -57,9 +57,14 @@ def derive(haiku: "Haiku", step: Step, code: str, **fills: Fill) -> None:
         adopt(haiku, to, owner, trees)
 
 
-def inner_dicts(variables: Sequence[Object], tree: str) -> dict[str, ast.expr]:
-    """Return the dicts of the modules that variables are in, as a tree has them."""
-    modules = dict.fromkeys(one.path[1] for one in variables if one.path[0] == tree)
+def inner_dicts(haiku: "Haiku", owner: Object, tree: str) -> dict[str, ast.expr]:
+    """Return the dicts of the modules that an owner's variables are in, as a tree has them."""
+    inside = {one.path for one in haiku.entries_of(owner) if one.path[0] == tree}
+    modules = dict.fromkeys(one[1] for one in inside)
+    if any(one[0] == tree and one[1] in modules and one not in inside for one in haiku.entries()):
+        raise Unsupported(
+            "A shallow copy is a dict of the same inner dicts, and one of these has a parameter that is not in the module."
+        )
     return {module: expr("$tree['$module']", tree=tree, module=module) for module in modules}
 
 

@@ -14,6 +14,7 @@ from canireuse_adapters.training import TIED_IN_CODE
 if TYPE_CHECKING:
     from canireuse_adapters.haiku import Haiku
 
+OF_STATE = "A layer of Haiku gets parameters, and what is not trained is state beside them: users compute with `hk.get_state` themselves."
 ONE_TREE = "A Haiku function is applied to one tree of parameters; this one is in another."
 
 
@@ -28,6 +29,8 @@ def tie(haiku: "Haiku", step: Tie) -> None:
         if owner is None or other.path[0] not in haiku.nets[owner].trees:
             raise Unsupported(ONE_TREE)
         if owner.kind == "layer":
+            if other.kind != own.kind:
+                raise Unsupported(OF_STATE)
             tie_layer(haiku, owner, part, own, other)
     change(haiku, step)
 
@@ -44,7 +47,8 @@ def tie_layer(haiku: "Haiku", owner: Object, part: str, own: Object, other: Obje
     # one that is handed the parameter itself makes none under its own name
     givers = (one for one in makers if one.parts.get(part) is other and part not in haiku.nets[one].handed)
     giver = next(givers, None)
-    handed = giver is None or kind_of(giver) != kind_of(owner) or len(owner.parts) > 1
+    # in one function, two layers of one name are one, with all its parameters
+    handed = giver is None or kind_of(giver) != kind_of(owner) or len({*giver.parts, *owner.parts}) > 1
     path, before = net.handed.pop(part, (own.path, ()))
     contexts: tuple[ast.expr, ...] = ()
     if handed:
@@ -65,7 +69,7 @@ def tie_layer(haiku: "Haiku", owner: Object, part: str, own: Object, other: Obje
     others = [leaf.path for one in makers if one is not owner for leaf in one.parts.values()]
     if not before and own.path not in others:  # its own parameter is nobody's any more
         tree, module, word = own.path
-        alone = len(owner.parts) == 1 and module == net.path
+        alone = [one for one in haiku.entries() if one[:2] == (tree, module)] == [own.path]
         haiku.emit(
             "del $tree['$module']" if alone else "del $tree['$module']['$word']", tree=tree, module=module, word=word
         )
