@@ -4,7 +4,7 @@ import ast
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from canireuse.emit import expr, name
+from canireuse.emit import Unsupported, expr, name
 from canireuse.program import Object
 from canireuse.spec.vocabulary import Expect, Restore, Save
 from canireuse_adapters.kinds import in_memory
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 OPEN = "with ocp.StandardCheckpointer() as checkpointer:\n    "
 OUTSIDE = "What is saved has values, and what a function under `jax.jit` works with has none: users save outside."
 
+OTHER_KEYS = (
+    "A dict that was kept has the keys of its time, and the tree has others now: which goes where is written by hand."
+)
+
 
 def part(tree: Tree, owner: Object, chosen: Sequence[Object] = ()) -> dict[Route, Entry]:
     """Return what is saved of an owner, or of some things in it: where it stands in the file, and in the tree."""
@@ -28,6 +32,16 @@ def part(tree: Tree, owner: Object, chosen: Sequence[Object] = ()) -> dict[Route
     if any(path[: len(around)] != around for _, path in found):
         around = ()
     return {(*([kind] if tree.is_whole else []), *path[len(around) :]): (kind, path) for kind, path in found}
+
+
+def leaves(tree: Tree, wanted: dict[Route, Entry]) -> set[Route]:
+    """Return the keys of all variables that are saved, as they stand in the file."""
+    return {
+        (*keys, *path[len(around) :])
+        for keys, (kind, around) in wanted.items()
+        for collection, path in tree.entries.values()
+        if collection == kind and path[: len(around)] == around
+    }
 
 
 def saved(tree: Tree, wanted: dict[Route, Entry]) -> ast.expr:
@@ -45,6 +59,7 @@ def save(linen: "Linen", step: Save) -> None:
     assert owner is not None
     chosen = [one for place in step.only if (one := linen.symbols.at(f"{step.save}.{place}"))]
     wanted = part(tree, owner, chosen)
+    linen.keys_kept[step.to] = leaves(tree, wanted)
     code = saved(tree, wanted)
     if step.in_memory:
         linen.bind(step.to, code)
@@ -61,6 +76,8 @@ def restore(linen: "Linen", step: Restore) -> None:
     tree = linen.tree_at(step.restore)
     assert owner is not None
     wanted = part(tree, owner)
+    if in_memory(linen, step) and step.raises is None and leaves(tree, wanted) != linen.keys_kept[step.given_by]:
+        raise Unsupported(OTHER_KEYS)
     now = saved(tree, wanted)
     code = partly(linen, step, now) if step.partial else whole(linen, step, now)
     parted = not isinstance(now, ast.Name) and list(wanted) != [()]
