@@ -192,7 +192,7 @@ def step_with(w: Writing, name: str) -> None:
     place, cells = w.optimizers[name]
     assert isinstance(place, str)
     owner = w.symbols.at(place)
-    if owner is None or not any(map(trains, cells)) or not owner.variables().keys() & set(cells):
+    if owner is None or not any(map(trains, owner.variables().keys() & set(cells))):
         return
     minimize, leading = scalar(w, place, owner)
     w.wrote()
