@@ -203,6 +203,8 @@ class Fight:
         if case.verdict not in DISAGREES:
             return None
         broken = [one for one in case.expectations if not one.holds]
+        # where values are others than the reference model's, a write may show nothing
+        broken = [one for one in broken if one.observed != INCONCLUSIVE] or broken
         by = [next((one.spec for one in self.known if one.covers(program, case, each.label)), None) for each in broken]
         if by and None not in by:
             return by[0]
