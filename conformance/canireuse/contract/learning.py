@@ -76,15 +76,17 @@ class Optimizer:
         )
 
     def update(self, *losses):
-        """Take one step on the gradients of the losses, added up."""
+        """Take one step on the gradients of the losses, added up; what none of them depends on stays, and so does what is kept of it."""
         cells = [cell for cell in self.cells if not cell.frozen]
         if not cells:
             raise NotTrainable("nothing is left to train", "a variable that is not frozen", "name one")
-        slopes = [Array.full(cell.shape, 0.0) for cell in cells]
+        found = {}
         for loss in losses:
-            found = [hooked(cell, slope) for cell, slope in zip(cells, tape.slopes(tape.tensor(loss), cells))]
-            slopes = [a.map(plus, b) for a, b in zip(slopes, found)]
-        self.move(cells, slopes)
+            for cell, slope in zip(cells, tape.slopes(tape.tensor(loss), cells)):
+                if slope is not None:
+                    received = hooked(cell, slope)
+                    found[cell] = found[cell].map(plus, received) if cell in found else received
+        self.move([*found], [*found.values()])
 
     def move(self, cells, slopes):
         """Move each variable by its clipped gradient and its decay."""

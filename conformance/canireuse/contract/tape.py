@@ -347,7 +347,7 @@ class Gradient(Tensor):
 
     def forward(self):
         """Run backwards through the expression."""
-        return slopes(self.of, [self.wrt])[0]
+        return slopes(self.of, [self.wrt])[0] or Array.full(self.wrt.shape, 0.0)
 
 
 # -- evaluation
@@ -377,7 +377,7 @@ def in_order(root, values=None):
 
 
 def slopes(of, wrt):
-    """Return the gradient of a scalar with respect to each tensor; zero where it does not depend on it."""
+    """Return the gradient of a scalar with respect to each tensor; None where it does not depend on it."""
     values, gradients = {}, {of: Array.full(of.shape, 1.0)}
     for each in reversed(in_order(of)):
         if each not in gradients or not each.inputs:
@@ -387,7 +387,7 @@ def slopes(of, wrt):
         for one, gradient in zip(each.inputs, received):
             if gradient is not None:
                 gradients[one] = gradients[one].map(lambda a, b: a + b, gradient) if one in gradients else gradient
-    return [gradients.get(each) or Array.full(each.shape, 0.0) for each in wrt]
+    return [gradients.get(each) for each in wrt]
 
 
 # -- what scripts call
