@@ -52,6 +52,10 @@ def camel(word: str) -> str:
 
 STATISTICS = frozenset({"mean", "var"})
 OWN_STATISTICS = "An `nn.BatchNorm` makes its running statistics itself, and takes none of another's."
+CIRCLE = (
+    "A table that is made inside of a module and used by what this module is handed has to be made around both; "
+    "this project has no words yet that do so."
+)
 OVER_TIME = """\
 def __call__(self, series):
     each = nn.vmap(lambda layer, step: layer(step), in_axes=1, out_axes=1, variable_axes={'params': None}, split_rngs={'params': False})
@@ -341,21 +345,24 @@ class Writer:
 
     def setup(self, owner: Object) -> Body:
         """Return the `setup` of an owner: what it makes, in an order in which each part has what it is handed."""
-        plan, body, done = self.plan, Body(), set[Object]()
+        plan, body, done, begun = self.plan, Body(), set[Object](), set[Object]()
 
         def ensure(one: Object) -> None:
             around = plan.maker(one)
+            if one in begun - done:
+                raise Unsupported(CIRCLE)
             if one in done or not plan.reaches(owner, one):
                 return
-            done.add(one)
+            begun.add(one)
             written = one.is_owner and (not is_layer(one) or plan.is_opened(one))
             for inner in plan.needs(one) if around is owner and written else []:
                 ensure(inner)
-            if around is not owner:
+            if around is owner:
+                to = f"self.{plan.attribute_of(one, owner)}"
+                body.extend(statements("$to = $value", to=to, value=self.constructed(owner, one)))
+            else:
                 ensure(around)
-                return
-            to = f"self.{plan.attribute_of(one, owner)}"
-            body.extend(statements("$to = $value", to=to, value=self.constructed(owner, one)))
+            done.add(one)
 
         for one in plan.places:
             if one is not plan.root and plan.maker(one) is owner:
