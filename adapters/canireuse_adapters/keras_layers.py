@@ -61,6 +61,12 @@ def innermost(found: Object) -> Layer | None:
     return found.made if found.kind == "layer" and isinstance(found.made, Layer) else None
 
 
+def is_table(emitter: Emitter, found: Object) -> bool:
+    """Return whether an embedding looks up rows of a variable, whose gradient on TensorFlow then comes as rows and is no tensor yet."""
+    inside = (one for top in emitter.symbols.names.values() for one in top.walk())
+    return any(kind_of(one) == "embedding" and found in one.parts.values() for one in inside)
+
+
 def inputs_of(found: Object) -> int:
     """Return the size of a layer's input."""
     made = innermost(found)

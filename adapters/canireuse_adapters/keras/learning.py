@@ -18,7 +18,8 @@ from canireuse.spec.vocabulary import (
     Variable,
     walk,
 )
-from canireuse_adapters.keras.layers import build_for, of_layer
+from canireuse_adapters.keras.layers import build_for
+from canireuse_adapters.keras_layers import is_table
 from canireuse_adapters.training import training_of
 
 if TYPE_CHECKING:
@@ -73,9 +74,8 @@ def tape_gradient(keras: "Keras", step: Gradient) -> None:
             keras.emit("tape.watch($x)" if is_tensor else "tape.watch($x.value)", x=keras.place(step.wrt))
         keras.emit("loss = $loss", loss=leading(keras, step))
     keras.emit(TAPE, body=body)
-    made = of_layer(keras, step.wrt)
     code = "tape.gradient(loss, $wrt)"
-    if made is not None and made.layer == "embedding":  # it comes as rows of the table
+    if is_table(keras, keras.at(step.wrt)):
         code = f"tf.convert_to_tensor({code})"
     keras.bind(step.gradient, expr(code, wrt=keras.place(step.wrt)))
 

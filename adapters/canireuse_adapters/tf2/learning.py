@@ -4,8 +4,8 @@ import ast
 from typing import TYPE_CHECKING
 
 from canireuse.emit import Code, Fill, Lack, Unsupported, expr, literal, statements
-from canireuse.program import Object
-from canireuse.spec.vocabulary import Function, Gradient, Layer, Optimizer, Train, Update
+from canireuse.spec.vocabulary import Function, Gradient, Optimizer, Train, Update
+from canireuse_adapters.keras_layers import is_table
 from canireuse_adapters.tf2.layers import build, inside
 from canireuse_adapters.training import training_of
 
@@ -48,12 +48,6 @@ def recomputed(tf: "TF2", step: Gradient, *, is_watched: bool) -> ast.expr:
         tf.emit("return $of", of=tf.expression(step.of))
     tf.emit("@tf.recompute_grad\ndef forward($*taken):\n    $*body", taken=taken, body=body)
     return expr("forward($*taken)", taken=taken)
-
-
-def is_table(tf: "TF2", found: Object) -> bool:
-    """Return whether the gradient of a variable may come as rows of a table, which are no tensor yet."""
-    made = [found.made, *(tf.facts.steps if tf.has_own_layers else [])]  # layers of the script's own may be tied to one
-    return found.part == "kernel" and any(isinstance(step, Layer) and step.layer == "embedding" for step in made)
 
 
 # -- training
