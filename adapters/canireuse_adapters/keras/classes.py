@@ -4,7 +4,7 @@ import ast
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from canireuse.emit import Fill, Unsupported, attribute, expr, statements, text
+from canireuse.emit import Fill, Unsupported, attribute, expr, text
 from canireuse.program import Fate, Object
 from canireuse.spec.step import Step
 from canireuse.spec.vocabulary import Initialize, Layer, Module, Restore, Tie, Variable
@@ -40,10 +40,9 @@ def get_config(self):
     return {**super().get_config(), $**members}
 @classmethod
 def from_config(cls, $config):
-    $*loaded
-    return cls(**$config)
+    return cls(**{**$config, $**loaded})
 """
-LOADED = "$config['$name'] = keras.saving.deserialize_keras_object($config['$name'])"
+LOADED = "keras.saving.deserialize_keras_object($config['$name'])"
 #: names of these classes, which see no name of a spec and give way to none
 LOCAL: dict[str, Fill] = {word: word for word in ("inputs", "input_shape", "kwargs", "config")}
 
@@ -160,7 +159,8 @@ def written(
         keras.emit(CALL, outputs=outputs, **LOCAL)
     with keras.apart() as configured:
         kept = {name: expr("keras.saving.serialize_keras_object(self.$name)", name=name) for name in members}
-        loaded = [line for name in members for line in statements(LOADED, name=name, **LOCAL)]
+        # the config is the caller's, who may make another from it
+        loaded = {name: expr(LOADED, name=name, **LOCAL) for name in members}
         keras.emit(CONFIG, members=kept, loaded=loaded, **LOCAL)
     keras.emit(
         CLASS, decorators=[expr("keras.saving.register_keras_serializable()")] if serialized else [],
