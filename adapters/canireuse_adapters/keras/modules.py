@@ -203,12 +203,13 @@ def all_parts(keras: "Keras", step: Call) -> list[str]:
 
 
 def tie(keras: "Keras", step: Tie) -> None:
-    """Take the old variable out of its owner, and assign the other to the attribute; a layer has taken it when it was built."""
+    """Take the old variable out of its owner unless it stands there twice, and assign the other; a layer has taken it when it was built."""
     if (made := of_layer(keras, step.tie)) is not None:
         if tie_of(keras, made) is not step:  # the layer is built, and refuses this itself
             keras.fill("$tie = $to", step)
         return
-    if keras.at(step.tie.rpartition(".")[0]).built:
+    owner, old = keras.at(step.tie.rpartition(".")[0]), keras.at(step.tie)
+    if owner.built or list(owner.parts.values()).count(old) > 1:
         keras.fill("$tie = $to", step)
         return
     to = keras.place(step.to)
