@@ -85,12 +85,18 @@ def tie_of(keras: "Keras", made: Step | None) -> Tie | None:
 
 def layer_of(keras: "Keras", place: str) -> Layer | None:
     """Return the step of the layer whose variable stands at a place, through models as they are written; None if that is not plain."""
+    name = owner_of(keras, place)
+    bound = [one for one in keras.facts.steps if name and one.binding == name]
+    return bound[0] if len(bound) == 1 and isinstance(bound[0], Layer) else None
+
+
+def owner_of(keras: "Keras", place: str) -> str:
+    """Return the name under which the spec made what holds a place, through models as they are written; empty if that is not plain."""
     models = {one.module: one.members for one in keras.facts.steps if isinstance(one, Module)}
     name, *rest = place.split(".")[:-1] or [""]
     for part in rest:
         name = models.get(name, {}).get(part, "")
-    bound = [one for one in keras.facts.steps if name and one.binding == name]
-    return bound[0] if len(bound) == 1 and isinstance(bound[0], Layer) else None
+    return name
 
 
 def tied_classes(keras: "Keras", found: Object) -> set[str]:

@@ -8,7 +8,7 @@ from canireuse.program import Object
 from canireuse.spec.model import Spec
 from canireuse.spec.step import Step
 from canireuse.spec.vocabulary import Call, Freeze, Layer, Module, Replace, Save, Tie, walk
-from canireuse_adapters.keras.classes import LOCAL, in_turn, serializes, tie_of, written
+from canireuse_adapters.keras.classes import LOCAL, in_turn, owner_of, serializes, tie_of, written
 from canireuse_adapters.keras.layers import attribute_of, build, of_layer
 from canireuse_adapters.keras_layers import innermost, kind_of, units, wrapped
 
@@ -67,7 +67,7 @@ def style_of(keras: "Keras", step: Module, members: list[Object]) -> str:
     if not any(one.is_owner for one in members):
         return "holder"
     changed = {
-        (one.tie if isinstance(one, Tie) else one.replace).rpartition(".")[0]
+        owner_of(keras, one.tie if isinstance(one, Tie) else one.replace)
         for one in keras.facts.steps
         if isinstance(one, Tie | Replace)
     }
