@@ -140,7 +140,8 @@ class Fight:
         self.hosts: dict[str, Host] = {}
         #: what the reference model did with the program that it was given last
         self.told: tuple[Script, Outcome] | tuple[None, None] = None, None
-        self.known = [one for one in known() if backend in one.backends]
+        #: the departures that end a script first: what it did not come to may be of a kind that comes out otherwise, too
+        self.known = sorted((one for one in known() if backend in one.backends), key=lambda one: one.error is None)
 
     def host(self, backend: str, adapter: type[Adapter], engine: str | None) -> Host:
         """Return the host of a backend on one of its engines; raise UsageError if it cannot be used."""
