@@ -51,7 +51,7 @@ class Linen(Jax):
     requires = ("flax>=0.10",)
     distributions = {"orbax": "orbax-checkpoint"}
     since = SINCE_OF_OPTAX
-    ways = {**Jax.ways, "save": ("msgpack", "orbax"), "layer": KEYS}
+    ways = {**Jax.ways, "save": ("msgpack", "orbax"), "layer": KEYS, "initialize": ("default", "separator")}
     options = frozenset({
         "call.given", "call.training", "copy.shallow", "save.only", "save.in_memory", "restore.partial", "gradient.remat",
         "function.template", "invoke.abstract", "layer.norm", "layer.cell", "layer.lazy", "layer.unnamed", "layer.shared_initializer", "get.numbered", "measure.fresh", "get.local", "get.asks", "train_by.donate", "optimizer.rates", "optimizer.undecayed", "optimizer.named",
@@ -101,6 +101,9 @@ class Linen(Jax):
     code = {
         **Jax.code, **structure.CODE, **calls.CODE, **learning.CODE, **checkpoints.CODE, **functions.CODE, **scopes.CODE,
     }  # fmt: skip
+    notes = {
+        "initialize/separator": "The flag is for a whole program, which sets it when it starts (`FLAX_FIX_RNG_SEPARATOR=1`)."
+    }
     preamble = {"initializer": "initializer = nn.initializers.normal(1.0)"}
     reads = {
         **listing.READS, "value": "$value", "shape": "list($shape_value.shape)", "dtype": "str($dtype_value.dtype)", "name": scopes.path_of,
@@ -136,6 +139,12 @@ class Linen(Jax):
         """Return the ways, and for models that are handed one layer both that of one tree and that of a tree for each."""
         ways = super().ways_of(spec)
         return [{**way, "module": one} for way in ways for one in apart.WAYS] if apart.handed(spec) else ways
+
+    @classmethod
+    def verbs_with_ways(cls, spec: Spec) -> list[str]:
+        """Vary how paths are joined where what is drawn depends on it, and keys elsewhere: one tree has one."""
+        left_out = "layer" if structure.draws_by_paths(spec) else "initialize"
+        return [verb for verb in super().verbs_with_ways(spec) if verb != left_out]
 
     # -- the whole script
 

@@ -131,7 +131,8 @@ def define(
     held = {one: values[one] for one in tree.entries if one in values}
     if len(held) < len(tree.entries):
         to = linen.fresh(f"initial_{tree.name}") if old else tree.name
-        linen.emit("$to = $made", to=to, made=initialized(linen, tree))
+        separated = linen.way.get("initialize") == "separator"
+        linen.emit(SEPARATED if separated else "$to = $made", to=to, made=initialized(linen, tree))
         if not old:
             for one, value in held.items():
                 linen.write_entry(tree, tree.entries[one], value)
@@ -193,6 +194,16 @@ def write_makers(linen: "Linen", plan: Plan, writer: Writer) -> None:
             linen.signatures[function.function] = Signature([], [], returns=True)
             made = writer.constructed(plan.maker(one), one, inside=function)
             linen.body += statements("def $function():\n    return $made", function=function.function, made=made)
+
+
+#: variables made by keys in which the names of a path stand apart
+SEPARATED = """\
+flax.config.update('flax_fix_rng_separator', True)
+try:
+    $to = $made
+finally:
+    flax.config.update('flax_fix_rng_separator', False)
+"""
 
 
 def initialized(linen: "Linen", tree: Tree) -> ast.expr:

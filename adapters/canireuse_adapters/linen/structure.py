@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from canireuse.emit import Fill, Unsupported, expr
 from canireuse.program import Object, places_of
+from canireuse.spec.model import Spec
 from canireuse.spec.step import Step
 from canireuse.spec.vocabulary import (
     Copy,
@@ -19,7 +20,9 @@ from canireuse.spec.vocabulary import (
     Unfreeze,
     Variable,
     Wrap,
+    walk,
 )
+from canireuse_adapters.jax import draws_twice
 from canireuse_adapters.linen.layers import parts_of, trains
 from canireuse_adapters.linen.modules import returns_definition
 from canireuse_adapters.linen.trees import Tree
@@ -40,6 +43,13 @@ NO_OBJECT = "What holds variables alone is an entry of Linen's tree: no Python o
 
 
 # -- what is made before anything runs
+
+
+def draws_by_paths(spec: Spec) -> bool:
+    """Return whether layers draw what they start from in modules inside another, and it is asked what that is."""
+    modules = [step for step in walk(spec.steps) if isinstance(step, Module)]
+    inside = {place for step in modules for place in step.members.values()}
+    return draws_twice(spec) and any(step.module in inside for step in modules)
 
 
 def makes(step: Step) -> bool:

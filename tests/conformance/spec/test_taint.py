@@ -159,7 +159,6 @@ EXAMPLES = [
     "[{named_tuple: outcome}]",
     "[{refer_back: outcome, counts: statistics}]",
     "[skip_base:]",
-    "[{start_apart: outcome}]",
     f"[{LAYER}, {{move_to_gpu: fc, as: moved}}]",
     "[{hollow: weight, as: v}]",
     "[{hollow: weight, as: v}, {put_in: v, to: [1.0]}]",
