@@ -110,6 +110,7 @@ class Reference(Emitter):
     reads = {
         "name": "$name.name", "dtype": "$dtype.dtype",
         "variables": "len(model.variables($*within))", "trainable": "len(model.trainable($*within))",
+        "frozen": "len(model.variables($*within)) - len(model.trainable($*within))",
         "names": "model.names($*within)", "paths": "model.paths($paths, $holder)", "slots": "$slots.slots",
         "elements": "model.elements($elements)", "parameter_bytes": "model.parameter_bytes($parameter_bytes)",
         "slot_bytes": "$slot_bytes.slot_bytes", "penalties": "len(model.penalties($*within))",

@@ -159,6 +159,7 @@ def is_loose(keras: "Keras") -> bool:
 READS: Reads = {
     "value": "$value", "name": "$name.path", "shape": "list($shape.shape)", "dtype": dtype_of,
     "variables": "len($holder.weights)", "trainable": "len($holder.trainable_variables)",
+    "frozen": "len($holder.non_trainable_variables)",
     "names": "sorted(variable.path for variable in $holder.weights)", "slots": slot_count,
     "elements": "sum(math.prod(variable.shape) for variable in $elements.weights)",
     "parameter_bytes": bytes_of, "slot_bytes": bytes_of, "checkpoint_bytes": checkpoint_bytes,

@@ -89,6 +89,7 @@ READS: Reads = {
     "dtype": dtype_of,
     "variables": lambda tf, step: expr("len($x)", x=listing(tf, step.inside)),
     "trainable": lambda tf, step: expr("len($x)", x=listing(tf, step.inside, trainable=True)),
+    "frozen": "len($holder.non_trainable_variables)",
     "names": names,
     "slots": slots,
     "elements": elements,

@@ -71,6 +71,7 @@ READS: Reads = {
     "dtype": "str($dtype.dtype).removeprefix('torch.')",
     "variables": "len(list($holder.parameters()))",
     "trainable": "len([parameter for parameter in $holder.parameters() if parameter.requires_grad])",
+    "frozen": "len([parameter for parameter in $holder.parameters() if not parameter.requires_grad])",
     "names": "sorted(path.replace('.', '/') for path, _ in $holder.named_parameters())",
     "paths": paths_of,
     "slots": "len($slots.state)",

@@ -67,6 +67,7 @@ UNREAD = {
     "name": "{} variables carry no name.",
     "variables": "{} keeps no list of variables.",
     "trainable": "{} keeps no list of variables.",
+    "frozen": "{} has no list of what is not trained.",
     "names": "{} keeps no list of names.",
     "paths": "{} lists a variable once, and has no call for its other paths.",
     "slots": "{} does not say what its optimizers keep.",

@@ -37,6 +37,7 @@ YES_OR_NO: Mapping[str, tuple[str, str]] = {
 COUNTED: Mapping[str, tuple[str, str]] = {
     "variables": ("variable is listed{}", "variables are listed{}"),
     "trainable": ("trainable variable is listed{}", "trainable variables are listed{}"),
+    "frozen": ("variable is listed as frozen{}", "variables are listed as frozen{}"),
     "by_path": ("entry is in a dictionary by path{}", "entries are in a dictionary by path{}"),
     "collection": ("variable is in the collection {}", "variables are in the collection {}"),
     "traces": ("trace of {} was made", "traces of {} were made"),
@@ -96,7 +97,7 @@ def object_of(step: Expect) -> str:
     looked = getattr(step, step.kind)
     if step.kind in {"same", "distinct", "identical"}:
         return " and ".join(f"`{place}`" for place in looked)
-    if step.kind in {"variables", "trainable", "names", "by_path", "penalties", "penalty"}:
+    if step.kind in {"variables", "trainable", "frozen", "names", "by_path", "penalties", "penalty"}:
         return inside
     return f"`{looked}`{inside}"
 

@@ -168,7 +168,6 @@ EXAMPLES = [
     "[{mix_precision: outcome, of: own}]",
     "[{write_back: outcome}]",
     "[{build_by_shapes: outcome}]",
-    "[{list_frozen: counts}]",
     "[{redraw: outcome}]",
     "[{train_through: means}]",
     "[{state_follows: places, kind: momentum, number: complex}]",

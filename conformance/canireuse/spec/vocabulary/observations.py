@@ -29,7 +29,7 @@ class Expect(Step):
     }
     expressions = ("value",)
     kinds: ClassVar[tuple[str, ...]] = (
-        "value", "same", "distinct", "identical", "name", "shape", "dtype", "variables", "trainable",
+        "value", "same", "distinct", "identical", "name", "shape", "dtype", "variables", "trainable", "frozen",
         "names", "by_path", "collection", "traces", "offers", "alive", "paths", "slots", "penalties", "penalty",
         "elements", "parameter_bytes", "slot_bytes", "checkpoint_bytes",
     )  # fmt: skip
@@ -52,6 +52,7 @@ class Expect(Step):
     trainable: int | None = Field(
         None, description="How many trainable variables there are, in all or `inside` something."
     )
+    frozen: int | None = Field(None, description="How many variables are listed as not trained, `inside` something.")
     names: list[str] | None = Field(None, description="The paths of all variables, sorted.")
     by_path: int | None = Field(
         None, description="How many entries a dictionary of the variables by their paths has, `inside` something."
@@ -84,7 +85,7 @@ class Expect(Step):
     )
     inside: Place | None = Field(
         None,
-        description="A module, layer or scope that `variables`, `trainable`, `names`, `by_path` and `penalties` look in.",
+        description="A module, layer or scope that `variables`, `trainable`, `frozen`, `names`, `by_path` and `penalties` look in.",
     )
     under: Name | None = Field(
         None, description="Count `variables` or `trainable` as a list does that is handed this text as a scope's name."
@@ -98,9 +99,19 @@ class Expect(Step):
         given = [kind for kind in self.kinds if getattr(self, kind) is not None]
         if len(given) != 1:
             raise ValueError(f"an expectation has exactly one of {', '.join(self.kinds)}; this one has {len(given)}")
-        if self.by_path is not None and self.inside is None:
-            raise ValueError("`by_path` looks `inside` something: add it")
-        if self.kind in {"same", "distinct", "variables", "trainable", "names", "by_path", "penalties", "penalty"}:
+        if self.kind in {"by_path", "frozen"} and self.inside is None:
+            raise ValueError(f"`{self.kind}` looks `inside` something: add it")
+        if self.kind in {
+            "same",
+            "distinct",
+            "variables",
+            "trainable",
+            "frozen",
+            "names",
+            "by_path",
+            "penalties",
+            "penalty",
+        }:
             if "is_" in self.model_fields_set:
                 raise ValueError(f"`{self.kind}` states its answer itself: leave out `is`")
         elif "is_" not in self.model_fields_set:
