@@ -25,7 +25,7 @@ from canireuse_adapters.linen import (
     structure,
 )
 from canireuse_adapters.linen.layers import Entry, inner_entry
-from canireuse_adapters.linen.modules import Plan, Route, numbered
+from canireuse_adapters.linen.modules import Plan, Route, numbered, spelled
 from canireuse_adapters.linen.trees import Tree, keyed, replaced
 
 
@@ -292,7 +292,7 @@ class Linen(Jax):
         for part in route:
             if numbered(found):
                 raise Unsupported("A layer that `__call__` makes under `nn.compact` is no attribute of its module.")
-            code = attribute(code, [layers.WRAPPED.get(part, part) if isinstance(found.made, Wrap) else part])
+            code = spelled(code, found, layers.WRAPPED.get(part, part) if isinstance(found.made, Wrap) else part)
             found = found.parts[part]
         return code
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from canireuse.emit import Body, Fill, Unsupported, attribute, expr, name, statements
 from canireuse.program import Object
 from canireuse.spec.vocabulary import Function, Layer, Module, Tie, Variable, Wrap
+from canireuse_adapters.features.container import Container, literal
 from canireuse_adapters.linen.layers import (
     WRAPPED,
     Entry,
@@ -161,6 +162,8 @@ class Plan:
         if around in self.places and is_layer(around) and not self.is_opened(around):
             return (*self.path(around), *inner_entry(around, self.attribute_of(one, around))[1])
         word = self.attribute_of(one, around)
+        if one.is_owner and isinstance(around.made, Container):
+            word = f"parts_{around.made.key_of(word)}"
         if numbers := numbered(around):
             word = dict(zip(parts_of(around).values(), numbers, strict=True)).get(one, word)
         return (*self.path(around), WRAPPED.get(word, word) if isinstance(around.made, Wrap) else word)
@@ -241,8 +244,15 @@ def names_clash(owner: Object) -> bool:
     return len(set(code)) < len(code)
 
 
+def spelled(around: ast.expr, owner: Object, part: str) -> ast.expr:
+    """Return the code for a part of an owner: a container has all in one attribute."""
+    return attribute(around, owner.made.attribute_of(part).split(".") if isinstance(owner.made, Container) else [part])
+
+
 def layers_of(owner: Object) -> list[Layer]:
-    """Return the steps of the layers that a module consists of, and calls one after the other; none if it is no such module."""
+    """Return the steps of the layers that a module consists of, and calls one after the other; none if it is no such module, or has them in a container."""
+    if isinstance(owner.made, Container):
+        return []
     made = {one: one.made for one in owner.parts.values() if isinstance(one.made, Layer) and one.kind == "layer"}
     return list(made.values()) if len(made) == len(owner.parts) and follows(owner) else []
 
@@ -295,7 +305,7 @@ class Writer:
         if around is not owner and self.plan.reaches(owner, one):
             part = "embedding" if is_layer(around) else self.plan.attribute_of(one, around)
             return attribute(self.ways_to(owner, around), [part])
-        return name(f"self.{self.plan.attribute_of(one, owner)}")
+        return spelled(name("self"), owner, self.plan.attribute_of(one, owner))
 
     def constructed(self, owner: Object, one: Object, *, inside: Function | None = None) -> ast.expr:
         """Return the code with which an owner makes a part, or with which the function of the spec does that it is inside of."""
@@ -358,7 +368,7 @@ class Writer:
             for inner in plan.needs(one) if around is owner and written else []:
                 ensure(inner)
             if around is owner:
-                to = f"self.{plan.attribute_of(one, owner)}"
+                to = name(("" if isinstance(owner.made, Container) else "self.") + plan.attribute_of(one, owner))
                 body.extend(statements("$to = $value", to=to, value=self.constructed(owner, one)))
             else:
                 ensure(around)
@@ -367,7 +377,13 @@ class Writer:
         for one in plan.places:
             if one is not plan.root and plan.maker(one) is owner:
                 ensure(one)
-        for part, one in parts_of(owner).items():
+        if isinstance(owner.made, Container):
+            held = {
+                part: name(("" if plan.maker(one) is owner else "self.") + plan.attribute_of(one, owner))
+                for part, one in owner.parts.items()
+            }
+            body.extend(statements("self.parts = $parts", parts=literal(self.linen, owner.made, held)))
+        for part, one in () if isinstance(owner.made, Container) else parts_of(owner).items():
             if part != plan.attribute_of(one, owner):
                 body.extend(
                     statements("$to = $value", to=f"self.{part}", value=name(f"self.{plan.attribute_of(one, owner)}"))
@@ -405,11 +421,11 @@ class Writer:
         if follows(owner):
             code: ast.expr = name(around[0].argument)
             for part, mode in members.items():
-                code = expr("self.$part($on, $**mode)", part=part, on=code, mode=mode)
+                code = expr("$part($on, $**mode)", part=spelled(name("self"), owner, part), on=code, mode=mode)
         else:
             each = [
-                expr("self.$part($*given, $**mode)", part=part, given=arguments(one, around), mode=members[part])
-                if one.is_owner else name(f"self.{part}")
+                expr("$part($*given, $**mode)", part=spelled(name("self"), owner, part), given=arguments(one, around), mode=members[part])
+                if one.is_owner else spelled(name("self"), owner, part)
                 for part, one in owner.parts.items()
             ]  # fmt: skip
             code = together(each) or ast.Constant(None)

@@ -22,6 +22,7 @@ from canireuse.spec.vocabulary import (
     Wrap,
     walk,
 )
+from canireuse_adapters.features.container import Container
 from canireuse_adapters.jax import draws_twice
 from canireuse_adapters.linen.layers import parts_of, trains
 from canireuse_adapters.linen.modules import returns_definition
@@ -54,7 +55,7 @@ def draws_by_paths(spec: Spec) -> bool:
 
 def makes(step: Step) -> bool:
     """Return whether a step only makes what stands in trees."""
-    return isinstance(step, Layer | Module | Wrap) or (isinstance(step, Variable) and step.start is None)
+    return isinstance(step, Layer | Module | Container | Wrap) or (isinstance(step, Variable) and step.start is None)
 
 
 def is_tried(step: Step) -> bool:

@@ -42,6 +42,7 @@ from canireuse.spec.vocabulary import Block, Compute, Expect, Measure, Repeat, T
 ALIASES = {"as": "as_", "from": "given_by", "copy": "copy_", "is": "is_", "in": "inside"}
 #: modules of Python's own whose import lines stand above all others
 STANDARD = """\
+from collections import namedtuple
 from concurrent import futures
 from copy import copy
 from copy import deepcopy

@@ -156,7 +156,6 @@ EXAMPLES = [
     "[{limit: outcome}]",
     "[{mark_frozen: outcome, marks: owner}]",
     "[{name_operations: outcome}]",
-    "[{named_tuple: outcome}]",
     "[{refer_back: outcome, counts: statistics}]",
     "[skip_base:]",
     f"[{LAYER}, {{move_to_gpu: fc, as: moved}}]",
