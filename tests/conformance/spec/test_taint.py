@@ -167,7 +167,7 @@ EXAMPLES = [
     "[{mix_precision: outcome, of: own}]",
     "[{write_back: outcome}]",
     "[{build_by_shapes: outcome}]",
-    "[{redraw: outcome}]",
+    "[{redraw: outputs}]",
     "[{train_through: means}]",
     "[{state_follows: places, kind: momentum, number: complex}]",
     "[{note_buffers: outcome}]",
