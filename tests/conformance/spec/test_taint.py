@@ -146,7 +146,6 @@ EXAMPLES = [
     "[{own_layer: outcome, owns: module}]",
     "[{adapt: outcome}]",
     "[{box_by: outcome}]",
-    "[{call_handed: outcome}]",
     "[{call_static: outcome, holds: values}]",
     "[{copy_beside: outcome}]",
     "[{make_by_method: outcome, then: call}]",
