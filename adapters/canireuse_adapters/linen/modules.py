@@ -377,18 +377,24 @@ class Writer:
         for one in plan.places:
             if one is not plan.root and plan.maker(one) is owner:
                 ensure(one)
+        body.extend(self.parts(owner))
+        return statements("def setup(self):\n    $*body", body=body) if body else []
+
+    def parts(self, owner: Object) -> Body:
+        """Return the lines of `setup` in which an owner has its parts: under their names, or in a value of Python's own."""
+        plan = self.plan
         if isinstance(owner.made, Container):
             held = {
                 part: name(("" if plan.maker(one) is owner else "self.") + plan.attribute_of(one, owner))
                 for part, one in owner.parts.items()
             }
-            body.extend(statements("self.parts = $parts", parts=literal(self.linen, owner.made, held)))
-        for part, one in () if isinstance(owner.made, Container) else parts_of(owner).items():
+            return statements("self.parts = $parts", parts=literal(self.linen, owner.made, held))
+        body = Body()
+        for part, one in parts_of(owner).items():
             if part != plan.attribute_of(one, owner):
-                body.extend(
-                    statements("$to = $value", to=f"self.{part}", value=name(f"self.{plan.attribute_of(one, owner)}"))
-                )
-        return statements("def setup(self):\n    $*body", body=body) if body else []
+                value = name(f"self.{plan.attribute_of(one, owner)}")
+                body.extend(statements("$to = $value", to=f"self.{part}", value=value))
+        return body
 
     def in_one_pass(self, owner: Object, kind: str = "$kind") -> Body:
         """Return the `__call__` of a class that makes its layers where it calls them, under the names that the spec gives them, each of a class or of what is made of one."""
