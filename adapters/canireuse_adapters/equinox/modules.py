@@ -23,6 +23,7 @@ from canireuse_adapters.equinox.places import (
 
 if TYPE_CHECKING:
     from canireuse_adapters.equinox import Equinox
+    from canireuse_adapters.features.container import Container
 
 TYPES = {"dense": "eqx.nn.Linear", "embedding": "eqx.nn.Embedding", "norm": "eqx.nn.BatchNorm"}
 #: a `State` belongs to the model that `make_with_state` made it with
@@ -71,11 +72,11 @@ def module(eqx: "Equinox", step: Module) -> None:
         share(eqx, own, other)
 
 
-def both_used(eqx: "Equinox", step: Module, member: str) -> bool:
+def both_used(eqx: "Equinox", step: "Module | Container", member: str) -> bool:
     """Return whether later steps use a member by its place in the module, and by the name that it had."""
     at = next(at for at, one in enumerate(eqx.facts.steps) if one is step)
     used = [tuple(place.split(".")) for one in eqx.facts.steps[at + 1 :] for place in places_of(one)]
-    names = [(step.module, member), tuple(step.members[member].split("."))]
+    names = [(step.binding, member), tuple(step.members[member].split("."))]
     return all(any(one[: len(parts)] == parts for one in used) for parts in names)
 
 

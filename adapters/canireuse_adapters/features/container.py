@@ -11,6 +11,8 @@ from canireuse.program import Object, Symbols
 from canireuse.spec.bounds import MOST_PLACES
 from canireuse.spec.features import Feature
 from canireuse.spec.step import VALUES, Member, Name, Place, Step
+from canireuse_adapters.equinox.modules import both_used
+from canireuse_adapters.equinox.places import value_of
 
 if TYPE_CHECKING:
     from canireuse_adapters.equinox import Equinox
@@ -125,6 +127,8 @@ def in_equinox(eqx: "Equinox", step: Container) -> None:
     eqx.classes[id(step)] = made
     eqx.emit("$net = $kind($parts)", net=step.container, kind=kind, parts=parts)
     numbered(eqx, step)
+    found = eqx.symbols.names[step.container]
+    found.parts = {part: value_of(one) if both_used(eqx, step, part) else one for part, one in found.parts.items()}
 
 
 TRACKED: dict[str, Any] = {"container": lambda emitter, step: plain(emitter, step, "tf.Module")}
