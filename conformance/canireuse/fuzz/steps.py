@@ -9,6 +9,8 @@ from canireuse.spec.vocabulary import Layer
 #: the shape of what can be multiplied with itself
 SQUARE = (2, 2)
 INPUT = [[1.0, 0.5]]
+#: what losses draw variables to: no number of steps leads there exactly, where the direction of Adam is that of rounding
+TARGET = 0.28125
 #: how far numbers may be apart: float32 in another order, through several steps
 CLOSE = 1e-3
 #: kind of optimizer -> its rate, 0.0625 of the others; the first step of Adam is the rate, up or down by the sign of a gradient, and
@@ -102,7 +104,7 @@ def scalar(w: Writing, place: str, owner: Object) -> tuple[str, list[Said]]:
         one: f"{place}.{path}" if path else place
         for path, one in ((".".join(route), one) for one in owner.variables() for route in owner.routes(one))
     }
-    return " + ".join(f"sum(square({at} - 0.25))" for at in places.values()), []
+    return " + ".join(f"sum(square({at} - {TARGET}))" for at in places.values()), []
 
 
 def trained(w: Writing) -> dict[str, Object]:
