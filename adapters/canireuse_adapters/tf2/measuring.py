@@ -59,8 +59,9 @@ def slots(tf: "TF2", step: Expect) -> ast.expr:
 
 
 def elements(tf: "TF2", step: Expect) -> ast.expr:
-    """Ask a Keras object; add up the elements that a `tf.Module` holds, which lists a shared variable once."""
-    if tf.is_model(tf.at(step.elements)):
+    """Ask a Keras object that is built; add up what any other lists, a shared variable once."""
+    found = tf.at(step.elements)
+    if tf.is_model(found) and (found.built or tf.style(found) != "subclass"):
         return expr("$place.count_params()", place=tf.place(step.elements or ""))
     return expr("sum(variable.numpy().size for variable in $listing)", listing=listing(tf, step.elements))
 
