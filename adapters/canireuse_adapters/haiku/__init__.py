@@ -37,6 +37,7 @@ from canireuse_adapters.jax import ERRORS, MISSING, OPEN_SHAPES, SINCE_OF_OPTAX,
 
 PENALTY = "Haiku collects no regularization terms: a loss adds them up from the tree of parameters itself."
 NAMES = "`hk.name_scope` names parameters, and operations with them: it opens no second scope that could be left out."
+NO_OBJECT = "What holds parameters alone is no function in Haiku, and nothing stands for it in the script."
 VALUE = "An array in JAX is a value: it has no name, and nothing can be written into it."
 #: functions that are applied, differentiated or compiled
 APPLIED = frozenset({"plain", "traced", "loss", "scan"})
@@ -442,7 +443,11 @@ class Haiku(Jax):
             return self.entry_code(found.path)
         if dot and found not in self.nets:
             self.spot(place)
-        return (found in self.nets and found and self.nets[found].function) or name(place)
+        if found is None or found not in self.nets:
+            return name(place)
+        if self.nets[found].function is None:
+            raise Unsupported(NO_OBJECT)
+        return self.nets[found].function
 
     def value(self, place: str) -> ast.expr:
         """Return the code for the value of a variable."""
