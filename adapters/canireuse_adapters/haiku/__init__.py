@@ -445,9 +445,10 @@ class Haiku(Jax):
             self.spot(place)
         if found is None or found not in self.nets:
             return name(place)
-        if self.nets[found].function is None:
+        function = self.nets[found].function
+        if function is None:
             raise Unsupported(NO_OBJECT)
-        return self.nets[found].function
+        return function
 
     def value(self, place: str) -> ast.expr:
         """Return the code for the value of a variable."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from canireuse.emit import Code, Lack, Unsupported, expr
 from canireuse.program import Object
-from canireuse.spec.vocabulary import Get, Replace, Tie, Variable
+from canireuse.spec.vocabulary import Get, Layer, Replace, Tie, Variable
 from canireuse_adapters.haiku.layers import kind_of, layers_of, made_layers, write
 from canireuse_adapters.haiku.scopes import getting
 from canireuse_adapters.training import TIED_IN_CODE
@@ -67,7 +67,9 @@ def tie_layer(haiku: "Haiku", owner: Object, part: str, own: Object, other: Obje
         contexts = tuple(expr(one, creator=creator, getter=getter) for one in code)
         net.handed[part] = path, contexts
     others = [leaf.path for one in makers if one is not owner for leaf in one.parts.values()]
-    if not before and own.path not in others:  # its own parameter is nobody's any more
+    if (
+        not before or isinstance(own.made, Layer)
+    ) and own.path not in others:  # a layer's parameter is nobody's any more
         tree, module, word = own.path
         alone = [one for one in haiku.entries() if one[:2] == (tree, module)] == [own.path]
         haiku.emit(
