@@ -88,7 +88,7 @@ class Model(Learning):
         graph, again = self.now, isinstance(where, Scope)
         name = where.path.rpartition("/")[2] if again else where
         free = graph.free_scope_name(name) if unique else name
-        with graph.naming(graph.unique_name(free) if auxiliary_name_scope else graph.name_scope):
+        with graph.naming(graph.unique_name(name) if auxiliary_name_scope else graph.name_scope):
             outer, source = graph.scope, where if again else graph.scope
             path = where.path if again else graph.scope.under(free)
             graph.scope = Scope(path, reuse or source.reuse, {**source.defaults, **defaults}, source.getters)
