@@ -272,8 +272,8 @@ class Known(Like):
         one = next(one for one in case.expectations if one.label == label)
         # a write shows nothing where the other variable holds the same numbers already, which is a matter of values
         kind = "value" if one.observed == INCONCLUSIVE else kind_of(program, label)
-        if self.kinds is not None and kind not in self.kinds:
-            return False
+        if self.kinds is not None and (kind not in self.kinds or (self.error is None and one.observed == UNOBSERVED)):
+            return False  # what an exception kept from being observed is declared with the exception
         if self.error is not None and not self.ends(case, label):
             return False
         steps = [*walk(program.spec.steps)]
