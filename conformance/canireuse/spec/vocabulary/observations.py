@@ -33,6 +33,10 @@ class Expect(Step):
         "names", "by_path", "collection", "traces", "offers", "alive", "paths", "slots", "penalties", "penalty",
         "elements", "parameter_bytes", "slot_bytes", "checkpoint_bytes",
     )  # fmt: skip
+    #: kinds whose own key states the answer
+    stated: ClassVar[frozenset[str]] = frozenset({
+        "same", "distinct", "variables", "trainable", "frozen", "names", "by_path", "penalties", "penalty",
+    })  # fmt: skip
 
     expect: Label  # here the label is the verb's own value, so it is required
     value: str | None = Field(None, description="An expression; `is` has its value.")
@@ -101,17 +105,7 @@ class Expect(Step):
             raise ValueError(f"an expectation has exactly one of {', '.join(self.kinds)}; this one has {len(given)}")
         if self.kind in {"by_path", "frozen"} and self.inside is None:
             raise ValueError(f"`{self.kind}` looks `inside` something: add it")
-        if self.kind in {
-            "same",
-            "distinct",
-            "variables",
-            "trainable",
-            "frozen",
-            "names",
-            "by_path",
-            "penalties",
-            "penalty",
-        }:
+        if self.kind in self.stated:
             if "is_" in self.model_fields_set:
                 raise ValueError(f"`{self.kind}` states its answer itself: leave out `is`")
         elif "is_" not in self.model_fields_set:
