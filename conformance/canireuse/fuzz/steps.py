@@ -4,6 +4,7 @@ from typing import Any
 
 from canireuse.fuzz.writing import Said, Writing, shape_of, trains
 from canireuse.program import Object
+from canireuse.spec.bounds import LONGEST_EXPRESSION
 from canireuse.spec.vocabulary import Layer
 
 #: the shape of what can be multiplied with itself
@@ -95,7 +96,7 @@ def call(w: Writing) -> None:
 
 
 def scalar(w: Writing, place: str, owner: Object) -> tuple[str, list[Said]]:
-    """Return a scalar to which all that stands at a place contributes, and the steps that lead up to it."""
+    """Return a scalar to which all that stands at a place contributes, as far as it can be said, and the steps that lead up to it."""
     if place in w.callables():
         output = w.fresh("out")
         stopped = f" + sum(stop_gradient({output}) * {output})" if w.chance(20) else ""
@@ -104,7 +105,10 @@ def scalar(w: Writing, place: str, owner: Object) -> tuple[str, list[Said]]:
         one: f"{place}.{path}" if path else place
         for path, one in ((".".join(route), one) for one in owner.variables() for route in owner.routes(one))
     }
-    return " + ".join(f"sum(square({at} - {TARGET}))" for at in places.values()), []
+    terms = [f"sum(square({at} - {TARGET}))" for at in places.values()]
+    while len(minimize := " + ".join(terms)) > LONGEST_EXPRESSION:
+        terms.pop()
+    return minimize, []
 
 
 def trained(w: Writing) -> dict[str, Object]:
