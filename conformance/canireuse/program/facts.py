@@ -59,7 +59,7 @@ class Facts:
                     called |= saved[step.given_by]  # what is read from a file may be an object of its own
                 if isinstance(step, Function) and step.function in called:
                     called |= set((step.returns or "").split("."))
-                if isinstance(step, Replace) and set(step.replace.split(".")) <= called:
+                if isinstance(step, Replace) and step.replace.partition(".")[0] in called:
                     called.add(step.by)
                 if isinstance(step, Module):
                     called |= {place for name, place in step.members.items() if step.module in called or name in called}
