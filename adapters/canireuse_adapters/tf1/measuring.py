@@ -41,8 +41,12 @@ def slots(tf1: "TensorFlow1", step: Expect) -> ast.expr:
     made = tf1.made(step.slots or "")
     if made.kind == "sgd":
         return expr("len($optimizer.get_slot_names())", optimizer=step.slots)
-    places = made.over if isinstance(made.over, list) else []
-    over = expr("[$*x]", x=[tf1.in_list(place) for place in places]) if places else tf1.listing(str(made.over))
+    # in a graph, all of its variables: the owner may have other members than when the optimizer was made
+    over = expr("tf1.global_variables()")
+    if tf1.eager and isinstance(made.over, list):
+        over = expr("[$*x]", x=[tf1.in_list(place) for place in made.over])
+    elif tf1.eager:
+        over = tf1.listing(str(made.over))
     code = "len({id(variable) for variable in $over if $optimizer.get_slot(variable, '$slot') is not None})"
     return expr(code, over=over, optimizer=step.slots, slot={"momentum": "momentum", "adam": "m"}[made.kind])
 
