@@ -32,7 +32,7 @@ def fuzz(backend: str, examples: int, seed: int | None) -> int:
     """Run random programs on a backend and on the reference model, and print each kind of disagreement as a spec.
 
     Programs are about what is shared; on tf1 and reference half of them are about reuse by name. What a spec declares to differ is
-    counted with its id. What a backend cannot say, or refuses as a spec declares, is left out, and the rest is compared. A spec
+    counted with its id. What a backend cannot say, or does otherwise as a spec declares, is left out, and the rest is compared. A spec
     that is printed can be saved and run with `canireuse run`: what a seed writes is another program after any change of the words
     that programs are made of. Exit code 1 if anything disagrees.
     """

@@ -132,6 +132,12 @@ def kind_of(located: Located, label: str) -> str:
     return step.kind if isinstance(step, Expect) else step.verb
 
 
+def broken(case: Case) -> list[Judged]:
+    """Return what does not hold; where values are others than the reference model's, a write may show nothing."""
+    found = [one for one in case.expectations if not one.holds]
+    return [one for one in found if one.observed != INCONCLUSIVE] or found
+
+
 class Fight:
     """The reference model and a backend, each with its hosts."""
 
@@ -203,14 +209,12 @@ class Fight:
         """Return the disagreement that a case is, the spec that declares it, or None if there is none."""
         if case.verdict not in DISAGREES:
             return None
-        broken = [one for one in case.expectations if not one.holds]
-        # where values are others than the reference model's, a write may show nothing
-        broken = [one for one in broken if one.observed != INCONCLUSIVE] or broken
-        by = [next((one.spec for one in self.known if one.covers(program, case, each.label)), None) for each in broken]
+        met = broken(case)
+        by = [next((one.spec for one in self.known if one.covers(program, case, each.label)), None) for each in met]
         if by and None not in by:
             return by[0]
         return Disagreement(
-            program, case, next((each for each, spec in zip(broken, by, strict=True) if spec is None), None)
+            program, case, next((each for each, spec in zip(met, by, strict=True) if spec is None), None)
         )
 
     def stop(self) -> None:

@@ -1,7 +1,7 @@
 """Leaving out: a word that a backend refuses goes, and what is left is a program of its own."""
 
 from canireuse.emit import Unsupported
-from canireuse.fuzz.agreement import Fight, Known, Untold, located
+from canireuse.fuzz.agreement import Disagreement, Fight, Known, Untold, located
 from canireuse.fuzz.leaving import tried
 from canireuse.fuzz.programs import Drawn
 from canireuse.results.cases import Plan
@@ -31,12 +31,13 @@ def case_of(plan, verdict, **more):
 
 
 class Refusing(Fight):
-    """A backend of two ways that has no words for some verbs, and ends in an error at others."""
+    """A backend of two ways that has no words for some verbs, ends in an error at others, and has other values after others."""
 
-    def __init__(self, lacks=(), ends=()):
+    def __init__(self, lacks=(), ends=(), departs=()):
         super().__init__("reference")
-        self.lacks, self.ends, self.ran = lacks, ends, 0
+        self.lacks, self.ends, self.departs, self.ran = lacks, ends, departs, 0
         self.known = [Known(backends=["zoo"], verb=verb, error="ValueError: no", spec=f"ties/{verb}") for verb in ends]
+        self.known += [Known(backends=["zoo"], verb=verb, kinds=["value"], spec=f"ties/{verb}") for verb in departs]
 
     def answered(self, program):
         return located(program)
@@ -57,6 +58,12 @@ class Refusing(Fight):
                 continue
             steps = [*walk(program.spec.steps)]
             end = next((at for at, step in enumerate(steps) if step.verb in self.ends), None)
+            first = next((at for at, step in enumerate(steps) if step.verb in self.departs), None)
+            if end is None and first is not None:
+                label = next(one.expect for one in steps[first:] if getattr(one, "value", None))
+                seen = [{"label": label, "contract": 0, "observed": 1, "holds": False}]
+                yield case_of(plan, "fails", expectations=seen)
+                continue
             if end is None:
                 yield case_of(plan, "conforms")
                 continue
@@ -92,6 +99,34 @@ def test_a_step_in_which_a_script_ends_as_declared_is_left_out_in_every_way():
     ]
     assert [one.case.way for one in each] == [{"copy": "deepcopy"}, {"copy": "deepcopy"}, {"copy": "clone"}]
     assert fight.ran == 3
+
+
+def test_a_step_in_which_a_script_ends_in_one_way_is_left_out_in_that_way():
+    fight = Refusing(ends=("tie",))
+    fight.known = [one.model_copy(update={"ways": ["deepcopy"]}) for one in fight.known]
+    each = [*tried(fight, DRAWN)]
+    assert [(one.found if isinstance(one.found, str) else type(one.found), one.refused) for one in each] == [
+        ("ties/tie", 2),
+        (type(None), None),
+        (Disagreement, None),
+    ]
+
+
+def test_a_step_after_which_something_differs_as_declared_is_left_out_and_the_rest_is_compared():
+    each = [*tried(Refusing(departs=("tie", "copy")), DRAWN)]
+    assert [(one.case.verdict, one.found, one.refused) for one in each[:3]] == [
+        ("fails", "ties/tie", 3),
+        ("fails", "ties/tie", 2),
+        ("conforms", None, None),
+    ]
+    assert "save" in verbs(each[2].program)
+
+
+def test_what_is_left_is_run_once_though_it_was_left_in_several_ways():
+    fight = Refusing(departs=("copy",))
+    each = [*tried(fight, DRAWN)]
+    assert [one.case.verdict for one in each] == ["fails", "conforms", "fails"]
+    assert fight.ran == len(each)
 
 
 def test_an_error_that_no_spec_declares_leaves_nothing_out():
