@@ -127,13 +127,23 @@ class Facts:
         names, passed = {name}, False
         for step in self.running:
             passed |= step is after
-            if names.isdisjoint(place.partition(".")[0] for place in places_of(step)):
+            if names.isdisjoint(map(self.deepest, places_of(step))):
                 continue
             if isinstance(step, Module | Wrap):
                 names.add(step.binding or "")
             elif passed:
                 return isinstance(step, ASKING) or id(step) in traced
         return False
+
+    def deepest(self, place: str) -> str:
+        """Return the last name on the way to a place, through modules as they are written."""
+        name, *rest = place.split(".")
+        for part in rest:
+            held = next((one.members for one in self.steps if isinstance(one, Module) and one.module == name), {})
+            if part not in held:
+                break
+            name = self.deepest(held[part])
+        return name
 
     def updates(self, optimizer: str) -> list[Update]:
         """Return the steps that an optimizer takes, wherever they stand."""

@@ -42,6 +42,13 @@ def test_functions_that_a_transformation_calls_are_known(load_spec, step, functi
         ("{function: f, steps: [{call: d, on: [[1.0]], as: y}]}\n  - {invoke: f}", False),
         ("{train: sgd, minimize: sum(y), wrt: d, steps: [{call: d, on: [[1.0]], as: y}]}", False),
         ("{compute: y = 1.0 + 1.0}", False),
+        (
+            """{variable: v, init: 1.0, as: v}
+  - {module: net, members: {d: d, v: v}}
+  - {compute: y = net.v + 1.0}
+  - {expect: one, variables: 1, inside: net.d}""",
+            True,
+        ),
     ],
 )
 def test_a_layer_is_asked_for_its_variables_before_it_is_called(load_spec, steps, asked):
