@@ -78,8 +78,8 @@ def tie_of(keras: "Keras", made: Step | None) -> Tie | None:
             source = layer_of(keras, one.to)
             is_before = any(before is source for before in steps[:place])
             return one if is_before and one.raises is None else None
-        if not isinstance(one, ASKS_NOTHING):
-            return None
+        if not isinstance(one, ASKS_NOTHING) or (isinstance(one, Tie) and layer_of(keras, one.to) is made):
+            return None  # what is tied to it before takes a variable that it still has to make
     return None
 
 
