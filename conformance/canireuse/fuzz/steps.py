@@ -16,7 +16,7 @@ TARGET = 0.28125
 CLOSE = 1e-3
 #: kind of optimizer -> its rate, 0.0625 of the others; the first step of Adam is the rate, up or down by the sign of a gradient, and
 #: must not lead to where a gradient is zero but for rounding
-RATES = {"adam": 0.06, "adamw": 0.06}
+RATES = {"adam": 0.02, "adamw": 0.02}
 
 
 def initialize(w: Writing) -> None:
