@@ -36,6 +36,8 @@ KNOWN = Path(__file__).with_name("known.yaml")
 NUMBERS = re.compile(r"[\d\[\](),.' ]+|(0x)?\b[0-9a-f]{6,}\b")
 #: kinds of observation that state their answer themselves
 STATED = ("variables", "trainable", "names", "penalties", "penalty")
+#: of how many programs the ways are kept: those that are left of one
+MOST_PLANS = 64
 #: larger numbers say more of rounding than of sharing
 LARGE = 1e4
 
@@ -144,6 +146,8 @@ class Fight:
     def __init__(self, backend: str) -> None:
         self.backend = backend
         self.hosts: dict[str, Host] = {}
+        #: text of a program -> the ways in which the backend says it, which a backend may have to translate to know
+        self.plans: dict[str, list[Plan]] = {}
         #: what the reference model did with the program that it was given last
         self.told: tuple[Script, Outcome] | tuple[None, None] = None, None
         #: the departures that end a script first: what it did not come to may be of a kind that comes out otherwise, too
@@ -197,7 +201,11 @@ class Fight:
 
     def planned(self, program: Located, way: Mapping[str, str] | None = None) -> Iterator[Plan]:
         """Yield each way in which a backend says a program, or those that are the one that is given."""
-        return (case for case in plan([program], [self.backend]) if way is None or case.way.items() <= way.items())
+        if program.text not in self.plans:
+            if len(self.plans) == MOST_PLANS:
+                self.plans.clear()
+            self.plans[program.text] = [*plan([program], [self.backend])]
+        return (case for case in self.plans[program.text] if way is None or case.way.items() <= way.items())
 
     def cases(self, program: Located, way: Mapping[str, str] | None = None) -> Iterator[Case]:
         """Yield what a backend does with the program that was answered last, in each of its ways or in one; the reference model has done it."""
