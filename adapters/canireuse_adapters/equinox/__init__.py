@@ -19,6 +19,7 @@ from canireuse_adapters.equinox.places import (
     Tensor,
     around,
     buffers,
+    inside,
     is_floating,
     numbers,
     shape_of,
@@ -318,7 +319,8 @@ class Equinox(Jax):
         if any(one.verb in {"gradient", "train", "update"} for one in walk([step])):
             return  # to differentiate by a value in which a tie is undone is no gradient of what is tied
         for one, slots in known.takes.items() if known else ():
-            if (found := self.locate(one).found) is not None:
+            found = self.locate(one).found
+            if found and len(around(found)) >= len(inside(slots)):  # else the body calls what no `Shared` is around
                 handed = found.again(dict(found.parts))  # a value by itself, of whichever tree it is a part by now
                 handed.slots, self.symbols.names[one] = dict(slots), handed
 
