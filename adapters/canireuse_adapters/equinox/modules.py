@@ -236,7 +236,7 @@ def share(eqx: "Equinox", tie: str, to: str) -> None:
     assert own.owner is not None
     assert other.found is not None
     fill(own, other.found)
-    own.owner.slots[own.route[-1]] = own.slot._replace(kind=SHARED_NODE)
+    own.owner.slots[own.route[-1]] = own.slot._replace(kind=SHARED_NODE, reads=f"{len(nodes_shared(own.tree))}")
     own.tree.slots[""] = Slot(".".join((*around(own.tree), INSIDE)))
 
 

@@ -2,7 +2,8 @@
 
 A slot says where in the tree around it a part is, in the words of JAX's key paths: attributes, and indices of a tuple. What
 `eqx.nn.Shared` is put around has a slot for its inside (`""`), which is read by calling it and is the leaf `pytree`; a place
-that gave its own leaf up for another's has a slot of the kind `SharedNode`, as the class is called that stands there then.
+that gave its own leaf up for another's has a slot of the kind `SharedNode`, as the class is called that stands there then,
+which `reads` the leaf of the tie with that number: of several ties of a leaf, the last has the highest.
 """
 
 import ast
@@ -141,12 +142,26 @@ def value_of(one: Object, known: dict[Object, Object] | None = None) -> Object:
     """
     known = buffers(one) if known is None else known
     if has_shared(one) or one.kind == "buffer":
-        return one.twin(known)
+        made = one.twin(known)
+        untie(made)
+        return made
     made = one.again({name: value_of(part, known) for name, part in one.parts.items()})
     made.slots = {
         name: slot._replace(kind="variable") if slot.kind == SHARED_NODE else slot for name, slot in one.slots.items()
     }
     return made
+
+
+def untie(tree: Object) -> None:
+    """Have a value, of which every place gave its leaf up, keep the leaf where it was before the last tie, to what is outside."""
+    for one in tree.variables():
+        while (ways := [*tree.routes(one)]) and all(given_up(tree, way) for way in ways):
+            spots = [Spot("", tree, way[: end + 1]) for way in ways for end in range(len(way))]
+            last = max(
+                (spot for spot in spots if spot.slot.kind == SHARED_NODE), key=lambda spot: int(spot.slot.reads or 0)
+            )
+            if last.owner:
+                last.owner.slots[last.route[-1]] = last.slot._replace(kind="variable", reads=None)
 
 
 # -- what is known of arrays
