@@ -14,6 +14,7 @@ from canireuse_adapters.equinox.places import (
     Spot,
     around,
     fits,
+    given_up,
     nodes_shared,
     path,
     shape_at,
@@ -187,9 +188,26 @@ def stand(eqx: "Equinox", own: Spot, other: Spot, code: ast.expr) -> None:
         if isinstance(before.made, Layer):
             made.made, made.part = before.made, before.part
     if own.route:
+        follow(own, made)
         fill(own, made)
     else:
         eqx.symbols.names[own.name] = made
+
+
+def follow(spot: Spot, made: Object) -> None:
+    """Have the places that are given a leaf inside of a place hold what is there in the thing that takes it."""
+    for one in spot.found.variables() if spot.found else ():
+        ways = [*spot.tree.routes(one)]
+        inside = [way[len(spot.route) :] for way in ways if way[: len(spot.route)] == spot.route]
+        given = [way for way in ways if way[: len(spot.route)] != spot.route and given_up(spot.tree, way)]
+        now = made.at(".".join(inside[0]))
+        if given and now is None:
+            raise Unsupported(
+                "What takes the place of a tied layer has no leaf there for the places that `eqx.nn.Shared` gives it to."
+            )
+        for way in given:
+            if (owner := spot._replace(route=way).owner) and now:
+                owner.parts[way[-1]] = now
 
 
 def fill(spot: Spot, made: Object) -> None:
