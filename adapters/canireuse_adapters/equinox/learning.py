@@ -85,11 +85,11 @@ def froze(eqx: "Equinox", step: Freeze) -> None:
 
 
 def unfroze(eqx: "Equinox", step: Unfreeze) -> None:
-    """Take into the filter again what is at a place or inside it, a place that gave its leaf up too."""
-    spot = eqx.locate(step.unfreeze)
+    """Take into the filter again what is at a place or inside it, at whichever place it was frozen."""
+    found = eqx.locate(step.unfreeze).found
     eqx.symbols.happen(step)
-    inside = [(owner, part) for owner in (spot.found.walk() if spot.found else ()) for part in owner.parts]
-    eqx.nowhere.difference_update(inside, [(spot.owner, spot.route[-1])] if spot.owner else [])
+    variables = found.variables() if found else {}
+    eqx.nowhere = {(owner, part) for owner, part in eqx.nowhere if owner.parts.get(part) not in variables}
 
 
 def leaves_in(spot: Spot) -> dict[tuple[str, Path], Object]:
