@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from canireuse.emit import Body, Code, Fill, Names, Unsupported, expr, literal, name, statements
 from canireuse.program import Object
 from canireuse.spec.step import Step
-from canireuse.spec.vocabulary import Freeze, Gradient, Optimizer, Train, Unfreeze, Update
+from canireuse.spec.vocabulary import Freeze, Gradient, Layer, Module, Optimizer, Train, Unfreeze, Update
 from canireuse_adapters.equinox.places import (
     TREES,
     Path,
@@ -42,6 +42,8 @@ class Trained:
     bare: bool = False
     #: the name of the tree of booleans that says what is trained, if some is not
     spec: str | None = None
+    #: of each module and layer in the trees, the class and the fields that are no arrays
+    forms: tuple[tuple[object, ...], ...] = ()
 
 
 @dataclass
@@ -102,7 +104,17 @@ def leaves_in(spot: Spot) -> dict[tuple[str, Path], Object]:
 def trained_at(eqx: "Equinox", over: str | Sequence[str]) -> Trained:
     """Return what is trained: the arrays at the places that are not frozen."""
     spots = [eqx.locate(place) for place in ([over] if isinstance(over, str) else over)]
-    return trained_in(spots, eqx.nowhere)
+    trained = trained_in(spots, eqx.nowhere)
+    inside = [one for top in trained.trees for one in eqx.symbols.names[top].walk()]
+    forms = (form(eqx, one) for one in inside if isinstance(one.made, Layer | Module) and one.is_owner)
+    return replace(trained, forms=tuple(forms))
+
+
+def form(eqx: "Equinox", one: Object) -> tuple[object, ...]:
+    """Return what JAX compares of a module or layer when two trees are to be alike: its class, and the fields that are no arrays."""
+    if isinstance(one.made, Layer):
+        return one.made.layer, one.made.inputs, one.made.units, "bias" in one.parts
+    return (eqx.classes[id(one.made)].name,)
 
 
 def trained_in(spots: Sequence[Spot], nowhere: Collection[tuple[Object, str]] = ()) -> Trained:
@@ -261,10 +273,10 @@ def update(eqx: "Equinox", step: Update) -> None:
         raise Unsupported(eqx.lost)
     made = eqx.optimizers[step.update]
     now, before = trained_at(eqx, handed_instead(eqx.symbols, step) or made.over), made.trained
-    if (now.trees, now.leaves) != (before.trees, before.leaves):
+    if (now.trees, now.leaves, now.forms) != (before.trees, before.leaves, before.forms):
         if made.kind != "sgd" and step.raises is None:
             raise Unsupported(
-                "The state of an Optax optimizer has the form of the tree that it was made for; after what is trained has changed, or has become part of another tree, users make a new one."
+                "The state of an Optax optimizer has the form of the tree that it was made for; after what is trained has changed, or the tree around it, users make a new one."
             )
         made.trained = filtered(eqx, now, f"{made.name}_spec")
     scalars = step.losses
