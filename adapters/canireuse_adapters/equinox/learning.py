@@ -276,7 +276,7 @@ def update(eqx: "Equinox", step: Update) -> None:
     if (now.trees, now.leaves, now.forms) != (before.trees, before.leaves, before.forms):
         if made.kind != "sgd" and step.raises is None:
             raise Unsupported(
-                "The state of an Optax optimizer has the form of the tree that it was made for; after what is trained has changed, or the tree around it, users make a new one."
+                "The state of an Optax optimizer has the form of the tree that it was made for; after what is trained, or the tree around it, has changed or become part of another tree, users make a new one."
             )
         made.trained = filtered(eqx, now, f"{made.name}_spec")
     scalars = step.losses
