@@ -80,13 +80,14 @@ class Optimizer:
         cells = [cell for cell in self.cells if not cell.frozen]
         if not cells:
             raise NotTrainable("nothing is left to train", "a variable that is not frozen", "name one")
-        found = {}
+        slopes = [None] * len(cells)
         for loss in losses:
-            for cell, slope in zip(cells, tape.slopes(tape.tensor(loss), cells)):
+            for at, slope in enumerate(tape.slopes(tape.tensor(loss), cells)):
                 if slope is not None:
-                    received = hooked(cell, slope)
-                    found[cell] = found[cell].map(plus, received) if cell in found else received
-        self.move([*found], [*found.values()])
+                    received = hooked(cells[at], slope)
+                    slopes[at] = slopes[at].map(plus, received) if slopes[at] else received
+        moved = [(cell, slope) for cell, slope in zip(cells, slopes) if slope is not None]
+        self.move([cell for cell, _ in moved], [slope for _, slope in moved])
 
     def move(self, cells, slopes):
         """Move each variable by its clipped gradient and its decay."""
