@@ -66,8 +66,8 @@ def tie_layer(haiku: "Haiku", owner: Object, part: str, own: Object, other: Obje
         code = ("hk.custom_creator($creator)", "hk.custom_getter($getter)")
         contexts = tuple(expr(one, creator=creator, getter=getter) for one in code)
         net.handed[part] = path, contexts
-    holders = {one for top in haiku.symbols.names.values() for one in top.walk()} - {owner}
-    held = {leaf.path for one in (*makers, *holders) if one is not owner for leaf in one.parts.values()}
+    others = {*makers, *(one for top in haiku.symbols.names.values() for one in top.walk())} - {owner}
+    held = {leaf.path for one in others for leaf in one.parts.values()}
     if (not before or isinstance(own.made, Layer)) and own.path not in held:  # a layer's parameter is nobody's any more
         tree, module, word = own.path
         alone = [one for one in haiku.entries() if one[:2] == (tree, module)] == [own.path]
