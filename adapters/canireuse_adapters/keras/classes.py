@@ -91,12 +91,8 @@ def layer_of(keras: "Keras", place: str) -> Layer | None:
 
 
 def owner_of(keras: "Keras", place: str) -> str:
-    """Return the name under which the spec made what holds a place, through models as they are written; empty if that is not plain."""
-    models = {one.module: one.members for one in keras.facts.steps if isinstance(one, Module)}
-    name, *rest = place.split(".")[:-1] or [""]
-    for part in rest:
-        name = models.get(name, {}).get(part, "")
-    return name
+    """Return the name under which the spec made what holds a place, through models as they are written."""
+    return keras.facts.deepest(place.rpartition(".")[0])
 
 
 def tied_classes(keras: "Keras", found: Object) -> set[str]:

@@ -34,8 +34,6 @@ NOWHERE = Path("fuzz/program.yaml")
 KNOWN = Path(__file__).with_name("known.yaml")
 #: what tells errors of one kind apart: numbers, and what stands in brackets
 NUMBERS = re.compile(r"[\d\[\](),.' ]+|(0x)?\b[0-9a-f]{6,}\b")
-#: kinds of observation that state their answer themselves
-STATED = ("variables", "trainable", "names", "penalties", "penalty")
 #: of how many programs the ways are kept: those that are left of one
 MOST_PLANS = 64
 #: larger numbers say more of rounding than of sharing
@@ -86,7 +84,7 @@ def answered_step(step: Said, observations: Mapping[str, Any]) -> Said:
         raise Untold(label)
     if {"same", "distinct"} & step.keys():
         return step
-    stated = next((kind for kind in STATED if kind in step), "is")
+    stated = next((kind for kind in Expect.stated if kind in step), "is")
     return {**step, stated: answer}
 
 

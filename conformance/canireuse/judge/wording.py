@@ -97,7 +97,7 @@ def object_of(step: Expect) -> str:
     looked = getattr(step, step.kind)
     if step.kind in {"same", "distinct", "identical"}:
         return " and ".join(f"`{place}`" for place in looked)
-    if step.kind in {"variables", "trainable", "frozen", "names", "by_path", "penalties", "penalty"}:
+    if step.kind in step.stated:
         return inside
     return f"`{looked}`{inside}"
 
