@@ -123,8 +123,8 @@ class Linen(Jax):
         self.former: dict[Object, ast.expr] = {}
         #: function -> what it is given and returns beside what the spec says
         self.signatures: dict[str, functions.Signature] = {}
-        #: checkpoint -> the keys of what is in it
-        self.keys_kept: dict[str, set[Route]] = {}
+        #: checkpoint -> the keys of what is in it, each with the places that it stands for
+        self.keys_kept: dict[str, dict[Route, set[Route]]] = {}
         #: optimizer -> what it was made for
         self.optimizers: dict[str, learning.Kept] = {}
         #: how many functions are being written, one in the other

@@ -21,6 +21,7 @@ OUTSIDE = "What is saved has values, and what a function under `jax.jit` works w
 OTHER_KEYS = (
     "A dict that was kept has the keys of its time, and the tree has others now: which goes where is written by hand."
 )
+OTHER_PLACES = "What was saved has the keys of the tree, under which other places of this module stand: which goes where is written by hand."
 
 
 def part(tree: Tree, owner: Object, chosen: Sequence[Object] = ()) -> dict[Route, Entry]:
@@ -34,12 +35,12 @@ def part(tree: Tree, owner: Object, chosen: Sequence[Object] = ()) -> dict[Route
     return {(*([kind] if tree.is_whole else []), *path[len(around) :]): (kind, path) for kind, path in found}
 
 
-def leaves(tree: Tree, wanted: dict[Route, Entry]) -> set[Route]:
-    """Return the keys of all variables that are saved, as they stand in the file."""
+def leaves(tree: Tree, wanted: dict[Route, Entry], owner: Object) -> dict[Route, set[Route]]:
+    """Return the keys of all variables that are saved, as they stand in the file, each with the places of the owner that it stands for."""
     return {
-        (*keys, *path[len(around) :])
+        (*keys, *path[len(around) :]): set(owner.routes(one))
         for keys, (kind, around) in wanted.items()
-        for collection, path in tree.entries.values()
+        for one, (collection, path) in tree.entries.items()
         if collection == kind and path[: len(around)] == around
     }
 
@@ -59,7 +60,7 @@ def save(linen: "Linen", step: Save) -> None:
     assert owner is not None
     chosen = [one for place in step.only if (one := linen.symbols.at(f"{step.save}.{place}"))]
     wanted = part(tree, owner, chosen)
-    linen.keys_kept[step.to] = leaves(tree, wanted)
+    linen.keys_kept[step.to] = leaves(tree, wanted, owner)
     code = saved(tree, wanted)
     if step.in_memory:
         linen.bind(step.to, code)
@@ -76,8 +77,11 @@ def restore(linen: "Linen", step: Restore) -> None:
     tree = linen.tree_at(step.restore)
     assert owner is not None
     wanted = part(tree, owner)
-    if in_memory(linen, step) and step.raises is None and leaves(tree, wanted) != linen.keys_kept[step.given_by]:
+    kept, keys = linen.keys_kept.get(step.given_by, {}), leaves(tree, wanted, owner)
+    if in_memory(linen, step) and step.raises is None and keys.keys() != kept.keys():
         raise Unsupported(OTHER_KEYS)
+    if any(kept[one] and keys[one] and not kept[one] & keys[one] for one in kept.keys() & keys.keys()):
+        raise Unsupported(OTHER_PLACES)
     now = saved(tree, wanted)
     code = partly(linen, step, now) if step.partial else whole(linen, step, now)
     parted = not isinstance(now, ast.Name) and list(wanted) != [()]
