@@ -77,10 +77,10 @@ def restore(linen: "Linen", step: Restore) -> None:
     tree = linen.tree_at(step.restore)
     assert owner is not None
     wanted = part(tree, owner)
-    kept, keys = linen.keys_kept.get(step.given_by, {}), leaves(tree, wanted, owner)
-    if in_memory(linen, step) and step.raises is None and keys.keys() != kept.keys():
+    kept, here = linen.keys_kept.get(step.given_by, {}), leaves(tree, wanted, owner)
+    if in_memory(linen, step) and step.raises is None and here.keys() != kept.keys():
         raise Unsupported(OTHER_KEYS)
-    if any(kept[one] and keys[one] and not kept[one] & keys[one] for one in kept.keys() & keys.keys()):
+    if any(kept[one] and here[one] and not kept[one] & here[one] for one in kept.keys() & here.keys()):
         raise Unsupported(OTHER_PLACES)
     now = saved(tree, wanted)
     code = partly(linen, step, now) if step.partial else whole(linen, step, now)
