@@ -121,6 +121,16 @@ def paths(owner: Object) -> dict[str, Path]:
     return {".".join(route): one.path for one in found for route in owner.routes(one)}
 
 
+def moved(source: dict[str, Path], own: dict[str, Path]) -> bool:
+    """Return whether a name of the file stands for other places of what is restored, and for none that it was saved of."""
+    return any(
+        {place for place, one in source.items() if one[1:] == under}.isdisjoint(
+            place for place, one in own.items() if one[1:] == under
+        )
+        for under in {one[1:] for one in source.values()} & {one[1:] for one in own.values()}
+    )
+
+
 def restore(haiku: "Haiku", step: Restore) -> None:
     """Put what was saved in place of the modules' entries, or merge it over what is there."""
     owner, saved = haiku.owner(step.restore), haiku.symbols.names[step.given_by]
@@ -142,7 +152,7 @@ def restore(haiku: "Haiku", step: Restore) -> None:
         haiku.emit("$entry |= $loaded" if merged else "$entry = $loaded", entry=entry, loaded=loaded)
     elif single or (entry and not step.partial):
         raise Unsupported("Haiku saves parameters by name: a layer's entry by itself is not the tree of a module.")
-    elif not same and not named <= wanted and own.keys() <= source.keys():
+    elif own.keys() <= source.keys() and (not (same or named <= wanted) or moved(source, own)):
         raise Unsupported(
             "Haiku knows parameters by name alone, and these have other names in the file: which of them goes where is written by hand."
         )
