@@ -141,6 +141,8 @@ class Plan:
                 word = one.part or self.called(one) or "shared"
                 if word in found and isinstance(one.made, Layer):
                     word = f"{one.made.as_}_{word}"
+                while word in found:  # of a copy, whose layer was made by the same step
+                    word += "_"
                 found[word] = one
         return {one: word for word, one in found.items()}
 
@@ -190,9 +192,10 @@ class Plan:
     # -- classes
 
     def needs(self, owner: Object) -> list[Object]:
-        """Return what an owner is handed: what stands in it and is made around it."""
+        """Return what an owner is handed: what stands in it and is made around it, or in what it makes for several places."""
         found: dict[Object, None] = {}
-        for one in parts_of(owner).values():
+        made = [one for one in self.places if one is not owner and self.maker(one) is owner]
+        for one in dict.fromkeys([*parts_of(owner).values(), *made]):
             if self.maker(one) is not owner:
                 found[one] = None
             elif one.is_owner and (not is_layer(one) or self.is_opened(one)):
