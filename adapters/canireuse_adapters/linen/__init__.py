@@ -302,7 +302,7 @@ class Linen(Jax):
             return got
         found, (around, part) = self.symbols.at(place), self.symbols.above(place)
         tree = self.found(found, place)
-        if found is None or tree is None:
+        if found is None or tree is None or found in self.former:
             return (self.former.get(found) if found else None) or self.spelled(place)
         if not found.is_owner and not tree.plan.is_shared(found):
             return tree.entry(tree.entries[found])
