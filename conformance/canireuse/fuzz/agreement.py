@@ -3,7 +3,7 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -26,7 +26,7 @@ from canireuse.spec.model import UNOBSERVED, Located
 from canireuse.spec.problems import InputError, UsageError
 from canireuse.spec.reading import validate
 from canireuse.spec.step import Step
-from canireuse.spec.vocabulary import Expect, walk
+from canireuse.spec.vocabulary import Expect, Restore, Save, walk
 
 #: where a program stands that is in no file
 NOWHERE = Path("fuzz/program.yaml")
@@ -265,6 +265,9 @@ class Known(Like):
     adds: bool = Field(
         default=False, description="Only where all that is expected is there, and more, `inside` nothing."
     )
+    elsewhere: bool = Field(
+        default=False, description="Only where a file is restored into another place than the one it was saved of."
+    )
     spec: str = Field(description="The spec that declares it.")
 
     @field_validator("after", mode="before")
@@ -292,7 +295,22 @@ class Known(Like):
             return False
         # each is looked for behind where the one before it was found
         before = iter(steps[: last + 1])
-        return all(any(map(one.is_said_by, before)) for one in (*self.after, self))
+        return all(any(map(one.is_said_by, before)) for one in self.after) and any(
+            self.departs_by(one, steps) for one in before
+        )
+
+    def departs_by(self, step: Step, steps: Sequence[Step]) -> bool:
+        """Return whether a step, among all of a program, is one by which it departs."""
+        if not self.is_said_by(step):
+            return False
+        return not self.elsewhere or any(
+            isinstance(one, Save)
+            and isinstance(step, Restore)
+            and one.to == step.given_by
+            and one.save != step.restore
+            and not one.in_memory
+            for one in steps
+        )
 
     def ends(self, case: Case, label: str) -> bool:
         """Return whether an expectation was not come to, since the script ended in the exception before."""
