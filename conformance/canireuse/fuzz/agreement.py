@@ -36,6 +36,8 @@ KNOWN = Path(__file__).with_name("known.yaml")
 NUMBERS = re.compile(r"[\d\[\](),.' ]+|(0x)?\b[0-9a-f]{6,}\b")
 #: of how many programs the ways are kept: those that are left of one
 MOST_PLANS = 64
+#: how many scripts a process runs: what a framework keeps of each adds up, of TensorFlow's graphs some GB in 20,000 programs
+MOST_SCRIPTS = 5000
 #: larger numbers say more of rounding than of sharing
 LARGE = 1e4
 
@@ -144,6 +146,8 @@ class Fight:
     def __init__(self, backend: str) -> None:
         self.backend = backend
         self.hosts: dict[str, Host] = {}
+        #: host -> how many scripts it ran
+        self.ran: Counter[str] = Counter()
         #: text of a program -> the ways in which the backend says it, which a backend may have to translate to know
         self.plans: dict[str, list[Plan]] = {}
         #: what the reference model did with the program that it was given last
@@ -209,7 +213,11 @@ class Fight:
         """Yield what a backend does with the program that was answered last, in each of its ways or in one; the reference model has done it."""
         for case in self.planned(program, way):
             script, outcome = self.told if self.backend == "reference" else (self.script(case), None)
-            yield run_case(case, self.host(case.backend, case.adapter, case.engine), outcome, script)
+            host, name = self.host(case.backend, case.adapter, case.engine), group(case.backend, case.engine)
+            self.ran[name] += 1
+            if self.ran[name] % MOST_SCRIPTS == 0:
+                host.stop()  # the script has it start again
+            yield run_case(case, host, outcome, script)
 
     def compared(self, program: Located, case: Case) -> Disagreement | str | None:
         """Return the disagreement that a case is, the spec that declares it, or None if there is none."""

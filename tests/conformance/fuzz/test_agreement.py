@@ -208,3 +208,30 @@ def test_each_declared_departure_is_that_of_a_spec(one, specs):
         labels = {label for each in declared for label in each.answers}
         kinds = {step.kind if isinstance(step, Expect) else step.verb for step in steps if step.expect in labels}
         assert kinds if one.kinds is None else kinds & {*one.kinds}, f"{one.spec} declares nothing like it of {backend}"
+
+
+def test_a_process_runs_so_many_scripts_and_then_another_one_does(monkeypatch):
+    monkeypatch.setattr(agreement, "MOST_SCRIPTS", 2)
+    fight, processes = Fight("reference"), []
+    for _ in range(4):
+        program = fight.answered(PROGRAM)
+        processes += [host.process.pid for host in fight.hosts.values()]
+        assert [case.verdict for case in fight.cases(program)] == ["conforms"]
+    fight.stop()
+    first, second, third, fourth = processes
+    assert first == second != third == fourth
+
+
+@pytest.mark.parametrize(
+    ("file", "covers"),
+    [
+        ({"save": "net"}, False),
+        ({"save": "twin"}, True),
+        ({"save": "twin", "in_memory": True}, False),
+    ],
+)
+def test_a_file_that_is_restored_where_it_was_saved_is_compared(file, covers):
+    _, _, case = fought("zoo-unties-at-tie")
+    steps = [*PROGRAM["steps"][:5], {**file, "to": "file"}, {"restore": "net", "from": "file"}, *PROGRAM["steps"][5:]]
+    known = KNOWN.model_copy(update={"verb": "restore", "elsewhere": True})
+    assert known.covers(located({**PROGRAM, "steps": steps}), case, "count") is covers
