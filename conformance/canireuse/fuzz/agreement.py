@@ -17,6 +17,7 @@ from canireuse.emit import Adapter, Script, Unsupported, asking
 from canireuse.emit.asking import AdapterFault
 from canireuse.fuzz.writing import Said
 from canireuse.judge.verdict import INCONCLUSIVE, Judged, answer_of, judge
+from canireuse.program import Object, Symbols
 from canireuse.program.references import check_references
 from canireuse.results.cases import Plan, group, plan, run_case
 from canireuse.results.records import Case
@@ -273,8 +274,9 @@ class Known(Like):
     adds: bool = Field(
         default=False, description="Only where all that is expected is there, and more, `inside` nothing."
     )
-    elsewhere: bool = Field(
-        default=False, description="Only where a file is restored into another place than the one it was saved of."
+    moved: bool = Field(
+        default=False,
+        description="Only where other variables stand at the places of what is restored than when the file was saved.",
     )
     spec: str = Field(description="The spec that declares it.")
 
@@ -304,27 +306,35 @@ class Known(Like):
         # each is looked for behind where the one before it was found
         before = iter(steps[: last + 1])
         return all(any(map(one.is_said_by, before)) for one in self.after) and any(
-            self.departs_by(one, steps) for one in before
+            self.departs_by(one, program) for one in before
         )
 
-    def departs_by(self, step: Step, steps: Sequence[Step]) -> bool:
-        """Return whether a step, among all of a program, is one by which it departs."""
-        if not self.is_said_by(step):
-            return False
-        return not self.elsewhere or any(
-            isinstance(one, Save)
-            and isinstance(step, Restore)
-            and one.to == step.given_by
-            and one.save != step.restore
-            and not one.in_memory
-            for one in steps
-        )
+    def departs_by(self, step: Step, program: Located) -> bool:
+        """Return whether a step of a program is one by which it departs."""
+        return self.is_said_by(step) and (not self.moved or any(step is one for one in moved(program.spec.steps)))
 
     def ends(self, case: Case, label: str) -> bool:
         """Return whether an expectation was not come to, since the script ended in the exception before."""
         unseen = {one.label for one in case.expectations if one.observed == UNOBSERVED}
         ended = "{type}: {message}".format_map(case.error) if case.error else ""
         return label in unseen and ended.startswith(self.error or "")
+
+
+def moved(steps: Sequence[Step]) -> Iterator[Step]:
+    """Yield the steps that restore a file into places at which other variables stand than when it was saved."""
+    symbols, files = Symbols(), dict[str, list[Object]]()
+    for step in steps:
+        if isinstance(step, Save) and not step.in_memory:
+            files[step.to] = standing(symbols, step.save)
+        if isinstance(step, Restore) and files.get(step.given_by, now := standing(symbols, step.restore)) != now:
+            yield step
+        symbols.run([step])
+
+
+def standing(symbols: Symbols, place: str) -> list[Object]:
+    """Return the variables that an owner holds, one for each of its places."""
+    found = symbols.at(place)
+    return [one for one in found.walk() if one.kind == "variable"] if found else []
 
 
 def adds(one: Judged) -> bool:

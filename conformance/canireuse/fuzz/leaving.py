@@ -102,4 +102,4 @@ def departed(fight: Fight, program: Located, case: Case) -> tuple[int, Known]:
     steps = [*walk(program.spec.steps)]
     first = next(at for at, step in enumerate(steps) if step.expect in labels)
     covering = [one for one in fight.known if one.covers(program, case, str(steps[first].expect))]
-    return next((at, one) for at in range(first, -1, -1) for one in covering if one.departs_by(steps[at], steps))
+    return next((at, one) for at in range(first, -1, -1) for one in covering if one.departs_by(steps[at], program))

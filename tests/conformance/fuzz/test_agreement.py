@@ -223,15 +223,18 @@ def test_a_process_runs_so_many_scripts_and_then_another_one_does(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("file", "covers"),
+    ("steps", "covers"),
     [
-        ({"save": "net"}, False),
-        ({"save": "twin"}, True),
-        ({"save": "twin", "in_memory": True}, False),
+        ([{"save": "net", "to": "file"}], False),
+        ([{"save": "twin", "to": "file"}], True),
+        ([{"save": "same", "to": "file"}], False),
+        ([{"save": "twin", "to": "file", "in_memory": True}], False),
+        ([{"save": "net", "to": "file"}, {"replace": "net.first", "by": "twin.first"}], True),
     ],
 )
-def test_a_file_that_is_restored_where_it_was_saved_is_compared(file, covers):
+def test_a_file_is_compared_that_is_restored_where_the_same_variables_stand(steps, covers):
     _, _, case = fought("zoo-unties-at-tie")
-    steps = [*PROGRAM["steps"][:5], {**file, "to": "file"}, {"restore": "net", "from": "file"}, *PROGRAM["steps"][5:]]
-    known = KNOWN.model_copy(update={"verb": "restore", "elsewhere": True})
+    same = {"module": "same", "members": {"first": "one", "second": "other"}}
+    steps = [*PROGRAM["steps"][:5], same, *steps, {"restore": "net", "from": "file"}, *PROGRAM["steps"][5:]]
+    known = KNOWN.model_copy(update={"verb": "restore", "moved": True})
     assert known.covers(located({**PROGRAM, "steps": steps}), case, "count") is covers
