@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator
@@ -17,7 +17,7 @@ from canireuse.emit import Adapter, Script, Unsupported, asking
 from canireuse.emit.asking import AdapterFault
 from canireuse.fuzz.writing import Said
 from canireuse.judge.verdict import INCONCLUSIVE, Judged, answer_of, judge
-from canireuse.program import Object, Symbols
+from canireuse.program import Object, Symbols, places_in, places_of
 from canireuse.program.references import check_references
 from canireuse.results.cases import Plan, group, plan, run_case
 from canireuse.results.records import Case
@@ -27,7 +27,7 @@ from canireuse.spec.model import UNOBSERVED, Located
 from canireuse.spec.problems import InputError, UsageError
 from canireuse.spec.reading import validate
 from canireuse.spec.step import Step
-from canireuse.spec.vocabulary import Expect, Restore, Save, walk
+from canireuse.spec.vocabulary import Call, Expect, Optimizer, Restore, Save, Update, walk
 
 #: where a program stands that is in no file
 NOWHERE = Path("fuzz/program.yaml")
@@ -274,9 +274,9 @@ class Known(Like):
     adds: bool = Field(
         default=False, description="Only where all that is expected is there, and more, `inside` nothing."
     )
-    moved: bool = Field(
-        default=False,
-        description="Only where other variables stand at the places of what is restored than when the file was saved.",
+    where: Literal["moved", "unused"] | None = Field(
+        None,
+        description="Only where it is a file that is restored to other variables than it was saved of, or a loss that does not read all that is trained.",
     )
     spec: str = Field(description="The spec that declares it.")
 
@@ -311,7 +311,10 @@ class Known(Like):
 
     def departs_by(self, step: Step, program: Located) -> bool:
         """Return whether a step of a program is one by which it departs."""
-        return self.is_said_by(step) and (not self.moved or any(step is one for one in moved(program.spec.steps)))
+        if not self.is_said_by(step) or self.where is None:
+            return self.is_said_by(step)
+        steps = moved(program.spec.steps) if self.where == "moved" else unused(program.spec.steps)
+        return any(step is one for one in steps)
 
     def ends(self, case: Case, label: str) -> bool:
         """Return whether an expectation was not come to, since the script ended in the exception before."""
@@ -331,8 +334,22 @@ def moved(steps: Sequence[Step]) -> Iterator[Step]:
         symbols.run([step])
 
 
+def unused(steps: Sequence[Step]) -> Iterator[Step]:
+    """Yield the steps of optimizers whose losses do not read all the variables that the optimizer was made over."""
+    symbols, given = Symbols(), dict[str, set[Object]]()
+    for step in steps:
+        if isinstance(step, Optimizer):
+            given[step.optimizer] = {one for place in places_of(step) for one in standing(symbols, place)}
+        if isinstance(step, Update):
+            read = [place for loss in step.losses for place in places_in(loss)]
+            read += [inner.call for inner in step.steps if isinstance(inner, Call)]
+            if given.get(step.update, set()) - {one for place in read for one in standing(symbols, place)}:
+                yield step
+        symbols.run([step])
+
+
 def standing(symbols: Symbols, place: str) -> list[Object]:
-    """Return the variables that an owner holds, one for each of its places."""
+    """Return the variables that stand at a place or inside, one for each of its places."""
     found = symbols.at(place)
     return [one for one in found.walk() if one.kind == "variable"] if found else []
 

@@ -236,5 +236,27 @@ def test_a_file_is_compared_that_is_restored_where_the_same_variables_stand(step
     _, _, case = fought("zoo-unties-at-tie")
     same = {"module": "same", "members": {"first": "one", "second": "other"}}
     steps = [*PROGRAM["steps"][:5], same, *steps, {"restore": "net", "from": "file"}, *PROGRAM["steps"][5:]]
-    known = KNOWN.model_copy(update={"verb": "restore", "moved": True})
+    known = KNOWN.model_copy(update={"verb": "restore", "where": "moved"})
     assert known.covers(located({**PROGRAM, "steps": steps}), case, "count") is covers
+
+
+@pytest.mark.parametrize(
+    ("steps", "covers"),
+    [
+        ([{"optimizer": "opt", "over": "net"}, {"update": "opt", "minimize": "sum(one.kernel)"}], True),
+        ([{"optimizer": "opt", "over": "twin.first"}, {"update": "opt", "minimize": "sum(twin.first.kernel)"}], False),
+        ([{"optimizer": "opt", "over": ["one.kernel"]}, {"update": "opt", "minimize": "sum(one.kernel)"}], False),
+        (
+            [
+                {"optimizer": "opt", "over": "net"},
+                {"update": "opt", "minimize": "sum(y)", "steps": [{"call": "net", "on": [[1.0]], "as": "y"}]},
+            ],
+            False,
+        ),
+    ],
+)
+def test_a_loss_that_reads_all_that_is_trained_is_compared(steps, covers):
+    _, _, case = fought("zoo-unties-at-tie")
+    first = [step for step in PROGRAM["steps"][:5] if "tie" not in step]
+    known = KNOWN.model_copy(update={"verb": "update", "where": "unused"})
+    assert known.covers(located({**PROGRAM, "steps": [*first, *steps, *PROGRAM["steps"][5:]]}), case, "count") is covers
