@@ -1,5 +1,6 @@
 """What all tests share: small worlds of specs written from strings."""
 
+import os
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,9 @@ from hypothesis import HealthCheck, settings
 
 from canireuse.program.loader import load
 from canireuse.spec.model import Located
+
+# Tests run their scripts; those of known results name a folder of their own.
+os.environ["CANIREUSE_CACHE"] = ""
 
 # A loaded machine is slow, and no test of these is about time.
 settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -10,7 +10,7 @@ from canireuse.results.records import Results
 from canireuse_reports.performance import performance
 from canireuse_reports.port import TOLD, guide, pairs_of
 from canireuse_reports.symptoms import TOPICS, errors, symptoms
-from canireuse_reports.text import prose, verbatim
+from canireuse_reports.text import clock, prose, verbatim
 from canireuse_reports.view import view
 
 FOLDER = Path(__file__).parent
@@ -61,7 +61,7 @@ def templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(prose=prose, verbatim=verbatim)
+    environment.filters.update(clock=clock, prose=prose, verbatim=verbatim)
     return environment
 
 

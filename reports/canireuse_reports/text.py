@@ -11,6 +11,11 @@ def prose(text: str) -> Markup:
     return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", escape(text, quote=False)))  # noqa: S704  # it was escaped
 
 
+def clock(time: str) -> str:
+    """Return a time of a record, in UTC, for people."""
+    return time.replace("T", " ").replace("+00:00", " UTC")
+
+
 def verbatim(text: str) -> Markup:
     """Return the text as HTML whose text content is the text itself, byte for byte, carriage returns too."""
     return Markup(escape(text, quote=False).replace("\r", "&#13;"))  # noqa: S704  # it was escaped

@@ -17,6 +17,7 @@ from canireuse_reports.documents import MARKS as CLAIM_MARKS
 from canireuse_reports.documents import WORDS as CLAIM_WORDS
 from canireuse_reports.documents import DocumentView, documents
 from canireuse_reports.groups import Article, Badge, Row, articles, badges, by_backend, gather, rows, ways_of
+from canireuse_reports.text import clock
 
 MEANINGS = {
     "conforms": "every expectation of the contract held",
@@ -122,6 +123,8 @@ class View:
     orphans: int
     backends: list[Environment]
     environments: list[Environment]
+    #: environment -> how many of its scripts ran in an earlier run, and when
+    reused: dict[str, str]
     facets: dict[str, list[SpecView]]
     summary: dict[str, Counter[str]]
     by_facet: dict[str, dict[str, Counter[str]]]
@@ -234,6 +237,21 @@ def unsaid(specs: Iterable[SpecView]) -> dict[str, dict[str, list[SpecView]]]:
     return {name: table[name] for name in order(table)}
 
 
+def reused(results: Results) -> dict[str, str]:
+    """Return for each environment in which scripts had run before how many did, and when."""
+    told = {}
+    for name in results.environments:
+        scripts = [
+            case.reused for case in results.cases.values() if case.environment == name and case.script is not None
+        ]
+        if ran := sorted(filter(None, scripts)):
+            when = clock(ran[0]) + (f" to {clock(ran[-1])}" if ran[-1] != ran[0] else "")
+            told[name] = (
+                f"{len(ran)} of its {len(scripts)} scripts had run before, and nothing that they depend on had changed: {when}."
+            )
+    return told
+
+
 def view(results: Results) -> View:
     """Return what the page shows of the results."""
     found = [environment_of(case, results) for case in results.cases.values()]
@@ -253,7 +271,7 @@ def view(results: Results) -> View:
         facets.setdefault(spec.facet, []).append(spec)
     summary, by_facet = tally(specs, backends)
     return View(
-        started=[header.started.replace("T", " ").replace("+00:00", " UTC") for header in results.headers],
+        started=[clock(header.started) for header in results.headers],
         versions=sorted({header.canireuse for header in results.headers}),
         commands=[header.command for header in results.headers],
         complete=results.complete,
@@ -261,6 +279,7 @@ def view(results: Results) -> View:
         orphans=sum(case.spec not in results.specs for case in results.cases.values()),
         backends=list(backends.values()),
         environments=list(environments.values()),
+        reused=reused(results),
         facets=facets,
         summary=summary,
         by_facet=by_facet,

@@ -236,3 +236,15 @@ def test_what_is_one_place_is_told_and_departs_from_nothing(results, tmp_path):
     page = build(changed, tmp_path / "after.html").read_text()
     assert page.count('<td class="agrees">one place: there are no two to compare</td>') == 1
     assert "one place: there are no two to compare" not in build(results, tmp_path / "before.html").read_text()
+
+
+def test_what_ran_before_the_run_is_marked_with_its_time(results, tmp_path):
+    one, *others = [case for case in results.cases.values() if case.script]
+    cases = {**results.cases, one.id: one.model_copy(update={"reused": "2026-01-02T03:04:05+00:00"})}
+    told = view(results.model_copy(update={"cases": cases}))
+    assert told.reused.keys() == {one.environment}
+    scripts = 1 + sum(other.environment == one.environment for other in others)
+    assert told.reused[one.environment].startswith(f"1 of its {scripts} scripts had run before")
+    text = build(results.model_copy(update={"cases": cases}), tmp_path / "page.html").read_text(encoding="utf-8")
+    assert text.count("it ran before this run, at 2026-01-02 03:04:05 UTC") == 1
+    assert told.reused[one.environment] in text

@@ -60,6 +60,9 @@ UNUSED = ("terminal", "cacheprovider", "doctest", "logging", "threadexception", 
     is_flag=True,
     help="Replace a results file that holds more cases than the run, or a file of another kind.",
 )
+@click.option(
+    "--again", is_flag=True, help="Run all, also what ran before in this environment and whose result would be used."
+)
 @click.option("-k", "keyword", metavar="EXPRESSION", help="Only cases whose names match, as in pytest.")
 @click.option("-n", "workers", metavar="N", help="Worker processes, as in pytest-xdist; one backend, one worker.")
 @click.option("--limit", type=float, default=60.0, show_default=True, metavar="SECONDS", help="Time a script may take.")
@@ -92,6 +95,7 @@ def run(
     python: tuple[str, ...],
     results: Path,
     replace: bool,
+    again: bool,
     keyword: str | None,
     workers: str | None,
     limit: float,
@@ -138,6 +142,7 @@ def run(
     ]
     arguments += [f"--backend={name}" for name in backend] + [f"--python={path}" for path in python]
     arguments += ["--replace"] if replace else []
+    arguments += ["--again"] if again else []
     arguments += [f"-k={keyword}"] if keyword else []
     arguments += ["-n", workers] if workers else []
     arguments += [f"--budget={budget}"] + (["--measure"] if measure else [])

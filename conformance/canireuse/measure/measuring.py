@@ -13,7 +13,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
 from typing import Any
 
@@ -272,7 +272,7 @@ class Measuring:
         """Write what was timed, if what the script observed is what it is to observe."""
         case, host = run.case, run.entrant.host
         if process == 0 and not run.entrant.twin:
-            self.outcomes[case.located.id, case.name] = run.outcome
+            self.outcomes[case.located.id, case.name] = replace(run.outcome, seconds=None)  # it waited for the others
         packages = host.environment["packages"]
         try:
             verdict = judge(

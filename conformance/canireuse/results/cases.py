@@ -1,6 +1,7 @@
 """Cases: a spec on a backend, in one way; how they are planned, and how one is run and judged."""
 
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -10,6 +11,7 @@ from canireuse.emit.asking import AdapterFault
 from canireuse.emit.formatting import all_formatted, formatted
 from canireuse.judge.verdict import Judgement, judge
 from canireuse.judge.wording import observed_in
+from canireuse.results.known import KEPT, Known, KnownIn
 from canireuse.results.records import Case, Environment, SpecLine, case_id, digest
 from canireuse.run.hosts import Host
 from canireuse.run.outcome import Outcome
@@ -26,6 +28,10 @@ class Plan:
     way: dict[str, str]
     #: why the ways of the spec are not known, if they are not
     fault: AdapterFault | None = None
+    #: its record, where it ran before and nothing changed since
+    known: Case | None = None
+    #: how many cases the spec has on the same host
+    ways: int = 0
 
     @property
     def name(self) -> str:
@@ -48,14 +54,22 @@ def group(backend: str, engine: str | None) -> str:
     return f"{backend}+{engine}" if engine else backend
 
 
+def recalled(located: Located, backend: str, adapter: type[Adapter], known: Known) -> Plan:
+    """Return a case that ran before, with its record, which says when, if there is a script."""
+    ran = known.ran if known.record.script is not None else ""
+    return Plan(located, backend, adapter, known.way, known=known.record.model_copy(update={"reused": ran}))
+
+
 def plan(specs: Iterable[Located], backends: Iterable[str]) -> Iterator[Plan]:
     """Yield every case of the specs on the backends; raise UsageError for an unknown backend."""
     known = [(name, canireuse_adapters.adapter(name)) for name in backends]
     for located in specs:
         for name, adapter in known:
             try:
-                for way in asking.ways_of(adapter, located.spec):
-                    yield Plan(located, name, adapter, way)
+                ways = asking.ways_of(adapter, located.spec)
+                counted = Counter(way.get("engine") for way in ways)
+                for way in ways:
+                    yield Plan(located, name, adapter, way, ways=counted[way.get("engine")])
             except AdapterFault as fault:
                 yield Plan(located, name, adapter, {}, fault)
 
@@ -82,13 +96,15 @@ def run_case(
     outcome: Outcome | None = None,
     script: Script | Unsupported | AdapterFault | None = None,
     meanwhile: Callable[[], None] = lambda: None,
+    before: KnownIn | None = None,
 ) -> Case:
     """Run one case on a host that belongs to its backend, and return its record.
 
     Where it was measured there, its `outcome` is known; where its `script` was written ahead, it is given. `meanwhile` is
-    called while the script runs.
+    called while the script runs. What the script did `before` in this environment is not run again, and what it does now is
+    kept there if the case passes.
     """
-    absent = host.ready()
+    absent = host.absent if host.environment else host.ready()
     way = way_on(case, host)
     record = Case(
         id=case_id(case.located.id, case.backend, way, host.device), spec=case.located.id, backend=case.backend,
@@ -102,7 +118,13 @@ def run_case(
         return record.model_copy(update={"verdict": "unsupported", "reason": str(script)})
     if isinstance(script, AdapterFault):
         return record.model_copy(update=faulty(script))
-    timed, outcome = outcome is not None, outcome or host.run(script, f"<{record.id}>", meanwhile)
+    filename, ran, runs = f"<{record.id}>", "", False
+    if outcome is None and before and (known := before.outcome(filename, script.text)):
+        outcome, ran = known
+    if outcome is None:
+        if host.ready() or host.device != record.device:  # absent now, or on another device than before
+            return run_case(case, host, meanwhile=meanwhile)
+        outcome, runs = host.run(script, filename, meanwhile), True
     packages = host.environment["packages"]
     try:
         judgement: Judgement = judge(
@@ -110,6 +132,8 @@ def run_case(
         )
     except AdapterFault as fault:
         return record.model_copy(update={**faulty(fault), "script": script.text, "script_digest": digest(script.text)})
+    if runs and before and judgement.verdict in KEPT and outcome.ending == "finished" and not outcome.again:
+        before.keep_outcome(filename, script.text, outcome)
     return record.model_copy(
         update={
             **dict(judgement),
@@ -120,7 +144,8 @@ def run_case(
             "error": outcome.error,
             "output": outcome.output,
             "again": outcome.again,
-            "seconds": None if timed else outcome.seconds,  # it waited for the others
+            "reused": ran,
+            "seconds": outcome.seconds,
         }
     )
 

@@ -19,7 +19,7 @@ from canireuse.run.outcome import AskedDevice, Device
 from canireuse.spec.claims import Claim, Remark, Stands, Unclaimed
 from canireuse.spec.problems import InputError, Problem
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 #: an error, of which at least the class and the message are told
 Told = Annotated[dict[str, Any], AfterValidator(check_told)]
 
@@ -106,7 +106,8 @@ class Case(Line):
     loudness: Loudness | None = None
     reason: str | None = None
     expectations: list[Judged] = []
-    script: str | None = None
+    #: the script's text, which a file has once, on a line of its own
+    script: Annotated[str | None, Field(exclude=True)] = None
     script_digest: str | None = None
     spec_digest: str
     idioms: list[str] = []
@@ -119,7 +120,22 @@ class Case(Line):
     output: str = ""
     #: why it ran a second time, on a new host, if it did
     again: str = ""
+    #: when its script ran, if that was in an earlier run; empty if it ran in this one
+    reused: str = ""
     seconds: float | None = None
+
+
+class ScriptLine(Line):
+    """The text of a script that cases after it ran, named by its digest."""
+
+    kind: Literal["script"] = "script"
+    digest: str
+    text: str
+
+    @property
+    def id(self) -> str:
+        """What cases refer to it by."""
+        return self.digest
 
 
 PromiseKind = Literal["prints", "raises", "answers"]
@@ -305,6 +321,7 @@ AnyLine = Annotated[
     | DocumentLine
     | ClaimLine
     | ScenarioLine
+    | ScriptLine
     | Case
     | Block
     | Measurement
@@ -339,6 +356,7 @@ class Results(BaseModel):
     documents: dict[str, DocumentLine] = {}
     claims: dict[str, ClaimLine] = {}
     scenarios: dict[str, ScenarioLine] = {}
+    scripts: dict[str, ScriptLine] = {}
     cases: dict[str, Case] = {}
     blocks: dict[str, Block] = {}
     measurements: dict[str, Measurement] = {}
@@ -418,6 +436,8 @@ def add(results: Results, line: Line) -> str | None:
     if isinstance(line, Measuring):  # what went wrong in one process was timed in the others before it
         kept = {name: one for name, one in results.measurements.items() if one.case not in line.unreliable}
         results.measurements = kept
+    if isinstance(line, Case) and line.script is None and line.script_digest:
+        line.script = results.scripts[line.script_digest].text
     held: Any = getattr(results, f"{line.kind}s")  # type: ignore[attr-defined]
     if isinstance(line, Header | Footer | Measuring):
         held.append(line)
@@ -438,16 +458,27 @@ def clashes(results: Results, line: Line) -> Iterator[str]:
             yield f"the {line.kind} {line.id} is here in two versions"
     if isinstance(line, ClaimLine) and line.document not in results.documents:
         yield f"the claim {line.id} is of a document that no line before it describes"
+    if isinstance(line, ScriptLine) and digest(line.text) != line.digest:
+        yield f"the script {line.digest[:12]} has another digest than its name says"
     if isinstance(line, Measurement) and line.id in results.measurements:
         yield f"the measurement {line.id} is here twice"
-    if isinstance(line, Case) and line.id in results.cases:
-        yield from filter(None, [contradiction(results.cases[line.id], line)])
+    if isinstance(line, Case):
+        yield from filter(None, [without_script(results, line), contradiction(results.cases.get(line.id), line)])
     if isinstance(line, Block) and line.id in results.blocks:
         yield from filter(None, [block_contradiction(results.blocks[line.id], line)])
 
 
-def contradiction(one: Case, other: Case) -> str | None:
+def without_script(results: Results, line: Case) -> str | None:
+    """Return what is wrong with a case whose script no line before it has."""
+    if line.script is None and line.script_digest and line.script_digest not in results.scripts:
+        return f"the script of {line.id} does not stand before it"
+    return None
+
+
+def contradiction(one: Case | None, other: Case) -> str | None:
     """Return how two records of a case contradict each other; one that was run twice, for its times, says the same twice."""
+    if one is None:
+        return None
     if (one.script_digest, one.spec_digest) != (other.script_digest, other.spec_digest):
         return f"the case {one.id} is here twice, with two scripts"
     if one.verdict != other.verdict or one.expectations != other.expectations:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from canireuse.results.records import Header, Line
+from canireuse.results.records import Case, Header, Line, ScriptLine
 from canireuse.spec.problems import FileTaken, UsageError
 
 #: how much of a file is read to tell whether it begins with a header, in bytes
@@ -84,6 +84,8 @@ class Writer:
     def __init__(self, path: Path) -> None:
         self.path, self.partial = path, partial_of(path)
         self.begun = False
+        #: the digests of the scripts that are in the file
+        self.scripts: set[str] = set()
         self._file = open(self.partial, "a", encoding="utf-8", newline="\n", opener=no_link)  # noqa: SIM115  # closed by `close`
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -99,10 +101,14 @@ class Writer:
             )
 
     def write(self, line: Line) -> None:
-        """Write one line and flush it."""
+        """Write one line and flush it; before a case the script that it ran, unless the file has it."""
         if not self.begun:
             self.begun = True
             self._file.truncate(0)
+        if isinstance(line, Case) and line.script is not None and line.script_digest not in self.scripts:
+            assert line.script_digest
+            self.scripts.add(line.script_digest)
+            self._file.write(ScriptLine(digest=line.script_digest, text=line.script).model_dump_json() + "\n")
         self._file.write(line.model_dump_json() + "\n")
         self._file.flush()
 

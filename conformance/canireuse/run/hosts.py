@@ -81,20 +81,15 @@ class Host:
         """The process, if there is one."""
         return self._channel.process if self._channel else None
 
+    @property
+    def started(self) -> bool:
+        """Whether its process was started, whatever became of it."""
+        return self._ready or self._channel is not None
+
     def start(self) -> None:
         """Start the process and send it the import lines, without waiting for them."""
         self._folder = tempfile.TemporaryDirectory(prefix="canireuse-", ignore_cleanup_errors=True)
-        environ = {
-            **os.environ,
-            **self.adapter.environ,
-            **self.adapter.engines.get(self.engine or "", {}),
-            **self.adapter.environ_on.get(self.asked, {}),
-            **self.environ,
-            "PYTHONPATH": os.pathsep.join(self._path()),
-            "PYTHONUNBUFFERED": "1",
-            "PYTHONSAFEPATH": "",  # the host finds the stopwatch in its own folder
-            "TMPDIR": self._folder.name,
-        }
+        environ = {**self.variables(), "TMPDIR": self._folder.name}
         self._started = time.perf_counter()
         self._channel, self._given = Channel([self.python, str(HOST)], environ), 0
         self._channel.send(
@@ -105,6 +100,19 @@ class Host:
             },
             self.import_limit,
         )
+
+    def variables(self) -> dict[str, str]:
+        """Return the environment variables of the process, but for its scratch folder."""
+        return {
+            **os.environ,
+            **self.adapter.environ,
+            **self.adapter.engines.get(self.engine or "", {}),
+            **self.adapter.environ_on.get(self.asked, {}),
+            **self.environ,
+            "PYTHONPATH": os.pathsep.join(self._path()),
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONSAFEPATH": "",  # the host finds the stopwatch in its own folder
+        }
 
     def _path(self) -> list[str]:
         """Return what another interpreter needs to find the reference model beside this package."""
@@ -137,6 +145,12 @@ class Host:
         if self.absent:
             self.stop()
         return self.absent
+
+    def know(self, environment: Mapping[str, Any], device: Device, device_name: str, warm_up_seconds: float) -> None:
+        """Take what a host of this environment found before; the process is started when a script is to run."""
+        self.environment, self.device, self.device_name = dict(environment), device, device_name
+        self.warm_up_seconds = warm_up_seconds
+        self.edition = asking.edition_of(self.adapter, self.environment["packages"])
 
     def _probe(self) -> str | None:
         """Find the device that is really used; return why the one asked for is not."""

@@ -53,6 +53,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="replace a results file that holds more cases than the run has, or a file of another kind",
     )
     group.addoption(
+        "--again",
+        action="store_true",
+        help="run what ran before in this environment too, whose results would be used",
+    )
+    group.addoption(
         "--limit",
         type=float,
         default=DEFAULT_LIMIT,
@@ -135,7 +140,12 @@ def measure_in_one_process(config: pytest.Config) -> None:
             "    expected: one worker at most\n    to do: leave out -n; run the other specs without --measure"
         )
     if workers:
-        config.option.dist, config.option.tx, config.option.numprocesses = "no", [], None
+        run_in_one_process(config)
+
+
+def run_in_one_process(config: pytest.Config) -> None:
+    """Start no workers."""
+    config.option.dist, config.option.tx, config.option.numprocesses = "no", [], None
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -147,6 +157,9 @@ def pytest_configure(config: pytest.Config) -> None:
         if not hasattr(config, "workerinput"):
             end_as_by_ctrl_c()
         session = config.stash[SESSION] = session_of(config)
+        session.look_up(asked)
+        if all(map(session.recall.knows_all, session.groups)) and is_of_specs_alone(config):
+            run_in_one_process(config)
         if is_alone(config) and not session.asked.measures:
             session.start_named()
         session.load(asked)
@@ -168,8 +181,9 @@ def session_of(config: pytest.Config) -> Session:
     """Return the session that the options ask for."""
     option = config.option
     asked = Asked(
-        option.backend, option.device, option.python, option.limit, option.import_limit, option.measure, option.budget
-    )
+        option.backend, option.device, option.python, option.limit, option.import_limit, option.measure, option.budget,
+        option.again,
+    )  # fmt: skip
     session = Session(asked)
     if asked.measures:
         measure_in_one_process(config)
@@ -181,6 +195,13 @@ def is_alone(config: pytest.Config) -> bool:
     return getattr(config.option, "dist", "no") == "no" and not (
         hasattr(config, "workerinput") or config.option.collectonly
     )
+
+
+def is_of_specs_alone(config: pytest.Config) -> bool:
+    """Return whether each path of the command line is a spec or a folder of specs: workers may have other tests to run."""
+    folders = [folder.resolve() for folder in config.getini("canireuse_specs")]
+    paths = [(config.invocation_params.dir / argument.partition("::")[0]).resolve() for argument in config.args]
+    return all(any(path == folder or folder in path.parents for folder in folders) for path in paths)
 
 
 def asked_for(config: pytest.Config) -> list[Path]:
@@ -211,7 +232,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         report.canireuse_case = item.record
         report.canireuse_environment = cases.environment_line(item.case.backend, host)
         if hasattr(item.config, "workerinput"):
-            report.canireuse_case = report.canireuse_case.model_dump(mode="json")
+            report.canireuse_case = {**item.record.model_dump(mode="json"), "script": item.record.script}
             report.canireuse_environment = report.canireuse_environment.model_dump(mode="json")
     return report
 
@@ -221,7 +242,7 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     """Start the host of the case that comes next while this one's script runs."""
     session = item.config.stash.get(SESSION, None)
     if session is not None and isinstance(nextitem, CaseItem):
-        session.host(nextitem.case)
+        session.warm_up(nextitem.case)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -242,7 +263,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if is_alone(config) and not session.asked.measures:
         for item in items:
             if isinstance(item, CaseItem):
-                session.host(item.case)
+                session.warm_up(item.case)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

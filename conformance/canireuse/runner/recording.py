@@ -172,10 +172,21 @@ class Recorder:
             why = f"the results could not be written ({self.unwritten})" if self.unwritten else "stopped before its end"
             come = f"what had come is in {self.writer.partial}, " if self.writer.has_lines else ""
             return f"{why}: {come}{self.path} is as it was"
-        lines = [*(how_measured(self.measured) if self.measured else ()), f"records: {self.path}"]
+        lines = [*(how_measured(self.measured) if self.measured else ()), *self.reused, f"records: {self.path}"]
         if self.missing:
             lines.append(f"the records are incomplete: {some(self.missing, 'planned case')} without a record")
         return "\n".join(lines)
+
+    @property
+    def reused(self) -> list[str]:
+        """How many scripts ran in earlier runs, and when, in a sentence; why no results can be kept, if they cannot."""
+        ran = [case.reused for case in self.cases if case.reused]
+        scripts = sum(case.script is not None for case in self.cases)
+        known = self.session.recall.store
+        told = (
+            [f"{len(ran)} of {scripts} scripts ran before, the first {min(ran)}; --again runs them too"] if ran else []
+        )
+        return told + ([f"results are not kept for later runs: {known.unusable}"] if known.unusable else [])
 
     @property
     def absent(self) -> list[str]:

@@ -9,16 +9,19 @@ from typing import Any
 
 import canireuse_adapters
 from canireuse.emit import Adapter, Script, Unsupported
-from canireuse.emit.asking import AdapterFault
+from canireuse.emit.asking import AdapterFault, case_name
 from canireuse.emit.divergences import with_declared
 from canireuse.measure.loops import is_measured
 from canireuse.measure.measuring import DEFAULT_BUDGET, Measuring
 from canireuse.program.loader import load_all
 from canireuse.results import cases, records
+from canireuse.results.known import KnownResults, folder
 from canireuse.run.hosts import IMPORT_LIMIT, Host, check_platform
 from canireuse.run.outcome import AskedDevice
+from canireuse.runner.recall import Recall
 from canireuse.spec.model import Located
-from canireuse.spec.problems import UsageError
+from canireuse.spec.problems import InputError, UsageError
+from canireuse.spec.reading import spec_files
 
 DEFAULT_LIMIT = 60.0
 #: scripts that are written at a time, while another one runs
@@ -40,6 +43,8 @@ class Asked:
     measures: bool = False
     #: seconds that measuring takes
     budget: float = DEFAULT_BUDGET
+    #: whether what ran before runs again
+    again: bool = False
 
 
 class Session:
@@ -63,11 +68,34 @@ class Session:
         self.following: dict[int, cases.Plan] = {}
         self.ahead: dict[int, Script | Unsupported | AdapterFault] = {}
         self.measuring: Measuring | None = None
+        self.recall = Recall(KnownResults(None if asked.measures else folder()), again=asked.again)
         if not 0 < asked.budget < math.inf:
             raise UsageError(
                 f"--budget is {asked.budget}\n    expected: a number of seconds above zero\n    to do: leave it out for {DEFAULT_BUDGET:.0f} seconds"
             )
         check_seconds(asked.limit, asked.import_limit)
+
+    def look_up(self, paths: Iterable[Path]) -> None:
+        """Find out what is known of the specs below paths, as their texts are now; no framework is imported for that."""
+        if self.asked.measures:
+            return
+        for backend, adapter, engine in self.groups.values():
+            self.recall.ask(self.of(backend, adapter, engine).python)
+        texts: dict[str, str] = {}
+        with suppress(InputError, OSError, ValueError):  # who loads them says so
+            texts = {spec: path.read_text(encoding="utf-8") for spec, path in spec_files(paths).items()}
+        for group, (backend, adapter, engine) in self.groups.items():
+            self.recall.look_up(group, self.of(backend, adapter, engine), texts)
+
+    @property
+    def groups(self) -> dict[str, tuple[str, type[Adapter], str | None]]:
+        """The groups of cases that a host runs each: group -> backend, adapter, and engine if it has any."""
+        return {
+            cases.group(backend, engine): (backend, adapter, engine)
+            for backend in self.backends
+            for adapter in (canireuse_adapters.adapter(backend),)
+            for engine in adapter.engines or (None,)
+        }
 
     def load(self, paths: Iterable[Path]) -> None:
         """Load and check every spec below paths."""
@@ -75,17 +103,33 @@ class Session:
         self.specs = {located.path.resolve(): located for located in loaded}
 
     def start_named(self) -> None:
-        """Start the hosts of the backends that were named: their frameworks are imported while specs are read."""
-        for backend in self.named:
-            adapter = canireuse_adapters.adapter(backend)
-            for engine in adapter.engines or (None,):
-                self.warm(backend, adapter, engine)
+        """Start the hosts of the backends that were named, where they have something to run: frameworks are imported while specs are read."""
+        for group, (backend, adapter, engine) in self.groups.items():
+            if backend in self.named and not self.recall.knows_all(group):
+                start(self.of(backend, adapter, engine))
 
     def plan(self, specs: Iterable[Located]) -> Iterator[cases.Plan]:
         """Yield the cases of specs; five minutes of measuring suffice for the core backends, each on its first engine, if none is named."""
-        for case in cases.plan(specs, self.backends):
-            if not self.asked.measures or self.named or case.engine in (None, next(iter(case.adapter.engines), None)):
-                yield case
+        for located in specs:
+            for backend in self.backends:
+                for case in self.plan_one(located, backend):
+                    first = next(iter(case.adapter.engines), None)
+                    if not self.asked.measures or self.named or case.engine in (None, first):
+                        yield case
+
+    def plan_one(self, located: Located, backend: str) -> Iterator[cases.Plan]:
+        """Yield the cases of a spec on a backend; where all of them ran before, the adapter is not asked which there are."""
+        adapter = canireuse_adapters.adapter(backend)
+        groups = [cases.group(backend, engine) for engine in adapter.engines or (None,)]
+        known = [self.recall.known(group, located.id) for group in groups]
+        before = [one for records in known for one in records or ()]
+        if None not in known:
+            yield from (cases.recalled(located, backend, adapter, one) for one in before)
+            return
+        named = {case_name(one.way): one for one in before}
+        for case in cases.plan([located], [backend]):
+            one = named.get(case_name(case.way))
+            yield cases.recalled(located, backend, adapter, one) if one else case
 
     def measure(self, planned: Iterable[cases.Plan], **arguments: Any) -> None:
         """Measure what asks for it in one process of each backend, from which the verdicts come; `measuring` measures on."""
@@ -98,41 +142,49 @@ class Session:
             self.measuring.first()
 
     def host(self, case: cases.Plan) -> Host:
-        """Return the warm host that a case belongs to, or that measured it; start it if it is not up."""
+        """Return the host that a case belongs to, or that measured it; it may be that it is not started."""
         if self.measuring and is_measured(case.located):
             return self.measuring.hosts[case.group]
-        return self.warm(case.backend, case.adapter, case.engine)
+        return self.of(case.backend, case.adapter, case.engine)
 
-    def warm(self, backend: str, adapter: type[Adapter], engine: str | None) -> Host:
-        """Return the warm host of a backend on one of its engines; start it if it is not up."""
+    def warm_up(self, case: cases.Plan) -> None:
+        """Start the host that is to run a case, if it is not up and the case did not run before."""
+        if case.known is None and not (self.measuring and is_measured(case.located)):
+            start(self.host(case))
+
+    def of(self, backend: str, adapter: type[Adapter], engine: str | None) -> Host:
+        """Return the host of a backend on one of its engines."""
         group = cases.group(backend, engine)
         if group not in self.hosts:
-            self.hosts[group] = host = self.new_host(backend, adapter, engine)
-            with suppress(OSError, ValueError):  # `ready` says so, as a result of each case
-                host.start()
+            self.hosts[group] = self.new_host(backend, adapter, engine)
         return self.hosts[group]
 
     def run(self, case: cases.Plan) -> records.Case:
         """Return the record of a case; while its script runs, those of the cases after it are written, some at a time."""
+        if case.known:
+            return case.known
         host = self.host(case)
         outcome = self.measuring.outcomes.get((case.located.id, case.name)) if self.measuring else None
-        script = self.ahead.pop(id(case), None)
 
-        def write_ahead() -> None:
-            coming = self.after(case)
+        def write(coming: list[cases.Plan]) -> None:
             if coming and id(coming[0]) not in self.ahead:
                 self.ahead = dict(zip(map(id, coming), cases.scripts_of(coming, host), strict=True))
 
-        return cases.run_case(case, host, outcome, script, write_ahead)
+        if host.environment and not host.absent:
+            write([case, *self.after(case)])
+        script, before = self.ahead.pop(id(case), None), self.recall.known_in(case.group)
+        record = cases.run_case(case, host, outcome, script, lambda: write(self.after(case)), before)
+        self.recall.keep(case, host, record)
+        return record
 
     def after(self, case: cases.Plan) -> list[cases.Plan]:
-        """Return the cases that come next on the host of one, as many as are written at a time."""
-        found = [case]
-        while (
-            len(found) <= AHEAD and (following := self.following.get(id(found[-1]))) and following.group == case.group
-        ):
-            found.append(following)
-        return found[1:]
+        """Return the cases that run next on the host of one, as many as are written at a time."""
+        found: list[cases.Plan] = []
+        following = self.following.get(id(case))
+        while len(found) < AHEAD and following and following.group == case.group:
+            found += [] if following.known else [following]
+            following = self.following.get(id(following))
+        return found
 
     def new_host(
         self, backend: str, adapter: type[Adapter], engine: str | None, environ: Mapping[str, str] | None = None
@@ -146,6 +198,14 @@ class Session:
         for host in (*self.hosts.values(), *(self.measuring.hosts.values() if self.measuring else ())):
             host.stop()
         self.hosts.clear()
+        self.recall.store.close()
+
+
+def start(host: Host) -> None:
+    """Start a host that is not up; `ready` says why that failed, as a result of each case."""
+    if not host.started:
+        with suppress(OSError, ValueError):
+            host.start()
 
 
 def check_seconds(limit: float, import_limit: float) -> None:

@@ -14,6 +14,8 @@ def header():
 
 
 def case(spec="facet/spec", backend="torch", **more):
+    if "script" in more:
+        more["script_digest"] = records.digest(more["script"])
     return records.Case(
         id=f"{spec}@{backend}",
         spec=spec,
@@ -92,16 +94,21 @@ def test_files_merge_by_id(tmp_path):
 
 
 def test_a_case_that_says_the_same_twice_is_one(tmp_path):
-    one = write(tmp_path / "1.jsonl", header(), case(script_digest="s", seconds=1.0), footer())
-    two = write(tmp_path / "2.jsonl", header(), case(script_digest="s", seconds=2.0), footer())
+    one = write(tmp_path / "1.jsonl", header(), case(script="s", seconds=1.0), footer())
+    two = write(tmp_path / "2.jsonl", header(), case(script="s", seconds=2.0), footer())
     assert len(records.read([one, two]).cases) == 1
 
 
-@pytest.mark.parametrize("other", [{"verdict": "error"}, {"script_digest": "t"}])
+@pytest.mark.parametrize("other", [{"verdict": "error"}, {"script": "t", "script_digest": records.digest("t")}])
 def test_a_case_that_says_two_things_is_refused(tmp_path, other):
-    one = write(tmp_path / "1.jsonl", header(), case(script_digest="s"), footer())
-    two = write(tmp_path / "2.jsonl", header(), case().model_copy(update={"script_digest": "s", **other}), footer())
-    with pytest.raises(InputError, match=r"2.jsonl:2:1: the case facet/spec@torch is here twice"):
+    one = write(tmp_path / "1.jsonl", header(), case(script="s"), footer())
+    two = write(
+        tmp_path / "2.jsonl",
+        header(),
+        case().model_copy(update={"script": "s", "script_digest": records.digest("s"), **other}),
+        footer(),
+    )
+    with pytest.raises(InputError, match=r"2.jsonl:3:1: the case facet/spec@torch is here twice"):
         records.read([one, two])
 
 
