@@ -22,7 +22,7 @@ from canireuse import VERSION
 from canireuse.documents.blocks import Mode, Plan, plan, run_plan
 from canireuse.documents.markdown import load
 from canireuse.results import records
-from canireuse.results.writer import Writer, check_place, check_replaced, command_line, now
+from canireuse.results.writer import Writer, check_place, check_replaced, command_line
 from canireuse.run.hosts import Host, check_platform
 from canireuse.run.outcome import AskedDevice
 from canireuse.runner.ending import end_as_before, end_as_by_ctrl_c
@@ -90,7 +90,7 @@ class DocumentRun:
         end_as_by_ctrl_c()
         started, why_not = time.perf_counter(), ""
         try:
-            writer.write(records.Header(canireuse=VERSION, started=now(), command=command_line()))
+            writer.write(records.Header(canireuse=VERSION, started=records.now(), command=command_line()))
             with closing(self.finished()) as finished:
                 for line in (line for lines in finished for line in lines):
                     writer.write(line)

@@ -21,8 +21,7 @@ from pydantic import TypeAdapter
 
 import canireuse
 from canireuse.emit import Adapter
-from canireuse.results.records import Case, Environment, digest
-from canireuse.results.writer import now
+from canireuse.results.records import Case, Environment, digest, now
 from canireuse.run.identity import digest_of
 from canireuse.run.outcome import Outcome
 from canireuse.spec.features import features
@@ -31,8 +30,8 @@ from canireuse.spec.features import features
 VARIABLE = "CANIREUSE_CACHE"
 #: the verdicts whose records are kept
 KEPT = frozenset({"conforms", "differs", "unsupported"})
-#: how long what nobody asks for is kept, in days
-KEPT_DAYS = 30
+#: how long a result is kept
+KEPT_FOR = datetime.timedelta(days=30)
 #: how long a process waits until another has written, in seconds
 PATIENCE = 10.0
 TABLES = """
@@ -88,7 +87,7 @@ class KnownResults:
 
     def close(self) -> None:
         """Leave out what is too old, and let go of the file."""
-        oldest = before(KEPT_DAYS)
+        oldest = now(KEPT_FOR)
         self.ask("DELETE FROM specs WHERE ran < ?", oldest)
         self.ask("DELETE FROM outcomes WHERE ran < ?", oldest)
         self.ask("DELETE FROM scripts WHERE digest NOT IN (SELECT script FROM outcomes)")
@@ -131,7 +130,7 @@ class KnownIn:
             return None
         rows = self.store.ask(
             "SELECT outcome, ran FROM outcomes WHERE identity = ? AND script = ? AND filename = ? AND ran >= ?",
-            self.identity, digest(script), filename, before(KEPT_DAYS),
+            self.identity, digest(script), filename, now(KEPT_FOR),
         )  # fmt: skip
         return (Outcome(**json.loads(rows[0][0])), rows[0][1]) if rows else None
 
@@ -145,7 +144,7 @@ class KnownIn:
     def specs(self, wanted: Mapping[str, str]) -> dict[str, list[Known]]:
         """Return the records of specs, spec id -> one for each way; of those alone whose digest is the one that is given for them."""
         rows = self.store.ask(
-            "SELECT spec, digest, cases FROM specs WHERE identity = ? AND ran >= ?", self.identity, before(KEPT_DAYS)
+            "SELECT spec, digest, cases FROM specs WHERE identity = ? AND ran >= ?", self.identity, now(KEPT_FOR)
         )
         found = {spec: KNOWN.validate_json(cases) for spec, told, cases in rows if wanted.get(spec) == told}
         scripts = dict(
@@ -180,11 +179,6 @@ def folder() -> Path | None:
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches" / "canireuse"
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "canireuse"
-
-
-def before(days: int) -> str:
-    """Return the time some days ago, as records have it."""
-    return (datetime.datetime.now(datetime.UTC) - datetime.timedelta(days)).isoformat(timespec="seconds")
 
 
 def spec_digests(texts: Mapping[str, str], adapter: type[Adapter]) -> dict[str, str]:

@@ -4,6 +4,7 @@ A results file has a header, one line a case, and a footer; each line is flushed
 run that is killed loses at most the scripts in flight. Everything aligns by id, never by position.
 """
 
+import datetime
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -335,6 +336,11 @@ LINE: TypeAdapter[Any] = TypeAdapter(AnyLine)
 def raised(error: Mapping[str, Any]) -> str:
     """Return an exception as the end of its traceback has it, without its module."""
     return f"{error['type']}: {error['message']}" if error["message"] else str(error["type"])
+
+
+def now(ago: datetime.timedelta = datetime.timedelta()) -> str:
+    """Return the time, or that of some time ago, in ISO 8601, UTC, to the second."""
+    return (datetime.datetime.now(datetime.UTC) - ago).isoformat(timespec="seconds")
 
 
 def digest(text: str) -> str:

@@ -1,6 +1,5 @@
 """The results file of a run: one writer, flushed line by line, and in its place only when it is whole."""
 
-import datetime
 import fcntl
 import os
 import re
@@ -137,11 +136,6 @@ class Writer:
 def no_link(path: str, flags: int) -> int:
     """Open a file, not what a link of its name leads to: it is emptied before it is written."""
     return os.open(path, flags | os.O_NOFOLLOW, 0o666)
-
-
-def now() -> str:
-    """Return the time in ISO 8601, UTC, to the second."""
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 def command_line() -> str:

@@ -14,6 +14,8 @@ is named.
 """
 
 import _thread
+import contextlib
+import fcntl
 import gc
 import json
 import linecache
@@ -22,6 +24,8 @@ import os
 import platform
 import queue
 import re
+import shutil
+import signal
 import sys
 import threading
 import time
@@ -290,7 +294,10 @@ def main():
     listener = Listener()
     logging.getLogger().addHandler(listener)
     lines = queue.Queue()
-    _thread.start_new_thread(queue_up, (requests, lines))  # one that `threading` neither counts nor names
+    folder = os.environ.get("CANIREUSE_SCRATCH")
+    if folder:
+        claim(folder)
+    _thread.start_new_thread(queue_up, (requests, lines, folder))  # one that `threading` neither counts nor names
 
     def receive():
         return json.loads(lines.get())
@@ -304,11 +311,21 @@ def main():
             run(request, answer, receive, listener)
 
 
-def queue_up(requests, lines):
-    """Queue requests as they come, and end the process with them: a script that hangs must not outlive the run."""
+def queue_up(requests, lines, folder):
+    """Queue requests as they come, and end with them the process, what it started, and its scratch folder: a script that hangs must not outlive the run."""
     for line in iter(requests.readline, ""):
         lines.put(line)
+    if folder:
+        shutil.rmtree(folder, ignore_errors=True)
+    if os.getpgrp() == os.getpid():
+        os.killpg(os.getpid(), signal.SIGKILL)
     os._exit(0)
+
+
+def claim(folder):
+    """Hold a lock on the scratch folder as long as this process lives, and what it forks: a folder that nobody holds may be removed."""
+    with contextlib.suppress(OSError):  # a file system without locks, or no folder of ours
+        fcntl.flock(os.open(folder, os.O_RDONLY), fcntl.LOCK_SH)
 
 
 if __name__ == "__main__":

@@ -5,11 +5,14 @@ the rest goes on.
 """
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +25,10 @@ from canireuse.run.outcome import AskedDevice, Device, Outcome
 from canireuse.spec.problems import UsageError
 
 HOST = Path(__file__).with_name("host.py")
+#: how the name of a host's scratch folder begins
+SCRATCH = "canireuse-"
+#: how long a scratch folder counts as new: its host may not hold it yet, in seconds
+NEW_SECONDS = 3600.0
 #: how long a framework may take to import, in seconds, from when its first script waits for it
 IMPORT_LIMIT = 120.0
 
@@ -88,8 +95,9 @@ class Host:
 
     def start(self) -> None:
         """Start the process and send it the import lines, without waiting for them."""
-        self._folder = tempfile.TemporaryDirectory(prefix="canireuse-", ignore_cleanup_errors=True)
-        environ = {**self.variables(), "TMPDIR": self._folder.name}
+        sweep(Path(tempfile.gettempdir()))
+        self._folder = tempfile.TemporaryDirectory(prefix=SCRATCH, ignore_cleanup_errors=True)
+        environ = {**self.variables(), "TMPDIR": self._folder.name, "CANIREUSE_SCRATCH": self._folder.name}
         self._started = time.perf_counter()
         self._channel, self._given = Channel([self.python, str(HOST)], environ), 0
         self._channel.send(
@@ -303,6 +311,23 @@ class Host:
             self._channel.close()
             self._folder.cleanup()  # checkpoints, and what frameworks leave there
             self._channel = None
+
+
+@cache
+def sweep(folder: Path) -> None:
+    """Remove the scratch folders that hosts left which were killed together with their run; those that a process holds stay."""
+    import fcntl  # not on Windows, where this module is loaded, too
+
+    for scratch in folder.glob(f"{SCRATCH}*"):
+        with suppress(OSError):  # another one's, or gone
+            if scratch.is_symlink() or time.time() - scratch.stat().st_mtime < NEW_SECONDS:
+                continue
+            held = os.open(scratch, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(scratch, ignore_errors=True)
+            finally:
+                os.close(held)
 
 
 def gone(how: str, kind: str = "HostGone") -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from canireuse.results import cases, records
 from canireuse.results.known import KEPT, Known, KnownIn, KnownResults, spec_digests
-from canireuse.results.writer import now
+from canireuse.results.records import now
 from canireuse.run.hosts import Host
 from canireuse.run.identity import Interpreter
 

@@ -14,7 +14,7 @@ from canireuse import VERSION
 from canireuse.measure.comparison import FEWEST_PROCESSES, HIGHEST_LOAD
 from canireuse.results import cases, records
 from canireuse.results.records import ScenarioLine
-from canireuse.results.writer import Writer, check_place, check_replaced, command_line, now
+from canireuse.results.writer import Writer, check_place, check_replaced, command_line
 from canireuse.runner.items import CaseItem
 from canireuse.runner.session import Session
 from canireuse.runner.summary import FEW_BACKENDS, absent_lines, holes, printable, some, summary_table, unsupported
@@ -60,7 +60,7 @@ class Recorder:
         assert self.writer
         try:
             if not self.writer.begun:
-                self.writer.write(records.Header(canireuse=VERSION, started=now(), command=command_line()))
+                self.writer.write(records.Header(canireuse=VERSION, started=records.now(), command=command_line()))
                 for line in (*map(cases.spec_line, self.specs), *self.beside):
                     self.writer.write(line)
             for line in lines:

@@ -7,7 +7,7 @@ import pytest
 
 from canireuse.results import known
 from canireuse.results.known import Known, KnownIn, KnownResults, spec_digests
-from canireuse.results.records import Case, Environment, digest
+from canireuse.results.records import Case, Environment, digest, now
 from canireuse.run.outcome import Outcome
 from canireuse_adapters.reference import Reference
 
@@ -69,7 +69,7 @@ def test_a_record_without_its_script_is_not_known(here):
 
 
 def test_what_is_too_old_is_not_known_and_left_out(here, monkeypatch):
-    monkeypatch.setattr(known, "now", lambda: "2020-01-01T00:00:00+00:00")
+    monkeypatch.setattr(known, "now", lambda ago=None: "2020-01-01T00:00:00+00:00" if ago is None else now(ago))
     here.keep_outcome("<a>", SCRIPT, DONE)
     here.keep_spec("a/b", "state", [Known({}, known.now(), case())])
     assert here.outcome("<a>", SCRIPT) is None

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from canireuse.results import records
-from canireuse.results.writer import Writer, now
+from canireuse.results.records import now
+from canireuse.results.writer import Writer
 from canireuse.spec.problems import InputError
 
 

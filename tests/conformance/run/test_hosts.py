@@ -1,5 +1,7 @@
 """Hosts: whatever a script does is a result of that script, and the next one runs."""
 
+import fcntl
+import os
 import shutil
 import subprocess
 import sys
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from canireuse.emit import Adapter, Script
+from canireuse.run import hosts
 from canireuse.run.hosts import Host, check_platform, is_on
 from canireuse.spec.problems import UsageError
 
@@ -445,3 +448,60 @@ def test_windows_is_refused_in_a_sentence(monkeypatch):
     monkeypatch.setattr(sys, "platform", "win32")
     with pytest.raises(UsageError, match="runs no scripts on Windows: hosts need process groups"):
         check_platform()
+
+
+#: a run that starts a host whose script starts a process, writes a file and hangs
+KILLED = """
+from canireuse.emit import Script
+from canireuse.run.hosts import Host
+from canireuse_adapters.reference import Reference
+
+host = Host(Reference)
+host.ready()
+child = host.run(Script('''
+import os, subprocess, sys
+open(os.environ["TMPDIR"] + "/kept", "w").close()
+observe("child", subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]).pid)
+'''), "<a>").observations["child"]
+print(host.process.pid, child, flush=True)
+host.run(Script("while True: pass"), "<b>")
+"""
+
+
+def is_alive(process):
+    """Return whether a process is there and no zombie that nobody waits for."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it looks into /proc")
+def test_a_host_whose_run_is_killed_leaves_nothing(tmp_path):
+    """Neither its process, nor what its script started, nor its scratch folder."""
+    program = tmp_path / "run.py"
+    program.write_text(KILLED)
+    run = subprocess.Popen(
+        [sys.executable, program], env={**os.environ, "TMPDIR": str(tmp_path)}, stdout=subprocess.PIPE, text=True
+    )
+    host, child = map(int, run.stdout.readline().split())
+    assert list(tmp_path.glob("canireuse-*/kept"))
+    run.kill()
+    run.wait()
+    deadline = time.monotonic() + 20
+    while is_alive(host) or is_alive(child) or list(tmp_path.glob("canireuse-*")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_what_hosts_left_is_removed_later_and_what_is_held_stays(tmp_path):
+    left, held, new = (tmp_path / f"canireuse-{name}" for name in ("left", "held", "new"))
+    for folder in (left, held, new):
+        (folder / "inside").mkdir(parents=True)
+    for folder in (left, held):
+        os.utime(folder, (0, 0))
+    holder = os.open(held, os.O_RDONLY)
+    fcntl.flock(holder, fcntl.LOCK_SH)
+    hosts.sweep(tmp_path)
+    os.close(holder)
+    assert [folder.exists() for folder in (left, held, new)] == [False, True, True]
