@@ -20,7 +20,7 @@ FAILED = 3
 
 
 #: in the order in which help lists them; each is the function of its name in the module of its name
-COMMANDS = ("run", "report", "diff", "port", "show", "claims", "list", "lint", "new", "fuzz", "doctor")
+COMMANDS = ("run", "merge", "report", "diff", "port", "show", "claims", "list", "lint", "new", "fuzz", "doctor")
 
 
 class Commands(click.Group):

@@ -63,6 +63,13 @@ UNUSED = ("terminal", "cacheprovider", "doctest", "logging", "threadexception", 
 @click.option(
     "--again", is_flag=True, help="Run all, also what ran before in this environment and whose result would be used."
 )
+@click.option("--resume", is_flag=True, help="Go on with the run that was stopped before the results file was whole.")
+@click.option(
+    "--shard",
+    default="",
+    metavar="PART/PARTS",
+    help="Run one part of the specs, as in 2/8; `canireuse merge` joins the files of all.",
+)
 @click.option("-k", "keyword", metavar="EXPRESSION", help="Only cases whose names match, as in pytest.")
 @click.option("-n", "workers", metavar="N", help="Worker processes, as in pytest-xdist; one backend, one worker.")
 @click.option("--limit", type=float, default=60.0, show_default=True, metavar="SECONDS", help="Time a script may take.")
@@ -96,6 +103,8 @@ def run(
     results: Path,
     replace: bool,
     again: bool,
+    resume: bool,
+    shard: str,
     keyword: str | None,
     workers: str | None,
     limit: float,
@@ -123,6 +132,7 @@ def run(
                 "a document has the name ''\n    expected: a Markdown file, or a folder of them\n    to do: name it; all below this folder is `.`"
             )
         refused = {"-k": keyword, "--measure": measure, "--budget": budget != DEFAULT_BUDGET}
+        refused |= {"--again": again, "--resume": resume, "--shard": shard}
         return run_documents(
             [option for option, given in refused.items() if given],
             documents=tuple(map(Path, (*documents, *specs))), backend=backend, device=device, python=python, results=results,
@@ -142,7 +152,8 @@ def run(
     ]
     arguments += [f"--backend={name}" for name in backend] + [f"--python={path}" for path in python]
     arguments += ["--replace"] if replace else []
-    arguments += ["--again"] if again else []
+    arguments += (["--again"] if again else []) + (["--resume"] if resume else [])
+    arguments += [f"--shard={shard}"] if shard else []
     arguments += [f"-k={keyword}"] if keyword else []
     arguments += ["-n", workers] if workers else []
     arguments += [f"--budget={budget}"] + (["--measure"] if measure else [])

@@ -167,10 +167,16 @@ def environment_id(backend: str, host: Host) -> str:
     return f"{backend}@{host.device}" + (f"+{edition}" if edition else "")
 
 
-def environment_line(backend: str, host: Host) -> Environment:
+def planned_name(record: Case) -> str:
+    """Return the name of a case as it was planned, from its record."""
+    way = {verb: said for verb, said in record.way.items() if verb != "edition"}
+    return case_id("", record.backend, way, "cpu").removeprefix("@")
+
+
+def environment_line(backend: str, host: Host, identity: str = "") -> Environment:
     """Return the record of where a backend's scripts ran."""
     return Environment(
-        id=environment_id(backend, host), backend=backend, title=host.adapter.title, about=host.adapter.about,
+        id=environment_id(backend, host), backend=backend, identity=identity, title=host.adapter.title, about=host.adapter.about,
         install=host.adapter.install, asked_device=host.asked, device=host.device, device_name=host.device_name,
         absent=host.absent, last_output=host.last_output if host.absent else "", warm_up_seconds=host.warm_up_seconds,
         fence=host.adapter.fences.get(host.device, ""), **host.environment,

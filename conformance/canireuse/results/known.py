@@ -10,7 +10,7 @@ import json
 import os
 import sqlite3
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -182,18 +182,18 @@ def folder() -> Path | None:
 
 
 def spec_digests(texts: Mapping[str, str], adapter: type[Adapter]) -> dict[str, str]:
-    """Return for each spec the digest of all that its records depend on beside the environment, by id; none for an adapter without files.
+    """Return for each spec the digest of all that its records depend on beside the environment, by id; none for an adapter without files."""
+    state = state_of([adapter])
+    return {spec: digest(f"{state}\n{text}") for spec, text in texts.items()} if state else {}
 
-    The texts are those of the specs, by id; what the packages of adapters and features say is in the digest, all of it.
-    """
-    modules = {one.__module__ for one in adapter.__mro__} | {
-        model.__module__ for feature in features() for model in feature.verbs
-    }
-    places = {place_of(module.partition(".")[0]) for module in modules - {"builtins"}}
-    if None in places:
-        return {}
-    files = files_digest(tuple(sorted(filter(None, {*places, adapter.divergences, Path(canireuse.__file__).parent}))))
-    return {spec: digest(f"{files}\n{text}") for spec, text in texts.items()}
+
+def state_of(adapters: Collection[type[Adapter]]) -> str:
+    """Return the SHA-256 of all files of the engine, and of the packages of adapters and features; empty where one has no files."""
+    modules = {model.__module__ for feature in features() for model in feature.verbs}
+    modules |= {one.__module__ for adapter in adapters for one in adapter.__mro__} - {"builtins"}
+    places = {place_of(module.partition(".")[0]) for module in modules}
+    places |= {Path(canireuse.__file__).parent, *(one.divergences for one in adapters if one.divergences)}
+    return "" if None in places else files_digest(tuple(sorted(filter(None, places))))
 
 
 @cache

@@ -40,6 +40,8 @@ class Environment(Line):
     title: str
     about: str
     install: str = ""
+    #: what results in it are known by, empty where nothing can be told of it
+    identity: str = ""
     asked_device: AskedDevice
     device: Device
     device_name: str = ""
@@ -69,6 +71,10 @@ class Header(Line):
     canireuse: str
     started: str
     command: str
+    #: the digest of the engine, the adapters and the features whose run this is: one that goes on has the same
+    state: str = ""
+    #: which part of the specs it is, as in `2/8`
+    shard: str = ""
 
 
 class SpecLine(Line):
@@ -464,14 +470,38 @@ def clashes(results: Results, line: Line) -> Iterator[str]:
             yield f"the {line.kind} {line.id} is here in two versions"
     if isinstance(line, ClaimLine) and line.document not in results.documents:
         yield f"the claim {line.id} is of a document that no line before it describes"
-    if isinstance(line, ScriptLine) and digest(line.text) != line.digest:
-        yield f"the script {line.digest[:12]} has another digest than its name says"
     if isinstance(line, Measurement) and line.id in results.measurements:
         yield f"the measurement {line.id} is here twice"
-    if isinstance(line, Case):
-        yield from filter(None, [without_script(results, line), contradiction(results.cases.get(line.id), line)])
-    if isinstance(line, Block) and line.id in results.blocks:
-        yield from filter(None, [block_contradiction(results.blocks[line.id], line)])
+    yield from filter(None, [clash_of_runs(results, line)])
+
+
+def clash_of_runs(results: Results, line: Line) -> str | None:
+    """Return how what ran contradicts what is there."""
+    match line:
+        case ScriptLine() if digest(line.text) != line.digest:
+            return f"the script {line.digest[:12]} has another digest than its name says"
+        case Environment():
+            return two_environments(results.environments.get(line.id), line)
+        case Case():
+            return without_script(results, line) or contradiction(results.cases.get(line.id), line)
+        case Block():
+            return block_contradiction(results.blocks.get(line.id), line)
+    return None
+
+
+def two_environments(one: Environment | None, other: Environment) -> str | None:
+    """Return what sets two environments of one id apart, if versions do: their cases are not those of one backend."""
+    if one is None:
+        return None
+    here, there = ({"Python": line.python, **line.packages} for line in (one, other))
+    apart = [
+        f"{name} {here.get(name)} and {there.get(name)}"
+        for name in {**here, **there}
+        if here.get(name) != there.get(name)
+    ]
+    if not apart or one.absent or other.absent:
+        return None
+    return f"the environment {one.id} is here twice, and is not the same: {', '.join(apart)}"
 
 
 def without_script(results: Results, line: Case) -> str | None:
@@ -492,8 +522,10 @@ def contradiction(one: Case | None, other: Case) -> str | None:
     return None
 
 
-def block_contradiction(one: Block, other: Block) -> str | None:
+def block_contradiction(one: Block | None, other: Block) -> str | None:
     """Return how two records of a block contradict each other."""
+    if one is None:
+        return None
     if one.digest != other.digest:
         return f"the document {one.document} is here in two versions"
     if (one.ended, one.promises, one.error) != (other.ended, other.promises, other.error):

@@ -5,12 +5,13 @@ import os
 import re
 import sys
 import tempfile
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from canireuse.results.records import Case, Header, Line, ScriptLine
+from canireuse.results.records import Case, Footer, Header, Line, Measurement, Measuring, Results, ScriptLine
 from canireuse.spec.problems import FileTaken, UsageError
 
 #: how much of a file is read to tell whether it begins with a header, in bytes
@@ -42,6 +43,31 @@ def check_place(path: Path) -> None:
 def partial_of(path: Path) -> Path:
     """Return where a results file is written until it is whole."""
     return path.with_name(path.name + ".partial")
+
+
+def left_of(path: Path) -> Path:
+    """Return the file that a run left which did not come to its end: beside its place, or in it, if planned cases have no record.
+
+    Raises UsageError if there is none.
+    """
+    found = {}
+    for one in (partial_of(path), path):
+        held = held_in(one) if one.is_file() else None
+        if held and (one != path or is_incomplete(one)):
+            found[one] = held["cases"]
+    if not found:
+        raise UsageError(
+            f"there is no run to resume: {partial_of(path)} is not here, and {path} lacks nothing\n    expected: what a run left that was stopped\n    to do: leave out --resume, or name the file with --results"
+        )
+    return max(found, key=lambda one: found[one])
+
+
+def is_incomplete(path: Path) -> bool:
+    """Return whether a file says in its footer that planned cases have no record."""
+    last = path.read_bytes().rstrip(b"\n").rpartition(b"\n")[2]
+    with suppress(ValidationError):
+        return bool(Footer.model_validate_json(last).missing)
+    return False
 
 
 def held_in(path: Path) -> dict[str, int] | None:
@@ -83,8 +109,11 @@ class Writer:
     def __init__(self, path: Path) -> None:
         self.path, self.partial = path, partial_of(path)
         self.begun = False
-        #: the digests of the scripts that are in the file
-        self.scripts: set[str] = set()
+        #: the lines that are in the file, by kind and id; of headers, footers and what was measured, nothing
+        self.held: set[tuple[str, str]] = set()
+        #: whether it goes on with what a run left, which has a header
+        self.goes_on = False
+        self._source, self._kept = path, b""
         self._file = open(self.partial, "a", encoding="utf-8", newline="\n", opener=no_link)  # noqa: SIM115  # closed by `close`
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -100,16 +129,38 @@ class Writer:
             )
 
     def write(self, line: Line) -> None:
-        """Write one line and flush it; before a case the script that it ran, unless the file has it."""
+        """Write one line and flush it, unless the file has it; before a case the script that it ran."""
         if not self.begun:
-            self.begun = True
-            self._file.truncate(0)
-        if isinstance(line, Case) and line.script is not None and line.script_digest not in self.scripts:
+            self._begin()
+        if isinstance(line, Case) and line.script is not None:
             assert line.script_digest
-            self.scripts.add(line.script_digest)
-            self._file.write(ScriptLine(digest=line.script_digest, text=line.script).model_dump_json() + "\n")
-        self._file.write(line.model_dump_json() + "\n")
+            self._write(ScriptLine(digest=line.script_digest, text=line.script))
+        self._write(line)
         self._file.flush()
+
+    def _write(self, line: Line) -> None:
+        if key := key_of(line):
+            if key in self.held:
+                return
+            self.held.add(key)
+        self._file.write(line.model_dump_json() + "\n")
+
+    def go_on(self, results: Results, source: Path) -> None:
+        """Go on with what a run left in a file, given also as it was read: a line that was cut off is left out, and so is a footer.
+
+        Nothing is changed before the first line is written.
+        """
+        self.goes_on, self._source, self._kept = True, source, whole_lines(source.read_bytes())
+        self.held = {key for line in (*lines_of(results), *results.scripts.values()) if (key := key_of(line))}
+
+    def _begin(self) -> None:
+        """Leave in the file what is kept of it."""
+        self.begun = True
+        if self._source == self.partial:
+            self._file.truncate(len(self._kept))
+        else:
+            self._file.truncate(0)
+            self._file.write(self._kept.decode())
 
     @property
     def has_lines(self) -> bool:
@@ -125,12 +176,41 @@ class Writer:
             return
         try:
             if keep and self.begun:
+                os.fsync(self._file.fileno())  # a file that is in its place is whole, also after the power failed
                 self.partial.replace(self.path)
             elif not self.has_lines:
                 self.partial.unlink(missing_ok=True)
         finally:
             with suppress(OSError):  # what could not be written is not to be tried again
                 self._file.close()
+
+
+def whole_lines(content: bytes) -> bytes:
+    """Return the lines of a results file that were written to their ends, but for the footer."""
+    kept = content[: content.rfind(b"\n") + 1]
+    last = kept.rstrip(b"\n").rfind(b"\n") + 1
+    return kept[:last] if kept.startswith(b'{"kind":"footer"', last) else kept
+
+
+def lines_of(results: Results) -> Iterator[Line]:
+    """Yield the lines of results in the order in which a file has them, but for headers, footers, scripts, and what was measured."""
+    for held in (
+        results.environments,
+        results.specs,
+        results.documents,
+        results.claims,
+        results.scenarios,
+        results.cases,
+        results.blocks,
+    ):
+        yield from held.values()
+
+
+def key_of(line: Line) -> tuple[str, str] | None:
+    """Return what a file has once of a line, its kind and id; None of headers, footers, and what was measured."""
+    if isinstance(line, Header | Footer | Measurement | Measuring):
+        return None
+    return line.kind, line.id  # type: ignore[attr-defined]
 
 
 def no_link(path: str, flags: int) -> int:

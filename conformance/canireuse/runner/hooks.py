@@ -14,11 +14,10 @@ import pytest
 
 from canireuse.measure.machine import load_average
 from canireuse.measure.measuring import DEFAULT_BUDGET
-from canireuse.results import cases
 from canireuse.run.hosts import IMPORT_LIMIT
 from canireuse.runner.ending import end_as_before, end_as_by_ctrl_c
 from canireuse.runner.items import SESSION, CaseItem, SpecFile
-from canireuse.runner.recording import BROKEN_OFF, Recorder
+from canireuse.runner.recording import BROKEN_OFF, DEFAULT_RESULTS, Recorder
 from canireuse.runner.session import DEFAULT_LIMIT, Asked, Session
 from canireuse.spec.problems import FileTaken, InputError, UsageError
 
@@ -56,6 +55,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--again",
         action="store_true",
         help="run what ran before in this environment too, whose results would be used",
+    )
+    group.addoption(
+        "--resume",
+        action="store_true",
+        help="go on with the run that was stopped before the results file was whole",
+    )
+    group.addoption(
+        "--shard",
+        default="",
+        metavar="PART/PARTS",
+        help="run one part of the specs, as in 2/8; a spec's id alone says in which part it is",
     )
     group.addoption(
         "--limit",
@@ -158,6 +168,8 @@ def pytest_configure(config: pytest.Config) -> None:
             end_as_by_ctrl_c()
         session = config.stash[SESSION] = session_of(config)
         session.look_up(asked)
+        if config.option.resume:
+            session.resume(config.getoption("--results") or DEFAULT_RESULTS)
         if all(map(session.recall.knows_all, session.groups)) and is_of_specs_alone(config):
             run_in_one_process(config)
         if is_alone(config) and not session.asked.measures:
@@ -182,7 +194,7 @@ def session_of(config: pytest.Config) -> Session:
     option = config.option
     asked = Asked(
         option.backend, option.device, option.python, option.limit, option.import_limit, option.measure, option.budget,
-        option.again,
+        option.again, option.shard,
     )  # fmt: skip
     session = Session(asked)
     if asked.measures:
@@ -228,9 +240,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     """Put the record on the report, as plain data where it travels from a worker to the controller."""
     report: Any = yield
     if isinstance(item, CaseItem) and call.when == "call" and item.record is not None:
-        host = item.config.stash[SESSION].host(item.case)
         report.canireuse_case = item.record
-        report.canireuse_environment = cases.environment_line(item.case.backend, host)
+        report.canireuse_environment = item.config.stash[SESSION].environment_line(item.case)
         if hasattr(item.config, "workerinput"):
             report.canireuse_case = {**item.record.model_dump(mode="json"), "script": item.record.script}
             report.canireuse_environment = report.canireuse_environment.model_dump(mode="json")

@@ -7,6 +7,7 @@ from canireuse.results.known import KEPT, Known, KnownIn, KnownResults, spec_dig
 from canireuse.results.records import now
 from canireuse.run.hosts import Host
 from canireuse.run.identity import Interpreter
+from canireuse.spec.problems import UsageError
 
 #: what a record of an environment tells of it that a host would find out itself
 ENVIRONMENT = {"python", "platform", "processors", "threads", "packages"}
@@ -28,6 +29,8 @@ class Recall:
         #: group and spec -> what ran of it
         self._ran: dict[tuple[str, str], list[Known]] = {}
         self._kept: set[str] = set()
+        #: spec and name of a case -> its record, from the run that this one goes on with
+        self._came: dict[tuple[str, str], records.Case] = {}
 
     def ask(self, python: str) -> None:
         """Have an interpreter tell what is installed for it, while others go on."""
@@ -44,6 +47,28 @@ class Recall:
         if line := here.environment:
             self._known[group] = here.specs(digests)
             host.know(line.model_dump(include=ENVIRONMENT), line.device, line.device_name, line.warm_up_seconds or 0.0)
+
+    def go_on(self, results: records.Results, state: str, texts: Mapping[str, str]) -> None:
+        """Take the records of a run that was stopped; raise UsageError if what they depend on is another now."""
+        why_not = ""
+        if results.headers[0].state != state:
+            why_not = "it was of another version of canireuse, of its adapters or of its features"
+        for spec, line in results.specs.items():
+            if spec in texts and texts[spec] != line.text:
+                why_not = why_not or f"the spec {spec} is another one now"
+        here = {one.identity for one in self._known_in.values()} | {""}
+        for environment in results.environments.values():
+            if environment.identity not in here:
+                why_not = why_not or f"the environment {environment.id} is another one now"
+        if why_not:
+            raise UsageError(
+                f"the run that was stopped cannot be resumed: {why_not}\n    expected: what it ran with\n    to do: run anew, without --resume; what is still known is not run again"
+            )
+        self._came = {(one.spec, cases.planned_name(one)): one for one in results.cases.values()}
+
+    def came(self, case: cases.Plan) -> records.Case | None:
+        """Return the record of a case from the run that this one goes on with, if there is one."""
+        return self._came.get((case.located.id, case.name))
 
     def known_in(self, group: str) -> KnownIn | None:
         """Return what is known of the environment of a host, None where nothing can be."""
@@ -67,5 +92,5 @@ class Recall:
         if len(ran) == case.ways:
             if case.group not in self._kept:
                 self._kept.add(case.group)
-                here.keep_environment(cases.environment_line(case.backend, host))
+                here.keep_environment(cases.environment_line(case.backend, host, here.identity))
             here.keep_spec(case.located.id, digest, ran)

@@ -47,8 +47,12 @@ class Recorder:
         self.cases: list[records.Case] = []
         self.environments: dict[str, records.Environment] = {}
         self.writer = None if config.option.collectonly else Writer(self.path)
+        if self.writer and session.left:
+            self.writer.go_on(session.came, session.left)
         #: the names of the cases that have no record yet, by node id; None before they are planned
         self.planned: dict[str, str] | None = None
+        #: whether the header and the specs are written
+        self.begun = False
         #: why the results could not be written, if they could not
         self.unwritten = ""
         self.stopped = False
@@ -59,14 +63,23 @@ class Recorder:
         """Write lines, first the header, the specs and the claims about them; end the run if that cannot be done."""
         assert self.writer
         try:
-            if not self.writer.begun:
-                self.writer.write(records.Header(canireuse=VERSION, started=records.now(), command=command_line()))
+            if not self.begun:
+                self.begun = True
+                if not self.writer.goes_on:
+                    self.writer.write(self.header())
                 for line in (*map(cases.spec_line, self.specs), *self.beside):
                     self.writer.write(line)
             for line in lines:
                 self.writer.write(line)
         except OSError as error:
             self.fail(error)
+
+    def header(self) -> records.Header:
+        """Return the first line."""
+        shard = self.session.asked.shard
+        return records.Header(
+            canireuse=VERSION, started=records.now(), command=command_line(), state=self.session.state, shard=shard
+        )
 
     def fail(self, error: OSError) -> NoReturn:
         """End the run because the results cannot be written."""
@@ -107,6 +120,11 @@ class Recorder:
             for node, (file, _, name) in parts.items()
             if (located := self.session.specs.get(files[file]))  # workers collect tests of other kinds too
         }
+        came = {f"{one.spec}@{cases.planned_name(one)}" for one in self.session.came.cases.values()}
+        if stray := sorted(came.difference(self.planned.values())):
+            raise pytest.UsageError(
+                f"the run that was stopped cannot be resumed: it had {some(stray, 'case')} that this one has not\n    expected: the same specs, backends and options\n    to do: give those, or run anew, without --resume"
+            )
         if self.planned and self.writer and not self.config.getoption("--replace"):
             try:
                 check_replaced(self.path, len(self.planned))

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ from canireuse.measure.loops import is_measured
 from canireuse.measure.measuring import DEFAULT_BUDGET, Measuring
 from canireuse.program.loader import load_all
 from canireuse.results import cases, records
-from canireuse.results.known import KnownResults, folder
+from canireuse.results.known import KnownResults, folder, state_of
+from canireuse.results.writer import left_of
 from canireuse.run.hosts import IMPORT_LIMIT, Host, check_platform
 from canireuse.run.outcome import AskedDevice
 from canireuse.runner.recall import Recall
@@ -45,6 +46,8 @@ class Asked:
     budget: float = DEFAULT_BUDGET
     #: whether what ran before runs again
     again: bool = False
+    #: which part of the specs is run, as in `2/8`; all if it is empty
+    shard: str = ""
 
 
 class Session:
@@ -74,6 +77,12 @@ class Session:
                 f"--budget is {asked.budget}\n    expected: a number of seconds above zero\n    to do: leave it out for {DEFAULT_BUDGET:.0f} seconds"
             )
         check_seconds(asked.limit, asked.import_limit)
+        self.part, self.parts = part_of(asked.shard)
+        #: spec -> its text
+        self.texts: dict[str, str] = {}
+        #: the file of the run that this one goes on with, and what is in it
+        self.left: Path | None = None
+        self.came = records.Results()
 
     def look_up(self, paths: Iterable[Path]) -> None:
         """Find out what is known of the specs below paths, as their texts are now; no framework is imported for that."""
@@ -81,11 +90,26 @@ class Session:
             return
         for backend, adapter, engine in self.groups.values():
             self.recall.ask(self.of(backend, adapter, engine).python)
-        texts: dict[str, str] = {}
+        texts = self.texts
         with suppress(InputError, OSError, ValueError):  # who loads them says so
-            texts = {spec: path.read_text(encoding="utf-8") for spec, path in spec_files(paths).items()}
+            texts |= {spec: path.read_text(encoding="utf-8") for spec, path in spec_files(paths).items()}
         for group, (backend, adapter, engine) in self.groups.items():
             self.recall.look_up(group, self.of(backend, adapter, engine), texts)
+
+    def resume(self, path: Path) -> None:
+        """Go on with the run that was stopped before the results file at the path was whole; raise UsageError if that cannot be."""
+        if self.asked.measures:
+            raise UsageError(
+                "--resume with --measure: a time is taken while all backends are up, and what is missing of a comparison cannot be added\n    expected: one of the two\n    to do: measure anew"
+            )
+        self.left = left_of(path)
+        self.came = records.read([self.left])
+        self.recall.go_on(self.came, self.state, self.texts)
+
+    @property
+    def state(self) -> str:
+        """The digest of all that this run is made of beside specs and environments."""
+        return state_of([canireuse_adapters.adapter(backend) for backend in self.backends])
 
     @property
     def groups(self) -> dict[str, tuple[str, type[Adapter], str | None]]:
@@ -111,6 +135,8 @@ class Session:
     def plan(self, specs: Iterable[Located]) -> Iterator[cases.Plan]:
         """Yield the cases of specs; five minutes of measuring suffice for the core backends, each on its first engine, if none is named."""
         for located in specs:
+            if part_that_has(located.id, self.parts) != self.part:
+                continue
             for backend in self.backends:
                 for case in self.plan_one(located, backend):
                     first = next(iter(case.adapter.engines), None)
@@ -123,13 +149,11 @@ class Session:
         groups = [cases.group(backend, engine) for engine in adapter.engines or (None,)]
         known = [self.recall.known(group, located.id) for group in groups]
         before = [one for records in known for one in records or ()]
-        if None not in known:
-            yield from (cases.recalled(located, backend, adapter, one) for one in before)
-            return
-        named = {case_name(one.way): one for one in before}
-        for case in cases.plan([located], [backend]):
-            one = named.get(case_name(case.way))
-            yield cases.recalled(located, backend, adapter, one) if one else case
+        named = {case_name(one.way): cases.recalled(located, backend, adapter, one) for one in before}
+        planned = named.values() if None not in known else cases.plan([located], [backend])
+        for case in planned:
+            came = self.recall.came(case)
+            yield replace(case, known=came) if came else named.get(case_name(case.way), case)
 
     def measure(self, planned: Iterable[cases.Plan], **arguments: Any) -> None:
         """Measure what asks for it in one process of each backend, from which the verdicts come; `measuring` measures on."""
@@ -146,6 +170,11 @@ class Session:
         if self.measuring and is_measured(case.located):
             return self.measuring.hosts[case.group]
         return self.of(case.backend, case.adapter, case.engine)
+
+    def environment_line(self, case: cases.Plan) -> records.Environment:
+        """Return the record of where a case ran, or would."""
+        known_in = self.recall.known_in(case.group)
+        return cases.environment_line(case.backend, self.host(case), known_in.identity if known_in else "")
 
     def warm_up(self, case: cases.Plan) -> None:
         """Start the host that is to run a case, if it is not up and the case did not run before."""
@@ -206,6 +235,21 @@ def start(host: Host) -> None:
     if not host.started:
         with suppress(OSError, ValueError):
             host.start()
+
+
+def part_of(shard: str) -> tuple[int, int]:
+    """Return which part of how many a text like `2/8` names, the first if it is empty; raise UsageError for what is none."""
+    part, _, parts = (shard or "1/1").partition("/")
+    if not (part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
+        raise UsageError(
+            f"--shard {shard!r} is no part\n    expected: PART/PARTS, from 1/PARTS to PARTS/PARTS\n    to do: write it as in --shard 2/8"
+        )
+    return int(part), int(parts)
+
+
+def part_that_has(spec: str, parts: int) -> int:
+    """Return which part of so many a spec is in: by its id alone, so that other specs move none."""
+    return int(records.digest(spec), 16) % parts + 1
 
 
 def check_seconds(limit: float, import_limit: float) -> None:
