@@ -90,9 +90,9 @@ class Session:
             return
         for backend, adapter, engine in self.groups.values():
             self.recall.ask(self.of(backend, adapter, engine).python)
-        texts = self.texts
         with suppress(InputError, OSError, ValueError):  # who loads them says so
-            texts |= {spec: path.read_text(encoding="utf-8") for spec, path in spec_files(paths).items()}
+            self.texts = {spec: path.read_text(encoding="utf-8") for spec, path in spec_files(paths).items()}
+        texts = {spec: text for spec, text in self.texts.items() if part_that_has(spec, self.parts) == self.part}
         for group, (backend, adapter, engine) in self.groups.items():
             self.recall.look_up(group, self.of(backend, adapter, engine), texts)
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from canireuse.results import known, records
-from canireuse.runner.session import Asked, Session
+from canireuse.runner.session import Asked, Session, part_that_has
 
 ONE, TWO, FAILING = "facet/one", "facet/two", "facet/fails"
 STEPS = """
@@ -111,6 +111,15 @@ def test_all_runs_again_if_that_is_asked_for_and_counts_from_then(without_failin
     first, _, _ = run(without_failing)
     assert run(without_failing, "--again") == (first, set(), 1)
     assert run(without_failing) == (first, {ONE, TWO}, 0)
+
+
+def test_a_part_whose_specs_are_known_starts_no_host(without_failing):
+    part = f"{part_that_has(ONE, 2)}/2"
+    assert run(without_failing, "--shard", part)[1:] == (set(), 1)
+    told, before, hosts = run(without_failing, "--shard", part)
+    assert {one["spec"] for one in told.values()} == before
+    assert ONE in before
+    assert hosts == 0
 
 
 def test_a_selection_keeps_what_it_ran(without_failing):
