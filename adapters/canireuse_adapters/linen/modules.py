@@ -72,7 +72,7 @@ class Plan:
     ) -> None:
         self.root = root
         #: the layers that the root is handed by the script
-        self.outside = outside & {*root.parts.values()}
+        self.outside = [one for one in dict.fromkeys(root.parts.values()) if one in outside]
         #: the name that the spec has for an object
         self.called = called
 
