@@ -55,12 +55,21 @@ def trainable(linen: "Linen", step: Expect) -> ast.expr:
     return expr("len($leaves)", leaves=leaves(linen, step, only="params"))
 
 
+def listed(linen: "Linen", step: Expect) -> list[ast.expr]:
+    """Return the code for the dicts that are looked into; what stands alone in one is under its key there."""
+    return [
+        ast.Dict([ast.Constant(one[1][-1])], [tree.entry(one)]) if one in tree.entries.values() else tree.entry(one)
+        for tree, found in entries(linen, step)
+        for one in found
+    ]
+
+
 def names(linen: "Linen", step: Expect) -> ast.expr:
     """List the paths of the leaves."""
     whole = linen.register.tree if linen.register is not None and not step.inside else None
     if whole is not None and whole.is_whole and LOCAL not in whole.collections:
         return expr("sorted(path for tree in $all.values() for path in flatten_dict(tree, sep='/'))", all=whole.name)
-    found = [tree.entry(one) for tree, listed in entries(linen, step) for one in listed]
+    found = listed(linen, step)
     if len(found) == 1:
         return expr("sorted(flatten_dict($tree, sep='/'))", tree=found[0])
     return expr(
@@ -70,7 +79,7 @@ def names(linen: "Linen", step: Expect) -> ast.expr:
 
 def paths(linen: "Linen", step: Expect) -> ast.expr:
     """List the paths of the leaves that are what a place holds."""
-    first, *more = [tree.entry(one) for tree, listed in entries(linen, step) for one in listed]
+    first, *more = listed(linen, step)
     code = "sorted(path for path, leaf in flatten_dict($tree, sep='/').items() if leaf is $value)"
     if more:
         code = "sorted(path for tree in $trees for path, leaf in flatten_dict(tree, sep='/').items() if leaf is $value)"
