@@ -119,8 +119,8 @@ class Linen(Jax):
         super().__init__(device, way, versions)
         #: the trees that the script holds, the latest last
         self.trees: list[Tree] = []
-        #: what trees held that are being defined anew: a start may be read from there
-        self.former: dict[Object, ast.expr] = {}
+        #: step -> what its variable starts from, computed when the step comes: flax asks an initializer for a shape at each look
+        self.starts: dict[int, ast.expr] = {}
         #: function -> what it is given and returns beside what the spec says
         self.signatures: dict[str, functions.Signature] = {}
         #: checkpoint -> the keys of what is in it, each with the places that it stands for
@@ -212,7 +212,7 @@ class Linen(Jax):
             code = "self.param($word, lambda _: $start)"
             if collection != "params":
                 code = "self.variable('$collection', $word, lambda: $start).value"
-            return expr(code, collection=collection, word=word, start=self.expression(step.start))
+            return expr(code, collection=collection, word=word, start=self.starts[id(step)])
         init, shape = step.init, shape_of_values(step.init) if step.shape is None else step.shape
         if isinstance(init, list) and shape and (start := the_one(init)) is not None:
             init = start
@@ -302,8 +302,8 @@ class Linen(Jax):
             return got
         found, (around, part) = self.symbols.at(place), self.symbols.above(place)
         tree = self.found(found, place)
-        if found is None or tree is None or found in self.former:
-            return (self.former.get(found) if found else None) or self.spelled(place)
+        if found is None or tree is None:
+            return self.spelled(place)
         if not found.is_owner and not tree.plan.is_shared(found):
             return tree.entry(tree.entries[found])
         if found.is_owner or around is None or not isinstance(around.made, Layer | Wrap) or tree.plan.is_opened(around):

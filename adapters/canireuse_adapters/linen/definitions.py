@@ -37,12 +37,9 @@ def settle(linen: "Linen") -> None:
     if new:
         values = {one: tree.entry(entry) for tree in linen.trees for one, entry in tree.entries.items()}
         over = [one for _, _, trees in new for one in trees]
-        changed = [*over, *(tree for _, tree, _ in new if tree)]
-        linen.former = {one: values[one] for tree in changed for one in tree.entries}
         linen.trees = [one for one in linen.trees if one not in over]
         made = [define(linen, plan, tree, over, values) for plan, tree, _ in new]
         rebind(linen, [one for one in made if one])
-        linen.former = {}
 
 
 def belongs(tree: Tree, inside: set[Object]) -> bool:

@@ -1,9 +1,10 @@
 """Owners in Flax Linen: what is made before anything runs, ties and members, copies, calls, and what a tree lists."""
 
+import ast
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from canireuse.emit import Fill, Unsupported, expr
+from canireuse.emit import Fill, Unsupported, expr, name
 from canireuse.program import Object, places_of
 from canireuse.spec.model import Spec
 from canireuse.spec.step import Step
@@ -107,6 +108,18 @@ def nothing(_linen: "Linen", _step: Step) -> None:
     """Write nothing: the definition says it."""
 
 
+def variable(linen: "Linen", step: Variable) -> None:
+    """Compute what a variable starts from; that it is there the definition says."""
+    if step.start is None:
+        return
+    code = linen.expression(step.start)
+    if not isinstance(code, ast.Name):
+        start = linen.fresh(linen.own(f"{step.binding or step.variable}_start"))
+        linen.bind(start, code)
+        code = name(start)
+    linen.starts[id(step)] = code
+
+
 # -- other trees of one definition
 
 
@@ -165,6 +178,6 @@ def wrap(linen: "Linen", step: Wrap) -> None:
 
 
 CODE: dict[str, Any] = {
-    "variable": nothing, "layer": nothing, "module": nothing, "wrap": wrap, "tie": tie, "replace": replace,
+    "variable": variable, "layer": nothing, "module": nothing, "wrap": wrap, "tie": tie, "replace": replace,
     "copy": copy,
 }  # fmt: skip
