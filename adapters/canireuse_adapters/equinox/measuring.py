@@ -97,5 +97,5 @@ def leaves(eqx: "Equinox", inside: str, *, trained: bool = False) -> ast.expr:
     elif found and trained and (any(one.frozen for one in found.variables()) or is_frozen_nowhere(eqx, found)):
         spot = eqx.locate(inside)
         spec = filtered(eqx, trained_in([Spot("tree", found) if spot.route else spot], eqx.nowhere), tree=tree).spec
-        chosen = name(spec or "")
+        chosen = name(spec) if spec else chosen
     return expr("jax.tree.leaves(eqx.filter($tree, $chosen))", tree=tree, chosen=chosen)
