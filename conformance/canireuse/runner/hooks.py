@@ -14,6 +14,7 @@ import pytest
 
 from canireuse.measure.machine import load_average
 from canireuse.measure.measuring import DEFAULT_BUDGET
+from canireuse.results.known import KEPT
 from canireuse.run.hosts import IMPORT_LIMIT
 from canireuse.runner.ending import end_as_before, end_as_by_ctrl_c
 from canireuse.runner.items import SESSION, CaseItem, SpecFile
@@ -240,20 +241,34 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     """Put the record on the report, as plain data where it travels from a worker to the controller."""
     report: Any = yield
     if isinstance(item, CaseItem) and call.when == "call" and item.record is not None:
-        report.canireuse_case = item.record
-        report.canireuse_environment = item.config.stash[SESSION].environment_line(item.case)
-        if hasattr(item.config, "workerinput"):
-            report.canireuse_case = {**item.record.model_dump(mode="json"), "script": item.record.script}
-            report.canireuse_environment = report.canireuse_environment.model_dump(mode="json")
+        put_record(item, report)
     return report
 
 
+def put_record(item: CaseItem, report: Any) -> None:
+    """Put the record of a case on its report, as plain data where it travels from a worker to the controller."""
+    assert item.record
+    report.canireuse_case = item.record
+    report.canireuse_environment = item.config.stash[SESSION].environment_line(item.case)
+    if hasattr(item.config, "workerinput"):
+        report.canireuse_case = {**item.record.model_dump(mode="json"), "script": item.record.script}
+        report.canireuse_environment = report.canireuse_environment.model_dump(mode="json")
+
+
 @pytest.hookimpl(tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """Start the host of the case that comes next while this one's script runs."""
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    """Start the host of the case that comes next while this one's script runs; tell at once what is known of a case that passed before."""
     session = item.config.stash.get(SESSION, None)
     if session is not None and isinstance(nextitem, CaseItem):
         session.warm_up(nextitem.case)
+    if isinstance(item, CaseItem) and item.case.known and item.case.known.verdict in KEPT:
+        report = item.known_report()
+        put_record(item, report)
+        item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+        item.ihook.pytest_runtest_logreport(report=report)
+        item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+        return True
+    return None
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

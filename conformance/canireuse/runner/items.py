@@ -52,6 +52,19 @@ class CaseItem(pytest.Item):
         if record.verdict in FAILING:
             raise CaseFailure(record)
 
+    def known_report(self) -> pytest.TestReport:
+        """Return the report of a case that passed before: pytest's three steps with an exception for each outcome take ten times as long."""
+        self.record = record = self.case.known
+        assert record
+        why = f"{record.verdict}: {record.reason}"
+        skipped = (str(self.path), 0, why) if record.verdict == "unsupported" else None
+        outcome: Any = "passed" if record.verdict == "conforms" else "skipped"
+        keywords: dict[str, Any] = dict.fromkeys(self.keywords, 1)
+        report: Any = pytest.TestReport(self.nodeid, self.location, keywords, outcome, skipped, "call")
+        if record.verdict == "differs":
+            report.wasxfail = f"differs ({record.loudness}) as declared"
+        return report  # type: ignore[no-any-return]
+
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """Say what was expected and observed, whom to blame, and how to see more; a declared divergence needs no traceback."""
         if isinstance(excinfo.value, CaseFailure):
