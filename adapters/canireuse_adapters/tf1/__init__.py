@@ -31,7 +31,7 @@ ERRORS = {
         ("InvalidArgumentError", r"indices\[\d+\] = \d+ is not in \["),
         ("AssertionError", r"not bound to checkpointed values|Object not assigned a value from checkpoint"),
     ),
-    "already_exists": (("ValueError", r"already exists, disallowed|^At least two variables have the same name"),),
+    "already_exists": (("ValueError", r"already exists, disallowed|^At least two variables have the same name|^Two different \w+ objects with the same shared_name"),),
     "shape_mismatch": (
         ("ValueError", r"specified shape .* and found shape|must have the same shape|^Dimensions must be equal"),
         ("ValueError", r"^Shapes must be equal rank|: Shape mismatch\.|in both shapes must be equal|^Received incompatible tensor with shape"),

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from canireuse.emit import Body, Fill, Names, Reads, Unsupported, expr, name, node, statements
-from canireuse.emit.fragments import alike
+from canireuse.emit.fragments import alike, literal
 from canireuse.program import places_of
 from canireuse.spec.step import Step
 from canireuse.spec.vocabulary import Expect, Function, Gradient, Graph, Invoke, Measure, Repeat, Update, walk
@@ -37,18 +37,15 @@ def listed(code: str, field: str = "inside", *, trainable: bool = False) -> Call
 
 
 def slots(tf1: "TensorFlow1", step: Expect) -> ast.expr:
-    """Ask an optimizer for the slot of each variable."""
+    """Count the variables that an optimizer keeps slots for, whatever its owner holds now."""
     made = tf1.made(step.slots or "")
     if made.kind == "sgd":
         return expr("len($optimizer.get_slot_names())", optimizer=step.slots)
-    # in a graph, all of its variables: the owner may have other members than when the optimizer was made
-    over = expr("tf1.global_variables()")
-    if tf1.eager and isinstance(made.over, list):
-        over = expr("[$*x]", x=[tf1.in_list(place) for place in made.over])
-    elif tf1.eager:
-        over = tf1.listing(str(made.over))
-    code = "len({id(variable) for variable in $over if $optimizer.get_slot(variable, '$slot') is not None})"
-    return expr(code, over=over, optimizer=step.slots, slot={"momentum": "momentum", "adam": "m"}[made.kind])
+    if tf1.eager:  # where no graph has the list of all variables
+        code = "len([slot for slot in $optimizer.variables() if slot.name.endswith($slot)])"
+        return expr(code, optimizer=step.slots, slot=literal({"momentum": "/Momentum:0", "adam": "/Adam:0"}[made.kind]))
+    code = "len({id(variable) for variable in tf1.global_variables() if $optimizer.get_slot(variable, '$slot') is not None})"
+    return expr(code, optimizer=step.slots, slot={"momentum": "momentum", "adam": "m"}[made.kind])
 
 
 def penalties(tf1: "TensorFlow1", step: Expect) -> ast.expr:
