@@ -113,9 +113,10 @@ def save(keras: "Keras", step: Save) -> None:
 
 def note_built(keras: "Keras", code: ast.expr, found: Object) -> None:
     """Say that a model is built of which the parts alone were called."""
-    if keras.style(found) == "subclass" and not found.built:
+    if keras.style(found) == "subclass" and not (found.built or found.abstract):
         keras.idiom("A model of which the parts alone were called counts as unbuilt: `built` is set by hand.")
         keras.emit("$code.built = True", code=code)
+        found.built = True
 
 
 def check_way(keras: "Keras", found: Object, way: str) -> None:
@@ -148,8 +149,7 @@ def restore(keras: "Keras", step: Restore) -> None:
         case "set-weights":
             keras.emit("$code.set_weights($kept)", **fills)
         case "weights":
-            if saved(keras, step).made is not found.made:  # else it was said when it was saved
-                note_built(keras, code, found)
+            note_built(keras, code, found)
             options = {"skip_mismatch": True} if step.partial else {}
             keras.emit("$code.load_weights($kept, $**options)", **fills, options=options)
         case "config":
