@@ -323,7 +323,8 @@ def queue_up(requests, lines, folder):
 
 
 def claim(folder):
-    """Hold a lock on the scratch folder as long as this process lives, and what it forks: a folder that nobody holds may be removed."""
+    """Make the scratch folder, and hold a lock on it as long as this process lives, and what it forks: one that nobody holds may be removed."""
+    os.makedirs(folder, mode=0o700)
     with contextlib.suppress(OSError):  # a file system without locks, or no folder of ours
         fcntl.flock(os.open(folder, os.O_RDONLY), fcntl.LOCK_SH)
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cache
@@ -96,8 +97,9 @@ class Host:
     def start(self) -> None:
         """Start the process and send it the import lines, without waiting for them."""
         sweep(Path(tempfile.gettempdir()))
-        self._folder = tempfile.TemporaryDirectory(prefix=SCRATCH, ignore_cleanup_errors=True)
-        environ = {**self.variables(), "TMPDIR": self._folder.name, "CANIREUSE_SCRATCH": self._folder.name}
+        # the host makes it, and so removes it even where this process is killed while it starts the host
+        self._scratch = str(Path(tempfile.gettempdir(), f"{SCRATCH}{uuid.uuid4().hex}"))
+        environ = {**self.variables(), "TMPDIR": self._scratch, "CANIREUSE_SCRATCH": self._scratch}
         self._started = time.perf_counter()
         self._channel, self._given = Channel([self.python, str(HOST)], environ), 0
         self._channel.send(
@@ -309,7 +311,7 @@ class Host:
         """End the process and everything it started."""
         if self._channel is not None:
             self._channel.close()
-            self._folder.cleanup()  # checkpoints, and what frameworks leave there
+            shutil.rmtree(self._scratch, ignore_errors=True)  # checkpoints, and what frameworks leave there
             self._channel = None
 
 

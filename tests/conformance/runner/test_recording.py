@@ -236,11 +236,14 @@ def test_a_signal_while_specs_are_loaded_stops_the_hosts_that_were_started(specs
     folder.mkdir()
     monkeypatch.setenv("TMPDIR", str(folder))
     ends = """
-import os, signal
+import os, signal, time
 from canireuse.runner.session import Session
 
 def load(self, paths):
-    assert list(os.scandir(os.environ["TMPDIR"])), "no host was started"
+    deadline = time.monotonic() + 20
+    while not list(os.scandir(os.environ["TMPDIR"])):
+        assert time.monotonic() < deadline, "no host was started"
+        time.sleep(0.01)
     os.kill(os.getpid(), signal.SIGTERM)
 
 Session.load = load
