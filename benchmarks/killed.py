@@ -20,7 +20,7 @@ from typing import Any
 from canireuse.results import records
 from canireuse.results.writer import partial_of
 
-#: what may differ between two records of a case; a process says the same in other words
+#: what may differ between two records of a case: times, what was printed, and whether a host had to be replaced
 VOLATILE = {"seconds", "output", "again"}
 #: how long what was killed may take to be gone, in seconds
 PATIENCE = 20.0

@@ -136,10 +136,10 @@ class KnownIn:
 
     def keep_outcome(self, filename: str, script: str, outcome: Outcome) -> None:
         """Keep what a script did."""
-        told = json.dumps(asdict(outcome))
-        self.store.ask("INSERT OR IGNORE INTO scripts VALUES (?, ?)", digest(script), script)
-        row = self.identity, digest(script), filename, now(), told
+        row = self.identity, digest(script), filename, now(), json.dumps(asdict(outcome))
+        # first what refers to the script: a process that ends leaves out the scripts that nothing refers to
         self.store.ask("INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, ?, ?)", *row)
+        self.store.ask("INSERT OR IGNORE INTO scripts VALUES (?, ?)", digest(script), script)
 
     def specs(self, wanted: Mapping[str, str]) -> dict[str, list[Known]]:
         """Return the records of specs, spec id -> one for each way; of those alone whose digest is the one that is given for them."""
